@@ -1,0 +1,6 @@
+"""Checks photos: python scripts/check_data.py --help"""
+
+from stylenet.cli.check_data import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+"""Trains a style: python scripts/train.py --help"""
+
+from stylenet.cli.train import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""The artefact that inference takes: a network's weights and what they are, in one safe file."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+import stylenet
+from stylenet.errors import StyleNetError
+from stylenet.files import atomic_path
+from stylenet.networks import StyleNetwork, build_network
+
+# Raised when a file written by a newer version could not be understood by this one.
+FORMAT_VERSION = 1
+
+# safetensors metadata maps strings to strings; everything of ours is one JSON string under this key.
+_METADATA_KEY = "stylenet"
+
+
+@dataclass(frozen=True)
+class ArtefactInfo:
+    """What an artefact says of itself.
+
+    Attributes:
+        style: Name of the style.
+        step: Training steps taken.
+        recipe: The composed settings of the run, as plain values.
+        package_version: The StyleNet that wrote it.
+    """
+
+    style: str
+    step: int
+    recipe: dict[str, Any] = field(default_factory=dict)
+    package_version: str = stylenet.__version__
+
+
+def save_artefact(path: str | Path, network: StyleNetwork, info: ArtefactInfo) -> None:
+    """Writes a network for inference; the file appears whole or not at all.
+
+    Args:
+        path: Where to, by convention ``*.safetensors``.
+        network: Built by :func:`stylenet.networks.build_network`.
+        info: What it is.
+
+    Raises:
+        StyleNetError: The file cannot be written.
+    """
+    metadata = {
+        "format_version": FORMAT_VERSION,
+        "network": {"name": network.name, "arguments": network.arguments},
+        **asdict(info),
+    }
+    # contiguous() also leaves channels-last, which the format cannot say.
+    weights = {
+        key: value.detach().to("cpu", memory_format=torch.contiguous_format).contiguous()
+        for key, value in network.state_dict().items()
+    }
+    content = save(weights, metadata={_METADATA_KEY: json.dumps(metadata)})
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def load_artefact(path: str | Path) -> tuple[StyleNetwork, ArtefactInfo]:
+    """Reads a network for inference. Runs no code from the file.
+
+    Args:
+        path: An artefact, or a run folder (its final artefact, or else its newest).
+
+    Returns:
+        The network on the CPU in evaluation mode, and what it is.
+
+    Raises:
+        StyleNetError: The file is missing, damaged, not an artefact, or of a newer format.
+    """
+    path = find_artefact(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(_METADATA_KEY)
+            weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise StyleNetError(
+            f"{path} is not a StyleNet checkpoint, or damaged ({error}); "
+            f"expected a .safetensors file that scripts/train.py wrote, or a run folder"
+        ) from error
+    if text is None:
+        raise StyleNetError(
+            f"{path} holds weights but no StyleNet metadata; it is a checkpoint of another program"
+        )
+    try:
+        metadata = json.loads(text)
+        version = metadata["format_version"]
+        if version > FORMAT_VERSION:
+            raise StyleNetError(
+                f"{path} has format {version}, written by StyleNet {metadata['package_version']}; "
+                f"this is {stylenet.__version__}, which reads up to {FORMAT_VERSION}: "
+                f"pip install --upgrade stylenet"
+            )
+        network = build_network(metadata["network"]["name"], **metadata["network"]["arguments"])
+        info = ArtefactInfo(
+            metadata["style"], metadata["step"], metadata["recipe"], metadata["package_version"]
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StyleNetError(f"{path}: its StyleNet metadata is damaged ({error!r})") from error
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise StyleNetError(
+            f"{path}: its weights do not fit the network {network.name} that it names "
+            f"({str(error).splitlines()[1].strip()})"
+        ) from error
+    return network.eval(), info
+
+
+def find_artefact(path: str | Path) -> Path:
+    """Finds the artefact that a user means.
+
+    Args:
+        path: An artefact, or a run folder.
+
+    Returns:
+        The file: of a run folder the one with the most training steps.
+
+    Raises:
+        StyleNetError: There is none.
+    """
+    path = Path(path).expanduser()
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise StyleNetError(
+            f"checkpoint={path}: no such file or folder; give a run folder or a .safetensors file"
+        )
+    # The final one lies in the folder itself, the others beside the training checkpoints, with
+    # the step, padded with zeros, at the end of their names.
+    for folder in (path, path / "checkpoints"):
+        found = sorted(folder.glob("*.safetensors"))
+        if found:
+            return found[-1]
+    raise StyleNetError(
+        f"checkpoint={path} holds no .safetensors file; was it trained to its first checkpoint?"
+    )

@@ -1,0 +1,1 @@
+"""The bodies of the commands; the only place that knows Hydra."""

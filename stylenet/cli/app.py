@@ -1,0 +1,147 @@
+"""What the commands share: Hydra around a task, and errors as one line."""
+
+import difflib
+import errno
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import hydra
+import omegaconf
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+
+import stylenet
+from stylenet.errors import StyleNetError
+
+# A full disk, no permission, a file system that cannot be written: the user's to mend.
+_USERS_OS_ERRORS = {errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT, errno.EFBIG}
+
+
+def config_folder() -> Path:
+    """Finds the configs of this installation.
+
+    Returns:
+        The folder inside the package of an installed wheel, or beside it in a clone.
+    """
+    package = Path(stylenet.__file__).parent
+    inside = package / "configs"
+    return inside if inside.is_dir() else package.parent / "configs"
+
+
+def run(task: Callable[[DictConfig], None], config_name: str) -> None:
+    """Runs a command: composes its settings from the command line and hands them to the task.
+
+    A user's mistake ends the program with one line on stderr and exit status 2.
+
+    Args:
+        task: The body of the command.
+        config_name: Name of its file in configs/.
+    """
+    # Lets errors through to here, where they become one line, instead of Hydra's own report.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    # Python shows warnings with their source line; ours and Lightning's are for the user.
+    warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+
+    @hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config_name)
+    def entry(config: DictConfig) -> None:
+        # Within the job too: Hydra prints remarks of its own about errors that leave it.
+        with _errors_as_one_line(config_name):
+            task(config)
+
+    with _errors_as_one_line(config_name):
+        entry()
+
+
+def fail(message: str) -> NoReturn:
+    """Ends the program over a user's mistake.
+
+    Args:
+        message: What was got, what was expected, what to do next.
+    """
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)
+
+
+def build(config: DictConfig, **more: Any) -> Any:
+    """Builds the object that a part of the settings describes.
+
+    Args:
+        config: With a ``_target_``.
+        **more: Further arguments, as they are.
+
+    Returns:
+        The object. Lists and dicts reach its constructor as plain Python ones.
+
+    Raises:
+        StyleNetError: A value is impossible, or the constructor takes no such argument.
+    """
+    try:
+        return hydra.utils.instantiate(config, _convert_="all", **more)
+    except hydra.errors.InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, StyleNetError):
+            raise cause from error
+        if isinstance(cause, TypeError) and "unexpected keyword argument" in str(cause):
+            raise StyleNetError(f"{config._get_full_key(None)}: {cause}") from error
+        raise
+
+
+@contextmanager
+def _errors_as_one_line(config_name: str) -> Iterator[None]:
+    """Ends the program in one line over what a user can mend; lets the rest through."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        message = _explain(error, config_name)
+        if message is None:
+            raise
+        fail(message)
+
+
+def _explain(error: BaseException, config_name: str) -> str | None:
+    """The one line for an error that a user can mend, else nothing."""
+    chain: list[BaseException] = []
+    while error is not None and error not in chain:
+        chain.append(error)
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]
+    for link in chain:
+        if isinstance(link, StyleNetError):
+            return str(link)
+        if isinstance(link, MissingConfigException):
+            return str(link).split("Config search path")[0]
+        if isinstance(link, omegaconf.errors.MissingMandatoryValue):
+            return f"{link.full_key} is missing; give it as {link.full_key}=VALUE (see --help)"
+        if isinstance(link, omegaconf.errors.ConfigKeyError | omegaconf.errors.ConfigAttributeError):
+            return _unknown_key(str(link.full_key), config_name)
+        if isinstance(link, OSError) and link.errno in _USERS_OS_ERRORS:
+            return f"{link.filename or 'writing'}: {link.strerror}"
+    first = chain[0]
+    if isinstance(first, ConfigCompositionException | HydraException | omegaconf.OmegaConfBaseException):
+        return f"{chain[-1]} (see --help)"
+    return None
+
+
+def _unknown_key(key: str, config_name: str) -> str:
+    """Says which keys there are where an unknown one was given."""
+    parent, _, name = key.rpartition(".")
+    GlobalHydra.instance().clear()
+    choices = [o for o in sys.argv[1:] if "." not in o.split("=")[0] and not o.startswith("-")]
+    with hydra.initialize_config_dir(version_base="1.3", config_dir=str(config_folder())):
+        try:
+            config = hydra.compose(config_name, overrides=choices)
+        except Exception:  # one of the choices is the mistake itself
+            config = hydra.compose(config_name)
+    node = OmegaConf.select(config, parent) if parent else config
+    valid = [str(k) for k in node if not str(k).startswith("_")] if node is not None else []
+    near = difflib.get_close_matches(name, valid, 1)
+    hint = f"; did you mean {parent + '.' if parent else ''}{near[0]}?" if near else ""
+    return f"unknown setting {key}{hint}; {parent or 'there'} has {', '.join(valid)}"

@@ -1,0 +1,235 @@
+"""The Lightning data module: endless batches that continue where a run left off."""
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+
+from stylenet.data.photos import PhotoDataset, Sample
+from stylenet.data.scan import scan_photos
+from stylenet.errors import StyleNetError, check_number
+
+_log = logging.getLogger(__name__)
+
+# Files looked at before a folder is called mostly bad.
+_FEW = 32
+
+
+class Batch(NamedTuple):
+    """What a loader's process hands over.
+
+    Attributes:
+        images: RGB in [0, 1], shape (N, 3, crop, crop); ``None`` where no file was usable.
+        skipped: Why files were skipped on the way, a line each, with their paths.
+    """
+
+    images: Tensor | None
+    skipped: list[str]
+
+
+class PhotoData(pl.LightningDataModule):
+    """Batches of random crops from a folder of photos.
+
+    Attributes:
+        batch_size: Images a step on each device.
+        dataset: What is drawn from; its photos are there after ``setup``.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        crop_size: int,
+        batch_size: int,
+        max_scale: float = 1.5,
+        min_size: int = 64,
+        workers: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Sets what is drawn, without touching the disk.
+
+        Args:
+            root: The folder, searched with its subfolders.
+            crop_size: Side of the square crops, in pixels.
+            batch_size: Images a step on each device.
+            max_scale: See :class:`PhotoDataset`.
+            min_size: See :class:`PhotoDataset`.
+            workers: Decoding processes on each device; ``None`` for one a core, 8 at most. The
+                samples do not depend on it.
+            seed: Chooses the order and the crops.
+
+        Raises:
+            StyleNetError: A value is impossible.
+        """
+        super().__init__()
+        if not root:
+            raise StyleNetError("data.root is empty; set it to a folder of photos")
+        check_number("data.batch_size", batch_size, minimum=1, integer=True)
+        if workers is None:
+            workers = min(8, os.cpu_count() or 1)
+        check_number("data.workers", workers, minimum=0, integer=True)
+        self.root = Path(root).expanduser()
+        self.batch_size = batch_size
+        self.workers = workers
+        self.dataset = PhotoDataset(self.root, [], crop_size, max_scale, min_size, seed)
+        self._named: set[str] = set()
+        self._used = 0
+        self._skipped = 0
+
+    def photo_folder(self) -> Path:
+        """Says which folder is searched.
+
+        Returns:
+            The folder.
+        """
+        return self.root
+
+    def setup(self, stage: str | None = None) -> None:
+        """Finds the photos.
+
+        Args:
+            stage: Of no matter; Lightning passes it.
+
+        Raises:
+            StyleNetError: The folder is missing or holds no image.
+        """
+        if not self.dataset.photos:
+            self.dataset.root = self.photo_folder()
+            self.dataset.photos = scan_photos(self.dataset.root)
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Makes the loader, from the sample that the trainer's step has come to.
+
+        Returns:
+            Endless batches; ``on_before_batch_transfer`` takes the images out of them.
+        """
+        world, rank, done = 1, 0, 0
+        if self.trainer is not None:
+            world, rank = self.trainer.world_size, self.trainer.global_rank
+            done = self.trainer.global_step * self.trainer.accumulate_grad_batches
+        return DataLoader(
+            self.dataset,
+            batch_size=self.batch_size,
+            sampler=_EndlessSampler(done * self.batch_size * world + rank, world),
+            num_workers=self.workers,
+            collate_fn=_collate,
+            pin_memory=torch.cuda.is_available(),
+            persistent_workers=self.workers > 0,
+            # Of its own, so that making an iterator draws nothing from the run's random state.
+            generator=torch.Generator().manual_seed(0),
+        )
+
+    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Tensor:
+        """Names skipped files once, and ends the run if most are bad.
+
+        Args:
+            batch: From the loader.
+            dataloader_idx: Of no matter; Lightning passes it.
+
+        Returns:
+            RGB in [0, 1], shape (batch, 3, crop, crop).
+
+        Raises:
+            StyleNetError: More files were skipped than used.
+        """
+        used = 0 if batch.images is None else len(batch.images)
+        self._used += used
+        self._skipped += len(batch.skipped)
+        for reason in batch.skipped:
+            if reason not in self._named:
+                self._named.add(reason)
+                _log.warning("skipped: %s", reason)
+        tried = self._used + self._skipped
+        if used < self.batch_size or (tried >= _FEW and self._skipped > self._used):
+            raise StyleNetError(
+                f"data.root={self.root}: {self._skipped} of the {tried} files tried were unusable; "
+                f"list them with: python scripts/check_data.py data=folder data.root={self.root}"
+            )
+        assert batch.images is not None
+        return batch.images
+
+    @property
+    def skipped_files(self) -> int:
+        """How many different files were skipped so far."""
+        return len(self._named)
+
+    def preview_photos(self, count: int, size: int) -> Tensor:
+        """Shows a few photos, the same ones every time, from all over the folder.
+
+        Args:
+            count: How many, fewer if the folder has fewer usable ones.
+            size: Side of the squares, in pixels.
+
+        Returns:
+            RGB in [0, 1], shape (count, 3, size, size).
+
+        Raises:
+            StyleNetError: No photo tried was usable.
+        """
+        total = len(self.dataset.photos)
+        # Evenly spread starting points; a bad file gives its place to the ones after it.
+        crops: list[Tensor] = []
+        step = max(1, total // max(1, count))
+        for start in range(0, total, step)[:count]:
+            for index in range(start, min(start + step, start + _FEW, total)):
+                try:
+                    crops.append(self.dataset.center_crop(index, size))
+                    break
+                except StyleNetError:
+                    continue
+        if not crops:
+            raise StyleNetError(
+                f"data.root={self.root}: no usable photo among those tried; list them with: "
+                f"python scripts/check_data.py data=folder data.root={self.root}"
+            )
+        return torch.stack(crops)
+
+
+class CocoData(PhotoData):
+    """COCO's training photos (Lin et al. 2014, arXiv:1405.0312), laid out as COCO unpacks."""
+
+    def photo_folder(self) -> Path:
+        """Says which folder is searched.
+
+        Returns:
+            ``train2017`` below the root.
+
+        Raises:
+            StyleNetError: It is not there.
+        """
+        folder = self.root / "train2017"
+        if not folder.is_dir():
+            state = "holds no folder train2017" if self.root.is_dir() else "does not exist"
+            raise StyleNetError(
+                f"COCO was asked for, but data.root={self.root} {state}: unpack COCO's "
+                f"train2017.zip there (see data/README.md), or set data.root or STYLENET_COCO to "
+                f"where it is, or train on photos of your own: data=folder data.root=PATH"
+            )
+        return folder
+
+
+def _collate(samples: list[Sample]) -> Batch:
+    """Stacks the samples that there are and gathers what was skipped for them."""
+    images = [sample.image for sample in samples if sample.image is not None]
+    skipped = [reason for sample in samples for reason in sample.skipped]
+    return Batch(torch.stack(images) if images else None, skipped)
+
+
+class _EndlessSampler(Sampler[int]):
+    """Counts on from a number in steps of the number of devices."""
+
+    def __init__(self, start: int, step: int) -> None:
+        """Sets the first number and the step."""
+        self._start = start
+        self._step = step
+
+    def __iter__(self) -> Iterator[int]:
+        n = self._start
+        while True:
+            yield n
+            n += self._step

@@ -1,0 +1,170 @@
+"""Photos as training samples: decoded, cropped, flipped; the unusable ones replaced."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from stylenet.errors import StyleNetError, check_number
+from stylenet.image import flatten, open_image, to_tensor, upright_picture
+
+# Files tried in turn for one sample before it is given up. Where half the files are good, that
+# many bad ones follow each other once in four billion samples.
+_ATTEMPTS = 32
+
+
+class Sample(NamedTuple):
+    """One training sample.
+
+    Attributes:
+        image: RGB in [0, 1], shape (3, crop, crop); ``None`` if no file tried was usable.
+        skipped: Why files were skipped on the way, a line each, with their paths.
+    """
+
+    image: Tensor | None
+    skipped: list[str]
+
+
+class PhotoDataset(Dataset[Sample]):
+    """Endless random crops of photos; sample n depends on the seed and n alone.
+
+    Which photo, which crop, flipped or not: all of it is drawn from a generator seeded with
+    (seed, n). So the samples are the same for any number of workers and machines, and a run that
+    resumes at sample n sees what it would have seen. Every photo comes once per round of
+    ``len(photos)`` samples, in a new order each round.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        photos: list[str],
+        crop_size: int,
+        max_scale: float = 1.5,
+        min_size: int = 64,
+        seed: int = 0,
+    ) -> None:
+        """Sets what is drawn from.
+
+        Args:
+            root: The folder.
+            photos: Paths relative to it.
+            crop_size: Side of the square crops, in pixels.
+            max_scale: A photo is resized so that its shorter side is ``crop_size`` times a number
+                drawn from [1, max_scale], then cropped: objects appear at many sizes.
+            min_size: Photos with a shorter side below this are skipped, in pixels.
+            seed: Chooses the order and the crops.
+
+        Raises:
+            StyleNetError: A value is impossible.
+        """
+        check_number("data.crop_size", crop_size, minimum=16, integer=True)
+        check_number("data.max_scale", max_scale, minimum=1)
+        check_number("data.min_size", min_size, minimum=1, integer=True)
+        self.root = Path(root)
+        self.photos = photos
+        self.crop_size = crop_size
+        self.max_scale = max_scale
+        self.min_size = min_size
+        self.seed = seed
+        self._round: tuple[int, np.ndarray] | None = None
+
+    def __getitem__(self, n: int) -> Sample:
+        """Draws sample n.
+
+        Args:
+            n: Any number from 0.
+
+        Returns:
+            The sample.
+        """
+        random = np.random.default_rng((self.seed, n))
+        skipped: list[str] = []
+        index = self._place(n)
+        for _ in range(_ATTEMPTS):
+            path = self.root / self.photos[index]
+            try:
+                return Sample(self._crop(path, random), skipped)
+            except StyleNetError as error:
+                skipped.append(str(error))
+            index = int(random.integers(len(self.photos)))
+        return Sample(None, skipped)
+
+    def check(self, index: int) -> str | None:
+        """Decodes one photo as training would.
+
+        Args:
+            index: Its place in the list of photos.
+
+        Returns:
+            Why it would be skipped, or ``None``.
+        """
+        try:
+            self._decode(self.root / self.photos[index], self.crop_size)
+        except StyleNetError as error:
+            return str(error)
+        return None
+
+    def center_crop(self, index: int, size: int) -> Tensor:
+        """Shows one photo for a preview: the middle of it, nothing random.
+
+        Args:
+            index: Its place in the list of photos.
+            size: Side of the square, in pixels.
+
+        Returns:
+            RGB in [0, 1], shape (3, size, size).
+
+        Raises:
+            StyleNetError: The photo is unusable.
+        """
+        image = _resize_shorter(self._decode(self.root / self.photos[index], size), size)
+        left, top = (image.width - size) // 2, (image.height - size) // 2
+        return to_tensor(image.crop((left, top, left + size, top + size)))[0]
+
+    def _place(self, n: int) -> int:
+        """The photo whose turn it is: the rounds are shuffles, each with a seed of its own."""
+        number, place = divmod(n, len(self.photos))
+        if self._round is None or self._round[0] != number:
+            # The third number keeps this stream apart from the samples' own.
+            random = np.random.default_rng((self.seed, number, 1))
+            self._round = (number, random.permutation(len(self.photos)))
+        return int(self._round[1][place])
+
+    def _crop(self, path: Path, random: np.random.Generator) -> Tensor:
+        """A random crop of a photo, at a random scale, perhaps flipped."""
+        scale, x, y, flip = random.random(4)
+        shorter = round(self.crop_size * (1 + scale * (self.max_scale - 1)))
+        image = _resize_shorter(self._decode(path, shorter), shorter)
+        left = int(x * (image.width - self.crop_size + 1))
+        top = int(y * (image.height - self.crop_size + 1))
+        image = image.crop((left, top, left + self.crop_size, top + self.crop_size))
+        if flip < 0.5:
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        return to_tensor(image)[0]
+
+    def _decode(self, path: Path, smallest: int) -> Image.Image:
+        """A photo in RGB, upright, no smaller than needed.
+
+        Raises:
+            StyleNetError: It is unusable.
+        """
+        image = open_image(path, max(smallest, self.min_size))
+        if min(image.size) < self.min_size:
+            raise StyleNetError(
+                f"{path} is too small: {image.width}x{image.height}, "
+                f"expected data.min_size={self.min_size} at least"
+            )
+        try:
+            return flatten(upright_picture(image))
+        except StyleNetError as error:
+            raise StyleNetError(f"{path}: {error}") from error
+
+
+def _resize_shorter(image: Image.Image, shorter: int) -> Image.Image:
+    """Resizes so that the shorter side has the given length."""
+    factor = shorter / min(image.size)
+    width, height = (max(shorter, round(side * factor)) for side in image.size)
+    return image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)

@@ -1,0 +1,108 @@
+"""The pictures of a style: from a path or a URL, at the size asked for."""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlparse
+
+import pooch
+import requests
+from PIL import Image
+from torch import Tensor
+
+from stylenet.data.scan import cache_folder
+from stylenet.errors import StyleNetError, check_number
+from stylenet.image import flatten, load_picture, to_tensor
+
+_SECONDS_TO_CONNECT_AND_READ = (5, 60)
+# Wikimedia refuses clients that do not say who they are (its User-Agent policy).
+_HEADERS = {"User-Agent": "StyleNet (feed-forward style transfer; python-requests)"}
+
+
+@dataclass(frozen=True)
+class StyleSettings:
+    """A style: its pictures, and how they are to be taken.
+
+    Attributes:
+        name: What artefacts and run folders are called.
+        image: A path or URL, or several of them.
+        size: The shorter side that the pictures are resized to, in pixels; ``None`` leaves them.
+            Larger makes brush strokes larger in the result.
+        weight: Multiplies ``loss.style_weight`` for this style.
+    """
+
+    name: str
+    image: str | Sequence[str]
+    size: int | None
+    weight: float
+
+    def __post_init__(self) -> None:
+        """Checks every value.
+
+        Raises:
+            StyleNetError: A value is impossible.
+        """
+        if not isinstance(self.name, str) or not self.name or set(self.name) & set('/\\:*?"<>|'):
+            raise StyleNetError(f"style.name={self.name} cannot be part of a file's name")
+        if self.size is not None:
+            check_number("style.size", self.size, minimum=16, integer=True)
+        check_number("style.weight", self.weight, above=0)
+        if not self.images:
+            raise StyleNetError("style.image is empty; give the path or URL of a picture")
+
+    @property
+    def images(self) -> list[str]:
+        """The paths and URLs, one or more."""
+        if isinstance(self.image, str):
+            return [self.image] if self.image else []
+        return [str(image) for image in self.image or []]
+
+
+def load_style_images(settings: StyleSettings) -> list[Tensor]:
+    """Loads the pictures of a style, downloading them once if they are URLs.
+
+    Args:
+        settings: Which pictures, at which size.
+
+    Returns:
+        RGB in [0, 1], each of shape (1, 3, H, W).
+
+    Raises:
+        StyleNetError: A picture is missing, unreadable or cannot be downloaded.
+    """
+    images = []
+    for source in settings.images:
+        path = _download(source) if urlparse(source).scheme in ("http", "https") else source
+        try:
+            image = flatten(load_picture(Path(path).expanduser()))
+        except StyleNetError as error:
+            raise StyleNetError(
+                f"style.image: {error}; set style.image to the picture of your style"
+            ) from error
+        if settings.size is not None:
+            factor = settings.size / min(image.size)
+            width, height = (max(1, round(side * factor)) for side in image.size)
+            image = image.resize((width, height), Image.Resampling.LANCZOS)
+        images.append(to_tensor(image))
+    return images
+
+
+def _download(url: str) -> Path:
+    """The picture at a URL, from the cache if it was fetched before."""
+    suffix = Path(urlparse(url).path).suffix
+    name = hashlib.sha256(url.encode()).hexdigest()[:32] + suffix
+    folder = cache_folder() / "styles"
+    try:
+        pooch.get_logger().setLevel(logging.WARNING)
+        downloader = pooch.HTTPDownloader(timeout=_SECONDS_TO_CONNECT_AND_READ, headers=_HEADERS)
+        # No hash is known for a user's URL; pooch downloads beside the place and renames.
+        return Path(
+            pooch.retrieve(url, known_hash=None, fname=name, path=folder, downloader=downloader)
+        )
+    except (requests.RequestException, OSError, ValueError) as error:
+        raise StyleNetError(
+            f"style.image={url} could not be downloaded ({type(error).__name__}); save the picture "
+            f"yourself as {folder / name}, or set style.image to the path of a picture"
+        ) from error

@@ -1,0 +1,62 @@
+"""The error that a user can mend, and the checks that raise it."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+
+class StyleNetError(Exception):
+    """A mistake that the user can mend.
+
+    Its message is one line: what was got, what was expected, what to do next. The commands print
+    it on stderr without a traceback and end with exit status 2.
+    """
+
+
+def check_number(
+    name: str,
+    value: Any,
+    *,
+    minimum: float | None = None,
+    above: float | None = None,
+    integer: bool = False,
+) -> None:
+    """Refuses what is not a finite number within bounds.
+
+    Args:
+        name: The setting as a user writes it, for the message (``data.crop_size``).
+        value: What was given for it.
+        minimum: The smallest value allowed.
+        above: A bound that the value has to exceed.
+        integer: Whether only whole numbers are allowed.
+
+    Raises:
+        StyleNetError: The value is of another type, not finite or out of bounds.
+    """
+    kind = "a whole number" if integer else "a number"
+    bound = "" if minimum is None else f" of at least {minimum:g}"
+    bound += "" if above is None else f" above {above:g}"
+    allowed = int if integer else (int, float)
+    good = isinstance(value, allowed) and not isinstance(value, bool) and math.isfinite(value)
+    if good and minimum is not None:
+        good = value >= minimum
+    if good and above is not None:
+        good = value > above
+    if not good:
+        raise StyleNetError(f"{name}={value} is not {kind}{bound}")
+
+
+def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
+    """Refuses what is not one of the given words.
+
+    Args:
+        name: The setting as a user writes it.
+        value: What was given for it.
+        choices: The words allowed.
+
+    Raises:
+        StyleNetError: The value is none of them.
+    """
+    choices = list(choices)
+    if value not in choices:
+        raise StyleNetError(f"{name}={value} is unknown; choose one of {', '.join(choices)}")

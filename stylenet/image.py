@@ -1,0 +1,258 @@
+"""Between files, Pillow images and tensors: orientation, colour, transparency, atomic saving."""
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from stylenet.errors import StyleNetError
+from stylenet.files import atomic_path, reason
+
+# What a folder is searched for.
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+
+# JPEG quality 95 is the highest that Pillow's documentation recommends.
+_SAVE_OPTIONS = {
+    ".jpg": {"quality": 95},
+    ".jpeg": {"quality": 95},
+    ".webp": {"quality": 95},
+}
+_WITHOUT_ALPHA = frozenset({".jpg", ".jpeg", ".bmp"})
+
+_SRGB = ImageCms.createProfile("sRGB")
+
+# What Pillow raises for damaged files, by trial with a fuzzer over its decoders.
+_DAMAGED = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    IndexError,
+    EOFError,
+    KeyError,
+    OverflowError,
+    ZeroDivisionError,
+    MemoryError,
+    Image.DecompressionBombError,
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as the networks see it, and what has to be kept beside it.
+
+    Attributes:
+        rgb: The colours, mode RGB, upright, in sRGB.
+        alpha: The transparency, mode L, of the same size; ``None`` for an opaque picture.
+    """
+
+    rgb: Image.Image
+    alpha: Image.Image | None = None
+
+
+def open_image(path: str | Path, smallest: int | None = None) -> Image.Image:
+    """Opens and decodes an image file, whole.
+
+    Args:
+        path: The file.
+        smallest: If given, JPEG files may be decoded at 1/2, 1/4 or 1/8 of their size as long as
+            both sides stay at least this many pixels, which is several times as fast.
+
+    Returns:
+        The image, not turned upright, in whatever mode it has.
+
+    Raises:
+        StyleNetError: The file is missing, unreadable, damaged, truncated, not an image, or so
+            large that it has to be taken for an attack (see Pillow's ``MAX_IMAGE_PIXELS``).
+    """
+    path = Path(path)
+    try:
+        with warnings.catch_warnings():
+            # Up to twice MAX_IMAGE_PIXELS Pillow warns only; beyond, it raises.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore", UserWarning)  # odd metadata, of no matter here
+            with Image.open(path) as image:
+                if smallest is not None:
+                    image.draft(None, (smallest, smallest))
+                image.load()
+                return image.copy() if image.readonly else image
+    except FileNotFoundError as error:
+        raise StyleNetError(f"{path}: no such file") from error
+    except IsADirectoryError as error:
+        raise StyleNetError(f"{path} is a folder, expected an image file") from error
+    except PermissionError as error:
+        raise StyleNetError(f"{path} cannot be read: {reason(error)}") from error
+    except UnidentifiedImageError as error:
+        empty = path.stat().st_size == 0
+        what = "is empty" if empty else "is not an image, or of a kind that Pillow cannot read"
+        raise StyleNetError(f"{path} {what}") from error
+    except Image.DecompressionBombError as error:
+        raise StyleNetError(f"{path} is too large: {error}") from error
+    except _DAMAGED as error:
+        raise StyleNetError(f"{path} is damaged: {error or type(error).__name__}") from error
+
+
+def upright_picture(image: Image.Image) -> Picture:
+    """Turns an image of any mode upright and into sRGB colours, its transparency apart.
+
+    Args:
+        image: Any mode: grey, palette, CMYK, 16 bits, with or without alpha; its EXIF orientation
+            and its colour profile are applied.
+
+    Returns:
+        The picture.
+
+    Raises:
+        StyleNetError: The mode is one that Pillow cannot convert.
+    """
+    try:
+        image = ImageOps.exif_transpose(image)
+        if image.mode in ("I", "F") or image.mode.startswith("I;"):
+            return Picture(_from_wide(image))
+        if "transparency" in image.info:  # of a palette, or one colour
+            image = image.convert("RGBA")
+        alpha = image.getchannel("A") if image.mode in ("RGBA", "LA", "PA") else None
+        if image.mode in ("La", "RGBa"):
+            image = image.convert("LA" if image.mode == "La" else "RGBA")
+            alpha = image.getchannel("A")
+        return Picture(_to_srgb(image), alpha)
+    except _DAMAGED as error:
+        raise StyleNetError(f"an image of mode {image.mode} cannot be converted: {error}") from error
+
+
+def load_picture(path: str | Path) -> Picture:
+    """Opens an image file as a picture.
+
+    Args:
+        path: The file.
+
+    Returns:
+        See :func:`upright_picture`.
+
+    Raises:
+        StyleNetError: See :func:`open_image`.
+    """
+    return upright_picture(open_image(path))
+
+
+def to_tensor(image: Image.Image) -> Tensor:
+    """Turns an RGB image into a tensor.
+
+    Args:
+        image: Mode RGB.
+
+    Returns:
+        float32 in [0, 1], shape (1, 3, H, W).
+    """
+    pixels = torch.from_numpy(np.array(image, dtype=np.uint8))  # (H, W, 3)
+    return pixels.permute(2, 0, 1).unsqueeze(0).float() / 255
+
+
+def to_image(tensor: Tensor) -> Image.Image:
+    """Turns one image tensor into a Pillow image.
+
+    Args:
+        tensor: RGB in [0, 1] (values outside are clamped), shape (1, 3, H, W) or (3, H, W), any
+            floating type and device.
+
+    Returns:
+        Mode RGB.
+    """
+    tensor = tensor.detach().squeeze(0) if tensor.ndim == 4 else tensor.detach()
+    pixels = (tensor.float().clamp(0, 1) * 255).round().to(torch.uint8)
+    return Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy(), mode="RGB")
+
+
+def save_picture(picture: Picture, path: str | Path) -> None:
+    """Writes a picture; the file appears whole or not at all.
+
+    Args:
+        picture: What to write. Transparency is dropped where the format has none.
+        path: Its suffix chooses the format.
+
+    Raises:
+        StyleNetError: The format is unknown, or the file cannot be written.
+    """
+    path = Path(path)
+    check_writable_suffix(path)
+    suffix = path.suffix.lower()
+    image = picture.rgb
+    if picture.alpha is not None and suffix not in _WITHOUT_ALPHA:
+        image = image.copy()
+        image.putalpha(picture.alpha)
+    # Encoded in memory first, so that only the operating system can fail from here on.
+    buffer = io.BytesIO()
+    try:
+        image.save(buffer, Image.registered_extensions()[suffix], **_SAVE_OPTIONS.get(suffix, {}))
+    except (OSError, ValueError) as error:  # WebP, for one, ends at 16,383 pixels a side
+        raise StyleNetError(f"cannot write {path}: {error}") from error
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(buffer.getvalue())
+
+
+def check_writable_suffix(path: str | Path) -> None:
+    """Refuses a file name whose suffix names no format that can be written.
+
+    Args:
+        path: The file to be written.
+
+    Raises:
+        StyleNetError: The suffix is missing or unknown.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise StyleNetError(
+            f"cannot write {path}: its suffix is none of {', '.join(sorted(SUFFIXES))}"
+        )
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """Converts to RGB through the image's own colour profile if it has one."""
+    profile = image.info.get("icc_profile")
+    if profile:
+        # A profile speaks of the colours alone, in the mode that they are stored in.
+        base = image.convert("RGB" if image.mode in ("RGBA", "P", "PA") else image.mode)
+        base = base.convert("L") if image.mode == "LA" else base
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(base, source, _SRGB, outputMode="RGB")
+            if converted is not None:
+                return converted
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            pass  # a damaged or unfitting profile: take the numbers as they are
+    return image.convert("RGB")
+
+
+def _from_wide(image: Image.Image) -> Image.Image:
+    """Brings 16-bit, 32-bit and floating-point grey to 8 bits.
+
+    Pillow's own conversion clips at 255 and so turns a 16-bit photo white.
+    """
+    values = np.asarray(image, dtype=np.float64)
+    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    if image.mode == "F" or values.max(initial=0) > 65535 or values.min(initial=0) < 0:
+        low, high = values.min(initial=0), values.max(initial=0)  # no fixed range: stretch it
+    else:
+        low, high = 0, 65535  # I;16, and I as PNG's 16-bit grey arrives
+    scaled = (values - low) / max(high - low, 1e-12) * 255
+    return Image.fromarray(scaled.round().astype(np.uint8), mode="L").convert("RGB")
+
+
+def flatten(picture: Picture) -> Image.Image:
+    """Lays a picture on white, as a viewer would show it.
+
+    Args:
+        picture: With or without transparency.
+
+    Returns:
+        Mode RGB. Colours below full transparency, which mean nothing, are gone.
+    """
+    if picture.alpha is None:
+        return picture.rgb
+    white = Image.new("RGB", picture.rgb.size, "white")
+    return Image.composite(picture.rgb, white, picture.alpha)

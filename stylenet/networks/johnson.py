@@ -1,0 +1,71 @@
+"""The image transformation network of Johnson, Alahi, Fei-Fei 2016 (arXiv:1603.08155)."""
+
+import torch
+from torch import Tensor, nn
+
+from stylenet.errors import check_number
+from stylenet.networks.layers import ConvNorm, ResidualBlock, UpsampleConv, pad_to_multiple
+from stylenet.networks.registry import StyleNetwork, register_network
+
+# Two convolutions of stride 2.
+_STRIDE = 4
+# The stem's 9x9 kernel reflects 4 pixels, so it needs 5; the next multiple of the stride is 8.
+_SMALLEST = 8
+
+
+@register_network("johnson")
+class JohnsonNetwork(StyleNetwork):
+    """Down by four, residual blocks, up by four.
+
+    As in the paper's supplementary material, with three departures that later work made standard:
+    instance for batch normalisation (Ulyanov et al. 2016), nearest upsampling + convolution for
+    the transposed convolutions (Odena et al. 2016), and reflection padding in every convolution
+    instead of once at the start. 1.68 million parameters at the default size.
+    """
+
+    def __init__(self, width: int = 32, blocks: int = 5, norm: str = "instance") -> None:
+        """Builds the network with fresh weights.
+
+        Args:
+            width: Channels of the 9x9 stem; the residual blocks have four times as many.
+            blocks: Number of residual blocks.
+            norm: ``instance``, or ``batch`` for the comparison of Ulyanov et al.
+
+        Raises:
+            StyleNetError: A value is impossible.
+        """
+        super().__init__()
+        check_number("network.width", width, minimum=1, integer=True)
+        check_number("network.blocks", blocks, minimum=0, integer=True)
+        self.down = nn.Sequential(
+            ConvNorm(3, width, 9, norm=norm),
+            ConvNorm(width, 2 * width, 3, stride=2, norm=norm),
+            ConvNorm(2 * width, 4 * width, 3, stride=2, norm=norm),
+        )
+        self.residual = nn.Sequential(*(ResidualBlock(4 * width, norm) for _ in range(blocks)))
+        self.up = nn.Sequential(
+            UpsampleConv(4 * width, 2 * width, norm),
+            UpsampleConv(2 * width, width, norm),
+        )
+        self.head = nn.Conv2d(width, 3, 9, padding=4, padding_mode="reflect")
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Repaints images.
+
+        Args:
+            images: RGB in [0, 1], shape (N, 3, H, W), any H and W from 1.
+
+        Returns:
+            RGB in [0, 1], the same shape.
+        """
+        height, width = images.shape[-2:]
+        # (N, 3, H, W) -> (N, 3, H', W'), both sides multiples of 4 -> [-1, 1]
+        x = pad_to_multiple(images, _STRIDE, _SMALLEST) * 2 - 1
+        x = self.down(x)  # (N, 4 width, H'/4, W'/4)
+        x = self.residual(x)
+        x = self.up(x)  # (N, width, H', W')
+        # Back to the input's type: under autocast the head gives bfloat16, whose steps below 1 are
+        # as coarse as a byte's.
+        x = self.head(x)[..., :height, :width].to(images.dtype)
+        # Johnson's scaled tanh, its scale set so that the whole of [0, 1] is reached and no more.
+        return (torch.tanh(x) + 1) / 2

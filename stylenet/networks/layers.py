@@ -1,0 +1,159 @@
+"""The blocks that networks are made of."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stylenet.errors import check_choice
+
+NORMS = ("instance", "batch")
+
+
+def make_norm(kind: str, channels: int) -> nn.Module:
+    """Makes a normalisation layer with learned scale and shift.
+
+    Instance normalisation (Ulyanov, Vedaldi, Lempitsky 2016, arXiv:1607.08022) takes its
+    statistics from the one image at hand, in training and afterwards, and so keeps none; batch
+    normalisation is there for the comparison that the paper makes.
+
+    Args:
+        kind: ``instance`` or ``batch``.
+        channels: Channels of the features.
+
+    Returns:
+        The layer.
+
+    Raises:
+        StyleNetError: The kind is unknown.
+    """
+    check_choice("network.norm", kind, NORMS)
+    if kind == "instance":
+        return nn.InstanceNorm2d(channels, affine=True, track_running_stats=False)
+    return nn.BatchNorm2d(channels)
+
+
+class ConvNorm(nn.Sequential):
+    """Convolution with reflection padding, normalisation, and ReLU unless told otherwise.
+
+    Reflection instead of zeros keeps frames and dark bands off the border of the picture.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int = 1,
+        norm: str = "instance",
+        relu: bool = True,
+    ) -> None:
+        """Builds the block.
+
+        Args:
+            inputs: Channels in.
+            outputs: Channels out.
+            kernel: Side of the kernel, odd.
+            stride: Step of the convolution.
+            norm: See :func:`make_norm`.
+            relu: Whether a ReLU follows.
+        """
+        layers: list[nn.Module] = [
+            # The normalisation that follows takes any bias away again.
+            nn.Conv2d(
+                inputs,
+                outputs,
+                kernel,
+                stride,
+                padding=kernel // 2,
+                padding_mode="reflect",
+                bias=False,
+            ),
+            make_norm(norm, outputs),
+        ]
+        if relu:
+            layers.append(nn.ReLU())
+        super().__init__(*layers)
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions beside an identity path, with no ReLU after the sum (Gross & Wilber 2016).
+
+    This is the residual block of Johnson et al. 2016, supplementary material, with padded instead
+    of cropping convolutions.
+    """
+
+    def __init__(self, channels: int, norm: str = "instance") -> None:
+        """Builds the block.
+
+        Args:
+            channels: Channels in and out.
+            norm: See :func:`make_norm`.
+        """
+        super().__init__()
+        self.body = nn.Sequential(
+            ConvNorm(channels, channels, 3, norm=norm),
+            ConvNorm(channels, channels, 3, norm=norm, relu=False),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Adds the block's correction to its input.
+
+        Args:
+            features: Shape (N, C, H, W), H and W at least 2.
+
+        Returns:
+            The same shape.
+        """
+        return features + self.body(features)
+
+
+class UpsampleConv(nn.Module):
+    """Doubles the size by nearest neighbour, then convolves.
+
+    A transposed convolution covers its output unevenly and paints checkerboards (Odena, Dumoulin,
+    Olah 2016, distill.pub/2016/deconv-checkerboard); this does not.
+    """
+
+    def __init__(self, inputs: int, outputs: int, norm: str = "instance") -> None:
+        """Builds the block.
+
+        Args:
+            inputs: Channels in.
+            outputs: Channels out.
+            norm: See :func:`make_norm`.
+        """
+        super().__init__()
+        self.conv = ConvNorm(inputs, outputs, 3, norm=norm)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Doubles height and width.
+
+        Args:
+            features: Shape (N, C, H, W).
+
+        Returns:
+            Shape (N, outputs, 2H, 2W).
+        """
+        return self.conv(F.interpolate(features, scale_factor=2.0, mode="nearest"))
+
+
+def pad_to_multiple(images: Tensor, multiple: int, minimum: int) -> Tensor:
+    """Pads the right and the lower edge until both sides fit a network's strides.
+
+    Reflects where the image is large enough to, and repeats the last row or column where not (a
+    reflection cannot be longer than the image).
+
+    Args:
+        images: Shape (N, C, H, W), H and W at least 1.
+        multiple: What both sides have to be divisible by.
+        minimum: The smallest side, itself such a multiple.
+
+    Returns:
+        Shape (N, C, H', W') with the image in the upper left corner.
+    """
+    height, width = images.shape[-2:]
+    down = max(minimum, -(-height // multiple) * multiple) - height
+    right = max(minimum, -(-width // multiple) * multiple) - width
+    if down == 0 and right == 0:
+        return images
+    mode = "reflect" if down < height and right < width else "replicate"
+    return F.pad(images, (0, right, 0, down), mode=mode)

@@ -1,0 +1,120 @@
+"""The frozen encoder: features of images, by layer name."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from stylenet.errors import StyleNetError, check_choice
+from stylenet.perceptual.vgg import ARCHITECTURES, vgg_layers
+from stylenet.perceptual.weights import load_weights, match_layers
+
+# What torchvision's ImageNet weights were trained with (its VGG16_Weights.transforms()).
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class VGGEncoder(nn.Module):
+    """A VGG cut off where its weights end, never trained, always in evaluation mode.
+
+    Example:
+        >>> encoder = VGGEncoder("vgg19", weights="random", allow_random=True)
+        >>> features = encoder(torch.rand(1, 3, 64, 64), ["relu1_2", "relu2_2"])
+        >>> features["relu2_2"].shape
+        torch.Size([1, 128, 32, 32])
+    """
+
+    def __init__(
+        self,
+        architecture: str = "vgg16",
+        weights: str = "imagenet",
+        pooling: str = "max",
+        allow_random: bool = False,
+    ) -> None:
+        """Builds the encoder and fills it.
+
+        Args:
+            architecture: ``vgg16`` or ``vgg19``.
+            weights: ``imagenet`` (torchvision's download and cache), the path of a
+                ``.safetensors`` or ``.pth`` state dict, or ``random``.
+            pooling: ``max`` as trained, or ``average``, which Gatys et al. 2016 found to give
+                slightly smoother pictures.
+            allow_random: Confirms ``weights=random``, which no style can be learned from.
+
+        Raises:
+            StyleNetError: A value is impossible, or the weights cannot be had.
+        """
+        super().__init__()
+        check_choice("encoder.architecture", architecture, ARCHITECTURES)
+        check_choice("encoder.pooling", pooling, ("max", "average"))
+        if weights == "random" and not allow_random:
+            raise StyleNetError(
+                "encoder.weights=random makes noise instead of a style and is for tests; "
+                "use encoder.weights=imagenet or a path, or confirm with encoder.allow_random=true"
+            )
+        state = load_weights(architecture, str(weights))
+        layers = match_layers(architecture, vgg_layers(architecture), state, str(weights))
+        if pooling == "average":
+            layers = {
+                name: nn.AvgPool2d(2, 2) if isinstance(layer, nn.MaxPool2d) else layer
+                for name, layer in layers.items()
+            }
+        self.architecture = architecture
+        self.weights = str(weights)
+        self._layers = nn.ModuleDict(layers)
+        for name, value in (("_mean", _IMAGENET_MEAN), ("_std", _IMAGENET_STD)):
+            self.register_buffer(name, torch.tensor(value).view(1, 3, 1, 1), persistent=False)
+        self.requires_grad_(False)
+        self.eval()
+
+    @property
+    def layers(self) -> list[str]:
+        """The names of the layers there are, first to last."""
+        return list(self._layers)
+
+    def require(self, layers: Iterable[str]) -> None:
+        """Refuses layers that are not there.
+
+        Args:
+            layers: Names such as ``relu3_3``.
+
+        Raises:
+            StyleNetError: A name is unknown, or lies behind the end of the weights.
+        """
+        missing = [name for name in layers if name not in self._layers]
+        if missing:
+            has = ", ".join(name for name in self.layers if name.startswith("relu"))
+            raise StyleNetError(
+                f"{self.architecture} with encoder.weights={self.weights} has no layer "
+                f"{', '.join(missing)}; it has {has}; set loss.content_layers and "
+                f"loss.style_layers to some of these"
+            )
+
+    def train(self, mode: bool = True) -> "VGGEncoder":
+        """Stays in evaluation mode, whatever a parent module asks."""
+        return super().train(False)
+
+    def forward(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        """Computes features in one pass that stops at the deepest layer asked for.
+
+        Args:
+            images: RGB in [0, 1], shape (N, 3, H, W).
+            layers: Names such as ``relu3_3``.
+
+        Returns:
+            A feature map of shape (N, C, H', W') for each name.
+
+        Raises:
+            StyleNetError: See :meth:`require`.
+        """
+        wanted = set(layers)
+        self.require(wanted)
+        features: dict[str, Tensor] = {}
+        x = (images - self._mean) / self._std
+        for name, layer in self._layers.items():
+            if len(features) == len(wanted):
+                break
+            x = layer(x)
+            if name in wanted:
+                features[name] = x
+        return features

@@ -1,0 +1,99 @@
+"""Content, style and total-variation losses as functions of features and images.
+
+All sums are taken in float32 at least, whatever the features come in: sums of squares over
+thousands of positions overflow float16 (largest value 65,504) and lose the small terms in bfloat16.
+"""
+
+import torch
+from torch import Tensor
+
+# Keeps a relative loss finite when its target is nothing but zeros; real targets are far larger.
+_TINY = 1e-12
+
+
+def gram_matrix(features: Tensor) -> Tensor:
+    """Correlates the channels of a feature map over all positions.
+
+    The Gram matrix of Gatys et al. 2016 with the normalisation of Johnson et al. 2016, eq. 3:
+    divided by C·H·W.
+
+    Args:
+        features: Shape (N, C, H, W), any floating type.
+
+    Returns:
+        Shape (N, C, C), float32 (float64 for float64 features), also under autocast.
+
+    Example:
+        >>> gram_matrix(torch.ones(1, 2, 4, 4))
+        tensor([[[0.5000, 0.5000],
+                 [0.5000, 0.5000]]])
+    """
+    _, channels, height, width = features.shape
+    with torch.autocast(features.device.type, enabled=False):
+        flat = _wide(features).flatten(2)  # (N, C, H, W) -> (N, C, HW)
+        return flat @ flat.transpose(1, 2) / (channels * height * width)
+
+
+def content_loss(features: Tensor, target: Tensor, relative: bool = True) -> Tensor:
+    """Compares a picture's features with those of its photo.
+
+    Args:
+        features: Of the picture, shape (N, C, H, W).
+        target: Of the photo, the same shape.
+        relative: ‖F(y)−F(x)‖² / ‖F(x)‖² instead of the mean of the squared differences
+            (Johnson et al. 2016, eq. 2).
+
+    Returns:
+        The mean over the N pictures, a scalar.
+    """
+    return _compare(features, target, relative)
+
+
+def style_loss(gram: Tensor, target: Tensor, relative: bool = True) -> Tensor:
+    """Compares a picture's Gram matrix with the style's.
+
+    Args:
+        gram: Of the picture, shape (N, C, C).
+        target: Of the style, shape (1, C, C) or (N, C, C).
+        relative: ‖G(y)−G(s)‖² / ‖G(s)‖² instead of the mean of the squared differences (which is
+            Johnson et al. 2016, eq. 4, divided by C², as in their released code).
+
+    Returns:
+        The mean over the N pictures, a scalar.
+    """
+    return _compare(gram, target.expand_as(gram), relative)
+
+
+def total_variation(images: Tensor) -> Tensor:
+    """Measures roughness: squared differences of neighbouring pixels.
+
+    The form of Mahendran & Vedaldi 2015 (β = 2) that Johnson et al. 2016 use, as a mean over
+    pixels and channels, so that it does not grow with the size of the picture.
+
+    Args:
+        images: Shape (N, C, H, W), in [0, 1].
+
+    Returns:
+        The mean over the N pictures, a scalar.
+    """
+    with torch.autocast(images.device.type, enabled=False):
+        images = _wide(images)
+        across = (images[..., :, 1:] - images[..., :, :-1]).square().sum()
+        down = (images[..., 1:, :] - images[..., :-1, :]).square().sum()
+        return (across + down) / images.numel()
+
+
+def _compare(values: Tensor, target: Tensor, relative: bool) -> Tensor:
+    """The mean over the batch of each item's squared distance, relative or per element."""
+    with torch.autocast(values.device.type, enabled=False):
+        values, target = _wide(values).flatten(1), _wide(target).flatten(1)
+        distance = (values - target).square().sum(dim=1)  # (N,)
+        # Each picture by its own photo, so that a batch is the mean of its parts however it is
+        # split over devices.
+        scale = target.square().sum(dim=1).clamp_min(_TINY) if relative else values.shape[1]
+        return (distance / scale).mean()
+
+
+def _wide(values: Tensor) -> Tensor:
+    """The same values in float32, or in float64 if they are."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))

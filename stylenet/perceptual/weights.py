@@ -1,0 +1,163 @@
+"""Where an encoder's weights come from: torchvision's download, a file, or a random draw."""
+
+import pickle
+import re
+from pathlib import Path
+
+import torch
+import torchvision
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from stylenet.errors import StyleNetError
+from stylenet.perceptual.vgg import ARCHITECTURES, vgg_layers
+
+_IMAGENET = {
+    "vgg16": torchvision.models.VGG16_Weights.IMAGENET1K_V1,
+    "vgg19": torchvision.models.VGG19_Weights.IMAGENET1K_V1,
+}
+
+
+def load_weights(architecture: str, weights: str) -> dict[str, Tensor]:
+    """Gets a state dict in torchvision's names from wherever the user said.
+
+    Args:
+        architecture: ``vgg16`` or ``vgg19``.
+        weights: ``imagenet`` for torchvision's download (kept in its cache), ``random`` for a
+            fixed draw, or the path of a ``.safetensors`` or ``.pth`` state dict.
+
+    Returns:
+        ``features.0.weight`` and so on; from a file possibly only the first layers.
+
+    Raises:
+        StyleNetError: The download failed, or the file is missing, damaged or something else.
+    """
+    if weights == "imagenet":
+        return _download(architecture)
+    if weights == "random":
+        return _draw(architecture)
+    path = Path(weights).expanduser()
+    if not path.is_file():
+        raise StyleNetError(
+            f"encoder.weights={weights}: no such file; give the path of a .safetensors or .pth "
+            f"state dict of {architecture}, or encoder.weights=imagenet to download it"
+        )
+    state, metadata = _read(path)
+    recorded = metadata.get("architecture", architecture)
+    if recorded != architecture:
+        raise StyleNetError(
+            f"encoder.weights={path} are weights of {recorded}, not of {architecture}; "
+            f"use encoder={recorded}"
+        )
+    return state
+
+
+def match_layers(
+    architecture: str, layers: dict[str, nn.Module], state: dict[str, Tensor], source: str
+) -> dict[str, nn.Module]:
+    """Puts weights into layers, as many as the state dict reaches.
+
+    Args:
+        architecture: Whose layers these are, for messages.
+        layers: See :func:`stylenet.perceptual.vgg.vgg_layers`.
+        state: See :func:`load_weights`; a ``features.`` prefix may be missing.
+        source: Where the weights came from, for messages.
+
+    Returns:
+        The layers up to the first convolution that the state dict lacks, weights filled in.
+
+    Raises:
+        StyleNetError: The state dict fits another network, or none of the layers.
+    """
+    state = {key.removeprefix("features."): value for key, value in state.items()}
+    expected = {
+        f"{index}.{kind}": tuple(getattr(layer, kind).shape)
+        for index, layer in enumerate(layers.values())
+        if isinstance(layer, nn.Conv2d)
+        for kind in ("weight", "bias")
+    }
+    found = {k: tuple(v.shape) for k, v in state.items() if re.fullmatch(r"\d+\.(weight|bias)", k)}
+    if "0.weight" not in found:
+        some = ", ".join(list(state)[:3]) or "nothing"
+        raise StyleNetError(
+            f"encoder.weights={source} is not a VGG state dict: it holds {some}; "
+            f"expected features.0.weight, features.0.bias, …"
+        )
+    strange = [k for k, shape in found.items() if expected.get(k) != shape]
+    if strange:
+        fits = [name for name in ARCHITECTURES if name != architecture and _fits(name, found)]
+        way = f"use encoder={fits[0]}" if fits else "use the file of a torchvision VGG"
+        raise StyleNetError(
+            f"encoder.weights={source} is not {architecture}: features.{strange[0]} has shape "
+            f"{found[strange[0]]}, expected {expected.get(strange[0], 'no such layer')}; {way}"
+        )
+    filled: dict[str, nn.Module] = {}
+    for index, (name, layer) in enumerate(layers.items()):
+        if isinstance(layer, nn.Conv2d):
+            keys = [f"{index}.weight", f"{index}.bias"]
+            if not all(key in found for key in keys):
+                break
+            tensors = {"weight": state[keys[0]].float(), "bias": state[keys[1]].float()}
+            if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
+                raise StyleNetError(f"encoder.weights={source}: layer {name} holds NaN or infinity")
+            layer.load_state_dict(tensors, assign=True)
+        filled[name] = layer
+    return filled
+
+
+def _fits(architecture: str, found: dict[str, tuple[int, ...]]) -> bool:
+    """Whether all shapes found are those of an architecture."""
+    layers = list(vgg_layers(architecture).values())
+    return all(
+        int(key.split(".")[0]) < len(layers)
+        and isinstance(layers[int(key.split(".")[0])], nn.Conv2d)
+        and tuple(getattr(layers[int(key.split(".")[0])], key.split(".")[1]).shape) == shape
+        for key, shape in found.items()
+    )
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Reads a state dict and what its file says of itself; never runs code from the file."""
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="pt") as file:
+                return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        raise StyleNetError(
+            f"encoder.weights={path} cannot be read: it is damaged, or not a .safetensors or .pth "
+            f"state dict of tensors alone ({str(error).splitlines()[0]})"
+        ) from error
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise StyleNetError(
+            f"encoder.weights={path} is not a state dict: expected names and tensors alone"
+        )
+    return state, {}
+
+
+def _download(architecture: str) -> dict[str, Tensor]:
+    """Takes torchvision's ImageNet weights from its cache, or from the internet into it."""
+    source = _IMAGENET[architecture]
+    try:
+        return dict(source.get_state_dict(progress=True, check_hash=True))
+    except (OSError, RuntimeError) as error:  # URLError is an OSError; a wrong hash a RuntimeError
+        place = Path(torch.hub.get_dir()) / "checkpoints" / Path(source.url).name
+        raise StyleNetError(
+            f"the ImageNet weights of {architecture} could not be downloaded from {source.url} "
+            f"({error}); put that file at {place}, or name a file with encoder.weights=PATH, or "
+            f"try the program without it (the picture will be noise): "
+            f"encoder.weights=random encoder.allow_random=true"
+        ) from error
+
+
+def _draw(architecture: str) -> dict[str, Tensor]:
+    """Draws weights that keep the features' size from layer to layer (He et al. 2015)."""
+    generator = torch.Generator().manual_seed(0)
+    state = {}
+    for index, layer in enumerate(vgg_layers(architecture).values()):
+        if isinstance(layer, nn.Conv2d):
+            weight = torch.empty(layer.weight.shape)
+            nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
+            state[f"features.{index}.weight"] = weight
+            state[f"features.{index}.bias"] = torch.zeros(layer.bias.shape)
+    return state

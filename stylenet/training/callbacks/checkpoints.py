@@ -1,0 +1,124 @@
+"""Training checkpoints to resume from, and the artefacts beside them."""
+
+import io
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+
+from stylenet.checkpoint import save_artefact
+from stylenet.errors import StyleNetError, check_number
+from stylenet.files import atomic_path
+from stylenet.training.module import StyleTransferModule
+from stylenet.training.run_folder import RunFolder
+
+
+class Checkpoints(pl.Callback):
+    """Saves every so many steps and at the end, however the end comes about."""
+
+    def __init__(self, every_n_steps: int, keep: int | None) -> None:
+        """Sets how often.
+
+        Args:
+            every_n_steps: Steps between two checkpoints.
+            keep: How many of the newest to keep; ``None`` for all.
+
+        Raises:
+            StyleNetError: A value is impossible.
+        """
+        check_number("callbacks.checkpoints.every_n_steps", every_n_steps, minimum=1, integer=True)
+        if keep is not None:
+            check_number("callbacks.checkpoints.keep", keep, minimum=1, integer=True)
+        self.every_n_steps = every_n_steps
+        self.keep = keep
+        self._saved_step = -1
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Counts the checkpoint that was resumed from as saved."""
+        self._saved_step = trainer.global_step
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any
+    ) -> None:
+        """Saves when it is time."""
+        if trainer.global_step % self.every_n_steps == 0:
+            self._save(trainer, pl_module)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Saves the last step, and the final artefact of a run that got there."""
+        self._save(trainer, pl_module)
+        if trainer.global_step >= trainer.max_steps and trainer.is_global_zero:
+            assert isinstance(pl_module, StyleTransferModule)
+            path = RunFolder(trainer.default_root_dir).artefact(pl_module.style)
+            save_artefact(path, pl_module.network, pl_module.artefact_info())
+
+    def _save(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Writes checkpoint and artefact of this step unless they are there; drops old ones."""
+        assert isinstance(pl_module, StyleTransferModule)
+        step = trainer.global_step
+        if step == self._saved_step:
+            return
+        folder = RunFolder(trainer.default_root_dir)
+        path = folder.checkpoint(step)
+        trainer.save_checkpoint(path)  # by every process: some strategies gather here
+        self._saved_step = step
+        if not trainer.is_global_zero:
+            return
+        save_artefact(path.with_suffix(".safetensors"), pl_module.network, pl_module.artefact_info())
+        saved = folder.saved_checkpoints()
+        for old in saved[: -self.keep] if self.keep else []:
+            old.unlink(missing_ok=True)
+            old.with_suffix(".safetensors").unlink(missing_ok=True)
+
+
+class SafeCheckpointIO(TorchCheckpointIO):
+    """Lightning's checkpoint files, written whole or not at all, read without running code."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
+    ) -> None:
+        """Writes a training checkpoint.
+
+        Args:
+            checkpoint: What Lightning gathered.
+            path: Where to.
+            storage_options: Not supported.
+
+        Raises:
+            StyleNetError: The file cannot be written.
+        """
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(buffer.getbuffer())
+
+    def load_checkpoint(
+        self, path: Any, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Reads a training checkpoint.
+
+        Args:
+            path: The file.
+            map_location: Of no matter: everything is read to the CPU and moved from there.
+            weights_only: Of no matter: always so.
+
+        Returns:
+            What was saved.
+
+        Raises:
+            StyleNetError: The file is missing, damaged or something else.
+        """
+        path = Path(path)
+        try:
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError) as error:
+            raise StyleNetError(
+                f"resume={path} cannot be read ({str(error).splitlines()[0]}); expected a .ckpt "
+                f"file from a run folder's checkpoints/, such as the one before this"
+            ) from error
+        if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
+            raise StyleNetError(f"resume={path} is not a training checkpoint of StyleNet")
+        return checkpoint

@@ -1,0 +1,91 @@
+"""How far a run is, and how fast."""
+
+import sys
+import time
+from typing import Any
+
+import pytorch_lightning as pl
+from tqdm import tqdm
+
+from stylenet.errors import check_number
+from stylenet.training.module import StyleTransferModule
+
+# A log file gets a line every so often, a terminal ten updates a second (tqdm's own default).
+_SECONDS_BETWEEN_LINES = 30.0
+
+
+class Progress(pl.Callback):
+    """A bar over all steps of the run with the losses and the time left."""
+
+    def __init__(self, every_n_steps: int) -> None:
+        """Sets how often the losses are read.
+
+        Args:
+            every_n_steps: Steps between two readings; each waits for the GPU.
+
+        Raises:
+            StyleNetError: The value is impossible.
+        """
+        check_number("callbacks.progress.every_n_steps", every_n_steps, minimum=1, integer=True)
+        self.every_n_steps = every_n_steps
+        self._bar: tqdm | None = None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Draws the bar, at the step that the run resumes from."""
+        if trainer.is_global_zero:
+            self._bar = tqdm(
+                total=trainer.max_steps,
+                initial=trainer.global_step,
+                desc="training",
+                unit="step",
+                mininterval=0.1 if sys.stderr.isatty() else _SECONDS_BETWEEN_LINES,
+                dynamic_ncols=True,
+            )
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any
+    ) -> None:
+        """Moves the bar on."""
+        if self._bar is None:
+            return
+        assert isinstance(pl_module, StyleTransferModule)
+        if trainer.global_step % self.every_n_steps == 0:
+            losses = {name: f"{pl_module.losses[name]:.4g}" for name in ("total", "content", "style")}
+            self._bar.set_postfix(losses, refresh=False)
+        self._bar.update(trainer.global_step - self._bar.n)
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Leaves the last state of the bar on the screen."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+class Throughput(pl.Callback):
+    """Logs how many images a second are learned from, on all devices together."""
+
+    def __init__(self, every_n_steps: int) -> None:
+        """Sets how often.
+
+        Args:
+            every_n_steps: Steps that each figure is the mean of.
+
+        Raises:
+            StyleNetError: The value is impossible.
+        """
+        check_number("callbacks.throughput.every_n_steps", every_n_steps, minimum=1, integer=True)
+        self.every_n_steps = every_n_steps
+        self._since: tuple[int, float] | None = None
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, *_: Any
+    ) -> None:
+        """Logs when it is time. The first step, with its warming up, does not count."""
+        step, now = trainer.global_step, time.monotonic()
+        if self._since is None:
+            self._since = (step, now)
+        elif step - self._since[0] >= self.every_n_steps:
+            images = (step - self._since[0]) * len(batch) * trainer.world_size
+            images *= trainer.accumulate_grad_batches
+            pl_module.log("images_per_second", images / (now - self._since[1]))
+            self._since = (step, now)

@@ -1,0 +1,30 @@
+"""Which arithmetic suits the machine."""
+
+import torch
+
+PRECISION_AUTO = "auto"
+
+
+def choose_precision(precision: str, accelerator: str) -> str:
+    """Replaces ``auto`` by what is fast and safe on this machine.
+
+    Args:
+        precision: One of Lightning's names, or ``auto``.
+        accelerator: Lightning's name; ``auto`` takes a GPU if there is one.
+
+    Returns:
+        ``bf16-mixed`` where the processor multiplies bfloat16 itself, else ``32-true``. Half
+        precision (``16-mixed``) is never chosen: bfloat16 has float32's range.
+    """
+    if precision != PRECISION_AUTO:
+        return precision
+    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif accelerator in ("auto", "gpu", "mps") and torch.backends.mps.is_available():
+        native = False
+    else:
+        # Without avx512_bf16 or amx_bf16, oneDNN emulates, slower than float32.
+        read = getattr(torch.cpu, "get_capabilities", dict)  # PyTorch 2.10 and newer
+        found = read()
+        native = bool(found.get("avx512_bf16") or found.get("amx_bf16"))
+    return "bf16-mixed" if native else "32-true"
