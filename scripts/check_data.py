@@ -1,4 +1,4 @@
-"""Checks photos: python scripts/check_data.py --help"""
+"""Checks photos: python scripts/check_data.py --help shows how."""
 
 from stylenet.cli.check_data import main
 

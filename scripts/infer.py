@@ -1,4 +1,4 @@
-"""Repaints pictures: python scripts/infer.py --help"""
+"""Repaints pictures: python scripts/infer.py --help shows how."""
 
 from stylenet.cli.infer import main
 

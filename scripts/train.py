@@ -1,4 +1,4 @@
-"""Trains a style: python scripts/train.py --help"""
+"""Trains a style: python scripts/train.py --help shows how."""
 
 from stylenet.cli.train import main
 

@@ -17,7 +17,7 @@ from stylenet.networks import StyleNetwork, build_network
 # Raised when a file written by a newer version could not be understood by this one.
 FORMAT_VERSION = 1
 
-# safetensors metadata maps strings to strings; everything of ours is one JSON string under this key.
+# safetensors metadata maps strings to strings; all of ours is one JSON string under this key.
 _METADATA_KEY = "stylenet"
 
 

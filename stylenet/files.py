@@ -1,8 +1,8 @@
-"""Writing files so that a reader never sees half of one."""
+"""Files: written so that a reader never sees half of one, and found in folders."""
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -59,6 +59,44 @@ def reason(error: OSError) -> str:
         Its plain description, such as ``No space left on device``.
     """
     return error.strerror or str(error)
+
+
+def walk_files(root: Path, suffixes: Collection[str]) -> tuple[list[str], dict[str, int]]:
+    """Lists the files of a folder and its subfolders by suffix, without opening any.
+
+    Args:
+        root: The folder.
+        suffixes: Lower-case suffixes with their dots.
+
+    Returns:
+        The files' paths relative to ``root``, sorted, with ``/`` between folders, and the time of
+        change of each folder in nanoseconds. What begins with a dot is left out.
+
+    Raises:
+        OSError: A folder cannot be read.
+    """
+    files: list[str] = []
+    folders: dict[str, int] = {}
+    waiting = [""]
+    seen: set[tuple[int, int]] = set()
+    while waiting:
+        folder = waiting.pop()
+        stat = os.stat(root / folder)
+        if (stat.st_dev, stat.st_ino) in seen:  # a link back up
+            continue
+        seen.add((stat.st_dev, stat.st_ino))
+        # Taken before listing: what is added meanwhile shows as a change next time.
+        folders[folder] = stat.st_mtime_ns
+        with os.scandir(root / folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                name = f"{folder}/{entry.name}" if folder else entry.name
+                if entry.is_dir():
+                    waiting.append(name)
+                elif os.path.splitext(entry.name)[1].lower() in suffixes:
+                    files.append(name)
+    return sorted(files), folders
 
 
 def _flush_to_disk(path: Path) -> None:

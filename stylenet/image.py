@@ -122,7 +122,9 @@ def upright_picture(image: Image.Image) -> Picture:
             alpha = image.getchannel("A")
         return Picture(_to_srgb(image), alpha)
     except _DAMAGED as error:
-        raise StyleNetError(f"an image of mode {image.mode} cannot be converted: {error}") from error
+        raise StyleNetError(
+            f"an image of mode {image.mode} cannot be converted: {error}"
+        ) from error
 
 
 def load_picture(path: str | Path) -> Picture:

@@ -11,10 +11,15 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
-import omegaconf
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
 
 import stylenet
 from stylenet.errors import StyleNetError
@@ -110,23 +115,23 @@ def _errors_as_one_line(config_name: str) -> Iterator[None]:
 def _explain(error: BaseException, config_name: str) -> str | None:
     """The one line for an error that a user can mend, else nothing."""
     chain: list[BaseException] = []
-    while error is not None and error not in chain:
-        chain.append(error)
-        error = error.__cause__ or error.__context__  # type: ignore[assignment]
+    link: BaseException | None = error
+    while link is not None and link not in chain:
+        chain.append(link)
+        link = link.__cause__ or link.__context__
     for link in chain:
         if isinstance(link, StyleNetError):
             return str(link)
         if isinstance(link, MissingConfigException):
             return str(link).split("Config search path")[0]
-        if isinstance(link, omegaconf.errors.MissingMandatoryValue):
+        if isinstance(link, MissingMandatoryValue):
             return f"{link.full_key} is missing; give it as {link.full_key}=VALUE (see --help)"
-        if isinstance(link, omegaconf.errors.ConfigKeyError | omegaconf.errors.ConfigAttributeError):
+        if isinstance(link, ConfigKeyError | ConfigAttributeError):
             return _unknown_key(str(link.full_key), config_name)
         if isinstance(link, OSError) and link.errno in _USERS_OS_ERRORS:
             return f"{link.filename or 'writing'}: {link.strerror}"
-    first = chain[0]
-    if isinstance(first, ConfigCompositionException | HydraException | omegaconf.OmegaConfBaseException):
-        return f"{chain[-1]} (see --help)"
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return f"{error} (see --help)"
     return None
 
 
@@ -143,5 +148,6 @@ def _unknown_key(key: str, config_name: str) -> str:
     node = OmegaConf.select(config, parent) if parent else config
     valid = [str(k) for k in node if not str(k).startswith("_")] if node is not None else []
     near = difflib.get_close_matches(name, valid, 1)
-    hint = f"; did you mean {parent + '.' if parent else ''}{near[0]}?" if near else ""
-    return f"unknown setting {key}{hint}; {parent or 'there'} has {', '.join(valid)}"
+    hint = f", did you mean {parent + '.' if parent else ''}{near[0]}" if near else ""
+    of = f" of {parent}" if parent else ""
+    return f"unknown setting {key}{hint}; the settings{of} are {', '.join(valid)}"

@@ -4,15 +4,15 @@ import logging
 import time
 import warnings
 from pathlib import Path
+from typing import Any, cast
 
 import pytorch_lightning as pl
-import torch
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from stylenet.cli.app import build, run
-from stylenet.data import load_style_images
+from stylenet.data import PhotoData, load_style_images
 from stylenet.errors import StyleNetError, check_number
 from stylenet.files import atomic_path
 from stylenet.perceptual import PerceptualLoss
@@ -54,7 +54,7 @@ def train(config: DictConfig) -> None:
         PerceptualLoss(encoder, loss, style_images, style.weight),
         optimizer,
         style.name,
-        OmegaConf.to_container(config, resolve=True),
+        cast(dict[str, Any], OmegaConf.to_container(config, resolve=True)),
     )
     with atomic_path(folder.config) as temporary:
         temporary.write_text(OmegaConf.to_yaml(config, resolve=True))
@@ -119,8 +119,11 @@ def _make_trainer(config: DictConfig, folder: RunFolder, callbacks: list) -> pl.
 
 
 def _report(
-    trainer: pl.Trainer, module: StyleTransferModule, data: pl.LightningDataModule,
-    folder: RunFolder, seconds: float,
+    trainer: pl.Trainer,
+    module: StyleTransferModule,
+    data: PhotoData,
+    folder: RunFolder,
+    seconds: float,
 ) -> None:
     """Says what came of the run and what to do with it."""
     losses = ", ".join(f"{k} {float(v):.4g}" for k, v in module.losses.items() if "/" not in k)
@@ -128,7 +131,7 @@ def _report(
     if data.skipped_files:
         print(f"{data.skipped_files} unusable files were skipped (named above)")
     if trainer.global_step < trainer.max_steps:
-        print(f"stopped and saved; go on with the same command and resume=true")
+        print("stopped and saved; go on with the same command and resume=true")
         return
     print(f"network: {folder.artefact(module.style)}")
     print(f"previews: {folder.previews}")
@@ -140,7 +143,7 @@ def _quieten_lightning() -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     for remark in (
         ".*does not have many workers.*",
-        ".*`training_step` returned `None`.*",
-        ".*Checkpoint directory .* exists and is not empty.*",
+        ".*in eval mode at the start of training.*",  # the frozen encoder
+        ".*LeafSpec.* is deprecated.*",  # Lightning's own use of PyTorch
     ):
         warnings.filterwarnings("ignore", remark)

@@ -1,7 +1,7 @@
 """What a network learns from: folders of photos, and the pictures of a style."""
 
-from stylenet.data.photos import PhotoDataset
 from stylenet.data.module import CocoData, PhotoData
+from stylenet.data.photos import PhotoDataset
 from stylenet.data.scan import scan_photos
 from stylenet.data.style import StyleSettings, load_style_images
 

@@ -2,14 +2,15 @@
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from stylenet.data.photos import PhotoDataset, Sample
 from stylenet.data.scan import scan_photos
@@ -113,7 +114,7 @@ class PhotoData(pl.LightningDataModule):
             world, rank = self.trainer.world_size, self.trainer.global_rank
             done = self.trainer.global_step * self.trainer.accumulate_grad_batches
         return DataLoader(
-            self.dataset,
+            cast(Dataset[Batch], self.dataset),  # collated to batches
             batch_size=self.batch_size,
             sampler=_EndlessSampler(done * self.batch_size * world + rank, world),
             num_workers=self.workers,
@@ -122,6 +123,7 @@ class PhotoData(pl.LightningDataModule):
             persistent_workers=self.workers > 0,
             # Of its own, so that making an iterator draws nothing from the run's random state.
             generator=torch.Generator().manual_seed(0),
+            worker_init_fn=_leave_signals_to_the_trainer,
         )
 
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Tensor:
@@ -218,6 +220,16 @@ def _collate(samples: list[Sample]) -> Batch:
     images = [sample.image for sample in samples if sample.image is not None]
     skipped = [reason for sample in samples for reason in sample.skipped]
     return Batch(torch.stack(images) if images else None, skipped)
+
+
+def _leave_signals_to_the_trainer(worker: int) -> None:
+    """Keeps a loader's process alive through Ctrl-C and a scheduler's SIGTERM.
+
+    Both reach every process of a job at once, and the trainer needs its loader to finish the step
+    at hand. The loader ends when the trainer closes it or is gone.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 class _EndlessSampler(Sampler[int]):

@@ -8,7 +8,7 @@ from pathlib import Path
 import platformdirs
 
 from stylenet.errors import StyleNetError
-from stylenet.files import atomic_path, reason
+from stylenet.files import atomic_path, reason, walk_files
 from stylenet.image import SUFFIXES
 
 
@@ -36,7 +36,7 @@ def scan_photos(root: str | Path) -> list[str]:
     photos = _from_cache(cache, root)
     if photos is None:
         try:
-            photos, folders = _walk(root)
+            photos, folders = walk_files(root, SUFFIXES)
         except OSError as error:
             raise StyleNetError(f"data.root={root} cannot be read: {reason(error)}") from error
         try:
@@ -60,32 +60,6 @@ def cache_folder() -> Path:
     """
     chosen = os.environ.get("STYLENET_CACHE")
     return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("stylenet"))
-
-
-def _walk(root: Path) -> tuple[list[str], dict[str, int]]:
-    """The photos below a folder, and the time of change of each folder."""
-    photos: list[str] = []
-    folders: dict[str, int] = {}
-    waiting = [""]
-    seen: set[tuple[int, int]] = set()
-    while waiting:
-        folder = waiting.pop()
-        stat = os.stat(root / folder)
-        if (stat.st_dev, stat.st_ino) in seen:  # a link back up
-            continue
-        seen.add((stat.st_dev, stat.st_ino))
-        # Taken before listing: what is added meanwhile shows as a change next time.
-        folders[folder] = stat.st_mtime_ns
-        with os.scandir(root / folder) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                name = f"{folder}/{entry.name}" if folder else entry.name
-                if os.path.splitext(entry.name)[1].lower() in SUFFIXES:
-                    photos.append(name)
-                elif entry.is_dir():
-                    waiting.append(name)
-    return sorted(photos), folders
 
 
 def _cache_name(root: Path) -> str:

@@ -24,6 +24,9 @@ class VGGEncoder(nn.Module):
         torch.Size([1, 128, 32, 32])
     """
 
+    _mean: Tensor
+    _std: Tensor
+
     def __init__(
         self,
         architecture: str = "vgg16",
@@ -62,8 +65,9 @@ class VGGEncoder(nn.Module):
         self.architecture = architecture
         self.weights = str(weights)
         self._layers = nn.ModuleDict(layers)
-        for name, value in (("_mean", _IMAGENET_MEAN), ("_std", _IMAGENET_STD)):
-            self.register_buffer(name, torch.tensor(value).view(1, 3, 1, 1), persistent=False)
+        mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (_IMAGENET_MEAN, _IMAGENET_STD))
+        self.register_buffer("_mean", mean, persistent=False)
+        self.register_buffer("_std", std, persistent=False)
         self.requires_grad_(False)
         self.eval()
 

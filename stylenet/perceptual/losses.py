@@ -40,7 +40,7 @@ def content_loss(features: Tensor, target: Tensor, relative: bool = True) -> Ten
     Args:
         features: Of the picture, shape (N, C, H, W).
         target: Of the photo, the same shape.
-        relative: ‖F(y)−F(x)‖² / ‖F(x)‖² instead of the mean of the squared differences
+        relative: ‖F(y) - F(x)‖² / ‖F(x)‖² instead of the mean of the squared differences
             (Johnson et al. 2016, eq. 2).
 
     Returns:
@@ -55,7 +55,7 @@ def style_loss(gram: Tensor, target: Tensor, relative: bool = True) -> Tensor:
     Args:
         gram: Of the picture, shape (N, C, C).
         target: Of the style, shape (1, C, C) or (N, C, C).
-        relative: ‖G(y)−G(s)‖² / ‖G(s)‖² instead of the mean of the squared differences (which is
+        relative: ‖G(y) - G(s)‖² / ‖G(s)‖² instead of the mean of the squared differences (which is
             Johnson et al. 2016, eq. 4, divided by C², as in their released code).
 
     Returns:

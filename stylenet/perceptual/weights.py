@@ -159,5 +159,5 @@ def _draw(architecture: str) -> dict[str, Tensor]:
             weight = torch.empty(layer.weight.shape)
             nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
             state[f"features.{index}.weight"] = weight
-            state[f"features.{index}.bias"] = torch.zeros(layer.bias.shape)
+            state[f"features.{index}.bias"] = torch.zeros(layer.out_channels)
     return state

@@ -24,7 +24,7 @@ def choose_precision(precision: str, accelerator: str) -> str:
         native = False
     else:
         # Without avx512_bf16 or amx_bf16, oneDNN emulates, slower than float32.
-        read = getattr(torch.cpu, "get_capabilities", dict)  # PyTorch 2.10 and newer
-        found = read()
+        read = getattr(torch.cpu, "get_capabilities", None)  # not in older PyTorch
+        found = read() if read is not None else {}
         native = bool(found.get("avx512_bf16") or found.get("amx_bf16"))
     return "bf16-mixed" if native else "32-true"

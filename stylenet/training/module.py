@@ -7,6 +7,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
 from stylenet.checkpoint import ArtefactInfo
@@ -90,8 +91,8 @@ class StyleTransferModule(pl.LightningModule):
         """
         super().__init__()
         # Convolutions are up to six times as fast in this layout (CPU and tensor cores alike).
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.criterion = criterion.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = network.to(memory_format=torch.channels_last)
+        self.criterion = criterion.to(memory_format=torch.channels_last)
         self.settings = optimizer
         self.style = style
         self.recipe = recipe
@@ -128,7 +129,7 @@ class StyleTransferModule(pl.LightningModule):
         self.log_dict({f"loss/{name}": value for name, value in self.losses.items()})
         return values["total"]
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Sets up Adam for the network's parameters.
 
         Returns:
@@ -152,7 +153,7 @@ class StyleTransferModule(pl.LightningModule):
         """
         return ArtefactInfo(self.style, self.global_step, self.recipe)
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """Gives the network's weights alone.
 
         Returns:

@@ -67,7 +67,9 @@ class Checkpoints(pl.Callback):
         self._saved_step = step
         if not trainer.is_global_zero:
             return
-        save_artefact(path.with_suffix(".safetensors"), pl_module.network, pl_module.artefact_info())
+        save_artefact(
+            path.with_suffix(".safetensors"), pl_module.network, pl_module.artefact_info()
+        )
         saved = folder.saved_checkpoints()
         for old in saved[: -self.keep] if self.keep else []:
             old.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 from torchvision.utils import make_grid
 
@@ -73,5 +74,5 @@ class Previews(pl.Callback):
             torch.cat([self._photos, *repainted]), nrow=len(self._photos), pad_value=1.0
         )
         save_picture(Picture(to_image(grid)), RunFolder(trainer.default_root_dir).preview(step))
-        if trainer.logger is not None:
+        if isinstance(trainer.logger, TensorBoardLogger):
             trainer.logger.experiment.add_image("preview", grid, step)

@@ -50,7 +50,9 @@ class Progress(pl.Callback):
             return
         assert isinstance(pl_module, StyleTransferModule)
         if trainer.global_step % self.every_n_steps == 0:
-            losses = {name: f"{pl_module.losses[name]:.4g}" for name in ("total", "content", "style")}
+            losses = {
+                name: f"{pl_module.losses[name]:.4g}" for name in ("total", "content", "style")
+            }
             self._bar.set_postfix(losses, refresh=False)
         self._bar.update(trainer.global_step - self._bar.n)
 

@@ -1,0 +1,62 @@
+"""Repainting files and folders of files."""
+
+from pathlib import Path
+
+from stylenet.errors import StyleNetError
+from stylenet.files import reason, walk_files
+from stylenet.image import SUFFIXES, check_writable_suffix, load_picture, save_picture
+from stylenet.inference.stylizer import Stylizer
+
+
+def repaint_file(stylizer: Stylizer, source: Path, target: Path) -> None:
+    """Repaints one picture; the result appears whole or not at all.
+
+    Args:
+        stylizer: What repaints.
+        source: The picture.
+        target: Where the result goes; its suffix chooses the format.
+
+    Raises:
+        StyleNetError: The picture is unreadable, the target unwritable, or both are the same.
+    """
+    check_writable_suffix(target)
+    if target.exists() and source.exists() and target.samefile(source):
+        raise StyleNetError(f"output={target} is the input itself; choose another name")
+    try:
+        save_picture(stylizer.repaint(load_picture(source)), target)
+    except StyleNetError as error:
+        if str(source) in str(error) or str(target) in str(error):
+            raise
+        raise StyleNetError(f"{source}: {error}") from error
+
+
+def find_pictures(source: Path, target: Path) -> list[Path]:
+    """Lists the pictures of a folder and its subfolders that are to be repainted.
+
+    Args:
+        source: The folder.
+        target: The folder for the results; if it lies inside ``source``, what it holds is left
+            out.
+
+    Returns:
+        Paths relative to ``source``, at least one.
+
+    Raises:
+        StyleNetError: The folder is unreadable, holds no picture, or is the target itself.
+    """
+    if target.is_file():
+        raise StyleNetError(f"output={target} is a file, expected a folder: input={source} is one")
+    if target.resolve() == source.resolve():
+        raise StyleNetError(f"output={target} is the input folder itself; choose another one")
+    try:
+        names = [Path(name) for name in walk_files(source, SUFFIXES)[0]]
+    except OSError as error:
+        raise StyleNetError(f"input={source} cannot be read: {reason(error)}") from error
+    inside = target.resolve()
+    names = [name for name in names if inside not in (source / name).resolve().parents]
+    if not names:
+        raise StyleNetError(
+            f"input={source} holds no picture; expected {', '.join(sorted(SUFFIXES))} files in it "
+            f"or its subfolders"
+        )
+    return names
