@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytorch_lightning as pl
+from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.callbacks import LambdaCallback
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
@@ -42,6 +44,8 @@ def train(config: DictConfig) -> None:
     check_number("seed", config.seed, minimum=0, integer=True)
     style, loss, optimizer = build(config.style), build(config.loss), build(config.optimizer)
     callbacks = [build(callback) for callback in config.callbacks.values() if callback]
+    # Not before the run really starts: a failed start leaves nothing behind.
+    callbacks.append(LambdaCallback(on_train_start=lambda *_: _write_config(config, folder)))
     trainer = _make_trainer(config, folder, callbacks)
     data = build(config.data)
     data.setup()
@@ -56,8 +60,6 @@ def train(config: DictConfig) -> None:
         style.name,
         cast(dict[str, Any], OmegaConf.to_container(config, resolve=True)),
     )
-    with atomic_path(folder.config) as temporary:
-        temporary.write_text(OmegaConf.to_yaml(config, resolve=True))
     print(
         f"training {style.name} on {len(data.dataset.photos):,} photos for {trainer.max_steps:,} "
         f"steps of {data.batch_size} ({trainer.precision} on {trainer.strategy.root_device})"
@@ -111,11 +113,21 @@ def _make_trainer(config: DictConfig, folder: RunFolder, callbacks: list) -> pl.
             logger=logger,
             plugins=[SafeCheckpointIO()],
         )
-    except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
+    except InstantiationException as error:
+        cause = error.__cause__
+        if not isinstance(cause, MisconfigurationException | ValueError | TypeError):
+            raise
         raise StyleNetError(
-            f"trainer: {error} (trainer.accelerator={settings.accelerator} "
-            f"trainer.devices={settings.devices} trainer.precision={settings.precision})"
+            f"trainer.accelerator={settings.accelerator} trainer.devices={settings.devices} "
+            f"trainer.precision={settings.precision} cannot be had here: {cause} "
+            f"(trainer.accelerator=auto takes what there is)"
         ) from error
+
+
+def _write_config(config: DictConfig, folder: RunFolder) -> None:
+    """Keeps the composed settings with what they make."""
+    with atomic_path(folder.config) as temporary:
+        temporary.write_text(OmegaConf.to_yaml(config, resolve=True))
 
 
 def _report(
