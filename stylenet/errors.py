@@ -46,6 +46,18 @@ def check_number(
         raise StyleNetError(f"{name}={value} is not {kind}{bound}")
 
 
+def first_line(error: BaseException) -> str:
+    """Says in one line what another library's error is about.
+
+    Args:
+        error: What was raised.
+
+    Returns:
+        The first line of its message, or its name where it has no message.
+    """
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
 def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
     """Refuses what is not one of the given words.
 

@@ -9,7 +9,6 @@ from typing import Any, cast
 import pytorch_lightning as pl
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.callbacks import LambdaCallback
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
@@ -44,8 +43,6 @@ def train(config: DictConfig) -> None:
     check_number("seed", config.seed, minimum=0, integer=True)
     style, loss, optimizer = build(config.style), build(config.loss), build(config.optimizer)
     callbacks = [build(callback) for callback in config.callbacks.values() if callback]
-    # Not before the run really starts: a failed start leaves nothing behind.
-    callbacks.append(LambdaCallback(on_train_start=lambda *_: _write_config(config, folder)))
     trainer = _make_trainer(config, folder, callbacks)
     data = build(config.data)
     data.setup()
@@ -66,6 +63,9 @@ def train(config: DictConfig) -> None:
         + (f", from {checkpoint}" if checkpoint else ""),
         flush=True,
     )
+    # Not before all else is known to be good: a failed start leaves nothing behind.
+    with atomic_path(folder.config) as temporary:
+        temporary.write_text(OmegaConf.to_yaml(config, resolve=True))
     start = time.monotonic()
     trainer.fit(module, data, ckpt_path=checkpoint)
     if trainer.is_global_zero:
@@ -76,10 +76,8 @@ def train(config: DictConfig) -> None:
 
 
 def _checkpoint_to_resume(folder: RunFolder, resume: bool | str) -> Path | None:
-    """The checkpoint to go on from, if any."""
+    """The checkpoint to go on from, if any; known to be readable."""
     saved = folder.saved_checkpoints()
-    if resume is True:
-        return saved[-1] if saved else None
     if resume is False:
         if saved:
             raise StyleNetError(
@@ -87,11 +85,14 @@ def _checkpoint_to_resume(folder: RunFolder, resume: bool | str) -> Path | None:
                 f"resume=true, or choose another run_dir, or delete that folder"
             )
         return None
-    path = Path(str(resume)).expanduser()
+    if resume is True and not saved:
+        return None
+    path = saved[-1] if resume is True else Path(str(resume)).expanduser()
     if not path.is_file():
         raise StyleNetError(
             f"resume={resume}: no such file; give true, false or the path of a .ckpt file"
         )
+    SafeCheckpointIO().load_checkpoint(path)
     return path
 
 
@@ -122,12 +123,6 @@ def _make_trainer(config: DictConfig, folder: RunFolder, callbacks: list) -> pl.
             f"trainer.precision={settings.precision} cannot be had here: {cause} "
             f"(trainer.accelerator=auto takes what there is)"
         ) from error
-
-
-def _write_config(config: DictConfig, folder: RunFolder) -> None:
-    """Keeps the composed settings with what they make."""
-    with atomic_path(folder.config) as temporary:
-        temporary.write_text(OmegaConf.to_yaml(config, resolve=True))
 
 
 def _report(

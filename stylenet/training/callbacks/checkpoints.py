@@ -10,7 +10,7 @@ import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from stylenet.checkpoint import save_artefact
-from stylenet.errors import StyleNetError, check_number
+from stylenet.errors import StyleNetError, check_number, first_line
 from stylenet.files import atomic_path
 from stylenet.training.module import StyleTransferModule
 from stylenet.training.run_folder import RunFolder
@@ -118,7 +118,7 @@ class SafeCheckpointIO(TorchCheckpointIO):
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError) as error:
             raise StyleNetError(
-                f"resume={path} cannot be read ({str(error).splitlines()[0]}); expected a .ckpt "
+                f"resume={path} cannot be read ({first_line(error)}); expected a .ckpt "
                 f"file from a run folder's checkpoints/, such as the one before this"
             ) from error
         if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:

@@ -56,8 +56,18 @@ class Progress(pl.Callback):
             self._bar.set_postfix(losses, refresh=False)
         self._bar.update(trainer.global_step - self._bar.n)
 
-    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Leaves the last state of the bar on the screen."""
+        self._close()
+
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        """Ends the bar's line before the error is printed."""
+        self._close()
+
+    def _close(self) -> None:
+        """Ends the bar's line."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None

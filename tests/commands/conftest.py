@@ -1,0 +1,115 @@
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+from PIL import Image
+
+from stylenet.cli import check_data, infer, train
+
+ROOT = Path(__file__).parents[2]
+MAINS = {"train": train.main, "infer": infer.main, "check_data": check_data.main}
+
+
+class Result(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+    @property
+    def error(self):
+        """The one line that a user's mistake ends in."""
+        assert self.status == 2, self
+        assert "Traceback" not in self.err
+        lines = [line for line in self.err.splitlines() if line.startswith("error: ")]
+        assert len(lines) == 1, self.err
+        assert self.err.splitlines()[-1] == lines[0], self.err
+        return lines[0]
+
+
+@pytest.fixture
+def run(monkeypatch, capfd):
+    """Runs a command's body in this process: quick enough for a table of mistakes."""
+
+    def call(name, *arguments):
+        monkeypatch.setattr(sys, "argv", [f"scripts/{name}.py", *map(str, arguments)])
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+        monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+        GlobalHydra.instance().clear()
+        status = 0
+        capfd.readouterr()
+        try:
+            MAINS[name]()
+        except SystemExit as leaving:
+            status = leaving.code or 0
+        captured = capfd.readouterr()
+        return Result(status, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def script(tmp_path):
+    """Runs a script as a user does, in a process of its own."""
+
+    def call(name, *arguments, cwd=ROOT, **more):
+        done = subprocess.run(
+            [sys.executable, ROOT / "scripts" / f"{name}.py", *map(str, arguments)],
+            cwd=cwd,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+            **more,
+        )
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    return call
+
+
+def blotches(path, width=40, height=32, seed=0):
+    random = np.random.default_rng(seed)
+    small = Image.fromarray(random.integers(0, 256, (5, 5, 3), dtype=np.uint8))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    small.resize((width, height), Image.Resampling.BICUBIC).save(path)
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path):
+    for i in range(4):
+        blotches(tmp_path / "photos" / f"{i}.jpg", seed=i)
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def tiny(tmp_path, photos):
+    """Overrides for a run that takes a second and learns nothing worth having."""
+    painting = blotches(tmp_path / "painting.png", 48, 40, seed=9)
+    return [
+        f"style.image={painting}",
+        "style.size=32",
+        "encoder=vgg19",
+        "encoder.weights=random",
+        "encoder.allow_random=true",
+        "loss.content_layers=[relu1_2]",
+        "loss.style_layers=[relu1_1,relu1_2]",
+        "network.width=2",
+        "network.blocks=1",
+        "data=folder",
+        f"data.root={photos}",
+        "data.crop_size=16",
+        "data.min_size=8",
+        "data.batch_size=2",
+        "data.workers=0",
+        "callbacks.previews.size=24",
+        "trainer.accelerator=cpu",
+        "trainer.max_steps=3",
+        f"run_dir={tmp_path / 'run'}",
+    ]

@@ -1,0 +1,36 @@
+import pytest
+
+from .conftest import blotches
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_bad_files_are_listed_and_counted(run, photos, workers):
+    (photos / "deep").mkdir()
+    (photos / "deep" / "empty.jpg").write_bytes(b"")
+    blotches(photos / "tiny.png", 5, 4)
+    whole = (photos / "0.jpg").read_bytes()
+    (photos / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    options = ["data.crop_size=16", "data.min_size=8", f"data.workers={workers}"]
+    result = run("check_data", "data=folder", f"data.root={photos}", *options)
+    assert result.status == 0, result.err
+    assert "4 of 7 photos usable, 3 would be skipped" in result.out
+    for name in ("empty.jpg is empty", "tiny.png is too small: 5x4", "cut.jpg is damaged"):
+        assert name in result.out
+
+
+def test_mostly_bad_files_are_an_error(run, tmp_path):
+    blotches(tmp_path / "a.jpg", 80, 80)
+    for name in ("b", "c"):
+        (tmp_path / f"{name}.jpg").write_bytes(b"x")
+    result = run("check_data", "data=folder", f"data.root={tmp_path}", "data.workers=0")
+    assert "most files are unusable" in result.error
+
+
+def test_real_photos_are_all_usable(run, shared):
+    result = run("check_data", "data=coco", f"data.root={shared / 'data/coco'}")
+    assert result.status == 0, result.err
+    assert "98 of 98 photos usable" in result.out
+
+
+def test_a_folder_that_is_not_there(run, tmp_path):
+    assert "no such folder" in run("check_data", "data=folder", f"data.root={tmp_path / 'x'}").error

@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from stylenet.checkpoint import ArtefactInfo, save_artefact
+from stylenet.networks import build_network
+
+from .conftest import ROOT, blotches
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    torch.manual_seed(0)
+    path = tmp_path / "run" / "waves.safetensors"
+    save_artefact(path, build_network("johnson", width=2, blocks=1), ArtefactInfo("waves", 1))
+    return path
+
+
+def test_a_photo_is_repainted_as_a_user_does_it(script, checkpoint, tmp_path):
+    photo, out = blotches(tmp_path / "photo.jpg", 37, 23), tmp_path / "out.png"
+    result = script("infer", f"input={photo}", f"checkpoint={checkpoint.parent}", f"output={out}")
+    assert (result.status, result.out.strip()) == (0, str(out)), result.err
+    before, after = Image.open(photo), Image.open(out)
+    assert after.size == before.size
+    assert np.asarray(after).std() > 1
+    assert np.abs(np.asarray(after, float) - np.asarray(before, float)).mean() > 5
+
+
+def test_a_folder_is_repainted_under_the_same_names(run, checkpoint, tmp_path):
+    source, target = tmp_path / "in", tmp_path / "out"
+    for name in ("a.jpg", "deep/er/b.png", "c.webp"):
+        blotches(source / name)
+    (source / "notes.txt").write_text("no picture")
+    result = run("infer", f"input={source}", f"checkpoint={checkpoint}", f"output={target}")
+    assert result.status == 0, result.err
+    assert "3 pictures repainted" in result.out
+    made = sorted(str(p.relative_to(target)) for p in target.rglob("*") if p.is_file())
+    assert made == ["a.jpg", "c.webp", "deep/er/b.png"]
+
+
+def test_one_bad_file_does_not_end_a_folder(run, checkpoint, tmp_path):
+    source, target = tmp_path / "in", tmp_path / "out"
+    blotches(source / "a.jpg")
+    (source / "b.jpg").write_bytes(b"")
+    blotches(source / "c.jpg")
+    result = run("infer", f"input={source}", f"checkpoint={checkpoint}", f"output={target}")
+    assert result.status == 1
+    assert "2 pictures repainted" in result.out
+    assert "b.jpg is empty" in result.err
+    assert sorted(p.name for p in target.iterdir()) == ["a.jpg", "c.jpg"]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 9), (65, 3)])
+def test_tiny_pictures_keep_their_size(run, checkpoint, tmp_path, size):
+    photo = blotches(tmp_path / "photo.png", *size)
+    out = tmp_path / "out.png"
+    assert run("infer", f"input={photo}", f"checkpoint={checkpoint}", f"output={out}").status == 0
+    assert Image.open(out).size == size
+
+
+def test_a_sideways_phone_photo_comes_out_upright(run, checkpoint, tmp_path):
+    photo = tmp_path / "phone.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned a quarter
+    Image.open(blotches(tmp_path / "a.png", 40, 24)).save(photo, exif=exif)
+    out = tmp_path / "out.jpg"
+    assert run("infer", f"input={photo}", f"checkpoint={checkpoint}", f"output={out}").status == 0
+    with Image.open(out) as made:
+        assert made.size == (24, 40)
+        assert made.getexif().get(0x0112, 1) == 1
+
+
+def test_transparency_stays(run, checkpoint, tmp_path):
+    photo, out = tmp_path / "photo.png", tmp_path / "out.png"
+    image = Image.open(blotches(photo)).convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    image.save(photo)
+    assert run("infer", f"input={photo}", f"checkpoint={checkpoint}", f"output={out}").status == 0
+    assert Image.open(out).getchannel("A").tobytes() == image.getchannel("A").tobytes()
+
+
+def test_a_name_is_made_where_none_is_given(run, checkpoint, tmp_path, monkeypatch):
+    photo = blotches(tmp_path / "in" / "photo.jpg")
+    monkeypatch.chdir(tmp_path)
+    result = run("infer", f"input={photo}", f"checkpoint={checkpoint}")
+    assert result.out.strip() == "photo_waves.jpg"
+    assert (tmp_path / "photo_waves.jpg").is_file()
+
+
+def test_an_existing_folder_takes_a_single_picture(run, checkpoint, tmp_path):
+    photo = blotches(tmp_path / "in" / "photo.jpg")
+    (tmp_path / "out").mkdir()
+    run("infer", f"input={photo}", f"checkpoint={checkpoint}", f"output={tmp_path / 'out'}")
+    assert (tmp_path / "out" / "photo.jpg").is_file()
+
+
+MISTAKES = [
+    (["input=nowhere.jpg"], "nowhere.jpg: no such file"),
+    (["input=pyproject.toml"], "pyproject.toml is not an image"),
+    (["input={empty}"], "holds no picture"),
+    (["output={photo}"], "is the input itself"),
+    (["output=out.xyz"], "suffix"),
+    (["output=/proc/nowhere/out.png"], "/proc/nowhere"),
+    (["output=pyproject.toml/out.png"], "pyproject.toml"),
+    (["checkpoint=nowhere"], "checkpoint=nowhere"),
+    (["checkpoint={empty}"], "holds no .safetensors"),
+    (["checkpoint=pyproject.toml"], "not a StyleNet checkpoint"),
+    (["device=cuda:9"], "device=cuda:9 is not there"),
+    (["device=abacus"], "this machine has"),
+    (["speed=fast"], "input, checkpoint, output, device"),
+]
+
+
+@pytest.mark.parametrize(("mistake", "said"), MISTAKES, ids=[m[0][0] for m in MISTAKES])
+def test_a_mistake_is_one_line(run, checkpoint, tmp_path, monkeypatch, mistake, said):
+    monkeypatch.chdir(ROOT)
+    photo = blotches(tmp_path / "photo.jpg")
+    (tmp_path / "empty").mkdir()
+    before = photo.read_bytes()
+    given = [o.format(photo=photo, empty=tmp_path / "empty") for o in mistake]
+    good = [f"input={photo}", f"checkpoint={checkpoint}", f"output={tmp_path / 'out.png'}"]
+    assert said in run("infer", *good, *given).error
+    assert photo.read_bytes() == before
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_what_is_missing_is_named(run):
+    assert "input is missing" in run("infer").error

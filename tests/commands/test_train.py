@@ -1,0 +1,277 @@
+import os
+import resource
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from stylenet.checkpoint import load_artefact
+
+from .conftest import ROOT, blotches
+
+
+def steps_saved(run_dir):
+    return [int(path.stem.removeprefix("step_")) for path in sorted(run_dir.glob("*/*.ckpt"))]
+
+
+def test_a_run_leaves_its_folder_complete_and_says_how_to_repaint(script, tiny, tmp_path):
+    result = script("train", *tiny, "callbacks.previews.every_n_steps=2")
+    assert result.status == 0, result.err
+    run_dir = tmp_path / "run"
+    assert yaml.safe_load((run_dir / "config.yaml").read_text())["network"]["width"] == 2
+    assert sorted(p.name for p in (run_dir / "previews").iterdir()) == [
+        "step_0000002.png",
+        "step_0000003.png",
+    ]
+    assert steps_saved(run_dir) == [3]
+    assert load_artefact(run_dir)[1].step == 3
+
+    events = EventAccumulator(str(run_dir / "tensorboard")).Reload()
+    assert events.Tags()["images"] == ["preview"]
+
+    assert f"network: {run_dir / 'starry.safetensors'}" in result.out
+    repaint = result.out.splitlines()[-1].removeprefix("repaint: ")
+    program, path, *arguments = shlex.split(repaint)
+    assert (program, path) == ("python", "scripts/infer.py")
+    photo = blotches(tmp_path / "photo.jpg", 33, 21)
+    # The very command that was printed, from the folder where the photo lies.
+    done = script("infer", *arguments, cwd=tmp_path)
+    assert done.status == 0, done.err
+    assert Image.open(tmp_path / done.out.strip()).size == Image.open(photo).size
+
+
+def test_losses_learning_rate_and_speed_are_logged_by_name(run, tiny, tmp_path):
+    logs = ["trainer.log_every_n_steps=1", "callbacks.throughput.every_n_steps=1"]
+    assert run("train", *tiny, *logs).status == 0
+    scalars = EventAccumulator(str(tmp_path / "run/tensorboard")).Reload().Tags()["scalars"]
+    assert {
+        "loss/total",
+        "loss/content",
+        "loss/content/relu1_2",
+        "loss/style",
+        "loss/style/relu1_1",
+        "loss/style/relu1_2",
+        "loss/tv",
+        "images_per_second",
+        "lr-Adam",
+    } <= set(scalars)
+
+
+def test_resume_goes_on_from_the_newest_checkpoint(run, tiny, tmp_path):
+    run("train", *tiny)
+    result = run("train", *tiny, "trainer.max_steps=5", "resume=true")
+    assert result.status == 0, result.err
+    assert "from " in result.out.splitlines()[0]
+    assert steps_saved(tmp_path / "run") == [3, 5]
+
+    run("train", *tiny, "trainer.max_steps=5", f"run_dir={tmp_path / 'whole'}")
+    whole, _ = load_artefact(tmp_path / "whole")
+    resumed, _ = load_artefact(tmp_path / "run")
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+def test_resume_starts_where_there_is_nothing_and_ends_where_all_is_done(run, tiny, tmp_path):
+    assert run("train", *tiny, "resume=true").status == 0
+    before = (tmp_path / "run/starry.safetensors").read_bytes()
+    again = run("train", *tiny, "resume=true")
+    assert again.status == 0
+    assert "step 3" in again.out
+    assert (tmp_path / "run/starry.safetensors").read_bytes() == before
+
+
+def test_a_run_is_not_overwritten(run, tiny, tmp_path):
+    run("train", *tiny)
+    before = (tmp_path / "run/starry.safetensors").read_bytes()
+    assert "resume=true" in run("train", *tiny, "seed=1").error
+    assert (tmp_path / "run/starry.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_whole_group_saves_and_resumes(script, tiny, tmp_path, sent):
+    endless = [*tiny, "data.workers=1", "trainer.max_steps=1000000"]
+    process = subprocess.Popen(
+        [sys.executable, "scripts/train.py", *endless, "callbacks.checkpoints.every_n_steps=5"],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not steps_saved(tmp_path / "run") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(process.pid, sent)  # as a terminal and a scheduler do: to the loader's processes too
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + sent, err
+    assert "resume=true" in out
+    assert "Traceback" not in err
+    last = steps_saved(tmp_path / "run")[-1]
+    result = script("train", *tiny, f"trainer.max_steps={last + 1}", "resume=true")
+    assert result.status == 0, result.err
+    assert steps_saved(tmp_path / "run")[-1] == last + 1
+
+
+def test_a_full_disk_ends_in_one_line_and_leaves_no_half_file(script, tiny, tmp_path):
+    def no_large_files():
+        # Files end at 8 KB, as they would on a full disk; Python ignores the signal that comes
+        # with it and gets the error.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+
+    result = script("train", *tiny, preexec_fn=no_large_files)
+    assert "cannot write" in result.error
+    left = [p for p in (tmp_path / "run").rglob("*") if p.is_file() and "tfevents" not in p.name]
+    assert not [p for p in left if p.suffix in (".ckpt", ".safetensors") or p.name[0] == "."]
+
+
+def test_a_bad_file_is_named_once_and_counted(run, tiny, photos):
+    (photos / "broken.jpg").write_bytes(b"")
+    result = run("train", *tiny, "trainer.max_steps=8")
+    assert result.status == 0, result.err
+    assert "1 unusable files were skipped" in result.out
+
+
+def test_mostly_bad_files_end_the_run(run, tiny, photos):
+    for i in range(20):
+        (photos / f"broken{i}.jpg").write_bytes(b"not a photo")
+    result = run("train", *tiny, "trainer.max_steps=100", "resume=true")
+    assert "unusable" in result.error
+    assert "check_data.py" in result.error
+
+
+def test_two_styles_one_after_the_other(run, tiny, tmp_path):
+    rest = [o for o in tiny if not o.startswith("run_dir")]
+    result = run(
+        "train", "--multirun", "style=starry,wave", *rest, f"run_dir={tmp_path}/${{style.name}}"
+    )
+    assert result.status == 0, result.err
+    assert (tmp_path / "starry/starry.safetensors").is_file()
+    assert (tmp_path / "wave/wave.safetensors").is_file()
+
+
+def test_coco_layout_is_trained_on(run, tiny, shared):
+    coco = [o for o in tiny if not o.startswith("data")]
+    result = run(
+        "train",
+        *coco,
+        "data=coco",
+        f"data.root={shared / 'data/coco'}",
+        "data.crop_size=32",
+        "data.workers=0",
+        "trainer.max_steps=1",
+    )
+    assert result.status == 0, result.err
+    assert "98 photos" in result.out
+
+
+MISTAKES = [
+    ("style=stary", "custom starry"),
+    ("style.image=nowhere.jpg", "nowhere.jpg: no such file"),
+    ("style.image=[]", "style.image"),
+    ("style.image='[a'", "style.image"),
+    ("style.size=0", "style.size=0"),
+    ("style.size=-3", "style.size=-3"),
+    ("style.name=a/b", "style.name"),
+    ("style.weight=zero", "style.weight=zero"),
+    ("trainer.max_stps=3", "did you mean trainer.max_steps"),
+    ("encodr=vgg19", "did you mean encoder"),
+    ("network=jonson", "johnson"),
+    ("network.width=0", "network.width=0"),
+    ("network.norm=layer", "instance, batch"),
+    ("data.crop_size=0", "data.crop_size=0"),
+    ("data.crop_size=-1", "data.crop_size=-1"),
+    ("data.batch_size=0", "data.batch_size=0"),
+    ("data.root=nowhere", "nowhere: no such folder"),
+    ("data.root=''", "data.root is empty"),
+    ("loss.style_weight=abc", "loss.style_weight=abc"),
+    ("loss.content_weight=-1", "loss.content_weight=-1"),
+    ("loss.tv_weight=nan", "loss.tv_weight=nan"),
+    ("loss.style_layers=[relu9_9]", "relu1_1"),
+    ("loss.style_layers=[]", "loss.style_layers"),
+    ("loss.style_layers=relu1_1", "loss.style_layers"),
+    ("optimizer.lr=fast", "optimizer.lr=fast"),
+    ("optimizer.decay=linear", "none, cosine"),
+    ("trainer.max_steps=0", "trainer.max_steps=0"),
+    ("trainer.max_steps=many", "trainer.max_steps=many"),
+    ("trainer.precision=8", "trainer.precision=8"),
+    ("trainer.devices=none", "trainer.devices=none"),
+    ("+trainer.speed=3", "speed"),
+    ("encoder.allow_random=false", "encoder.allow_random=true"),
+    ("encoder.weights=nowhere.pth", "nowhere.pth: no such file"),
+    ("encoder.pooling=min", "max, average"),
+    ("resume=nowhere.ckpt", "nowhere.ckpt: no such file"),
+    ("resume=pyproject.toml", "pyproject.toml"),
+    ("run_dir=/proc/nowhere", "/proc/nowhere"),
+    ("run_dir=pyproject.toml/run", "pyproject.toml"),
+    ("seed=-1", "seed=-1"),
+    ("callbacks.previews.count=0", "callbacks.previews.count=0"),
+]
+
+
+@pytest.mark.parametrize(("mistake", "said"), MISTAKES, ids=[m[0] for m in MISTAKES])
+def test_a_mistake_is_one_line_and_leaves_nothing(run, tiny, tmp_path, monkeypatch, mistake, said):
+    monkeypatch.chdir(ROOT)
+    assert said in run("train", *tiny, mistake).error
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there(run, tiny):
+    assert "trainer.accelerator=gpu" in run("train", *tiny, "trainer.accelerator=gpu").error
+
+
+def test_coco_asked_for_but_not_there(run, tiny, tmp_path, monkeypatch):
+    coco = [o for o in tiny if not o.startswith("data")]
+    for way in ("data.root=" + str(tmp_path / "coco"), "data=coco"):
+        monkeypatch.setenv("STYLENET_COCO", str(tmp_path / "coco"))
+        error = run("train", *coco, way).error
+        assert str(tmp_path / "coco") in error
+        assert "data=folder" in error
+        assert "STYLENET_COCO" in error
+
+
+def test_unknown_setting_lists_the_valid_ones(run, tiny):
+    error = run("train", *tiny, "data.crop=3").error
+    assert "crop_size, batch_size" in error
+
+
+@pytest.mark.parametrize("name", ["train", "infer", "check_data"])
+def test_help_explains_the_choices_with_examples(run, name):
+    result = run(name, "--help")
+    assert result.status == 0
+    assert f"python scripts/{name}.py" in result.out
+    if name == "train":
+        assert "custom, starry" in result.out
+        assert "style_weight" in result.out
+
+
+def test_an_installed_wheel_finds_its_configs_from_another_folder(tmp_path):
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", ROOT, "--no-deps", "--no-build-isolation",
+         "--quiet", "--wheel-dir", tmp_path],
+        check=True,
+    )  # fmt: skip
+    wheel = next(Path(tmp_path).glob("*.whl"))
+    # A wheel is a zip file laid out as it is installed.
+    subprocess.run([sys.executable, "-m", "zipfile", "-e", wheel, tmp_path / "site"], check=True)
+    done = subprocess.run(
+        [sys.executable, "-c",
+         "import stylenet, sys; print(stylenet.__file__, file=sys.stderr);"
+         "from stylenet.cli.train import main; main()", "--cfg", "job", "style=wave"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )  # fmt: skip
+    assert str(tmp_path / "site") in done.stderr
+    assert yaml.safe_load(done.stdout)["style"]["name"] == "wave"

@@ -1,0 +1,97 @@
+"""Every YAML file in configs/ is found by globbing, composed and built."""
+
+from pathlib import Path
+
+import hydra
+import pytest
+import yaml
+from omegaconf import OmegaConf
+
+from stylenet.cli.app import build, config_folder
+from stylenet.errors import StyleNetError
+
+CONFIGS = config_folder()
+COMMANDS = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
+CHOICES = sorted(
+    (path.parent.name, path.stem)
+    for path in CONFIGS.glob("*/*.yaml")
+    if path.parent.name not in ("shared", "experiment")
+)
+EXPERIMENTS = sorted(path.stem for path in CONFIGS.glob("experiment/*.yaml"))
+
+# What a user has to give; no choice has a default for it.
+GIVEN = {
+    "data": ["data.root=photos"],
+    "style": ["style.image=painting.jpg"],
+    "encoder": ["encoder.weights=random", "encoder.allow_random=true"],
+}
+
+
+def compose(command: str, *overrides: str):
+    with hydra.initialize_config_dir(version_base="1.3", config_dir=str(CONFIGS)):
+        return hydra.compose(command, overrides=list(overrides))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_composes_and_has_a_script_and_help(command):
+    config = compose(command)
+    assert "hydra" not in config
+    assert (CONFIGS.parent / "scripts" / f"{command}.py").is_file()
+    assert yaml.safe_load((CONFIGS / f"{command}.yaml").read_text())["hydra"]["help"]["template"]
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
+def test_every_choice_is_built_by_its_command(group, choice):
+    command = next(
+        name
+        for name in ["train", *COMMANDS]
+        if f"- {group}: " in (CONFIGS / f"{name}.yaml").read_text()
+    )
+    given = GIVEN.get(group, [])
+    if (group, choice) == ("encoder", "lite"):
+        given = []
+    config = compose(command, f"{group}={choice}", *given)[group]
+    for part in [config] if "_target_" in config else config.values():
+        if part["_target_"] == "pytorch_lightning.Trainer":
+            part.precision = "32-true"  # `auto` is ours and replaced by the command
+        assert build(part) is not None
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_changes_the_recipe_and_stays_valid(experiment):
+    changed = compose("train", f"experiment={experiment}")
+    assert changed != compose("train")
+    for part in ("style", "loss", "optimizer", "network"):
+        build(changed[part])
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.yaml")), ids=lambda p: p.stem)
+def test_every_file_says_what_it_is(path):
+    assert path.read_text().startswith("# ")
+
+
+def test_the_default_recipe_is_the_papers(monkeypatch):
+    monkeypatch.delenv("STYLENET_COCO", raising=False)
+    config = compose("train")
+    assert config.trainer.max_steps == 40_000
+    assert (config.data.batch_size, config.data.crop_size) == (4, 256)
+    assert config.encoder.architecture == "vgg16"
+    assert (config.optimizer.lr, config.optimizer.decay) == (1e-3, "none")
+    assert config.data.root == "data/coco"
+
+
+def test_coco_is_found_through_the_environment(monkeypatch):
+    monkeypatch.setenv("STYLENET_COCO", "/somewhere/coco")
+    assert compose("train").data.root == "/somewhere/coco"
+
+
+def test_an_unknown_constructor_argument_is_one_line():
+    config = OmegaConf.merge(compose("train").optimizer, {})
+    OmegaConf.set_struct(config, False)
+    config.speed = 3
+    with pytest.raises(StyleNetError, match="speed"):
+        build(config)
+
+
+def test_folder_of_configs_lies_beside_a_clone_or_inside_a_wheel():
+    assert Path(CONFIGS, "train.yaml").is_file()

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from stylenet.data import PhotoData
+from stylenet.networks import build_network
+from stylenet.perceptual import LossSettings, PerceptualLoss, VGGEncoder
+from stylenet.training import OptimizerSettings, StyleTransferModule
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    random = np.random.default_rng(0)
+    for i in range(7):
+        # Smooth blotches: JPEG-like content with large and small structure.
+        small = random.integers(0, 256, (6, 6, 3), dtype=np.uint8)
+        Image.fromarray(small).resize((48 + 3 * i, 40), Image.Resampling.BICUBIC).save(
+            folder / f"{i}.png"
+        )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def encoder():
+    return VGGEncoder("vgg19", weights="random", allow_random=True)
+
+
+@pytest.fixture
+def make_module(encoder):
+    def make(lr=1e-3, warmup=2, decay="none", width=2, seed=0):
+        torch.manual_seed(seed)
+        settings = LossSettings("relative", ["relu1_2"], ["relu1_1"], 1.0, 5.0, 1.0)
+        style = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+        return StyleTransferModule(
+            build_network("johnson", width=width, blocks=1),
+            PerceptualLoss(encoder, settings, [style]),
+            OptimizerSettings(lr, warmup, decay),
+            "test",
+            {"seed": seed},
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_data(photos):
+    def make(root=photos, batch_size=2, workers=0):
+        return PhotoData(
+            str(root), crop_size=16, batch_size=batch_size, min_size=8, workers=workers, seed=3
+        )
+
+    return make

@@ -1,0 +1,139 @@
+from types import SimpleNamespace
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from PIL import Image
+
+from stylenet.checkpoint import load_artefact
+from stylenet.errors import StyleNetError
+from stylenet.training import RunFolder
+from stylenet.training.callbacks import Checkpoints, Guard, Previews, SafeCheckpointIO, Throughput
+
+
+def fit(module, data, folder, steps, *callbacks, **more):
+    trainer = pl.Trainer(
+        max_steps=steps,
+        accelerator="cpu",
+        precision="32-true",
+        default_root_dir=folder,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        callbacks=list(callbacks),
+        plugins=[SafeCheckpointIO()],
+        **{"logger": False, **more},
+    )
+    trainer.fit(module, data)
+    return trainer
+
+
+def test_checkpoints_keep_the_newest_with_artefacts_beside_them(make_module, make_data, tmp_path):
+    module = make_module()
+    fit(module, make_data(), tmp_path, 5, Checkpoints(2, keep=2))
+    folder = RunFolder(tmp_path)
+    assert folder.saved_checkpoints() == [folder.checkpoint(4), folder.checkpoint(5)]
+    assert [p.stem for p in sorted(folder.checkpoints.glob("*.safetensors"))] == [
+        p.stem for p in folder.saved_checkpoints()
+    ]
+    network, info = load_artefact(tmp_path)
+    assert (info.style, info.step, info.recipe) == ("test", 5, {"seed": 0})
+    for name, value in module.network.state_dict().items():
+        assert torch.equal(network.state_dict()[name], value)
+
+
+def test_a_step_is_saved_once(make_module, make_data, tmp_path):
+    saves = []
+
+    class Count(pl.Callback):
+        def on_save_checkpoint(self, *args):
+            saves.append(1)
+
+    fit(make_module(), make_data(), tmp_path, 4, Checkpoints(2, keep=None), Count())
+    assert len(saves) == 2
+
+
+def test_previews_show_the_same_photos_every_time(make_module, make_data, tmp_path):
+    fit(make_module(), make_data(), tmp_path, 5, Previews(2, count=3, size=24))
+    paths = [RunFolder(tmp_path).preview(step) for step in (2, 4, 5)]
+    grids = [Image.open(path) for path in paths]
+    assert {grid.size for grid in grids} == {(3 * 26 + 2, 2 * 26 + 2)}
+    photos = [grid.crop((0, 0, grid.width, 28)).tobytes() for grid in grids]
+    repainted = [grid.crop((0, 28, *grid.size)).tobytes() for grid in grids]
+    assert len(set(photos)) == 1
+    assert len(set(repainted)) == 3
+
+
+def test_previews_do_not_change_what_is_learned(make_module, make_data, tmp_path):
+    plain, watched = make_module(), make_module()
+    fit(plain, make_data(), tmp_path / "a", 4)
+    fit(watched, make_data(), tmp_path / "b", 4, Previews(1, count=2, size=24))
+    for first, second in zip(plain.parameters(), watched.parameters(), strict=True):
+        assert torch.equal(first, second)
+
+
+def test_losses_that_are_not_numbers_end_the_run(make_module, make_data, tmp_path):
+    module = make_module()
+    with torch.no_grad():
+        module.network.head.bias[0] = float("nan")
+    with pytest.raises(StyleNetError, match=r"numbers at step 1 .*content.*optimizer\.lr"):
+        fit(module, make_data(), tmp_path, 5, Guard(1, patience=5), Checkpoints(1, keep=1))
+    assert not RunFolder(tmp_path).saved_checkpoints()
+
+
+def test_weights_that_are_not_numbers_are_never_saved(make_module, make_data, tmp_path):
+    module = make_module()
+
+    class Spoil(pl.Callback):
+        def on_train_batch_end(self, trainer, pl_module, *args):
+            pl_module.network.head.weight.data[0] = float("inf")
+
+    with pytest.raises(StyleNetError, match="were not saved"):
+        fit(module, make_data(), tmp_path, 5, Spoil(), Guard(100, 5), Checkpoints(1, keep=1))
+    assert not RunFolder(tmp_path).saved_checkpoints()
+
+
+def test_output_of_one_colour_ends_the_run(make_module, make_data, tmp_path):
+    module = make_module(lr=1e-9)
+    with torch.no_grad():
+        module.network.head.weight.zero_()
+    with pytest.raises(StyleNetError, match=r"one colour only, up to step 3"):
+        fit(module, make_data(), tmp_path, 9, Guard(1, patience=3))
+
+
+def test_a_flat_photo_may_stay_flat(make_module):
+    guard = Guard(1, patience=1)
+    module = make_module()
+    module.losses = {"total": torch.tensor(1.0)}
+    module.repainted = torch.full((2, 3, 8, 8), 0.5)
+    guard.on_train_batch_end(SimpleNamespace(global_step=1), module, None, torch.zeros(2, 3, 8, 8))
+
+
+def test_throughput_counts_images_of_all_devices():
+    logged = {}
+    module = SimpleNamespace(log=lambda name, value: logged.update({name: value}))
+    callback, batch = Throughput(2), torch.zeros(4, 3, 8, 8)
+    for step in (1, 2, 3):
+        trainer = SimpleNamespace(global_step=step, world_size=3, accumulate_grad_batches=1)
+        callback.on_train_batch_end(trainer, module, None, batch)
+    assert logged["images_per_second"] > 0
+    assert set(logged) == {"images_per_second"}
+
+
+@pytest.mark.parametrize(
+    ("callback", "values"),
+    [
+        (Guard, (0, 1)),
+        (Guard, (1, 0)),
+        (Previews, (0, 1, 1)),
+        (Previews, (1, -1, 1)),
+        (Checkpoints, (0, 1)),
+        (Checkpoints, ("a", 1)),
+        (Checkpoints, (1, 0)),
+        (Throughput, (0,)),
+    ],
+)
+def test_impossible_values_are_refused(callback, values):
+    with pytest.raises(StyleNetError, match=r"callbacks\."):
+        callback(*values)

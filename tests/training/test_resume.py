@@ -1,0 +1,159 @@
+"""An interrupted run ends with bitwise the weights of one that was never interrupted."""
+
+import os
+import signal
+
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from stylenet.errors import StyleNetError
+from stylenet.training import RunFolder
+from stylenet.training.callbacks import Checkpoints, SafeCheckpointIO, StopOnSignal
+
+STEPS = 9
+
+
+def fit(module, data, folder, steps=STEPS, resume=None, callbacks=(), every=4):
+    trainer = pl.Trainer(
+        max_steps=steps,
+        accelerator="cpu",
+        precision="32-true",
+        default_root_dir=folder,
+        logger=False,
+        gradient_clip_val=10.0,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        callbacks=[*callbacks, Checkpoints(every, keep=None), StopOnSignal()],
+        plugins=[SafeCheckpointIO()],
+    )
+    trainer.fit(module, data, ckpt_path=resume)
+    return trainer
+
+
+def weights(module):
+    return {k: v.clone() for k, v in module.network.state_dict().items()}
+
+
+def assert_equal(first, second):
+    assert first.keys() == second.keys()
+    for name in first:
+        assert torch.equal(first[name], second[name]), name
+
+
+class Interrupt(pl.Callback):
+    """Sends a signal to this very process at a step."""
+
+    def __init__(self, step, number):
+        self.step, self.number = step, number
+
+    def on_train_batch_start(self, trainer, *args):
+        if trainer.global_step == self.step:
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("decay", ["none", "cosine"])
+def test_resuming_mid_run_equals_never_stopping(make_module, make_data, tmp_path, workers, decay):
+    whole = make_module(decay=decay)
+    fit(whole, make_data(workers=workers), tmp_path / "whole")
+
+    # The checkpoint of step 4 of the very run; another seed shows that the weights come from it.
+    resumed = make_module(decay=decay, seed=5)
+    checkpoint = RunFolder(tmp_path / "whole").checkpoint(4)
+    trainer = fit(resumed, make_data(workers=0), tmp_path / "resumed", resume=checkpoint)
+
+    assert trainer.global_step == STEPS
+    assert_equal(weights(whole), weights(resumed))
+    moments = [module.optimizers().optimizer.state_dict()["state"] for module in (whole, resumed)]
+    for parameter, state in moments[0].items():
+        assert torch.equal(state["exp_avg_sq"], moments[1][parameter]["exp_avg_sq"])
+
+
+def test_a_longer_run_goes_on_where_a_shorter_one_ended(make_module, make_data, tmp_path):
+    whole = make_module()
+    fit(whole, make_data(), tmp_path / "whole")
+    fit(make_module(), make_data(), tmp_path / "parts", steps=5)
+    resumed = make_module(seed=5)
+    fit(
+        resumed, make_data(), tmp_path / "parts", resume=RunFolder(tmp_path / "parts").checkpoint(5)
+    )
+    assert_equal(weights(whole), weights(resumed))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_the_finished_step_and_the_resumed_run_is_exact(
+    make_module, make_data, tmp_path, number
+):
+    whole = make_module()
+    fit(whole, make_data(), tmp_path / "whole")
+
+    before = signal.getsignal(number)
+    folder = RunFolder(tmp_path / "stopped")
+    trainer = fit(make_module(), make_data(), folder.path, callbacks=[Interrupt(5, number)])
+    assert trainer.global_step == 6
+    assert folder.saved_checkpoints()[-1] == folder.checkpoint(6)
+    assert not folder.artefact("test").exists()  # not the final one: the run is not done
+    assert signal.getsignal(number) == before
+
+    resumed = make_module(seed=5)
+    fit(resumed, make_data(), folder.path, resume=folder.checkpoint(6))
+    assert folder.artefact("test").is_file()
+    assert_equal(weights(whole), weights(resumed))
+
+
+def test_random_state_continues(make_module, make_data, tmp_path):
+    drawn = []
+
+    class Draw(pl.Callback):
+        def on_train_batch_start(self, *args):
+            drawn.append(torch.rand(1).item())
+
+    fit(make_module(), make_data(), tmp_path / "a", callbacks=[Draw()])
+    whole, checkpoint = list(drawn), RunFolder(tmp_path / "a").checkpoint(4)
+    drawn.clear()
+    torch.manual_seed(99)
+    fit(make_module(), make_data(), tmp_path / "b", resume=checkpoint, callbacks=[Draw()])
+    assert drawn == whole[4:]
+
+
+def test_the_frozen_encoder_is_in_no_checkpoint(make_module, make_data, tmp_path):
+    module = make_module()
+    fit(module, make_data(), tmp_path)
+    checkpoint = SafeCheckpointIO().load_checkpoint(RunFolder(tmp_path).checkpoint(STEPS))
+    assert set(checkpoint["state_dict"]) == {f"network.{k}" for k in module.network.state_dict()}
+    optimised = checkpoint["optimizer_states"][0]["param_groups"][0]["params"]
+    assert len(optimised) == len(list(module.network.parameters()))
+
+
+def test_encoder_is_not_changed_by_training(make_module, make_data, tmp_path):
+    module = make_module()
+    before = {k: v.clone() for k, v in module.criterion.state_dict().items()}
+    fit(module, make_data(), tmp_path)
+    assert_equal(before, module.criterion.state_dict())
+
+
+def test_a_checkpoint_of_another_network_is_refused(make_module, make_data, tmp_path):
+    fit(make_module(width=2), make_data(), tmp_path, steps=1)
+    with pytest.raises(StyleNetError, match="another network"):
+        fit(make_module(width=3), make_data(), tmp_path, resume=RunFolder(tmp_path).checkpoint(1))
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "text", "pickle"])
+def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path, damage):
+    path = tmp_path / "step_0000001.ckpt"
+    good = tmp_path / "good.ckpt"
+    SafeCheckpointIO().save_checkpoint({"state_dict": {"a": torch.ones(1000)}}, good)
+    content = {
+        "truncated": good.read_bytes()[:-200],
+        "empty": b"",
+        "text": b"not a checkpoint",
+        "pickle": b"cos\nsystem\n(S'touch hacked'\ntR.",
+    }[damage]
+    path.write_bytes(content)
+    with pytest.raises(StyleNetError, match=r"step_0000001\.ckpt") as caught:
+        SafeCheckpointIO().load_checkpoint(path)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "hacked").exists()
