@@ -99,11 +99,14 @@ def load_artefact(path: str | Path) -> tuple[StyleNetwork, ArtefactInfo]:
                 f"this is {stylenet.__version__}, which reads up to {FORMAT_VERSION}: "
                 f"pip install --upgrade stylenet"
             )
-        network = build_network(metadata["network"]["name"], **metadata["network"]["arguments"])
+        try:
+            network = build_network(metadata["network"]["name"], **metadata["network"]["arguments"])
+        except StyleNetError as error:
+            raise StyleNetError(f"{path}: {error}") from error
         info = ArtefactInfo(
             metadata["style"], metadata["step"], metadata["recipe"], metadata["package_version"]
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StyleNetError(f"{path}: its StyleNet metadata is damaged ({error!r})") from error
     try:
         network.load_state_dict(weights)
@@ -137,7 +140,8 @@ def find_artefact(path: str | Path) -> Path:
     # The final one lies in the folder itself, the others beside the training checkpoints, with
     # the step, padded with zeros, at the end of their names.
     for folder in (path, path / "checkpoints"):
-        found = sorted(folder.glob("*.safetensors"))
+        # What begins with a dot is a file still being written, or left by a crash while it was.
+        found = sorted(folder.glob("[!.]*.safetensors"))
         if found:
             return found[-1]
     raise StyleNetError(

@@ -37,7 +37,7 @@ def check_number(
     bound = "" if minimum is None else f" of at least {minimum:g}"
     bound += "" if above is None else f" above {above:g}"
     allowed = int if integer else (int, float)
-    good = isinstance(value, allowed) and not isinstance(value, bool) and math.isfinite(value)
+    good = isinstance(value, allowed) and not isinstance(value, bool) and abs(value) < math.inf
     if good and minimum is not None:
         good = value >= minimum
     if good and above is not None:

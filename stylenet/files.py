@@ -88,11 +88,13 @@ def walk_files(root: Path, suffixes: Collection[str]) -> tuple[list[str], dict[s
         # Taken before listing: what is added meanwhile shows as a change next time.
         folders[folder] = stat.st_mtime_ns
         with os.scandir(root / folder) as entries:
-            for entry in entries:
+            # In order, so that of a folder's several links the same one counts everywhere.
+            for entry in sorted(entries, key=lambda entry: entry.name):
                 if entry.name.startswith("."):
                     continue
                 name = f"{folder}/{entry.name}" if folder else entry.name
-                if entry.is_dir():
+                # isdir() takes a link that leads nowhere for no folder, where is_dir() may raise.
+                if os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir():
                     waiting.append(name)
                 elif os.path.splitext(entry.name)[1].lower() in suffixes:
                     files.append(name)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 from torch import Tensor
 
-from stylenet.errors import StyleNetError
+from stylenet.errors import StyleNetError, first_line
 from stylenet.files import atomic_path, reason
 
 # What a folder is searched for.
@@ -24,22 +24,22 @@ _SAVE_OPTIONS = {
 }
 _WITHOUT_ALPHA = frozenset({".jpg", ".jpeg", ".bmp"})
 
+# All that Pillow reads but EPS, for which it starts another program (Ghostscript) on the file.
+Image.init()
+_FORMATS = tuple(name for name in Image.OPEN if name != "EPS")
+
 _SRGB = ImageCms.createProfile("sRGB")
 
-# What Pillow raises for damaged files, by trial with a fuzzer over its decoders.
-_DAMAGED = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    IndexError,
-    EOFError,
-    KeyError,
-    OverflowError,
-    ZeroDivisionError,
-    MemoryError,
-    Image.DecompressionBombError,
-)
+# How to turn an image upright, by EXIF's orientation.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Picture:
     """A picture as the networks see it, and what has to be kept beside it.
 
     Attributes:
-        rgb: The colours, mode RGB, upright, in sRGB.
+        rgb: The colours, mode RGB, upright, in sRGB, without metadata.
         alpha: The transparency, mode L, of the same size; ``None`` for an opaque picture.
     """
 
@@ -76,7 +76,7 @@ def open_image(path: str | Path, smallest: int | None = None) -> Image.Image:
             # Up to twice MAX_IMAGE_PIXELS Pillow warns only; beyond, it raises.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             warnings.simplefilter("ignore", UserWarning)  # odd metadata, of no matter here
-            with Image.open(path) as image:
+            with Image.open(path, formats=_FORMATS) as image:
                 if smallest is not None:
                     image.draft(None, (smallest, smallest))
                 image.load()
@@ -85,16 +85,16 @@ def open_image(path: str | Path, smallest: int | None = None) -> Image.Image:
         raise StyleNetError(f"{path}: no such file") from error
     except IsADirectoryError as error:
         raise StyleNetError(f"{path} is a folder, expected an image file") from error
-    except PermissionError as error:
-        raise StyleNetError(f"{path} cannot be read: {reason(error)}") from error
     except UnidentifiedImageError as error:
         empty = path.stat().st_size == 0
         what = "is empty" if empty else "is not an image, or of a kind that Pillow cannot read"
         raise StyleNetError(f"{path} {what}") from error
     except Image.DecompressionBombError as error:
         raise StyleNetError(f"{path} is too large: {error}") from error
-    except _DAMAGED as error:
-        raise StyleNetError(f"{path} is damaged: {error or type(error).__name__}") from error
+    except Exception as error:  # damage makes Pillow raise anything, struct.error for one
+        if isinstance(error, OSError) and error.errno is not None:  # the system's, not Pillow's
+            raise StyleNetError(f"{path} cannot be read: {reason(error)}") from error
+        raise StyleNetError(f"{path} is damaged: {first_line(error)}") from error
 
 
 def upright_picture(image: Image.Image) -> Picture:
@@ -111,7 +111,7 @@ def upright_picture(image: Image.Image) -> Picture:
         StyleNetError: The mode is one that Pillow cannot convert.
     """
     try:
-        image = ImageOps.exif_transpose(image)
+        image = _upright(image)
         if image.mode in ("I", "F") or image.mode.startswith("I;"):
             return Picture(_from_wide(image))
         if "transparency" in image.info:  # of a palette, or one colour
@@ -120,10 +120,13 @@ def upright_picture(image: Image.Image) -> Picture:
         if image.mode in ("La", "RGBa"):
             image = image.convert("LA" if image.mode == "La" else "RGBA")
             alpha = image.getchannel("A")
-        return Picture(_to_srgb(image), alpha)
-    except _DAMAGED as error:
+        rgb = _to_srgb(image)
+        # A profile or an orientation left here would be applied again by who reads a saved copy.
+        rgb.info.clear()
+        return Picture(rgb, alpha)
+    except Exception as error:  # see open_image
         raise StyleNetError(
-            f"an image of mode {image.mode} cannot be converted: {error}"
+            f"an image of mode {image.mode} cannot be converted: {first_line(error)}"
         ) from error
 
 
@@ -137,9 +140,13 @@ def load_picture(path: str | Path) -> Picture:
         See :func:`upright_picture`.
 
     Raises:
-        StyleNetError: See :func:`open_image`.
+        StyleNetError: See :func:`open_image` and :func:`upright_picture`; the file is named.
     """
-    return upright_picture(open_image(path))
+    image = open_image(path)
+    try:
+        return upright_picture(image)
+    except StyleNetError as error:
+        raise StyleNetError(f"{path}: {error}") from error
 
 
 def to_tensor(image: Image.Image) -> Tensor:
@@ -211,6 +218,21 @@ def check_writable_suffix(path: str | Path) -> None:
         raise StyleNetError(
             f"cannot write {path}: its suffix is none of {', '.join(sorted(SUFFIXES))}"
         )
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Applies the EXIF orientation.
+
+    Pillow's own ``exif_transpose`` rewrites the EXIF data on the way, which fails where they are
+    damaged; nobody needs them here.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # as in open_image
+            turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # see open_image; the photo itself is sound
+        turn = None
+    return image if turn is None else image.transpose(turn)
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:

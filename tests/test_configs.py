@@ -24,6 +24,7 @@ GIVEN = {
     "data": ["data.root=photos"],
     "style": ["style.image=painting.jpg"],
     "encoder": ["encoder.weights=random", "encoder.allow_random=true"],
+    "teacher": ["teacher.weights=random", "teacher.allow_random=true"],
 }
 
 

@@ -1,30 +1,64 @@
 """The command that trains a style."""
 
-import logging
-import time
-import warnings
+import dataclasses
+import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import pytorch_lightning as pl
-from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.loggers import TensorBoardLogger
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from stylenet.cli.app import build, run
-from stylenet.data import PhotoData, load_style_images
-from stylenet.errors import StyleNetError, check_number
-from stylenet.files import atomic_path
+from stylenet.cli.runs import (
+    checkpoint_to_resume,
+    exit_if_stopped,
+    fit,
+    make_trainer,
+    quieten_lightning,
+)
+from stylenet.data import load_style_images
+from stylenet.errors import check_number
 from stylenet.perceptual import PerceptualLoss
 from stylenet.training import RunFolder, StyleTransferModule
-from stylenet.training.callbacks import SafeCheckpointIO, StopOnSignal
-from stylenet.training.hardware import choose_precision
+
+# Said first and last where nobody chose photos and COCO is not in place.
+_QUICKSTART = (
+    "no photos were chosen and COCO is not at data/coco: this is the quick start (sample photos, "
+    "the small encoder, minutes). The full recipe, once COCO is in place (see data/README.md): "
+    "python scripts/train.py style=starry data=coco"
+)
 
 
 def main() -> None:
-    """Runs ``scripts/train.py``."""
+    """Runs ``scripts/train.py``; without any photos to be had, the quick start."""
+    quickstart = needs_quickstart(sys.argv[1:])
+    if quickstart:
+        sys.argv.append("experiment=quickstart")
+        print(_QUICKSTART, flush=True)
     run(train, "train")
+    if quickstart:
+        print(_QUICKSTART)
+
+
+def needs_quickstart(arguments: Sequence[str]) -> bool:
+    """Whether a command names no photos and none are where the default expects them.
+
+    As a program with no database configured takes a file of its own: a COCO that was asked for and
+    is missing stays an error.
+
+    Args:
+        arguments: Of the command line.
+
+    Returns:
+        Whether the quick start takes the place of the full recipe.
+    """
+    choices = ("data=", "data.root=", "experiment=")
+    chosen = any(argument.lstrip("+").startswith(choices) for argument in arguments)
+    asked_for_help = any(a.startswith("-") and a not in ("-m", "--multirun") for a in arguments)
+    in_place = "STYLENET_COCO" in os.environ or Path("data/coco").exists()
+    return not (chosen or asked_for_help or in_place)
 
 
 def train(config: DictConfig) -> None:
@@ -36,14 +70,16 @@ def train(config: DictConfig) -> None:
     Raises:
         StyleNetError: A setting is impossible, or the run cannot go on.
     """
-    _quieten_lightning()
+    quieten_lightning()
     folder = RunFolder(config.run_dir)
-    checkpoint = _checkpoint_to_resume(folder, config.resume)
+    checkpoint = checkpoint_to_resume(folder, config.resume)
     # What is cheap to get wrong first, what takes long last.
     check_number("seed", config.seed, minimum=0, integer=True)
     style, loss, optimizer = build(config.style), build(config.loss), build(config.optimizer)
+    if style.layers is not None:
+        loss = dataclasses.replace(loss, style_layers=style.layers)
     callbacks = [build(callback) for callback in config.callbacks.values() if callback]
-    trainer = _make_trainer(config, folder, callbacks)
+    trainer = make_trainer(config, folder, callbacks)
     data = build(config.data)
     data.setup()
     style_images = load_style_images(style)
@@ -63,94 +99,9 @@ def train(config: DictConfig) -> None:
         + (f", from {checkpoint}" if checkpoint else ""),
         flush=True,
     )
-    # Not before all else is known to be good: a failed start leaves nothing behind.
-    with atomic_path(folder.config) as temporary:
-        temporary.write_text(OmegaConf.to_yaml(config, resolve=True))
-    start = time.monotonic()
-    trainer.fit(module, data, ckpt_path=checkpoint)
-    if trainer.is_global_zero:
-        _report(trainer, module, data, folder, time.monotonic() - start)
-    stop = next((c for c in callbacks if isinstance(c, StopOnSignal)), None)
-    if stop is not None and stop.received is not None:
-        raise SystemExit(128 + stop.received)
-
-
-def _checkpoint_to_resume(folder: RunFolder, resume: bool | str) -> Path | None:
-    """The checkpoint to go on from, if any; known to be readable."""
-    saved = folder.saved_checkpoints()
-    if resume is False:
-        if saved:
-            raise StyleNetError(
-                f"run_dir={folder.path} holds a run up to {saved[-1].stem}; go on with "
-                f"resume=true, or choose another run_dir, or delete that folder"
-            )
-        return None
-    if resume is True and not saved:
-        return None
-    path = saved[-1] if resume is True else Path(str(resume)).expanduser()
-    if not path.is_file():
-        raise StyleNetError(
-            f"resume={resume}: no such file; give true, false or the path of a .ckpt file"
-        )
-    SafeCheckpointIO().load_checkpoint(path)
-    return path
-
-
-def _make_trainer(config: DictConfig, folder: RunFolder, callbacks: list) -> pl.Trainer:
-    """The trainer, its values checked."""
-    settings = config.trainer
-    for name in ("max_steps", "log_every_n_steps", "accumulate_grad_batches"):
-        check_number(f"trainer.{name}", settings[name], minimum=1, integer=True)
-    if settings.gradient_clip_val is not None:
-        check_number("trainer.gradient_clip_val", settings.gradient_clip_val, above=0)
-    precision = choose_precision(settings.precision, settings.accelerator)
-    logger = TensorBoardLogger(folder.tensorboard.parent, name="", version=folder.tensorboard.name)
-    try:
-        return build(
-            settings,
-            precision=precision,
-            default_root_dir=str(folder.path),
-            callbacks=callbacks,
-            logger=logger,
-            plugins=[SafeCheckpointIO()],
-        )
-    except InstantiationException as error:
-        cause = error.__cause__
-        if not isinstance(cause, MisconfigurationException | ValueError | TypeError):
-            raise
-        raise StyleNetError(
-            f"trainer.accelerator={settings.accelerator} trainer.devices={settings.devices} "
-            f"trainer.precision={settings.precision} cannot be had here: {cause} "
-            f"(trainer.accelerator=auto takes what there is)"
-        ) from error
-
-
-def _report(
-    trainer: pl.Trainer,
-    module: StyleTransferModule,
-    data: PhotoData,
-    folder: RunFolder,
-    seconds: float,
-) -> None:
-    """Says what came of the run and what to do with it."""
-    losses = ", ".join(f"{k} {float(v):.4g}" for k, v in module.losses.items() if "/" not in k)
-    print(f"step {trainer.global_step:,} after {seconds / 60:.1f} min: {losses or 'no new steps'}")
-    if data.skipped_files:
-        print(f"{data.skipped_files} unusable files were skipped (named above)")
-    if trainer.global_step < trainer.max_steps:
-        print("stopped and saved; go on with the same command and resume=true")
-        return
-    print(f"network: {folder.artefact(module.style)}")
-    print(f"previews: {folder.previews}")
-    print(f"repaint: python scripts/infer.py input=photo.jpg checkpoint={folder.path}")
-
-
-def _quieten_lightning() -> None:
-    """Keeps Lightning's remarks about what is meant to be so off the screen."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    for remark in (
-        ".*does not have many workers.*",
-        ".*in eval mode at the start of training.*",  # the frozen encoder
-        ".*LeafSpec.* is deprecated.*",  # Lightning's own use of PyTorch
-    ):
-        warnings.filterwarnings("ignore", remark)
+    fit(config, trainer, module, data, checkpoint)
+    if trainer.is_global_zero and trainer.global_step >= trainer.max_steps:
+        print(f"network: {folder.artefact(module.style)}")
+        print(f"previews: {folder.previews}")
+        print(f"repaint: python scripts/infer.py input=photo.jpg checkpoint={folder.path}")
+    exit_if_stopped(trainer)

@@ -2,6 +2,7 @@
 
 from stylenet.data.module import CocoData, PhotoData
 from stylenet.data.photos import PhotoDataset
+from stylenet.data.samples import SamplePhotos
 from stylenet.data.scan import scan_photos
 from stylenet.data.style import StyleSettings, load_style_images
 
@@ -9,6 +10,7 @@ __all__ = [
     "CocoData",
     "PhotoData",
     "PhotoDataset",
+    "SamplePhotos",
     "StyleSettings",
     "load_style_images",
     "scan_photos",

@@ -3,7 +3,10 @@
 import logging
 import os
 import signal
+import sys
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -72,9 +75,9 @@ class PhotoData(pl.LightningDataModule):
             raise StyleNetError("data.root is empty; set it to a folder of photos")
         check_number("data.batch_size", batch_size, minimum=1, integer=True)
         if workers is None:
-            workers = min(8, os.cpu_count() or 1)
+            workers = min(8, _cores())
         check_number("data.workers", workers, minimum=0, integer=True)
-        self.root = Path(root).expanduser()
+        self.root = Path(str(root)).expanduser()  # data.root=2017 arrives as a number
         self.batch_size = batch_size
         self.workers = workers
         self.dataset = PhotoDataset(self.root, [], crop_size, max_scale, min_size, seed)
@@ -90,6 +93,17 @@ class PhotoData(pl.LightningDataModule):
         """
         return self.root
 
+    def list_photos(self) -> list[str]:
+        """Lists the photos of the folder.
+
+        Returns:
+            Paths relative to the folder.
+
+        Raises:
+            StyleNetError: The folder is missing or holds no image.
+        """
+        return scan_photos(self.photo_folder())
+
     def setup(self, stage: str | None = None) -> None:
         """Finds the photos.
 
@@ -101,7 +115,7 @@ class PhotoData(pl.LightningDataModule):
         """
         if not self.dataset.photos:
             self.dataset.root = self.photo_folder()
-            self.dataset.photos = scan_photos(self.dataset.root)
+            self.dataset.photos = self.list_photos()
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Makes the loader, from the sample that the trainer's step has come to.
@@ -174,16 +188,15 @@ class PhotoData(pl.LightningDataModule):
             StyleNetError: No photo tried was usable.
         """
         total = len(self.dataset.photos)
-        # Evenly spread starting points; a bad file gives its place to the ones after it.
-        crops: list[Tensor] = []
+        # Evenly spread ones first; bad files give their places to the ones after those.
         step = max(1, total // max(1, count))
-        for start in range(0, total, step)[:count]:
-            for index in range(start, min(start + step, start + _FEW, total)):
-                try:
-                    crops.append(self.dataset.center_crop(index, size))
-                    break
-                except StyleNetError:
-                    continue
+        order = sorted(range(total), key=lambda index: index % step)
+        crops: list[Tensor] = []
+        for index in order[: count + _FEW]:
+            with suppress(StyleNetError):
+                crops.append(self.dataset.center_crop(index, size))
+            if len(crops) == count:
+                break
         if not crops:
             raise StyleNetError(
                 f"data.root={self.root}: no usable photo among those tried; list them with: "
@@ -215,6 +228,13 @@ class CocoData(PhotoData):
         return folder
 
 
+def _cores() -> int:
+    """The cores that this process may use, which a scheduler may have made fewer."""
+    if hasattr(os, "sched_getaffinity"):  # Linux alone
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _collate(samples: list[Sample]) -> Batch:
     """Stacks the samples that there are and gathers what was skipped for them."""
     images = [sample.image for sample in samples if sample.image is not None]
@@ -226,10 +246,20 @@ def _leave_signals_to_the_trainer(worker: int) -> None:
     """Keeps a loader's process alive through Ctrl-C and a scheduler's SIGTERM.
 
     Both reach every process of a job at once, and the trainer needs its loader to finish the step
-    at hand. The loader ends when the trainer closes it or is gone.
+    at hand. A SIGTERM of the trainer's own still ends the loader: it is Python's way to end
+    what runs at exit, and a process that ignored it would be waited for without end.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if sys.platform == "linux":  # who sent a signal is not to be had elsewhere
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_end_for, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_for(parent: int) -> None:
+    """Ends this process when a SIGTERM comes from its parent."""
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+        pass
+    os._exit(0)
 
 
 class _EndlessSampler(Sampler[int]):

@@ -63,6 +63,7 @@ class PhotoDataset(Dataset[Sample]):
         check_number("data.crop_size", crop_size, minimum=16, integer=True)
         check_number("data.max_scale", max_scale, minimum=1)
         check_number("data.min_size", min_size, minimum=1, integer=True)
+        check_number("data.seed", seed, minimum=0, integer=True)
         self.root = Path(root)
         self.photos = photos
         self.crop_size = crop_size
@@ -120,9 +121,8 @@ class PhotoDataset(Dataset[Sample]):
         Raises:
             StyleNetError: The photo is unusable.
         """
-        image = _resize_shorter(self._decode(self.root / self.photos[index], size), size)
-        left, top = (image.width - size) // 2, (image.height - size) // 2
-        return to_tensor(image.crop((left, top, left + size, top + size)))[0]
+        image = self._decode(self.root / self.photos[index], size)
+        return to_tensor(_square(image, min(image.size), 0.5, 0.5, size))[0]
 
     def _place(self, n: int) -> int:
         """The photo whose turn it is: the rounds are shuffles, each with a seed of its own."""
@@ -137,10 +137,9 @@ class PhotoDataset(Dataset[Sample]):
         """A random crop of a photo, at a random scale, perhaps flipped."""
         scale, x, y, flip = random.random(4)
         shorter = round(self.crop_size * (1 + scale * (self.max_scale - 1)))
-        image = _resize_shorter(self._decode(path, shorter), shorter)
-        left = int(x * (image.width - self.crop_size + 1))
-        top = int(y * (image.height - self.crop_size + 1))
-        image = image.crop((left, top, left + self.crop_size, top + self.crop_size))
+        image = self._decode(path, shorter)
+        side = min(image.size) * self.crop_size / shorter
+        image = _square(image, side, x, y, self.crop_size)
         if flip < 0.5:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         return to_tensor(image)[0]
@@ -163,8 +162,12 @@ class PhotoDataset(Dataset[Sample]):
             raise StyleNetError(f"{path}: {error}") from error
 
 
-def _resize_shorter(image: Image.Image, shorter: int) -> Image.Image:
-    """Resizes so that the shorter side has the given length."""
-    factor = shorter / min(image.size)
-    width, height = (max(shorter, round(side * factor)) for side in image.size)
-    return image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
+def _square(image: Image.Image, side: float, x: float, y: float, size: int) -> Image.Image:
+    """Cuts a square out of an image and resizes it, x and y in [0, 1] choosing the place.
+
+    Only what is kept gets resized: the whole of a very long photo might not fit into memory.
+    """
+    left, top = x * (image.width - side), y * (image.height - side)
+    right, bottom = min(left + side, image.width), min(top + side, image.height)  # rounding
+    box = (left, top, right, bottom)
+    return image.resize((size, size), Image.Resampling.BICUBIC, box, reducing_gap=2.0)

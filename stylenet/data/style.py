@@ -4,8 +4,7 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import urlparse
+from pathlib import Path, PurePosixPath
 
 import pooch
 import requests
@@ -31,12 +30,14 @@ class StyleSettings:
         size: The shorter side that the pictures are resized to, in pixels; ``None`` leaves them.
             Larger makes brush strokes larger in the result.
         weight: Multiplies ``loss.style_weight`` for this style.
+        layers: Takes the place of ``loss.style_layers`` for this style; ``None`` leaves them.
     """
 
     name: str
     image: str | Sequence[str]
     size: int | None
-    weight: float
+    weight: float = 1.0
+    layers: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         """Checks every value.
@@ -55,9 +56,8 @@ class StyleSettings:
     @property
     def images(self) -> list[str]:
         """The paths and URLs, one or more."""
-        if isinstance(self.image, str):
-            return [self.image] if self.image else []
-        return [str(image) for image in self.image or []]
+        several = isinstance(self.image, Sequence) and not isinstance(self.image, str)
+        return [str(image) for image in (self.image if several else [self.image]) if image]
 
 
 def load_style_images(settings: StyleSettings) -> list[Tensor]:
@@ -74,12 +74,15 @@ def load_style_images(settings: StyleSettings) -> list[Tensor]:
     """
     images = []
     for source in settings.images:
-        path = _download(source) if urlparse(source).scheme in ("http", "https") else source
+        is_url = source.lower().startswith(("http://", "https://"))
+        path = _download(source) if is_url else Path(source).expanduser()
         try:
-            image = flatten(load_picture(Path(path).expanduser()))
+            image = flatten(load_picture(path))
         except StyleNetError as error:
+            if is_url:  # a page instead of a picture, say; the next try is to download again
+                path.unlink(missing_ok=True)
             raise StyleNetError(
-                f"style.image: {error}; set style.image to the picture of your style"
+                f"style.image={source}: {error}; set style.image to the picture of your style"
             ) from error
         if settings.size is not None:
             factor = settings.size / min(image.size)
@@ -91,7 +94,8 @@ def load_style_images(settings: StyleSettings) -> list[Tensor]:
 
 def _download(url: str) -> Path:
     """The picture at a URL, from the cache if it was fetched before."""
-    suffix = Path(urlparse(url).path).suffix
+    # The name a user may save the picture under, so it keeps the URL's suffix.
+    suffix = PurePosixPath(url.partition("?")[0].partition("#")[0]).suffix
     name = hashlib.sha256(url.encode()).hexdigest()[:32] + suffix
     folder = cache_folder() / "styles"
     try:

@@ -42,17 +42,19 @@ def find_pictures(source: Path, target: Path) -> list[Path]:
         Paths relative to ``source``, at least one.
 
     Raises:
-        StyleNetError: The folder is unreadable, holds no picture, or is the target itself.
+        StyleNetError: The folder is unreadable, holds no picture, or is or lies in the target.
     """
     if target.is_file():
         raise StyleNetError(f"output={target} is a file, expected a folder: input={source} is one")
-    if target.resolve() == source.resolve():
+    inside = target.resolve()
+    if inside == source.resolve():
         raise StyleNetError(f"output={target} is the input folder itself; choose another one")
+    if inside in source.resolve().parents:  # a/a/x.jpg would go to a/x.jpg, itself a picture
+        raise StyleNetError(f"output={target} holds the input folder {source}; choose another one")
     try:
         names = [Path(name) for name in walk_files(source, SUFFIXES)[0]]
     except OSError as error:
         raise StyleNetError(f"input={source} cannot be read: {reason(error)}") from error
-    inside = target.resolve()
     names = [name for name in names if inside not in (source / name).resolve().parents]
     if not names:
         raise StyleNetError(

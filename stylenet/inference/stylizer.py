@@ -106,10 +106,9 @@ class Stylizer:
         images = images.to(self.device, memory_format=torch.channels_last)
         try:
             return self.network(images)
-        except RuntimeError as error:  # torch.OutOfMemoryError is one; the CPU's has no class
-            if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(
-                error
-            ):
+        except RuntimeError as error:
+            # CUDA's has a class of its own, MPS' and the CPU's have not.
+            if not any(sign in str(error) for sign in ("out of memory", "DefaultCPUAllocator")):
                 raise
             height, width = images.shape[-2:]
             raise StyleNetError(

@@ -1,4 +1,4 @@
-"""The frozen encoder: features of images, by layer name."""
+"""The frozen encoders' common part, and VGG: features of images, by layer name."""
 
 from collections.abc import Iterable
 
@@ -14,14 +14,18 @@ _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-class VGGEncoder(nn.Module):
-    """A VGG cut off where its weights end, never trained, always in evaluation mode.
+class Encoder(nn.Module):
+    """A network that gives features by layer name, in one pass as deep as needed.
 
     Example:
         >>> encoder = VGGEncoder("vgg19", weights="random", allow_random=True)
         >>> features = encoder(torch.rand(1, 3, 64, 64), ["relu1_2", "relu2_2"])
         >>> features["relu2_2"].shape
         torch.Size([1, 128, 32, 32])
+
+    Attributes:
+        architecture: What it is, for messages.
+        weights: Where its weights came from, for messages.
     """
 
     _mean: Tensor
@@ -29,42 +33,25 @@ class VGGEncoder(nn.Module):
 
     def __init__(
         self,
-        architecture: str = "vgg16",
-        weights: str = "imagenet",
-        pooling: str = "max",
-        allow_random: bool = False,
+        architecture: str,
+        weights: str,
+        layers: dict[str, nn.Module],
+        heads: dict[str, nn.Module] | None = None,
     ) -> None:
-        """Builds the encoder and fills it.
+        """Takes the layers and freezes them.
 
         Args:
-            architecture: ``vgg16`` or ``vgg19``.
-            weights: ``imagenet`` (torchvision's download and cache), the path of a
-                ``.safetensors`` or ``.pth`` state dict, or ``random``.
-            pooling: ``max`` as trained, or ``average``, which Gatys et al. 2016 found to give
-                slightly smoother pictures.
-            allow_random: Confirms ``weights=random``, which no style can be learned from.
-
-        Raises:
-            StyleNetError: A value is impossible, or the weights cannot be had.
+            architecture: What it is, for messages.
+            weights: Where its weights came from, for messages.
+            layers: What an image passes through, in order, by name.
+            heads: By the names of layers: what makes features of that layer's output, on the side.
+                A layer without one gives its output as it is.
         """
         super().__init__()
-        check_choice("encoder.architecture", architecture, ARCHITECTURES)
-        check_choice("encoder.pooling", pooling, ("max", "average"))
-        if weights == "random" and not allow_random:
-            raise StyleNetError(
-                "encoder.weights=random makes noise instead of a style and is for tests; "
-                "use encoder.weights=imagenet or a path, or confirm with encoder.allow_random=true"
-            )
-        state = load_weights(architecture, str(weights))
-        layers = match_layers(architecture, vgg_layers(architecture), state, str(weights))
-        if pooling == "average":
-            layers = {
-                name: nn.AvgPool2d(2, 2) if isinstance(layer, nn.MaxPool2d) else layer
-                for name, layer in layers.items()
-            }
         self.architecture = architecture
-        self.weights = str(weights)
+        self.weights = weights
         self._layers = nn.ModuleDict(layers)
+        self._heads = nn.ModuleDict(heads or {})
         mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (_IMAGENET_MEAN, _IMAGENET_STD))
         self.register_buffer("_mean", mean, persistent=False)
         self.register_buffer("_std", std, persistent=False)
@@ -85,16 +72,17 @@ class VGGEncoder(nn.Module):
         Raises:
             StyleNetError: A name is unknown, or lies behind the end of the weights.
         """
-        missing = [name for name in layers if name not in self._layers]
+        has = self.layers
+        missing = [name for name in layers if name not in has]
         if missing:
-            has = ", ".join(name for name in self.layers if name.startswith("relu"))
+            relus = ", ".join(name for name in has if name.startswith("relu"))
             raise StyleNetError(
                 f"{self.architecture} with encoder.weights={self.weights} has no layer "
-                f"{', '.join(missing)}; it has {has}; set loss.content_layers and "
+                f"{', '.join(missing)}; it has {relus}; set loss.content_layers and "
                 f"loss.style_layers to some of these"
             )
 
-    def train(self, mode: bool = True) -> "VGGEncoder":
+    def train(self, mode: bool = True) -> "Encoder":
         """Stays in evaluation mode, whatever a parent module asks."""
         return super().train(False)
 
@@ -120,5 +108,45 @@ class VGGEncoder(nn.Module):
                 break
             x = layer(x)
             if name in wanted:
-                features[name] = x
+                features[name] = self._heads[name](x) if name in self._heads else x
         return features
+
+
+class VGGEncoder(Encoder):
+    """A VGG cut off where its weights end, never trained, always in evaluation mode."""
+
+    def __init__(
+        self,
+        architecture: str = "vgg16",
+        weights: str = "imagenet",
+        pooling: str = "max",
+        allow_random: bool = False,
+    ) -> None:
+        """Builds the encoder and fills it.
+
+        Args:
+            architecture: ``vgg16`` or ``vgg19``.
+            weights: ``imagenet`` (torchvision's download and cache), the path of a
+                ``.safetensors`` or ``.pth`` state dict, or ``random``.
+            pooling: ``max`` as trained, or ``average``, which Gatys et al. 2016 found to give
+                slightly smoother pictures.
+            allow_random: Confirms ``weights=random``, which no style can be learned from.
+
+        Raises:
+            StyleNetError: A value is impossible, or the weights cannot be had.
+        """
+        check_choice("encoder.architecture", architecture, ARCHITECTURES)
+        check_choice("encoder.pooling", pooling, ("max", "average"))
+        if weights == "random" and not allow_random:
+            raise StyleNetError(
+                "encoder.weights=random makes noise instead of a style and is for tests; "
+                "use encoder.weights=imagenet or a path, or confirm with encoder.allow_random=true"
+            )
+        state = load_weights(architecture, str(weights))
+        layers = match_layers(architecture, vgg_layers(architecture), state, str(weights))
+        if pooling == "average":
+            layers = {
+                name: nn.AvgPool2d(2, 2) if isinstance(layer, nn.MaxPool2d) else layer
+                for name, layer in layers.items()
+            }
+        super().__init__(architecture, str(weights), layers)

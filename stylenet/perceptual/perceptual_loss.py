@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from stylenet.errors import StyleNetError, check_choice, check_number
-from stylenet.perceptual.encoder import VGGEncoder
+from stylenet.perceptual.encoder import Encoder
 from stylenet.perceptual.losses import content_loss, gram_matrix, style_loss, total_variation
 
 
@@ -43,7 +43,8 @@ class LossSettings:
             check_number(f"loss.{name}", getattr(self, name), minimum=0)
         for name in ("content_layers", "style_layers"):
             layers = getattr(self, name)
-            if isinstance(layers, str) or not all(isinstance(layer, str) for layer in layers):
+            listed = isinstance(layers, Sequence) and not isinstance(layers, str)
+            if not listed or not all(isinstance(layer, str) for layer in layers):
                 raise StyleNetError(
                     f"loss.{name}={layers} is not a list of layers such as '[relu1_2,relu2_2]'"
                 )
@@ -60,7 +61,7 @@ class PerceptualLoss(nn.Module):
 
     def __init__(
         self,
-        encoder: VGGEncoder,
+        encoder: Encoder,
         settings: LossSettings,
         style_images: Sequence[Tensor],
         style_weight: float = 1.0,

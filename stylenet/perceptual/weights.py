@@ -1,12 +1,11 @@
 """Where an encoder's weights come from: torchvision's download, a file, or a random draw."""
 
-import pickle
 import re
 from pathlib import Path
 
 import torch
 import torchvision
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from stylenet.errors import StyleNetError
@@ -42,7 +41,7 @@ def load_weights(architecture: str, weights: str) -> dict[str, Tensor]:
             f"encoder.weights={weights}: no such file; give the path of a .safetensors or .pth "
             f"state dict of {architecture}, or encoder.weights=imagenet to download it"
         )
-    state, metadata = _read(path)
+    state, metadata = read_state_dict(path)
     recorded = metadata.get("architecture", architecture)
     if recorded != architecture:
         raise StyleNetError(
@@ -77,7 +76,7 @@ def match_layers(
         for kind in ("weight", "bias")
     }
     found = {k: tuple(v.shape) for k, v in state.items() if re.fullmatch(r"\d+\.(weight|bias)", k)}
-    if "0.weight" not in found:
+    if not {"0.weight", "0.bias"} <= found.keys():
         some = ", ".join(list(state)[:3]) or "nothing"
         raise StyleNetError(
             f"encoder.weights={source} is not a VGG state dict: it holds {some}; "
@@ -116,19 +115,33 @@ def _fits(architecture: str, found: dict[str, tuple[int, ...]]) -> bool:
     )
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Reads a state dict and what its file says of itself; never runs code from the file."""
+def read_state_dict(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Reads a state dict and what its file says of itself; never runs code from the file.
+
+    Args:
+        path: A ``.safetensors`` or ``.pth`` file.
+
+    Returns:
+        The tensors by name, and the metadata, empty for a ``.pth`` file.
+
+    Raises:
+        StyleNetError: The file is damaged or something else.
+    """
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as file:
                 return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+    # By trial with a fuzzer, PyTorch's unpickler meets damage with any kind of exception; its words
+    # are left out because they advise to allow the file to run code.
+    except Exception as error:
         raise StyleNetError(
-            f"encoder.weights={path} cannot be read: it is damaged, or not a .safetensors or .pth "
-            f"state dict of tensors alone ({str(error).splitlines()[0]})"
+            f"encoder.weights={path} cannot be read ({type(error).__name__}): it is damaged, or "
+            f"not a .safetensors or .pth state dict of tensors alone"
         ) from error
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+    if not isinstance(state, dict) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
+    ):
         raise StyleNetError(
             f"encoder.weights={path} is not a state dict: expected names and tensors alone"
         )
@@ -138,10 +151,12 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def _download(architecture: str) -> dict[str, Tensor]:
     """Takes torchvision's ImageNet weights from its cache, or from the internet into it."""
     source = _IMAGENET[architecture]
+    place = Path(torch.hub.get_dir()) / "checkpoints" / Path(source.url).name
+    if place.is_file():  # by an earlier download, or put there by hand: nothing to be trusted
+        return read_state_dict(place)[0]
     try:
-        return dict(source.get_state_dict(progress=True, check_hash=True))
+        return dict(source.get_state_dict(progress=True, check_hash=True, weights_only=True))
     except (OSError, RuntimeError) as error:  # URLError is an OSError; a wrong hash a RuntimeError
-        place = Path(torch.hub.get_dir()) / "checkpoints" / Path(source.url).name
         raise StyleNetError(
             f"the ImageNet weights of {architecture} could not be downloaded from {source.url} "
             f"({error}); put that file at {place}, or name a file with encoder.weights=PATH, or "

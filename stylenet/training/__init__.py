@@ -1,6 +1,16 @@
-"""Training: the Lightning module, its callbacks, and what a run folder holds."""
+"""Training: the Lightning modules, their callbacks, and what a run folder holds."""
 
-from stylenet.training.module import OptimizerSettings, StyleTransferModule
+from stylenet.training.distillation import DistillationModule, DistillationSettings, mean_errors
+from stylenet.training.module import StyleTransferModule
+from stylenet.training.resumable import OptimizerSettings, ResumableModule
 from stylenet.training.run_folder import RunFolder
 
-__all__ = ["OptimizerSettings", "RunFolder", "StyleTransferModule"]
+__all__ = [
+    "DistillationModule",
+    "DistillationSettings",
+    "OptimizerSettings",
+    "ResumableModule",
+    "RunFolder",
+    "StyleTransferModule",
+    "mean_errors",
+]

@@ -48,16 +48,16 @@ class RunFolder:
         """
         return sorted(p for p in self.checkpoints.glob("step_*.ckpt") if _STEP.fullmatch(p.name))
 
-    def artefact(self, style: str) -> Path:
+    def artefact(self, name: str) -> Path:
         """Names the final artefact.
 
         Args:
-            style: Name of the style.
+            name: Of the style, or of what else was trained.
 
         Returns:
             Its path.
         """
-        return self.path / f"{style}.safetensors"
+        return self.path / f"{name}.safetensors"
 
     def preview(self, step: int) -> Path:
         """Names the before/after picture of a step.

@@ -88,6 +88,20 @@ def test_resume_starts_where_there_is_nothing_and_ends_where_all_is_done(run, ti
     assert (tmp_path / "run/starry.safetensors").read_bytes() == before
 
 
+def test_a_style_may_have_layers_and_a_weight_of_its_own(run, tiny, tmp_path):
+    result = run(
+        "train", *tiny, "style.layers=[relu1_1]", "style.weight=2", "trainer.log_every_n_steps=1"
+    )
+    assert result.status == 0, result.err
+    scalars = EventAccumulator(str(tmp_path / "run/tensorboard")).Reload()
+    assert "loss/style/relu1_1" in scalars.Tags()["scalars"]
+    assert "loss/style/relu1_2" not in scalars.Tags()["scalars"]
+    first = {name: scalars.Scalars(f"loss/{name}")[0].value for name in ("total", "style", "tv")}
+    content = scalars.Scalars("loss/content")[0].value
+    expected = content + 2 * 15 * first["style"] + 5 * first["tv"]  # loss/relative.yaml's weights
+    assert first["total"] == pytest.approx(expected, rel=1e-4)
+
+
 def test_a_run_is_not_overwritten(run, tiny, tmp_path):
     run("train", *tiny)
     before = (tmp_path / "run/starry.safetensors").read_bytes()
@@ -148,7 +162,8 @@ def test_mostly_bad_files_end_the_run(run, tiny, photos):
     assert "check_data.py" in result.error
 
 
-def test_two_styles_one_after_the_other(run, tiny, tmp_path):
+def test_two_styles_one_after_the_other(run, tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # Hydra leaves its list of jobs there
     rest = [o for o in tiny if not o.startswith("run_dir")]
     result = run(
         "train", "--multirun", "style=starry,wave", *rest, f"run_dir={tmp_path}/${{style.name}}"
@@ -182,6 +197,8 @@ MISTAKES = [
     ("style.size=-3", "style.size=-3"),
     ("style.name=a/b", "style.name"),
     ("style.weight=zero", "style.weight=zero"),
+    ("style.layers=[relu8_8]", "relu1_1"),
+    ("style.layers=[]", "style_layers"),
     ("trainer.max_stps=3", "did you mean trainer.max_steps"),
     ("encodr=vgg19", "did you mean encoder"),
     ("network=jonson", "johnson"),

@@ -1,7 +1,6 @@
 """Training checkpoints to resume from, and the artefacts beside them."""
 
 import io
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +8,9 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
-from stylenet.checkpoint import save_artefact
-from stylenet.errors import StyleNetError, check_number, first_line
+from stylenet.errors import StyleNetError, check_number
 from stylenet.files import atomic_path
-from stylenet.training.module import StyleTransferModule
+from stylenet.training.resumable import ResumableModule
 from stylenet.training.run_folder import RunFolder
 
 
@@ -51,13 +49,13 @@ class Checkpoints(pl.Callback):
         """Saves the last step, and the final artefact of a run that got there."""
         self._save(trainer, pl_module)
         if trainer.global_step >= trainer.max_steps and trainer.is_global_zero:
-            assert isinstance(pl_module, StyleTransferModule)
-            path = RunFolder(trainer.default_root_dir).artefact(pl_module.style)
-            save_artefact(path, pl_module.network, pl_module.artefact_info())
+            assert isinstance(pl_module, ResumableModule)
+            folder = RunFolder(trainer.default_root_dir)
+            pl_module.save_artefact(folder.artefact(pl_module.artefact_name))
 
     def _save(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Writes checkpoint and artefact of this step unless they are there; drops old ones."""
-        assert isinstance(pl_module, StyleTransferModule)
+        assert isinstance(pl_module, ResumableModule)
         step = trainer.global_step
         if step == self._saved_step:
             return
@@ -67,9 +65,7 @@ class Checkpoints(pl.Callback):
         self._saved_step = step
         if not trainer.is_global_zero:
             return
-        save_artefact(
-            path.with_suffix(".safetensors"), pl_module.network, pl_module.artefact_info()
-        )
+        pl_module.save_artefact(path.with_suffix(".safetensors"))
         saved = folder.saved_checkpoints()
         for old in saved[: -self.keep] if self.keep else []:
             old.unlink(missing_ok=True)
@@ -116,10 +112,13 @@ class SafeCheckpointIO(TorchCheckpointIO):
         path = Path(path)
         try:
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError) as error:
+        # PyTorch's unpickler meets damage with any kind of exception; its words are left out
+        # because they advise to allow the file to run code.
+        except Exception as error:
             raise StyleNetError(
-                f"resume={path} cannot be read ({first_line(error)}); expected a .ckpt "
-                f"file from a run folder's checkpoints/, such as the one before this"
+                f"resume={path} cannot be read ({type(error).__name__}): it is damaged or no "
+                f"checkpoint; expected a .ckpt file from a run folder's checkpoints/, such as the "
+                f"one before this"
             ) from error
         if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
             raise StyleNetError(f"resume={path} is not a training checkpoint of StyleNet")

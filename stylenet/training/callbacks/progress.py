@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 from tqdm import tqdm
 
 from stylenet.errors import check_number
-from stylenet.training.module import StyleTransferModule
+from stylenet.training.resumable import ResumableModule
 
 # A log file gets a line every so often, a terminal ten updates a second (tqdm's own default).
 _SECONDS_BETWEEN_LINES = 30.0
@@ -48,10 +48,10 @@ class Progress(pl.Callback):
         """Moves the bar on."""
         if self._bar is None:
             return
-        assert isinstance(pl_module, StyleTransferModule)
+        assert isinstance(pl_module, ResumableModule)
         if trainer.global_step % self.every_n_steps == 0:
             losses = {
-                name: f"{pl_module.losses[name]:.4g}" for name in ("total", "content", "style")
+                name: f"{value:.4g}" for name, value in pl_module.losses.items() if "/" not in name
             }
             self._bar.set_postfix(losses, refresh=False)
         self._bar.update(trainer.global_step - self._bar.n)

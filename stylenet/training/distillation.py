@@ -1,0 +1,234 @@
+"""Distilling: a small encoder learns to give the features of a large one (Hinton et al. 2015)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stylenet.errors import StyleNetError, check_number
+from stylenet.networks import StyleNetwork
+from stylenet.perceptual import Encoder, LiteEncoder, content_loss, gram_matrix, style_loss
+from stylenet.training.augmentation import disfigure
+from stylenet.training.dreams import Dreams
+from stylenet.training.pruning import feature_sizes, start_from_teacher
+from stylenet.training.resumable import OptimizerSettings, ResumableModule
+
+
+@dataclass(frozen=True)
+class DistillationSettings:
+    """What the small encoder is trained for.
+
+    Attributes:
+        gram_weight: Weight of the relative error of the Gram matrices beside that of the features.
+        disfigured: Share of the photos that are made to look unlike photos.
+        stylised: Share of the photos that trained style networks repaint first, if any are given.
+        dreams: Pictures beside each batch that are painted against the student.
+    """
+
+    gram_weight: float
+    disfigured: float
+    stylised: float
+    dreams: int
+
+    def __post_init__(self) -> None:
+        """Checks every value.
+
+        Raises:
+            StyleNetError: A value is impossible.
+        """
+        check_number("distillation.gram_weight", self.gram_weight, minimum=0)
+        check_number("distillation.dreams", self.dreams, minimum=0, integer=True)
+        for name in ("disfigured", "stylised"):
+            value = getattr(self, name)
+            check_number(f"distillation.{name}", value, minimum=0)
+            if value > 1:
+                raise StyleNetError(f"distillation.{name}={value} is a share, in [0, 1]")
+
+
+class DistillationModule(ResumableModule):
+    """Trains a small encoder so that the features of a frozen large one come out of it.
+
+    Style networks are trained against the small encoder later and find whatever it gets wrong. So
+    it sees what they paint on the way, and not photos alone; and "dreams", pictures that are
+    painted against the student itself, step by step, for the teacher to say what it missed.
+
+    Attributes:
+        network: The small encoder.
+    """
+
+    network: LiteEncoder
+
+    def __init__(
+        self,
+        student: LiteEncoder,
+        teacher: Encoder,
+        optimizer: OptimizerSettings,
+        distillation: DistillationSettings,
+        photos: Tensor,
+        stylised: Sequence[StyleNetwork],
+        recipe: dict[str, Any],
+    ) -> None:
+        """Takes the parts.
+
+        Args:
+            student: The small encoder; it is unfrozen.
+            teacher: The large encoder.
+            optimizer: How fast the student learns.
+            distillation: What for.
+            photos: Some to begin with, and to see how large the teacher's features are; RGB in
+                [0, 1], shape (N, 3, H, W).
+            stylised: Trained style networks, which repaint a share of the photos.
+            recipe: The composed settings of the run, for artefacts.
+
+        Raises:
+            StyleNetError: The teacher lacks a layer that the student is to give.
+        """
+        super().__init__(student.requires_grad_(True), optimizer, "lite", recipe)
+        missing = [layer for layer in student.layers if layer not in teacher.layers]
+        if missing:
+            raise StyleNetError(
+                f"teacher.weights={teacher.weights} end before {missing[0]}; the small encoder "
+                f"learns {', '.join(student.layers)} and needs them all, as vgg19 has them"
+            )
+        self.teacher = teacher.to(memory_format=torch.channels_last)
+        self.distillation = distillation
+        self.stylised = nn.ModuleList(stylised).requires_grad_(False)
+        self._dreams: Dreams | None = None
+        self._sizes = feature_sizes(teacher, photos, student.layers)
+        if student.weights == "random":
+            start_from_teacher(student, teacher, torch.cat([photos, disfigure(photos)]))
+
+    @property
+    def described(self) -> str:
+        """The network in the words of the settings, for messages."""
+        return "the encoder lite of this version"
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Lets the heads, whose features are hundreds in size, learn hundreds of times as fast.
+
+        Adam's steps do not depend on the size of the gradients: this is the same as learning
+        features of size 1 and multiplying them afterwards, which would take time in every pass.
+
+        Returns:
+            The trunk, then each head with its own learning rate.
+        """
+        heads = {layer: list(self.network.head(layer).parameters()) for layer in self._sizes}
+        inside = {id(parameter) for head in heads.values() for parameter in head}
+        trunk = [p for p in self.network.parameters() if id(p) not in inside]
+        lr = self.settings.lr
+        # Their gradients are as many times smaller, too small for Adam's usual eps of 1e-8.
+        return [{"params": trunk}] + [
+            {"params": heads[layer], "lr": lr * size, "eps": 1e-8 / size}
+            for layer, size in self._sizes.items()
+        ]
+
+    def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
+        """Compares the features of student and teacher.
+
+        Args:
+            batch: Photos, RGB in [0, 1], shape (N, 3, H, W).
+            batch_idx: Of no matter; Lightning passes it.
+
+        Returns:
+            The total loss, a scalar.
+        """
+        pictures = self._pictures(batch).contiguous(memory_format=torch.channels_last)
+        if self.distillation.dreams:
+            if self._dreams is None:
+                self._dreams = Dreams(pictures, self.distillation.dreams)
+            dreams = self._dreams.paint(pictures, self.network)
+            pictures = torch.cat([pictures, dreams]).contiguous(memory_format=torch.channels_last)
+        errors = relative_errors(self.network, self.teacher, pictures)
+        features = torch.stack([value for k, value in errors.items() if k.startswith("features/")])
+        grams = torch.stack([value for k, value in errors.items() if k.startswith("gram/")])
+        total = features.mean() + self.distillation.gram_weight * grams.mean()
+        values = {"total": total, "features": features.mean(), "gram": grams.mean(), **errors}
+        self.losses = {name: value.detach() for name, value in values.items()}
+        self.log_dict({f"loss/{name}": value for name, value in self.losses.items()})
+        return total
+
+    def save_artefact(self, path: Path) -> None:
+        """Writes the encoder as it is now.
+
+        Args:
+            path: Where to, ``*.safetensors``.
+
+        Raises:
+            StyleNetError: The file cannot be written.
+        """
+        teacher = self.teacher.architecture
+        self.network.save(path, {"teacher": teacher, "step": str(self.global_step)})
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds the random state and the dreams.
+
+        Args:
+            checkpoint: What is to be saved.
+        """
+        super().on_save_checkpoint(checkpoint)
+        if self._dreams is not None:
+            checkpoint["dreams"] = self._dreams.state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Takes the random state and the dreams back.
+
+        Args:
+            checkpoint: What was saved.
+        """
+        super().on_load_checkpoint(checkpoint)
+        if "dreams" in checkpoint:
+            self._dreams = Dreams.from_state(checkpoint["dreams"], self.device)
+
+    @torch.no_grad()
+    def _pictures(self, photos: Tensor) -> Tensor:
+        """Makes some of the photos look like anything but photos."""
+        repainted = torch.rand(len(photos)) < self.distillation.stylised
+        if self.stylised and bool(repainted.any()):
+            network = self.stylised[int(torch.randint(len(self.stylised), ()))]
+            photos = photos.clone()
+            photos[repainted] = network(photos[repainted])
+        chosen = torch.rand(len(photos), 1, 1, 1).to(photos.device) < self.distillation.disfigured
+        return torch.where(chosen, disfigure(photos), photos)
+
+
+def relative_errors(student: Encoder, teacher: Encoder, pictures: Tensor) -> dict[str, Tensor]:
+    """Measures how far the student's features and Gram matrices are from the teacher's.
+
+    Args:
+        student: The small encoder.
+        teacher: The large encoder.
+        pictures: RGB in [0, 1], shape (N, 3, H, W).
+
+    Returns:
+        Scalars, squared distances relative to the teacher's squared norms, means over the
+        pictures: ``features/relu1_2`` …, then ``gram/relu1_2`` … for each of the student's layers.
+    """
+    layers = student.layers
+    with torch.no_grad():
+        targets = teacher(pictures, layers)
+        target_grams = {layer: gram_matrix(targets[layer]) for layer in layers}
+    found = student(pictures, layers)
+    errors = {f"features/{name}": content_loss(found[name], targets[name]) for name in layers}
+    for name in layers:
+        errors[f"gram/{name}"] = style_loss(gram_matrix(found[name]), target_grams[name])
+    return errors
+
+
+@torch.no_grad()
+def mean_errors(student: Encoder, teacher: Encoder, pictures: Iterable[Tensor]) -> dict[str, float]:
+    """Measures the student on pictures of any sizes, exactly as it would run.
+
+    Args:
+        student: The small encoder.
+        teacher: The large encoder.
+        pictures: RGB in [0, 1], each of shape (N, 3, H, W).
+
+    Returns:
+        The means of :func:`relative_errors`, by name.
+    """
+    device = next(student.parameters()).device
+    found = [relative_errors(student, teacher, picture.to(device)) for picture in pictures]
+    return {name: float(torch.stack([f[name] for f in found]).mean()) for name in found[0]}

@@ -1,0 +1,81 @@
+"""Pictures painted against an encoder, to find out what it gets wrong."""
+
+import torch
+from torch import Tensor
+
+from stylenet.perceptual import Encoder, gram_matrix, style_loss
+
+# Root mean square of a change, of [0, 1]; as an image optimised by Adam at 0.02 begins.
+_STEP = 0.02
+# Steps that a dream lasts on the average. After some 50, the style loss of a picture painted
+# against an encoder distilled without dreams was a third to a sixth of what VGG-19 said of it.
+_LASTS = 50
+
+
+class Dreams:
+    """Pictures on their way to the Gram matrices of others, a gradient step at a time.
+
+    Style transfer by optimisation of the image (Gatys et al. 2016), which finds an encoder's
+    weaknesses faster than any network that is trained against it.
+    """
+
+    def __init__(self, pictures: Tensor, count: int) -> None:
+        """Begins with the pictures at hand.
+
+        Args:
+            pictures: RGB in [0, 1], shape (N, 3, H, W).
+            count: How many dreams.
+        """
+        places = torch.arange(count, device=pictures.device) % len(pictures)
+        self._pictures = pictures[places].detach().clone()
+        self._styles = self._pictures.flip(0)
+
+    def paint(self, pictures: Tensor, encoder: Encoder) -> Tensor:
+        """Takes one step, after beginning some dreams anew.
+
+        Args:
+            pictures: What new dreams begin with and strive for; RGB in [0, 1], (N, 3, H, W).
+            encoder: What judges them.
+
+        Returns:
+            RGB in [0, 1], shape (count, 3, H, W).
+        """
+        count = len(self._pictures)
+        anew = (torch.rand(count, 1, 1, 1) < 1 / _LASTS).to(pictures.device)
+        order = torch.randperm(len(pictures)).repeat(2 * count).to(pictures.device)
+        self._pictures = torch.where(anew, pictures[order[:count]], self._pictures)
+        self._styles = torch.where(anew, pictures[order[count : 2 * count]], self._styles)
+
+        layers = encoder.layers
+        with torch.no_grad():
+            targets = encoder(self._styles, layers)
+        painted = self._pictures.requires_grad_()
+        found = encoder(painted, layers)
+        losses = [style_loss(gram_matrix(found[n]), gram_matrix(targets[n])) for n in layers]
+        (gradient,) = torch.autograd.grad(torch.stack(losses).sum(), painted)
+        size = gradient.square().mean(dim=(1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)
+        self._pictures = (painted.detach() - _STEP * gradient / size).clamp(0, 1)
+        return self._pictures
+
+    def state(self) -> dict[str, Tensor]:
+        """Says what :meth:`from_state` needs.
+
+        Returns:
+            Tensors alone, for a checkpoint.
+        """
+        return {"pictures": self._pictures, "styles": self._styles}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Tensor], device: torch.device) -> "Dreams":
+        """Goes on with dreams from a checkpoint.
+
+        Args:
+            state: From :meth:`state`.
+            device: Where the training runs.
+
+        Returns:
+            The dreams.
+        """
+        dreams = cls(state["pictures"].to(device), len(state["pictures"]))
+        dreams._styles = state["styles"].to(device)
+        return dreams

@@ -1,0 +1,58 @@
+import pytest
+
+from stylenet.cli.train import needs_quickstart
+from stylenet.data import SamplePhotos
+
+
+@pytest.fixture
+def no_coco(tmp_path, monkeypatch):
+    monkeypatch.delenv("STYLENET_COCO", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["style=starry"], ["trainer.max_steps=3", "encoder=vgg19"], ["-m", "seed=1,2"]],
+)
+def test_without_photos_a_plain_command_is_the_quick_start(no_coco, arguments):
+    assert needs_quickstart(arguments)
+
+
+@pytest.mark.parametrize(
+    "argument", ["data=coco", "data.root=photos", "experiment=laptop", "--help", "--cfg=job"]
+)
+def test_what_was_asked_for_is_what_runs(no_coco, argument):
+    assert not needs_quickstart(["style=starry", argument])
+
+
+def test_coco_in_place_is_the_full_recipe(no_coco, tmp_path, monkeypatch):
+    (tmp_path / "data" / "coco").mkdir(parents=True)
+    assert not needs_quickstart(["style=starry"])
+
+
+def test_coco_configured_is_the_full_recipe_though_it_is_missing(no_coco, monkeypatch, run):
+    monkeypatch.setenv("STYLENET_COCO", "nowhere")
+    assert not needs_quickstart(["style=starry"])
+    assert "nowhere does not exist" in run("train", "style=starry").error
+
+
+def test_the_quick_start_runs_offline_and_says_so_first_and_last(no_coco, run, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("the quick start opened a connection")
+
+    monkeypatch.setattr("socket.socket.connect", refuse)
+    monkeypatch.setattr("socket.getaddrinfo", refuse)
+    small = ["data.crop_size=32", "data.batch_size=1", "data.workers=0", "network.width=2"]
+    previews = ["callbacks.previews.size=32", "trainer.accelerator=cpu"]
+    result = run("train", "style=starry", "trainer.max_steps=2", *small, *previews)
+    assert result.status == 0, result.err
+    lines = result.out.splitlines()
+    assert lines[0] == lines[-1]
+    assert "data=coco" in lines[0]
+    assert "on 6 photos" in lines[1]
+
+
+def test_sample_photos_are_all_usable():
+    data = SamplePhotos("samples", crop_size=64, batch_size=2, workers=0)
+    data.setup()
+    assert [data.dataset.check(i) for i in range(len(data.dataset.photos))] == [None] * 6

@@ -1,0 +1,63 @@
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    """A cache of the test's own, so that the user's stays as it is."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("STYLENET_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory):
+    """Ten photos, each of one shade, so that a sample tells which one it is of."""
+    folder = tmp_path_factory.mktemp("photos")
+    for i in range(10):
+        place = folder / "even" if i % 2 == 0 else folder
+        place.mkdir(exist_ok=True)
+        Image.new("RGB", (20 + i, 24), (20 * i,) * 3).save(place / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def which():
+    """Tells which of the ``photos`` each image of a batch is of."""
+    return lambda images: [round(float(image.mean()) * 255 / 20) for image in images]
+
+
+@pytest.fixture(scope="session")
+def ramp():
+    """A photo that brightens from left to right, from 0 to 255."""
+    row = np.linspace(0, 255, 64).round().astype(np.uint8)
+    return Image.fromarray(np.broadcast_to(row[None, :, None], (64, 64, 3)).copy())
+
+
+def _encoded(image, form, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def bad_files():
+    """Files that no photo can be had from, by name."""
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8))
+    jpeg, png = _encoded(noise, "JPEG"), _encoded(noise, "PNG")
+    header = struct.pack(">4sIIBBBBB", b"IHDR", 60_000, 60_000, 8, 2, 0, 0, 0)
+    bomb = png[:8] + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    return {
+        "bomb.png": bomb + png[33:],
+        "corrupt.png": png[:60] + bytes(200) + png[260:],
+        "empty.jpg": b"",
+        "text.jpg": b"<html>not found</html>",
+        "tiny.png": _encoded(Image.new("RGB", (40, 7)), "PNG"),
+        "truncated.jpg": jpeg[: len(jpeg) // 2],
+        "truncated.png": png[: len(png) // 2],
+    }

@@ -1,0 +1,268 @@
+import shutil
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import ExifTags, Image
+
+from stylenet.data import PhotoDataset, scan_photos
+from stylenet.errors import StyleNetError
+
+MODES = ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F"]
+
+
+def dataset(root, crop_size=16, **options):
+    return PhotoDataset(root, scan_photos(root), crop_size, **{"min_size": 8, **options})
+
+
+def in_mode(image, mode):
+    if mode not in ("I;16", "I", "F"):
+        return image.convert(mode)
+    grey = np.asarray(image.convert("L"))
+    dtype = {"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]
+    return Image.fromarray(grey.astype(dtype) * 257)
+
+
+def named_in(reasons, names):
+    """Which of the files the lines name, one each."""
+    return [next(name for name in names if f"/{name}" in reason) for reason in reasons]
+
+
+def assert_sound(image, size):
+    assert image.shape == (3, size, size)
+    assert image.dtype == torch.float32
+    assert torch.isfinite(image).all()
+    assert image.min() >= 0
+    assert image.max() <= 1
+
+
+@pytest.fixture
+def save(tmp_path):
+    """Saves an image under a name and gives a data set of all that was saved."""
+
+    def save(image, name="a.png", crop_size=16, max_scale=1.5, **options):
+        image.save(tmp_path / name, **options)
+        return dataset(tmp_path, crop_size, max_scale=max_scale)
+
+    return save
+
+
+@pytest.fixture
+def little_memory():
+    """Leaves the process 1 GiB more than it has."""
+    resource = pytest.importorskip("resource", reason="needs POSIX limits")
+    status = Path("/proc/self/statm")
+    if not status.exists():
+        pytest.skip("needs Linux to tell the memory in use")
+    used = int(status.read_text().split()[0]) * resource.getpagesize()
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (used + 2**30, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.integers(8, 90),
+    st.integers(8, 90),
+    st.sampled_from(MODES),
+    st.sampled_from([16, 17, 48]),
+    st.floats(1, 3),
+)
+def test_crops_of_every_photo_are_sound(tmp_path_factory, width, height, mode, crop, max_scale):
+    root = tmp_path_factory.getbasetemp() / "any_photo"
+    root.mkdir(exist_ok=True)
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    in_mode(Image.fromarray(pixels), mode).save(root / "a.tif")
+    photos = dataset(root, crop, max_scale=max_scale)
+    for n in range(3):
+        image, skipped = photos[n]
+        assert_sound(image, crop)
+        assert not skipped
+
+
+def test_sample_depends_on_the_seed_and_its_number_alone(photos):
+    one, two = dataset(photos, seed=3), dataset(photos, seed=3)
+    in_order = [one[n].image for n in range(25)]
+    for n in reversed(range(25)):
+        assert torch.equal(two[n].image, in_order[n])
+
+
+def test_other_seeds_give_other_orders(photos, which):
+    orders = [which(dataset(photos, seed=seed)[n].image for n in range(10)) for seed in range(5)]
+    assert len({tuple(order) for order in orders}) == 5
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**40])
+def test_each_round_visits_every_photo_once_in_a_new_order(photos, which, seed):
+    drawn = dataset(photos, seed=seed)
+    rounds = [which(drawn[n].image for n in range(start, start + 10)) for start in (0, 10, 990)]
+    for visited in rounds:
+        assert sorted(visited) == list(range(10))
+    assert len({tuple(visited) for visited in rounds}) == 3
+
+
+def test_about_half_the_crops_are_flipped(save, ramp):
+    photos = save(ramp)
+    crops = [photos[n].image for n in range(100)]
+    assert 30 < sum(bool(crop[0, 0, 0] < crop[0, 0, -1]) for crop in crops) < 70
+
+
+def test_scales_vary_up_to_the_largest(save, ramp):
+    photos = save(ramp, max_scale=2)
+    spans = [float(photos[n].image.max() - photos[n].image.min()) for n in range(100)]
+    assert min(spans) == pytest.approx(0.5, abs=0.06)  # half the photo
+    assert max(spans) == pytest.approx(1, abs=0.06)  # all of it
+
+
+def test_scale_1_takes_the_whole_shorter_side(save, ramp):
+    photos = save(ramp, max_scale=1)
+    for n in range(10):
+        assert photos[n].image.max() - photos[n].image.min() > 0.95
+
+
+@pytest.mark.parametrize("size", [(192, 64), (64, 192)])
+def test_crops_come_from_all_over_the_photo(save, ramp, size):
+    upright = size[1] > size[0]
+    photos = save((ramp.rotate(-90) if upright else ramp).resize(size), max_scale=1)
+    means = [float(photos[n].image.mean()) for n in range(100)]
+    assert min(means) < 0.25  # a crop is a third of the photo: its mean lies in [1/6, 5/6]
+    assert max(means) > 0.75
+
+
+def test_exif_orientation_is_respected(save):
+    left_half_white = Image.new("RGB", (32, 32))
+    left_half_white.paste("white", (0, 0, 16, 32))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # the left is up
+    photos = save(left_half_white, max_scale=1, exif=exif)
+    for crop in (photos[0].image, photos.center_crop(0, 16)):
+        assert crop[:, :6].min() > 0.9
+        assert crop[:, -6:].max() < 0.1
+
+
+def test_large_jpeg_gives_the_same_crop_as_a_png(save, tmp_path, ramp):
+    photo = ramp.resize((512, 512))
+    photos = save(photo, "a.jpg", quality=100)
+    same = PhotoDataset(tmp_path, ["b.png"], 16, min_size=8)
+    photo.save(tmp_path / "b.png")
+    for n in range(5):
+        assert torch.allclose(photos[n].image, same[n].image, atol=0.03)
+
+
+def test_transparency_is_laid_on_white(save):
+    photos = save(Image.new("RGBA", (20, 20), (0, 0, 0, 0)))
+    assert photos[0].image.min() == 1
+
+
+@pytest.mark.parametrize("size", [(60_000, 1), (1, 60_000)])
+def test_very_long_photo_takes_no_more_memory_than_its_crop(tmp_path, little_memory, size):
+    Image.new("RGB", size, "teal").save(tmp_path / "a.png")
+    photos = dataset(tmp_path, crop_size=512, min_size=1)
+    assert_sound(photos[0].image, 512)
+    assert photos.center_crop(0, 512).shape == (3, 512, 512)
+
+
+def test_center_crop_is_the_middle_of_the_photo(save):
+    image = Image.new("RGB", (90, 30))
+    image.paste("white", (30, 0, 60, 30))
+    assert save(image).center_crop(0, 30).min() == 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_photo_of_any_mode_is_used(tmp_path, ramp, mode):
+    in_mode(ramp, mode).save(tmp_path / "a.tif")
+    photos = dataset(tmp_path)
+    assert photos.check(0) is None
+    image, skipped = photos[0]
+    assert_sound(image, 16)
+    assert not skipped
+    assert image.max() - image.min() > 0.3  # neither all white nor all black
+
+
+def test_bad_files_are_reported_and_replaced(photos, bad_files, tmp_path, which):
+    root = tmp_path / "mixed"
+    shutil.copytree(photos, root)
+    for name, data in bad_files.items():
+        (root / name).write_bytes(data)
+    (root / "link.jpg").symlink_to(root / "nowhere.jpg")
+    bad = {*bad_files, "link.jpg"}
+    drawn = dataset(root)
+    named = set()
+    for n in range(len(drawn.photos)):
+        image, skipped = drawn[n]
+        assert_sound(image, 16)
+        assert which([image])[0] in range(10)
+        named.update(named_in(skipped, bad))
+        assert not any("\n" in reason for reason in skipped)
+    assert named == bad
+
+
+def test_replacements_are_the_same_every_time(photos, bad_files, tmp_path):
+    root = tmp_path / "mixed"
+    shutil.copytree(photos, root)
+    for name, data in bad_files.items():
+        (root / name).write_bytes(data)
+    one, two = dataset(root), dataset(root)
+    for n in range(17):
+        assert torch.equal(one[n].image, two[n].image)
+        assert one[n].skipped == two[n].skipped
+
+
+def test_sample_of_bad_files_alone_is_none_with_the_reasons(tmp_path, bad_files):
+    for name, data in bad_files.items():
+        (tmp_path / name).write_bytes(data)
+    image, skipped = dataset(tmp_path)[0]
+    assert image is None
+    assert len(set(named_in(skipped, bad_files))) > 3
+
+
+@pytest.mark.parametrize("name", ["bomb.png", "empty.jpg", "text.jpg", "tiny.png", "truncated.jpg"])
+def test_check_says_why_a_file_is_bad(tmp_path, bad_files, name):
+    (tmp_path / name).write_bytes(bad_files[name])
+    why = {
+        "bomb.png": "too large",
+        "empty.jpg": "is empty",
+        "text.jpg": "is not an image",
+        "tiny.png": "is too small: 40x7, expected data.min_size=8 at least",
+        "truncated.jpg": "is damaged",
+    }
+    photos = dataset(tmp_path)
+    assert str(tmp_path / name) in photos.check(0)
+    assert why[name] in photos.check(0)
+    with pytest.raises(StyleNetError, match=why[name]):
+        photos.center_crop(0, 16)
+
+
+def test_file_that_vanishes_is_skipped(save, ramp, tmp_path):
+    photos = save(ramp)
+    (tmp_path / "a.png").unlink()
+    assert "no such file" in photos[0].skipped[0]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("crop_size", value) for value in (0, -1, 15, 16.0, "abc", None, True)]
+    + [("max_scale", value) for value in (0, 0.99, -1, "abc", None, float("nan"), float("inf"))]
+    + [("min_size", value) for value in (0, -1, 1.5, "abc", None)]
+    + [("seed", value) for value in (-1, 0.5, "abc", None)],
+)
+def test_impossible_value_is_named(setting, value):
+    with pytest.raises(StyleNetError, match=f"^data.{setting}={value} is not a"):
+        PhotoDataset("photos", [], **{"crop_size": 16, setting: value})
+
+
+def test_real_photographs_are_all_used(shared):
+    root = shared / "data" / "photos"
+    photos = PhotoDataset(root, scan_photos(root)[::20], 64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for n in range(len(photos.photos)):
+            image, skipped = photos[n]
+            assert_sound(image, 64)
+            assert not skipped
+            assert image.std() > 0.001

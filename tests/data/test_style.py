@@ -1,0 +1,219 @@
+import io
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import torch
+from PIL import Image
+
+from stylenet.data import StyleSettings, load_style_images
+from stylenet.errors import StyleNetError
+
+
+def style(image, size=None, **others):
+    values = {"name": "starry", "image": image, "size": size, "weight": 1.0}
+    return StyleSettings(**{**values, **others})
+
+
+def png(colour="red", size=(30, 20)):
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def picture(tmp_path):
+    (tmp_path / "style.png").write_bytes(png())
+    return str(tmp_path / "style.png")
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A web server of what is put into its ``pages``: (status, body, length told)."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.server.asked.append((self.path, self.headers["User-Agent"]))
+            status, body, length = self.server.pages.get(self.path, (404, b"not found", 9))
+            self.send_response(status)
+            self.send_header("Content-Length", str(length))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.pages, server.asked = {}, []
+    server.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def files_in(folder):
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def assert_refused(source, *words):
+    with pytest.raises(StyleNetError) as error:
+        load_style_images(style(source))
+    message = str(error.value)
+    assert message.startswith(f"style.image={source}")
+    assert "\n" not in message
+    for word in ("set style.image to", *words):
+        assert word in message
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("name", value) for value in ("", None, 5, "a/b", "a\\b", "a:b", "*")]
+    + [("size", value) for value in (0, -1, 15, 64.0, "abc", True)]
+    + [("weight", value) for value in (0, -1, "abc", None, float("nan"), float("inf"))],
+)
+def test_impossible_value_is_named(setting, value):
+    with pytest.raises(StyleNetError) as error:
+        style("a.png", **{setting: value})
+    assert str(error.value).startswith(f"style.{setting}={value} ")
+
+
+@pytest.mark.parametrize("image", ["", None, [], [""], ()])
+def test_style_without_a_picture_is_refused(image):
+    with pytest.raises(StyleNetError, match=r"^style\.image is empty"):
+        style(image)
+
+
+@pytest.mark.parametrize(
+    ("image", "images"),
+    [("a.png", ["a.png"]), (["a.png", "b.png"], ["a.png", "b.png"]), (7, ["7"]), ([7], ["7"])],
+)
+def test_one_picture_or_several_are_listed(image, images):
+    assert style(image).images == images
+
+
+# From the disk
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"), [(None, (20, 30)), (40, (40, 60)), (16, (16, 24)), (20, (20, 30))]
+)
+def test_shorter_side_gets_the_size(picture, size, shape):
+    (image,) = load_style_images(style(picture, size))
+    assert image.shape == (1, 3, *shape)
+    assert image.dtype == torch.float32
+    assert torch.equal(image, torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1).expand_as(image))
+
+
+def test_several_pictures_come_in_order(tmp_path, picture):
+    (tmp_path / "tall.png").write_bytes(png("blue", (20, 80)))
+    red, blue = load_style_images(style([picture, str(tmp_path / "tall.png")], 16))
+    assert red.shape == (1, 3, 16, 24)
+    assert blue.shape == (1, 3, 64, 16)
+    assert red[0, 0].min() == 1
+    assert blue[0, 2].min() == 1
+
+
+def test_transparent_picture_is_laid_on_white(tmp_path):
+    Image.new("RGBA", (20, 20), (0, 0, 0, 0)).save(tmp_path / "a.png")
+    assert load_style_images(style(str(tmp_path / "a.png")))[0].min() == 1
+
+
+def test_home_is_understood(tmp_path, picture, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert len(load_style_images(style("~/style.png"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [("missing.png", "no such file"), ("text.png", "is not an image"), (".", "is a folder")],
+)
+def test_unusable_picture_is_named(tmp_path, name, what):
+    (tmp_path / "text.png").write_text("no image")
+    assert_refused(str(tmp_path / name), what)
+    assert (tmp_path / "text.png").exists()
+
+
+def test_unusable_one_of_several_is_named(tmp_path, picture):
+    with pytest.raises(StyleNetError, match=f"^style.image={tmp_path / 'no.png'}: "):
+        load_style_images(style([picture, str(tmp_path / "no.png")]))
+
+
+# From the web
+
+
+def test_picture_is_downloaded_once(server, cache):
+    server.pages["/a.png?width=9"] = (200, body := png(), len(body))
+    for _ in range(2):
+        (image,) = load_style_images(style(f"{server.url}/a.png?width=9", 40))
+        assert image.shape == (1, 3, 40, 60)
+    assert len(server.asked) == 1
+    assert "StyleNet" in server.asked[0][1]  # some hosts refuse who does not say so
+    (file,) = files_in(cache)
+    assert file.read_bytes() == body
+    assert file.suffix == ".png"
+
+
+def test_urls_do_not_share_what_is_remembered(server):
+    for name, colour in (("/a.png", "red"), ("/a.png?b", "blue")):
+        server.pages[name] = (200, body := png(colour), len(body))
+    red, blue = load_style_images(style([f"{server.url}/a.png", f"{server.url}/a.png?b"]))
+    assert red[0, 0].min() == 1
+    assert blue[0, 2].min() == 1
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://", "https://:0/a.png"])
+def test_url_that_leads_nowhere_is_named(url, cache):
+    assert_refused(url, "could not be downloaded")
+    assert not files_in(cache)
+
+
+@pytest.mark.parametrize(
+    ("page", "what"),
+    [
+        ((404, b"not found", 9), "could not be downloaded"),
+        ((503, b"later", 5), "could not be downloaded"),
+        ((200, png()[:50], len(png())), "could not be downloaded"),  # cut off
+        ((200, b"<html>log in</html>", 19), "is not an image"),
+        ((200, b"", 0), "is empty"),
+        ((200, png()[:50], 50), "is damaged"),
+    ],
+)
+def test_bad_answer_is_named_and_not_kept(server, cache, page, what):
+    server.pages["/a.png"] = page
+    assert_refused(f"{server.url}/a.png", what)
+    assert not files_in(cache)
+    server.pages["/a.png"] = (200, body := png(), len(body))  # mended
+    assert len(load_style_images(style(f"{server.url}/a.png"))) == 1
+
+
+def test_refused_connection_is_named_with_where_to_save_the_picture(cache):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/a.png"
+        assert_refused(url, "could not be downloaded", "save the picture yourself as")
+    assert not files_in(cache)
+
+
+def test_picture_saved_by_hand_where_the_error_says_is_used(tmp_path, monkeypatch):
+    with pytest.raises(StyleNetError) as error:
+        load_style_images(style("http://127.0.0.1:9/a.png"))
+    place = str(error.value).partition("yourself as ")[2].partition(", or set")[0]
+    with open(place, "wb") as file:
+        file.write(png())
+    assert load_style_images(style("http://127.0.0.1:9/a.png"))[0].shape == (1, 3, 20, 30)
+
+
+def test_cache_that_cannot_be_written_is_one_clear_error(server, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("STYLENET_CACHE", str(tmp_path / "file"))
+    server.pages["/a.png"] = (200, body := png(), len(body))
+    assert_refused(f"{server.url}/a.png")

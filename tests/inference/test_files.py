@@ -1,0 +1,160 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stylenet.checkpoint import ArtefactInfo
+from stylenet.errors import StyleNetError
+from stylenet.inference import Stylizer, find_pictures, repaint_file
+from stylenet.networks import build_network
+
+
+@pytest.fixture(scope="module")
+def stylizer():
+    return Stylizer(
+        build_network("johnson", width=2, blocks=0), ArtefactInfo("test", 1), device="cpu"
+    )
+
+
+def store(path, size=(7, 5), mode="RGB"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    colours = np.random.default_rng(0).integers(0, 256, (*size[::-1], len(mode)), dtype=np.uint8)
+    Image.fromarray(colours).save(path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".bmp", ".tif", ".PNG"])
+def test_a_file_is_repainted_in_the_format_of_its_new_name(stylizer, tmp_path, suffix):
+    source, target = store(tmp_path / "a.png"), tmp_path / "new" / "folder" / f"b{suffix}"
+    repaint_file(stylizer, source, target)
+    with Image.open(source) as photo, Image.open(target) as result:
+        assert result.format == Image.registered_extensions()[suffix.lower()]
+        expected = np.asarray(stylizer(photo), dtype=int)
+        error = np.abs(np.asarray(result.convert("RGB"), dtype=int) - expected)
+    assert result.size == (7, 5)
+    assert error.max() == 0 or suffix in (".jpg", ".webp")
+    assert error.mean() < 20
+
+
+def test_transparency_reaches_the_new_file(stylizer, tmp_path):
+    source, target = store(tmp_path / "a.png", mode="RGBA"), tmp_path / "b.png"
+    repaint_file(stylizer, source, target)
+    with Image.open(source) as photo, Image.open(target) as result:
+        assert np.array_equal(np.asarray(result)[..., 3], np.asarray(photo)[..., 3])
+
+
+def test_a_picture_never_overwrites_itself(stylizer, tmp_path):
+    source = store(tmp_path / "a.png")
+    before = source.read_bytes()
+    link = tmp_path / "link.png"
+    link.symlink_to(source)
+    hard = tmp_path / "hard.png"
+    hard.hardlink_to(source)
+    for target in (source, tmp_path / "." / "x" / ".." / "a.png", link, hard):
+        (tmp_path / "x").mkdir(exist_ok=True)
+        with pytest.raises(StyleNetError, match="is the input itself; choose another name"):
+            repaint_file(stylizer, source, target)
+    assert source.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["b", "b.txt", "b.safetensors", ".png"])
+def test_a_name_of_no_known_format_is_refused_before_any_work(stylizer, tmp_path, name):
+    with pytest.raises(StyleNetError) as error:
+        repaint_file(stylizer, tmp_path / "not looked at.png", tmp_path / name)
+    assert str(tmp_path / name) in str(error.value)
+    assert ".jpg" in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "no such file"), (b"", "is empty"), (b"not a picture", "is not an image")],
+)
+def test_an_unreadable_picture_is_named_and_leaves_nothing(stylizer, tmp_path, content, message):
+    source, target = tmp_path / "a.png", tmp_path / "out" / "b.png"
+    if content is not None:
+        source.write_bytes(content)
+    with pytest.raises(StyleNetError) as error:
+        repaint_file(stylizer, source, target)
+    assert str(source) in str(error.value)
+    assert message in str(error.value)
+    assert not target.exists()
+
+
+def test_a_picture_that_fails_on_the_way_is_named(stylizer, tmp_path, monkeypatch):
+    def short_of_memory(_):
+        raise StyleNetError("too large")
+
+    monkeypatch.setattr(stylizer, "repaint", short_of_memory)
+    source = store(tmp_path / "a.png")
+    with pytest.raises(StyleNetError) as error:
+        repaint_file(stylizer, source, tmp_path / "b.png")
+    assert str(error.value) == f"{source}: too large"
+
+
+def test_a_target_that_cannot_be_written_is_named(stylizer, tmp_path):
+    source, target = store(tmp_path / "a.png"), tmp_path / "b.png"
+    target.mkdir()
+    with pytest.raises(StyleNetError) as error:
+        repaint_file(stylizer, source, target)
+    assert f"cannot write {target}" in str(error.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]
+
+
+def make_tree(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")  # found by name, never opened
+    return folder
+
+
+def test_pictures_are_found_in_all_subfolders_in_order(tmp_path):
+    make_tree(tmp_path / "in", "b.jpg", "a.PNG", "deep/er/c.webp", "deep/d.jpeg", "e.txt", ".f.jpg")
+    make_tree(tmp_path / "in" / ".thumbnails", "g.jpg")
+    found = find_pictures(tmp_path / "in", tmp_path / "out")
+    assert found == [Path(name) for name in ("a.PNG", "b.jpg", "deep/d.jpeg", "deep/er/c.webp")]
+
+
+@pytest.mark.parametrize("out", ["out", "deep/out", "deep/../out"])
+def test_an_output_folder_inside_the_input_is_left_out(tmp_path, out):
+    make_tree(tmp_path, "a.jpg", "deep/b.jpg", "outside/c.jpg", "out/a.jpg", "deep/out/b.jpg")
+    found = {str(name) for name in find_pictures(tmp_path, tmp_path / out)}
+    inside = {"deep/out": "deep/out/b.jpg"}.get(out, "out/a.jpg")
+    everything = {"a.jpg", "deep/b.jpg", "outside/c.jpg", "out/a.jpg", "deep/out/b.jpg"}
+    assert found == everything - {inside}
+
+
+def test_an_output_folder_inside_is_left_out_of_a_relative_input(tmp_path, monkeypatch):
+    make_tree(tmp_path, "a.jpg", "out/a.jpg")
+    monkeypatch.chdir(tmp_path)
+    assert find_pictures(Path(), tmp_path / "out") == [Path("a.jpg")]
+    assert find_pictures(tmp_path, Path("out")) == [Path("a.jpg")]
+
+
+@pytest.mark.parametrize("names", [[], ["a.txt"], ["out/a.jpg"]])
+def test_a_folder_without_pictures_is_refused(tmp_path, names):
+    make_tree(tmp_path, *names)
+    with pytest.raises(StyleNetError, match=r"holds no picture; expected \.bmp, \.jpeg"):
+        find_pictures(tmp_path, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [
+        ("in", "in", "is the input folder itself"),
+        ("in", "x/../in", "is the input folder itself"),
+        ("in", "link", "is the input folder itself"),
+        # in/deep/deep/c.jpg would become in/deep/c.jpg, itself a picture.
+        ("in/deep", "in", "holds the input folder"),
+        ("in", "file.jpg", "is a file, expected a folder"),
+        ("none", "out", "cannot be read: No such file or directory"),
+    ],
+)
+def test_folders_that_do_not_go_together_are_refused(tmp_path, source, target, message):
+    make_tree(tmp_path, "file.jpg", "x/y.jpg", "in/deep/c.jpg", "in/deep/deep/c.jpg")
+    (tmp_path / "link").symlink_to(tmp_path / "in", target_is_directory=True)
+    with pytest.raises(StyleNetError, match=message) as error:
+        find_pictures(tmp_path / source, tmp_path / target)
+    assert str(tmp_path / (source if source == "none" else target)) in str(error.value)

@@ -1,0 +1,170 @@
+import json
+import struct
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import stylenet
+from stylenet.errors import StyleNetError
+from stylenet.image import load_picture, to_tensor
+from stylenet.perceptual import Encoder, LiteEncoder, LossSettings, PerceptualLoss, VGGEncoder
+
+LAYERS = ["relu1_2", "relu2_2", "relu3_2", "relu3_4"]
+ASSETS = Path(stylenet.__file__).parent / "assets" / "encoders"
+BUNDLED = ASSETS / "lite.safetensors"
+
+
+@pytest.fixture(scope="module")
+def lite():
+    return LiteEncoder()
+
+
+def picture(height=40, width=48, seed=0):
+    return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(seed))
+
+
+def metadata(path):
+    data = path.read_bytes()
+    return json.loads(data[8 : 8 + struct.unpack("<Q", data[:8])[0]])["__metadata__"]
+
+
+def test_the_bundled_file_is_small_and_says_what_it_is_beside_its_card():
+    assert BUNDLED.stat().st_size < 3e6
+    said = metadata(BUNDLED)
+    assert said["architecture"] == "lite"
+    assert said["teacher"] == "vgg19"
+    assert int(said["step"]) > 0
+    card = (ASSETS / "lite.md").read_text()
+    for word in ("Simonyan", "CC BY 4.0", "scripts/distill_encoder.py", *LAYERS):
+        assert word in card
+
+
+@pytest.mark.parametrize("size", [(40, 48), (37, 51), (8, 8)])
+def test_features_have_the_shapes_of_vgg19s(lite, size):
+    vgg = VGGEncoder("vgg19", weights="random", allow_random=True)
+    expected = {name: f.shape for name, f in vgg(picture(*size), LAYERS).items()}
+    assert {name: f.shape for name, f in lite(picture(*size), LAYERS).items()} == expected
+
+
+def test_it_is_an_encoder_like_the_others(lite):
+    assert isinstance(lite, Encoder)
+    assert lite.layers == LAYERS
+    assert set(lite(picture(), ["relu2_2"])) == {"relu2_2"}
+    assert lite(picture(), []) == {}
+
+
+def test_it_is_frozen_and_stays_in_evaluation_mode(lite):
+    assert not any(parameter.requires_grad for parameter in lite.parameters())
+    parent = torch.nn.Sequential(lite).train()
+    assert parent.training
+    assert not any(module.training for module in lite.modules())
+
+
+def test_gradients_reach_the_image(lite):
+    image = picture().requires_grad_()
+    sum(f.mean() for f in lite(image, LAYERS).values()).backward()
+    assert bool(image.grad.abs().sum() > 0)
+
+
+def test_a_captured_feature_is_not_overwritten_further_on(lite):
+    together = lite(picture(), LAYERS)
+    for layer in LAYERS:
+        assert torch.equal(together[layer], lite(picture(), [layer])[layer])
+        assert bool((together[layer] >= 0).all())
+
+
+def test_the_image_is_left_alone(lite):
+    image = picture()
+    before = image.clone()
+    lite(image, LAYERS)
+    assert torch.equal(image, before)
+
+
+def test_a_layer_that_is_not_there_is_refused_with_those_that_are(lite):
+    with pytest.raises(StyleNetError, match=r"lite.* no layer relu4_1; it has relu1_2, "):
+        lite.require(["relu1_2", "relu4_1"])
+
+
+def test_it_serves_the_perceptual_loss(lite):
+    settings = LossSettings("relative", ["relu2_2"], LAYERS, 1.0, 5.0, 0.0)
+    photo = picture(seed=1)
+    loss = PerceptualLoss(lite, settings, [photo])
+    same, other = loss(photo, photo), loss(picture(seed=2), photo)
+    assert float(same["total"]) < 1e-6 < float(other["content"])
+
+
+def test_bfloat16_autocast_changes_little(lite):
+    exact = lite(picture(), LAYERS)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = lite(picture(), LAYERS)
+    for layer in LAYERS:
+        assert float((mixed[layer].float() - exact[layer]).norm() / exact[layer].norm()) < 0.03
+
+
+def test_what_is_saved_is_loaded_again(tmp_path):
+    torch.manual_seed(0)
+    drawn = LiteEncoder("random", allow_random=True).to(memory_format=torch.channels_last)
+    drawn.save(tmp_path / "lite.safetensors", {"step": "3"})
+    assert metadata(tmp_path / "lite.safetensors") == {"architecture": "lite", "step": "3"}
+    loaded = LiteEncoder(str(tmp_path / "lite.safetensors"))
+    assert {p.dtype for p in loaded.parameters()} == {torch.float32}
+    for layer in LAYERS:
+        before, after = (e(picture(), LAYERS)[layer] for e in (drawn, loaded))
+        assert float((after - before).norm() / before.norm()) < 2e-3
+
+
+def test_random_weights_have_to_be_confirmed():
+    with pytest.raises(StyleNetError, match=r"encoder\.allow_random=true"):
+        LiteEncoder("random")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(StyleNetError, match=r"encoder\.weights=.*nothing.* no file; .*distill"):
+        LiteEncoder(str(tmp_path / "nothing.safetensors"))
+
+
+def test_the_weights_of_another_architecture_are_refused(small_file):
+    with pytest.raises(StyleNetError, match="something else, not of lite"):
+        LiteEncoder(str(small_file))
+
+
+def test_a_vgg_points_to_the_right_choice_for_these_weights():
+    with pytest.raises(StyleNetError, match="use encoder=lite"):
+        VGGEncoder("vgg19", weights=str(BUNDLED))
+
+
+def broken(tmp_path, change):
+    state = load_file(BUNDLED)
+    change(state)
+    save_file(state, tmp_path / "broken.safetensors", metadata={"architecture": "lite"})
+    return str(tmp_path / "broken.safetensors")
+
+
+def test_weights_that_do_not_fit_are_refused_in_one_line(tmp_path):
+    path = broken(tmp_path, lambda state: state.pop("heads.relu2_2.0.bias"))
+    with pytest.raises(StyleNetError, match="does not fit encoder=lite") as caught:
+        LiteEncoder(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_that_are_not_numbers_are_refused(tmp_path):
+    path = broken(tmp_path, lambda state: state["heads.relu2_2.0.bias"].fill_(float("nan")))
+    with pytest.raises(StyleNetError, match="NaN or infinity"):
+        LiteEncoder(path)
+
+
+def test_a_damaged_file_is_refused(tmp_path):
+    (tmp_path / "half.safetensors").write_bytes(BUNDLED.read_bytes()[:5000])
+    with pytest.raises(StyleNetError, match="cannot be read"):
+        LiteEncoder(str(tmp_path / "half.safetensors"))
+
+
+def test_it_comes_as_close_to_vgg19_as_its_card_says(lite, shared):
+    vgg = VGGEncoder("vgg19", weights=str(shared / "weights/vgg19_to_relu3_4.safetensors"))
+    image = to_tensor(load_picture(shared / "styles/wave.jpg").rgb.resize((192, 192)))
+    found, expected = lite(image, LAYERS), vgg(image, LAYERS)
+    for layer in LAYERS:
+        error = (found[layer] - expected[layer]).square().sum() / expected[layer].square().sum()
+        assert float(error) < 0.3, layer

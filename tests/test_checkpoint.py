@@ -1,0 +1,286 @@
+import errno
+import io
+import json
+import os
+import pickle
+import struct
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import stylenet
+from stylenet.checkpoint import (
+    FORMAT_VERSION,
+    ArtefactInfo,
+    find_artefact,
+    load_artefact,
+    save_artefact,
+)
+from stylenet.errors import StyleNetError
+from stylenet.networks import available_networks, build_network
+
+INFO = ArtefactInfo("starry night ✨", 1200, {"loss": {"style_weight": 5.0, "layers": ["a"]}})
+
+
+def small(norm="instance"):
+    return build_network("johnson", width=2, blocks=1, norm=norm)
+
+
+def assert_same_weights(network, expected):
+    state = network.state_dict()
+    assert state.keys() == expected.state_dict().keys()
+    for key, value in expected.state_dict().items():
+        assert state[key].dtype == value.dtype
+        assert torch.equal(state[key], value), key
+
+
+@pytest.fixture
+def artefact(tmp_path):
+    path = tmp_path / "starry.safetensors"
+    save_artefact(path, small(), INFO)
+    return path
+
+
+def rewrite(path, change):
+    """Writes the artefact anew with other metadata."""
+    (length,) = struct.unpack("<Q", path.read_bytes()[:8])
+    header = json.loads(path.read_bytes()[8 : 8 + length])
+    data = path.read_bytes()[8 + length :]
+    header["__metadata__"]["stylenet"] = change(header["__metadata__"]["stylenet"])
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+
+
+def refusal(path):
+    """The message with which an artefact is refused: one line that names it."""
+    with pytest.raises(StyleNetError) as error:
+        load_artefact(path)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("name", available_networks())
+def test_every_network_comes_back_bit_by_bit(tmp_path, name):
+    network = build_network(name)
+    save_artefact(tmp_path / "a.safetensors", network, INFO)
+    loaded, info = load_artefact(tmp_path / "a.safetensors")
+    assert (loaded.name, loaded.arguments) == (name, network.arguments)
+    assert info == INFO
+    assert not loaded.training
+    assert_same_weights(loaded, network)
+
+
+def test_statistics_of_batch_norm_come_back(tmp_path):
+    network = small("batch").train()
+    network(torch.rand(2, 3, 8, 8))
+    save_artefact(tmp_path / "a.safetensors", network, INFO)
+    assert_same_weights(load_artefact(tmp_path / "a.safetensors")[0], network)
+
+
+def test_a_channels_last_network_is_saved_like_any_other(tmp_path):
+    network = small().to(memory_format=torch.channels_last)
+    assert not network.head.weight.is_contiguous()
+    save_artefact(tmp_path / "a.safetensors", network, INFO)
+    assert_same_weights(load_artefact(tmp_path / "a.safetensors")[0], network)
+    assert not network.head.weight.is_contiguous()  # left as it was
+
+
+def test_an_artefact_says_who_wrote_it(artefact):
+    assert load_artefact(artefact)[1].package_version == stylenet.__version__
+
+
+def test_no_pickle_is_written_or_read(artefact, monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("a pickle was read")
+
+    for module, name in [(torch, "load"), (pickle, "load"), (pickle, "loads")]:
+        monkeypatch.setattr(module, name, refuse)
+    load_artefact(artefact)
+    # The whole file is a JSON header and the numbers that it counts.
+    content = artefact.read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    header.pop("__metadata__")
+    assert len(content) == 8 + length + max(
+        end for _, end in (h["data_offsets"] for h in header.values())
+    )
+
+
+class MakeFolder:
+    """Unpickles by making a folder: code in a pickle."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".ckpt", ".pth"])
+def test_code_in_a_file_does_not_run(tmp_path, suffix):
+    evil = {"state_dict": small().state_dict(), "evil": MakeFolder(tmp_path / "ran")}
+    torch.save(evil, tmp_path / f"a{suffix}")
+    assert "not a StyleNet checkpoint" in refusal(tmp_path / f"a{suffix}")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_failed_save_leaves_the_old_file(artefact, monkeypatch):
+    before = artefact.read_bytes()
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StyleNetError, match=r"starry\.safetensors: No space left on device"):
+        save_artefact(artefact, small(), INFO)
+    assert artefact.read_bytes() == before
+    assert [path.name for path in artefact.parent.iterdir()] == [artefact.name]
+
+
+def test_a_save_replaces_the_old_file(artefact):
+    network = small()
+    save_artefact(artefact, network, ArtefactInfo("wave", 3))
+    loaded, info = load_artefact(str(artefact))
+    assert_same_weights(loaded, network)
+    assert info == ArtefactInfo("wave", 3, {}, stylenet.__version__)
+
+
+@pytest.mark.parametrize(
+    ("files", "chosen"),
+    [
+        (["wave.safetensors", "checkpoints/step_0000900.safetensors"], "wave.safetensors"),
+        (
+            [
+                f"checkpoints/step_{i:07d}.{kind}"
+                for i in (900, 1200, 60)
+                for kind in ("ckpt", "safetensors")
+            ],
+            "checkpoints/step_0001200.safetensors",
+        ),
+        # Left by a crash in the middle of writing.
+        (
+            [".wave-x1.safetensors", "checkpoints/step_0000060.safetensors"],
+            "checkpoints/step_0000060.safetensors",
+        ),
+        (["checkpoints/.a.safetensors", "checkpoints/B.safetensors"], "checkpoints/B.safetensors"),
+    ],
+    ids=["final", "newest", "half-written final", "half-written step"],
+)
+def test_a_run_folder_stands_for_its_best_artefact(tmp_path, files, chosen):
+    for name in files:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"")
+    assert find_artefact(tmp_path) == tmp_path / chosen
+
+
+def test_a_run_folder_is_loaded_like_its_artefact(artefact):
+    network, info = load_artefact(artefact.parent)
+    assert_same_weights(network, load_artefact(artefact)[0])
+    assert info == INFO
+
+
+@pytest.mark.parametrize("leftover", [None, "step_0000060.ckpt", ".step_0000060-x.safetensors"])
+def test_a_folder_without_an_artefact_is_refused(tmp_path, leftover):
+    if leftover:
+        (tmp_path / "checkpoints").mkdir()
+        (tmp_path / "checkpoints" / leftover).write_bytes(b"")
+    assert "holds no .safetensors file" in refusal(tmp_path)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    assert "no such file or folder" in refusal(tmp_path / "none.safetensors")
+
+
+@pytest.mark.parametrize("part", [0, 0.001, 0.3, 0.999])
+def test_a_truncated_file_is_refused(artefact, part):
+    content = artefact.read_bytes()
+    artefact.write_bytes(content[: int(len(content) * part)])
+    assert "damaged" in refusal(artefact)
+
+
+@pytest.mark.parametrize("metadata", [None, {"format": "pt"}])
+def test_weights_of_another_program_are_refused(tmp_path, metadata):
+    path = tmp_path / "vgg.safetensors"
+    save_file({"features.0.weight": torch.zeros(2)}, path, metadata)
+    assert "no StyleNet metadata; it is a checkpoint of another program" in refusal(path)
+
+
+def test_a_newer_format_asks_for_an_upgrade(artefact):
+    def newer(text):
+        # A version that knows other keys and networks.
+        return json.dumps(
+            {
+                "format_version": FORMAT_VERSION + 1,
+                "package_version": "7.8.9",
+                "network": {"name": "transformer", "heads": 4},
+            }
+        )
+
+    rewrite(artefact, newer)
+    message = refusal(artefact)
+    assert f"format {FORMAT_VERSION + 1}, written by StyleNet 7.8.9" in message
+    assert f"this is {stylenet.__version__}, which reads up to {FORMAT_VERSION}" in message
+    assert "pip install --upgrade" in message
+
+
+def test_an_unknown_network_lists_those_available(artefact):
+    rewrite(artefact, lambda text: text.replace('"johnson"', '"jonson"'))
+    assert f"unknown network jonson; available networks: {available_networks()[0]}" in refusal(
+        artefact
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"width": 2', '"depth": 2', "no argument depth; it takes width, blocks, norm"),
+        ('"width": 2', '"width": 0', "network.width=0"),
+        ('"width": 2', '"width": 3', "do not fit the network johnson that it names"),
+        ('"blocks": 1', '"blocks": 2', "do not fit the network johnson that it names"),
+        ('"instance"', '"batch"', "do not fit the network johnson that it names"),
+    ],
+)
+def test_a_network_that_does_not_fit_is_refused(artefact, old, new, message):
+    rewrite(artefact, lambda text: text.replace(old, new))
+    assert message in refusal(artefact)
+
+
+def damage(**changes):
+    return lambda text: json.dumps({**json.loads(text), **changes})
+
+
+def without(key):
+    return lambda text: json.dumps({k: v for k, v in json.loads(text).items() if k != key})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: "",
+        lambda text: text[:-1],
+        lambda text: "{}",
+        lambda text: "[]",
+        lambda text: "3",
+        lambda text: "null",
+        lambda text: "[" * 200_000,
+        damage(format_version="1"),
+        damage(format_version=None),
+        damage(network="johnson"),
+        damage(network={"name": ["johnson"], "arguments": {}}),
+        damage(network={"name": "johnson", "arguments": [2, 1]}),
+        damage(network={"name": "johnson", "arguments": {"name": "johnson"}}),
+        *[without(key) for key in ("format_version", "network", "style", "step", "recipe")],
+    ],
+)
+def test_damaged_metadata_is_refused(artefact, change):
+    rewrite(artefact, change)
+    assert "metadata is damaged" in refusal(artefact)
+
+
+def test_an_artefact_holds_no_more_than_the_network(artefact):
+    weights = io.BytesIO()
+    torch.save(small().state_dict(), weights)
+    assert artefact.stat().st_size < len(weights.getvalue()) + 2000

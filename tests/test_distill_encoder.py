@@ -1,0 +1,222 @@
+import shutil
+import sys
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from hydra.core.global_hydra import GlobalHydra
+from PIL import Image
+from safetensors.torch import load_file
+
+from stylenet.checkpoint import ArtefactInfo, save_artefact
+from stylenet.cli.app import run
+from stylenet.cli.distill_encoder import distill_encoder
+from stylenet.errors import StyleNetError
+from stylenet.networks import build_network
+from stylenet.perceptual import LiteEncoder, VGGEncoder, gram_matrix, style_loss
+from stylenet.training import (
+    DistillationModule,
+    DistillationSettings,
+    OptimizerSettings,
+    mean_errors,
+)
+from stylenet.training.augmentation import disfigure
+from stylenet.training.dreams import Dreams
+from stylenet.training.pruning import choose_channels
+
+
+def blotches(count, size, seed=0):
+    """Smooth pictures with structure, shape (count, 3, size, size)."""
+    generator = torch.Generator().manual_seed(seed)
+    small = torch.rand(count, 3, 6, 6, generator=generator)
+    return torch.nn.functional.interpolate(small, size, mode="bicubic").clamp(0, 1)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    for i, picture in enumerate(blotches(3, 40)):
+        pixels = (picture.permute(1, 2, 0).numpy() * 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def teacher():
+    return VGGEncoder("vgg19", weights="random", allow_random=True)
+
+
+@pytest.fixture
+def command(folder, monkeypatch, capfd):
+    def call(run_dir, *more, teacher=("teacher.weights=random", "teacher.allow_random=true")):
+        arguments = [
+            "teacher=vgg19",
+            *teacher,
+            "data=folder",
+            f"data.root={folder}",
+            "data.crop_size=16",
+            "data.batch_size=2",
+            "data.min_size=8",
+            "data.workers=0",
+            "trainer.accelerator=cpu",
+            "trainer.precision=32-true",
+            "trainer.max_steps=4",
+            "callbacks.checkpoints.every_n_steps=2",
+            "callbacks.checkpoints.keep=null",
+            f"run_dir={run_dir}",
+            *more,
+        ]
+        monkeypatch.setattr(sys, "argv", ["scripts/distill_encoder.py", *arguments])
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+        monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+        GlobalHydra.instance().clear()
+        status = 0
+        try:
+            run(distill_encoder, "distill_encoder")
+        except SystemExit as leaving:
+            status = leaving.code
+        captured = capfd.readouterr()
+        return status, captured.out, captured.err
+
+    return call
+
+
+def test_a_run_ends_with_an_encoder_that_can_be_used_and_its_measure(command, folder, tmp_path):
+    network = build_network("johnson", width=2, blocks=1)
+    save_artefact(tmp_path / "style.safetensors", network, ArtefactInfo("s", 1))
+    status, out, err = command(
+        tmp_path / "run",
+        f"stylised=[{tmp_path / 'style.safetensors'}]",
+        "distillation.stylised=1",
+        f"held_out=[{folder}]",
+    )
+    assert status == 0, err
+    encoder = LiteEncoder(str(tmp_path / "run/lite.safetensors"))
+    assert encoder.layers == ["relu1_2", "relu2_2", "relu3_2", "relu3_4"]
+    assert (tmp_path / "run/config.yaml").is_file()
+    assert "distilling vgg19 from 3 photos for 4 steps of 2" in out
+    assert f"{folder}, 3 pictures" in out
+    for name in ("features/relu1_2", "gram/relu3_4"):
+        line = next(line for line in out.splitlines() if name in line)
+        assert 0 < float(line.split()[1]) < 1
+    assert f"encoder=lite encoder.weights={tmp_path / 'run/lite.safetensors'}" in out
+
+
+def test_an_interrupted_run_ends_with_the_weights_of_a_whole_one(command, tmp_path):
+    assert command(tmp_path / "whole")[0] == 0
+    kept = tmp_path / "interrupted/checkpoints"
+    kept.mkdir(parents=True)
+    shutil.copy(tmp_path / "whole/checkpoints/step_0000002.ckpt", kept)
+    status, out, err = command(tmp_path / "interrupted", "resume=true")
+    assert status == 0, err
+    assert "step_0000002.ckpt" in out
+    whole, interrupted = (
+        load_file(tmp_path / name / "lite.safetensors") for name in ("whole", "interrupted")
+    )
+    assert all(torch.equal(whole[key], interrupted[key]) for key in whole)
+
+    status, _, err = command(tmp_path / "whole")
+    assert status == 2
+    assert "resume=true" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["distillation.disfigured=2"], "distillation.disfigured=2"),
+        (["distillation.gram_weight=-1"], "distillation.gram_weight=-1"),
+        (["stylised=[nowhere]"], "nowhere"),
+        (["held_out=[nowhere]"], "nowhere"),
+        (["student.weights=nowhere"], "nowhere"),
+    ],
+)
+def test_a_mistake_ends_in_one_line_before_any_work(command, tmp_path, arguments, said):
+    status, _, err = command(tmp_path / "run", *arguments)
+    assert status == 2
+    assert said in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def make_module(teacher, student=None):
+    return DistillationModule(
+        student or LiteEncoder("random", allow_random=True),
+        teacher,
+        OptimizerSettings(1e-3, 0, "cosine"),
+        DistillationSettings(1.0, 0.5, 0.5, 1),
+        blotches(4, 32),
+        [],
+        {},
+    )
+
+
+def test_it_begins_near_the_teacher_with_heads_that_learn_at_their_own_pace(teacher):
+    torch.manual_seed(0)
+    drawn = mean_errors(LiteEncoder("random", allow_random=True), teacher, [blotches(2, 32, 1)])
+    module = make_module(teacher)
+    begun = mean_errors(module.network, teacher, [blotches(2, 32, 1)])
+    for layer in module.network.layers:
+        assert begun[f"features/{layer}"] < 0.7 * drawn[f"features/{layer}"]
+    groups = module.parameter_groups()
+    assert sum(len(g["params"]) for g in groups) == len(list(module.network.parameters()))
+    assert len(groups) == 5
+
+
+def test_a_student_that_has_learned_something_keeps_it(teacher):
+    student = LiteEncoder()
+    before = {key: value.clone() for key, value in student.state_dict().items()}
+    module = make_module(teacher, student)
+    assert all(torch.equal(before[k], v) for k, v in module.network.state_dict().items())
+    assert all(parameter.requires_grad for parameter in student.parameters())
+    assert {key.split(".")[0] for key in module.state_dict()} == {"network"}
+
+
+def test_a_teacher_that_ends_too_early_is_refused():
+    short = VGGEncoder("vgg16", weights="random", allow_random=True)  # has no relu3_4
+    with pytest.raises(StyleNetError, match="end before relu3_4"):
+        make_module(short)
+
+
+def test_disfigured_pictures_stay_pictures_and_are_drawn_from_the_random_state():
+    photos = blotches(6, 33)
+    torch.manual_seed(1)
+    first = disfigure(photos)
+    torch.manual_seed(1)
+    assert torch.equal(first, disfigure(photos))
+    assert first.shape == photos.shape
+    assert 0 <= float(first.min()) <= float(first.max()) <= 1
+    assert float((first - photos).abs().mean()) > 0.05
+    assert not torch.equal(first, disfigure(photos))
+
+
+def test_dreams_go_towards_what_the_encoder_takes_for_the_other_picture():
+    torch.manual_seed(0)
+    encoder, pictures = LiteEncoder(), blotches(2, 32)
+    layers = encoder.layers
+
+    def distance(found, expected):
+        first, second = encoder(found, layers), encoder(expected, layers)
+        grams = [(gram_matrix(first[n]), gram_matrix(second[n])) for n in layers]
+        return sum(float(style_loss(a, b)) for a, b in grams)
+
+    dreams = Dreams(pictures, 2)
+    for _ in range(5):
+        dreams.paint(pictures, encoder)
+    state = dreams.state()
+    assert distance(state["pictures"], state["styles"]) < distance(pictures, state["styles"])
+    assert 0 <= float(state["pictures"].min()) <= float(state["pictures"].max()) <= 1
+
+    again = Dreams.from_state(state, torch.device("cpu"))
+    random = torch.get_rng_state()
+    expected = dreams.paint(pictures, encoder)
+    torch.set_rng_state(random)
+    assert torch.equal(again.paint(pictures, encoder), expected)
+
+
+def test_channels_that_say_the_same_are_chosen_once():
+    generator = torch.Generator().manual_seed(0)
+    own = torch.rand(2, 3, 8, 8, generator=generator)
+    features = torch.cat([own, 2 * own, own], dim=1)  # nine channels, three of which differ
+    chosen = choose_channels(features, 3)
+    assert sorted(index % 3 for index in chosen) == [0, 1, 2]

@@ -1,0 +1,60 @@
+import math
+
+import pytest
+
+from stylenet.errors import StyleNetError, check_choice, check_number, first_line
+
+
+@pytest.mark.parametrize(
+    ("value", "bounds"),
+    [
+        (0, {}),
+        (-1.5, {}),
+        (10**400, {"integer": True}),
+        (1, {"minimum": 1, "integer": True}),
+        (1.0, {"minimum": 1}),
+        (1e-9, {"above": 0}),
+    ],
+)
+def test_number_within_bounds_passes(value, bounds):
+    check_number("data.size", value, **bounds)
+
+
+@pytest.mark.parametrize("value", ["abc", "4", None, True, [1], 1j, math.nan, math.inf, -math.inf])
+def test_what_is_no_finite_number_is_refused(value):
+    with pytest.raises(StyleNetError, match=r"^data\.size=.* is not a number$"):
+        check_number("data.size", value)
+
+
+@pytest.mark.parametrize(
+    ("value", "bounds", "message"),
+    [
+        (0, {"minimum": 1}, "data.size=0 is not a number of at least 1"),
+        (0, {"above": 0}, "data.size=0 is not a number above 0"),
+        (1.0, {"integer": True}, "data.size=1.0 is not a whole number"),
+        (-1, {"minimum": 0, "integer": True}, "data.size=-1 is not a whole number of at least 0"),
+    ],
+)
+def test_number_out_of_bounds_is_refused_with_the_bound(value, bounds, message):
+    with pytest.raises(StyleNetError) as error:
+        check_number("data.size", value, **bounds)
+    assert str(error.value) == message
+
+
+def test_word_among_the_choices_passes():
+    check_choice("network.name", "b", iter("abc"))
+
+
+@pytest.mark.parametrize("value", ["d", "", None, 1, ["a"]])
+def test_other_word_is_refused_with_the_choices(value):
+    with pytest.raises(StyleNetError) as error:
+        check_choice("network.name", value, iter("abc"))
+    assert str(error.value) == f"network.name={value} is unknown; choose one of a, b, c"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [(ValueError("one\ntwo"), "one"), (ValueError("one"), "one"), (MemoryError(), "MemoryError")],
+)
+def test_another_librarys_error_is_told_in_one_line(error, line):
+    assert first_line(error) == line

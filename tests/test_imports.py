@@ -1,0 +1,102 @@
+"""Imports run one way, from the rooms that know more to those that know less."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "stylenet"
+FILES = sorted(PACKAGE.rglob("*.py"))
+SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
+
+# Which rooms each room may know, beside itself.
+KNOWS = {
+    "__init__": set(),
+    "errors": set(),
+    "files": {"errors"},
+    "image": {"errors", "files"},
+    "networks": {"errors"},
+    "perceptual": {"errors", "files"},
+    "data": {"image", "files", "errors"},
+    "checkpoint": {"networks", "files", "errors", "__init__"},
+    "training": {"networks", "perceptual", "data", "checkpoint", "image", "files", "errors"},
+    "inference": {"image", "networks", "checkpoint", "files", "errors"},
+}
+KNOWS["cli"] = {*KNOWS}
+
+# Which rooms may know what is heavy.
+MAY_IMPORT = {
+    "hydra": {"cli"},
+    "omegaconf": {"cli"},
+    "pytorch_lightning": {"data", "training", "cli"},
+}
+
+
+def room_of(module):
+    """The room that ``stylenet.room.…`` lies in; ``__init__`` for ``stylenet`` itself."""
+    return [*module.split("."), "__init__"][1]
+
+
+def imports_of(path):
+    return find_imports(path.read_text(), path.relative_to(ROOT).with_suffix("").parts)
+
+
+def find_imports(source, parts):
+    """Every module that the file of a module imports, also inside functions, by its full name."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = ".".join(parts[: -node.level]) if node.level else ""
+            module = f"{above}.{node.module or ''}".strip(".")
+            # `from stylenet import image` is an import of stylenet.image.
+            for alias in node.names:
+                known = module == "stylenet" and alias.name in KNOWS
+                names.add(f"stylenet.{alias.name}" if known else module)
+    return names
+
+
+def name(path):
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_a_room_imports_only_those_below_it(path):
+    room = path.relative_to(PACKAGE).with_suffix("").parts[0]
+    assert room in KNOWS, f"say in KNOWS which rooms {room} may import"
+    imported = {
+        room_of(module) for module in imports_of(path) if module.split(".")[0] == "stylenet"
+    }
+    assert imported <= KNOWS[room] | {room}
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_only_some_rooms_import_what_is_heavy(path):
+    room = path.relative_to(PACKAGE).with_suffix("").parts[0]
+    imported = {module.split(".")[0] for module in imports_of(path)}
+    assert not {module for module in imported if room not in MAY_IMPORT.get(module, {room})}
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=name)
+def test_a_script_is_a_thin_entry_point(path):
+    assert len(path.read_text().splitlines()) < 20
+    assert any(module.startswith("stylenet.cli.") for module in imports_of(path))
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("import stylenet", {"stylenet"}),
+        ("import os, stylenet.image as i", {"os", "stylenet.image"}),
+        ("from stylenet import image, __version__", {"stylenet.image", "stylenet"}),
+        ("from stylenet.image import x", {"stylenet.image"}),
+        ("from . import x", {"stylenet.data"}),
+        ("from ..image import x", {"stylenet.image"}),
+        ("from .. import image", {"stylenet.image"}),
+        ("def f():\n    from hydra.utils import x", {"hydra.utils"}),
+    ],
+)
+def test_an_import_is_seen_however_it_is_written(line, found):
+    assert find_imports(line, ("stylenet", "data", "scan")) == found
