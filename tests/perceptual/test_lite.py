@@ -167,4 +167,4 @@ def test_it_comes_as_close_to_vgg19_as_its_card_says(lite, shared):
     found, expected = lite(image, LAYERS), vgg(image, LAYERS)
     for layer in LAYERS:
         error = (found[layer] - expected[layer]).square().sum() / expected[layer].square().sum()
-        assert float(error) < 0.3, layer
+        assert float(error) < 0.35, layer
