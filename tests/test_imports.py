@@ -16,6 +16,7 @@ KNOWS = {
     "errors": set(),
     "files": {"errors"},
     "image": {"errors", "files"},
+    "painting": set(),
     "networks": {"errors"},
     "perceptual": {"errors", "files"},
     "data": {"image", "files", "errors"},

@@ -34,9 +34,29 @@ def config_folder() -> Path:
     Returns:
         The folder inside the package of an installed wheel, or beside it in a clone.
     """
+    return _shipped("configs", in_clone="configs")
+
+
+def style_picture(name: str) -> str:
+    """Finds a style picture that comes with StyleNet; ``${picture:starry.jpg}`` in a config.
+
+    Args:
+        name: Of the file in data/styles/.
+
+    Returns:
+        Its path, in an installed wheel as in a clone.
+    """
+    return str(_shipped("styles", in_clone="data/styles") / name)
+
+
+def _shipped(folder: str, in_clone: str) -> Path:
+    """A folder inside the package of an installed wheel, or beside the package in a clone."""
     package = Path(stylenet.__file__).parent
-    inside = package / "configs"
-    return inside if inside.is_dir() else package.parent / "configs"
+    inside = package / folder
+    return inside if inside.is_dir() else package.parent / in_clone
+
+
+OmegaConf.register_new_resolver("picture", style_picture, replace=True)
 
 
 def run(task: Callable[[DictConfig], None], config_name: str) -> None:

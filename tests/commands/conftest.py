@@ -10,10 +10,15 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 from PIL import Image
 
-from stylenet.cli import check_data, infer, train
+from stylenet.cli import check_data, infer, paint_styles, train
 
 ROOT = Path(__file__).parents[2]
-MAINS = {"train": train.main, "infer": infer.main, "check_data": check_data.main}
+MAINS = {
+    "train": train.main,
+    "infer": infer.main,
+    "check_data": check_data.main,
+    "paint_styles": paint_styles.main,
+}
 
 
 class Result(NamedTuple):

@@ -165,12 +165,11 @@ def test_mostly_bad_files_end_the_run(run, tiny, photos):
 def test_two_styles_one_after_the_other(run, tiny, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # Hydra leaves its list of jobs there
     rest = [o for o in tiny if not o.startswith("run_dir")]
-    result = run(
-        "train", "--multirun", "style=starry,wave", *rest, f"run_dir={tmp_path}/${{style.name}}"
-    )
+    run_dir = f"run_dir={tmp_path}/${{style.name}}"
+    result = run("train", "--multirun", "style=starry,woodblock", *rest, run_dir)
     assert result.status == 0, result.err
     assert (tmp_path / "starry/starry.safetensors").is_file()
-    assert (tmp_path / "wave/wave.safetensors").is_file()
+    assert (tmp_path / "woodblock/woodblock.safetensors").is_file()
 
 
 def test_coco_layout_is_trained_on(run, tiny, shared):
@@ -189,7 +188,7 @@ def test_coco_layout_is_trained_on(run, tiny, shared):
 
 
 MISTAKES = [
-    ("style=stary", "custom starry"),
+    ("style=stary", "starry starry_night"),
     ("style.image=nowhere.jpg", "nowhere.jpg: no such file"),
     ("style.image=[]", "style.image"),
     ("style.image='[a'", "style.image"),
@@ -267,7 +266,7 @@ def test_help_explains_the_choices_with_examples(run, name):
     assert result.status == 0
     assert f"python scripts/{name}.py" in result.out
     if name == "train":
-        assert "custom, starry" in result.out
+        assert "starry, starry_night" in result.out
         assert "style_weight" in result.out
 
 
@@ -283,7 +282,8 @@ def test_an_installed_wheel_finds_its_configs_from_another_folder(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c",
          "import stylenet, sys; print(stylenet.__file__, file=sys.stderr);"
-         "from stylenet.cli.train import main; main()", "--cfg", "job", "style=wave"],
+         "from stylenet.cli.train import main; main()",
+         "--cfg", "job", "--resolve", "style=woodblock"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
         capture_output=True,
@@ -291,4 +291,7 @@ def test_an_installed_wheel_finds_its_configs_from_another_folder(tmp_path):
         check=True,
     )  # fmt: skip
     assert str(tmp_path / "site") in done.stderr
-    assert yaml.safe_load(done.stdout)["style"]["name"] == "wave"
+    style = yaml.safe_load(done.stdout)["style"]
+    assert style["name"] == "woodblock"
+    assert Path(style["image"]) == tmp_path / "site/stylenet/styles/woodblock.jpg"
+    assert Path(style["image"]).is_file()

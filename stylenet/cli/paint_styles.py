@@ -1,0 +1,41 @@
+"""The command that paints the project's own style pictures."""
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from stylenet.cli.app import run
+from stylenet.errors import StyleNetError, check_choice, check_number
+from stylenet.files import atomic_path
+from stylenet.painting import PAINTINGS
+
+
+def main() -> None:
+    """Runs ``scripts/paint_styles.py``."""
+    run(paint_styles, "paint_styles")
+
+
+def paint_styles(config: DictConfig) -> None:
+    """Paints the pictures that are named into a folder.
+
+    Args:
+        config: configs/paint_styles.yaml, composed.
+
+    Raises:
+        StyleNetError: A value is impossible, or a file cannot be written.
+    """
+    names = [config.names] if isinstance(config.names, str) else list(config.names or [])
+    if not names:
+        raise StyleNetError(f"names is empty; choose some of {', '.join(PAINTINGS)}")
+    for name in names:
+        check_choice("names", name, PAINTINGS)
+    check_number("seed", config.seed, minimum=0, integer=True)
+    # Below, a brush is as large as what it paints.
+    check_number("size", config.size, minimum=32, integer=True)
+    check_number("quality", config.quality, minimum=1, integer=True)
+    for name in names:
+        picture = PAINTINGS[name](config.size, config.seed)
+        path = Path(config.output).expanduser() / f"{name}.jpg"
+        with atomic_path(path) as temporary:
+            picture.save(temporary, quality=config.quality, optimize=True)
+        print(path)

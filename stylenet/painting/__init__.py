@@ -1,0 +1,20 @@
+"""Style pictures that the project itself paints, stroke by stroke."""
+
+from collections.abc import Callable
+
+from PIL import Image
+
+from stylenet.painting.abstract import paint_abstract
+from stylenet.painting.ink import paint_ink
+from stylenet.painting.mosaic import paint_mosaic
+from stylenet.painting.starry import paint_starry
+from stylenet.painting.woodblock import paint_woodblock
+
+# Each takes the side of the square picture in pixels and a seed.
+PAINTINGS: dict[str, Callable[[int, int], Image.Image]] = {
+    "starry": paint_starry,
+    "mosaic": paint_mosaic,
+    "woodblock": paint_woodblock,
+    "ink": paint_ink,
+    "abstract": paint_abstract,
+}

@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from stylenet.cli.app import style_picture
+from stylenet.image import open_image
+from stylenet.painting import PAINTINGS
+
+
+def test_pictures_are_painted_into_a_folder(run, tmp_path):
+    given = ["size=48", "seed=3", f"output={tmp_path / 'pictures'}"]
+    result = run("paint_styles", "names=[starry,ink]", *given)
+    assert result.status == 0, result.err
+    paths = [tmp_path / "pictures" / f"{name}.jpg" for name in ("starry", "ink")]
+    assert result.out.split() == [str(path) for path in paths]
+    first = paths[0].read_bytes()
+    assert Image.open(paths[0]).size == (48, 48)
+    assert run("paint_styles", "names=starry", *given).status == 0
+    assert paths[0].read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [
+        ("names=[sunflowers]", "starry, mosaic"),
+        ("names=[]", "names is empty"),
+        ("seed=-1", "seed=-1"),
+        ("size=8", "size=8"),
+        ("quality=high", "quality=high"),
+        ("output=pyproject.toml/pictures", "pyproject.toml"),
+    ],
+)
+def test_a_mistake_is_one_line(run, monkeypatch, mistake, said):
+    monkeypatch.chdir(Path(__file__).parents[2])
+    assert said in run("paint_styles", "names=[woodblock]", "size=32", mistake).error
+
+
+@pytest.mark.parametrize("name", PAINTINGS)
+def test_every_painting_comes_with_the_project(name):
+    path = Path(style_picture(f"{name}.jpg"))
+    assert path.is_absolute()
+    assert path.stat().st_size < 600_000
+    assert min(open_image(path).size) >= 1024

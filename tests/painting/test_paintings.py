@@ -1,0 +1,34 @@
+"""Small versions of the paintings: seeded, colourful, with edges."""
+
+import numpy as np
+import pytest
+
+from stylenet.painting import PAINTINGS
+
+SIZE = 96
+
+
+@pytest.mark.parametrize("name", PAINTINGS)
+def test_a_painting_is_its_seeds_and_has_colours_and_edges(name):
+    paint = PAINTINGS[name]
+    picture = paint(SIZE, 0)
+    assert (picture.mode, picture.size) == ("RGB", (SIZE, SIZE))
+    assert picture.tobytes() == paint(SIZE, 0).tobytes()
+    assert picture.tobytes() != paint(SIZE, 1).tobytes()
+
+    pixels = np.asarray(picture, dtype=float)
+    _, counts = np.unique((pixels // 32).reshape(-1, 3), axis=0, return_counts=True)
+    assert (counts > 0.01 * SIZE**2).sum() >= 8  # colours that matter
+    # A smooth gradient from black to white over the whole picture has steps of 255 / 96 = 2.7.
+    assert np.abs(np.diff(pixels, axis=0)).mean() > 6
+    assert np.abs(np.diff(pixels, axis=1)).mean() > 6
+    # Few empty places: every eighth of the picture has contrast of its own.
+    patches = pixels.mean(2).reshape(8, SIZE // 8, 8, SIZE // 8)
+    assert (patches.std(axis=(1, 3)) > 4).mean() > 0.9
+
+
+def test_the_hand_of_chance_is_the_seeds_alone():
+    np.random.seed(1)
+    first = PAINTINGS["abstract"](48, 5)
+    np.random.seed(2)
+    assert first.tobytes() == PAINTINGS["abstract"](48, 5).tobytes()
