@@ -2,20 +2,17 @@
 
 import logging
 import os
-import signal
-import sys
-import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import cast
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
-from stylenet.data.photos import PhotoDataset, Sample
+from stylenet.data.loading import Batch, EndlessSampler, collate, leave_signals_to_the_trainer
+from stylenet.data.photos import PhotoDataset
 from stylenet.data.scan import scan_photos
 from stylenet.errors import StyleNetError, check_number
 
@@ -23,18 +20,6 @@ _log = logging.getLogger(__name__)
 
 # Files looked at before a folder is called mostly bad.
 _FEW = 32
-
-
-class Batch(NamedTuple):
-    """What a loader's process hands over.
-
-    Attributes:
-        images: RGB in [0, 1], shape (N, 3, crop, crop); ``None`` where no file was usable.
-        skipped: Why files were skipped on the way, a line each, with their paths.
-    """
-
-    images: Tensor | None
-    skipped: list[str]
 
 
 class PhotoData(pl.LightningDataModule):
@@ -130,14 +115,14 @@ class PhotoData(pl.LightningDataModule):
         return DataLoader(
             cast(Dataset[Batch], self.dataset),  # collated to batches
             batch_size=self.batch_size,
-            sampler=_EndlessSampler(done * self.batch_size * world + rank, world),
+            sampler=EndlessSampler(done * self.batch_size * world + rank, world),
             num_workers=self.workers,
-            collate_fn=_collate,
+            collate_fn=collate,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.workers > 0,
             # Of its own, so that making an iterator draws nothing from the run's random state.
             generator=torch.Generator().manual_seed(0),
-            worker_init_fn=_leave_signals_to_the_trainer,
+            worker_init_fn=leave_signals_to_the_trainer,
         )
 
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Tensor:
@@ -233,45 +218,3 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):  # Linux alone
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _collate(samples: list[Sample]) -> Batch:
-    """Stacks the samples that there are and gathers what was skipped for them."""
-    images = [sample.image for sample in samples if sample.image is not None]
-    skipped = [reason for sample in samples for reason in sample.skipped]
-    return Batch(torch.stack(images) if images else None, skipped)
-
-
-def _leave_signals_to_the_trainer(worker: int) -> None:
-    """Keeps a loader's process alive through Ctrl-C and a scheduler's SIGTERM.
-
-    Both reach every process of a job at once, and the trainer needs its loader to finish the step
-    at hand. A SIGTERM of the trainer's own still ends the loader: it is Python's way to end
-    what runs at exit, and a process that ignored it would be waited for without end.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform == "linux":  # who sent a signal is not to be had elsewhere
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        threading.Thread(target=_end_for, args=(os.getppid(),), daemon=True).start()
-
-
-def _end_for(parent: int) -> None:
-    """Ends this process when a SIGTERM comes from its parent."""
-    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
-        pass
-    os._exit(0)
-
-
-class _EndlessSampler(Sampler[int]):
-    """Counts on from a number in steps of the number of devices."""
-
-    def __init__(self, start: int, step: int) -> None:
-        """Sets the first number and the step."""
-        self._start = start
-        self._step = step
-
-    def __iter__(self) -> Iterator[int]:
-        n = self._start
-        while True:
-            yield n
-            n += self._step

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from stylenet.checkpoint import ArtefactInfo
@@ -12,6 +13,7 @@ from stylenet.networks import build_network
 
 @pytest.fixture(scope="module")
 def stylizer():
+    torch.manual_seed(0)
     return Stylizer(
         build_network("johnson", width=2, blocks=0), ArtefactInfo("test", 1), device="cpu"
     )
