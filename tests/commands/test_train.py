@@ -19,7 +19,7 @@ from .conftest import ROOT, blotches
 
 
 def steps_saved(run_dir):
-    return [int(path.stem.removeprefix("step_")) for path in sorted(run_dir.glob("*/*.ckpt"))]
+    return [int(path.stem.removeprefix("step_")) for path in sorted(run_dir.glob("*/step_*.ckpt"))]
 
 
 def test_a_run_leaves_its_folder_complete_and_says_how_to_repaint(script, tiny, tmp_path):
