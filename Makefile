@@ -23,15 +23,13 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# The photographs that data=samples is made of.
-SAMPLES = $(BIN)/python -c 'import pathlib, skimage; print(pathlib.Path(skimage.__file__).parent)'
-
-# Trains a style with nothing downloaded, then repaints a photo.
+# Trains a style with nothing downloaded, then repaints one of the photographs of data=samples.
 demo: setup
 	$(BIN)/python scripts/train.py style=starry experiment=quickstart run_dir=runs/demo resume=true
-	$(BIN)/python scripts/infer.py input="$$($(SAMPLES))/data/astronaut.png" \
-	    checkpoint=runs/demo output=runs/demo/repainted.png
-	@echo "before and after: $$(ls runs/demo/previews/*.png | tail -1)"
+	@photos=$$($(BIN)/python -c 'import skimage; print(skimage.__path__[0] + "/data")') && \
+	    $(BIN)/python scripts/infer.py input=$$photos/astronaut.png checkpoint=runs/demo \
+	    output=runs/demo/repainted.png
+	@echo "before and after: $$(ls runs/demo/previews/*.png | tail -n 1)"
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache build dist
