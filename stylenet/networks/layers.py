@@ -70,7 +70,7 @@ class ConvNorm(nn.Sequential):
             make_norm(norm, outputs),
         ]
         if relu:
-            layers.append(nn.ReLU())
+            layers.append(nn.ReLU(inplace=True))  # nothing else looks at the norm's output
         super().__init__(*layers)
 
 
