@@ -160,8 +160,7 @@ def _download(architecture: str) -> dict[str, Tensor]:
         raise StyleNetError(
             f"the ImageNet weights of {architecture} could not be downloaded from {source.url} "
             f"({error}); put that file at {place}, or name a file with encoder.weights=PATH, or "
-            f"try the program without it (the picture will be noise): "
-            f"encoder.weights=random encoder.allow_random=true"
+            f"train with the small encoder that comes with StyleNet: encoder=lite"
         ) from error
 
 

@@ -219,7 +219,7 @@ def test_a_failed_download_names_the_cache_and_the_ways_on(offline, architecture
     assert "no route to host" in message
     assert f"put that file at {offline.folder / FILES[architecture]}," in message
     assert "encoder.weights=PATH" in message
-    assert "encoder.weights=random encoder.allow_random=true" in message
+    assert "encoder=lite" in message
 
 
 def test_weights_in_the_cache_need_no_download(offline, small_state, small_file):
