@@ -259,10 +259,10 @@ def _from_wide(image: Image.Image) -> Image.Image:
     """
     values = np.asarray(image, dtype=np.float64)
     values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    if image.mode == "F" or values.max(initial=0) > 65535 or values.min(initial=0) < 0:
-        low, high = values.min(initial=0), values.max(initial=0)  # no fixed range: stretch it
-    else:
-        low, high = 0, 65535  # I;16, and I as PNG's 16-bit grey arrives
+    # Where there is no fixed range, it is stretched.
+    low, high = float(np.min(values)), float(np.max(values))
+    if image.mode != "F" and low >= 0 and high <= 65535:
+        low, high = 0.0, 65535.0  # I;16, and I as PNG's 16-bit grey arrives
     scaled = (values - low) / max(high - low, 1e-12) * 255
     return Image.fromarray(scaled.round().astype(np.uint8), mode="L").convert("RGB")
 

@@ -143,7 +143,7 @@ def _paint_signs(canvas: Canvas) -> None:
         _rule(canvas, np.linspace((0.74, 0.80), tip, 20), ["f3e9cf", "12141c"][i % 2], 4)
     for _ in range(46):
         place = random.uniform(0.03, 0.97, 2) * size
-        colour = random.choice(["c22d2a", "14161f", "f0c23c", "f3e9cf", "2a5aa0"])
+        colour = str(random.choice(["c22d2a", "14161f", "f0c23c", "f3e9cf", "2a5aa0"]))
         radii = (
             np.sort(random.uniform(0.05, 1, 9))[::-1] * random.uniform(4, 12) * canvas.brush_scale
         )
