@@ -3,7 +3,9 @@
 import logging
 import time
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import pytorch_lightning as pl
 from hydra.errors import InstantiationException
@@ -20,19 +22,97 @@ from stylenet.training.callbacks import SafeCheckpointIO, StopOnSignal
 from stylenet.training.hardware import choose_precision
 
 
-def checkpoint_to_resume(folder: RunFolder, resume: bool | str) -> Path | None:
-    """Finds the checkpoint to go on from.
+@dataclass(frozen=True)
+class Run:
+    """A run that is ready but for what learns.
+
+    Attributes:
+        config: The whole of the command's settings.
+        folder: Where everything goes.
+        checkpoint: What to go on from, known to be readable; ``None`` to start anew.
+        trainer: The trainer.
+        data: What is learned from, its photos found.
+    """
+
+    config: DictConfig
+    folder: RunFolder
+    checkpoint: Path | None
+    trainer: pl.Trainer
+    data: PhotoData
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The settings as plain values, for artefacts."""
+        return cast(dict[str, Any], OmegaConf.to_container(self.config, resolve=True))
+
+
+def prepare(config: DictConfig) -> Run:
+    """Checks and builds what all commands that train have in common; seeds the random state.
 
     Args:
-        folder: Of the run.
-        resume: The setting of that name.
+        config: The whole of the command's settings.
 
     Returns:
-        Its path, known to be readable; ``None`` to start anew.
+        The run.
 
     Raises:
-        StyleNetError: There is none where one was named, or the folder's run would be lost.
+        StyleNetError: A value is impossible, something is missing, or a run would be lost.
     """
+    _quieten_lightning()
+    folder = RunFolder(config.run_dir)
+    checkpoint = _checkpoint_to_resume(folder, config.resume)
+    check_number("seed", config.seed, minimum=0, integer=True)
+    callbacks = [build(callback) for callback in config.callbacks.values() if callback]
+    trainer = _make_trainer(config, folder, callbacks)
+    data = build(config.data)
+    data.setup()
+    pl.seed_everything(config.seed, verbose=False)
+    return Run(config, folder, checkpoint, trainer, data)
+
+
+def fit(run: Run, module: ResumableModule, doing: str) -> bool:
+    """Trains, in a folder that says with what settings, and says how far it came.
+
+    Args:
+        run: From :func:`prepare`.
+        module: What learns.
+        doing: What this is, for the first line: ``training starry on``.
+
+    Returns:
+        Whether the last step was reached and this process is the one to say so.
+
+    Raises:
+        StyleNetError: The run cannot go on.
+        SystemExit: A signal ended it, with the status that a shell expects.
+    """
+    trainer, data = run.trainer, run.data
+    print(
+        f"{doing} {len(data.dataset.photos):,} photos for {trainer.max_steps:,} steps of "
+        f"{data.batch_size} ({trainer.precision} on {trainer.strategy.root_device})"
+        + (f", from {run.checkpoint}" if run.checkpoint else ""),
+        flush=True,
+    )
+    # Not before all else is known to be good: a failed start leaves nothing behind.
+    with atomic_path(run.folder.config) as temporary:
+        temporary.write_text(OmegaConf.to_yaml(run.config, resolve=True))
+    start = time.monotonic()
+    trainer.fit(module, data, ckpt_path=run.checkpoint)
+    if trainer.is_global_zero:
+        minutes = (time.monotonic() - start) / 60
+        losses = ", ".join(f"{k} {float(v):.4g}" for k, v in module.losses.items() if "/" not in k)
+        print(f"step {trainer.global_step:,} after {minutes:.1f} min: {losses or 'no new steps'}")
+        if data.skipped_files:
+            print(f"{data.skipped_files} unusable files were skipped (named above)")
+        if trainer.global_step < trainer.max_steps:
+            print("stopped and saved; go on with the same command and resume=true")
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, StopOnSignal) and callback.received is not None:
+            raise SystemExit(128 + callback.received)
+    return trainer.is_global_zero and trainer.global_step >= trainer.max_steps
+
+
+def _checkpoint_to_resume(folder: RunFolder, resume: bool | str) -> Path | None:
+    """The checkpoint to go on from, if any; known to be readable."""
     saved = folder.saved_checkpoints()
     if resume is False:
         if saved:
@@ -52,20 +132,8 @@ def checkpoint_to_resume(folder: RunFolder, resume: bool | str) -> Path | None:
     return path
 
 
-def make_trainer(config: DictConfig, folder: RunFolder, callbacks: list) -> pl.Trainer:
-    """Builds the trainer, its values checked.
-
-    Args:
-        config: The whole of a command's settings.
-        folder: Of the run.
-        callbacks: What happens beside the steps.
-
-    Returns:
-        The trainer.
-
-    Raises:
-        StyleNetError: A value is impossible, or cannot be had on this machine.
-    """
+def _make_trainer(config: DictConfig, folder: RunFolder, callbacks: list) -> pl.Trainer:
+    """The trainer, its values checked."""
     settings = config.trainer
     for name in ("max_steps", "log_every_n_steps", "accumulate_grad_batches"):
         check_number(f"trainer.{name}", settings[name], minimum=1, integer=True)
@@ -93,56 +161,7 @@ def make_trainer(config: DictConfig, folder: RunFolder, callbacks: list) -> pl.T
         ) from error
 
 
-def fit(
-    config: DictConfig,
-    trainer: pl.Trainer,
-    module: ResumableModule,
-    data: PhotoData,
-    checkpoint: Path | None,
-) -> None:
-    """Trains, in a folder that says with what settings, and says how far it came.
-
-    Args:
-        config: The whole of a command's settings, to keep with what they make.
-        trainer: From :func:`make_trainer`.
-        module: What learns.
-        data: What from.
-        checkpoint: What to go on from.
-
-    Raises:
-        StyleNetError: The run cannot go on.
-    """
-    # Not before all else is known to be good: a failed start leaves nothing behind.
-    with atomic_path(RunFolder(config.run_dir).config) as temporary:
-        temporary.write_text(OmegaConf.to_yaml(config, resolve=True))
-    start = time.monotonic()
-    trainer.fit(module, data, ckpt_path=checkpoint)
-    if not trainer.is_global_zero:
-        return
-    minutes = (time.monotonic() - start) / 60
-    losses = ", ".join(f"{k} {float(v):.4g}" for k, v in module.losses.items() if "/" not in k)
-    print(f"step {trainer.global_step:,} after {minutes:.1f} min: {losses or 'no new steps'}")
-    if data.skipped_files:
-        print(f"{data.skipped_files} unusable files were skipped (named above)")
-    if trainer.global_step < trainer.max_steps:
-        print("stopped and saved; go on with the same command and resume=true")
-
-
-def exit_if_stopped(trainer: pl.Trainer) -> None:
-    """Ends the program as a shell expects where a signal ended the run.
-
-    Args:
-        trainer: After :func:`fit`.
-
-    Raises:
-        SystemExit: A signal was received.
-    """
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(callback, StopOnSignal) and callback.received is not None:
-            raise SystemExit(128 + callback.received)
-
-
-def quieten_lightning() -> None:
+def _quieten_lightning() -> None:
     """Keeps Lightning's remarks about what is meant to be so off the screen."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     for remark in (

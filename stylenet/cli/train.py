@@ -5,23 +5,14 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
 
-import pytorch_lightning as pl
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from stylenet.cli.app import build, run
-from stylenet.cli.runs import (
-    checkpoint_to_resume,
-    exit_if_stopped,
-    fit,
-    make_trainer,
-    quieten_lightning,
-)
+from stylenet.cli.runs import fit, prepare
 from stylenet.data import load_style_images
-from stylenet.errors import check_number
 from stylenet.perceptual import PerceptualLoss
-from stylenet.training import RunFolder, StyleTransferModule
+from stylenet.training import StyleTransferModule
 
 # Said first and last where nobody chose photos and COCO is not in place.
 _QUICKSTART = (
@@ -70,38 +61,17 @@ def train(config: DictConfig) -> None:
     Raises:
         StyleNetError: A setting is impossible, or the run cannot go on.
     """
-    quieten_lightning()
-    folder = RunFolder(config.run_dir)
-    checkpoint = checkpoint_to_resume(folder, config.resume)
     # What is cheap to get wrong first, what takes long last.
-    check_number("seed", config.seed, minimum=0, integer=True)
     style, loss, optimizer = build(config.style), build(config.loss), build(config.optimizer)
     if style.layers is not None:
         loss = dataclasses.replace(loss, style_layers=style.layers)
-    callbacks = [build(callback) for callback in config.callbacks.values() if callback]
-    trainer = make_trainer(config, folder, callbacks)
-    data = build(config.data)
-    data.setup()
+    prepared = prepare(config)
+    network = build(config.network)  # the first to draw from the seeded random state
     style_images = load_style_images(style)
-    encoder = build(config.encoder)
-
-    pl.seed_everything(config.seed, verbose=False)
-    module = StyleTransferModule(
-        build(config.network),
-        PerceptualLoss(encoder, loss, style_images, style.weight),
-        optimizer,
-        style.name,
-        cast(dict[str, Any], OmegaConf.to_container(config, resolve=True)),
-    )
-    print(
-        f"training {style.name} on {len(data.dataset.photos):,} photos for {trainer.max_steps:,} "
-        f"steps of {data.batch_size} ({trainer.precision} on {trainer.strategy.root_device})"
-        + (f", from {checkpoint}" if checkpoint else ""),
-        flush=True,
-    )
-    fit(config, trainer, module, data, checkpoint)
-    if trainer.is_global_zero and trainer.global_step >= trainer.max_steps:
-        print(f"network: {folder.artefact(module.style)}")
+    criterion = PerceptualLoss(build(config.encoder), loss, style_images, style.weight)
+    module = StyleTransferModule(network, criterion, optimizer, style.name, prepared.recipe)
+    if fit(prepared, module, f"training {style.name} on"):
+        folder = prepared.folder
+        print(f"network: {folder.artefact(style.name)}")
         print(f"previews: {folder.previews}")
         print(f"repaint: python scripts/infer.py input=photo.jpg checkpoint={folder.path}")
-    exit_if_stopped(trainer)
