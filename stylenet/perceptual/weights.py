@@ -69,12 +69,7 @@ def match_layers(
         StyleNetError: The state dict fits another network, or none of the layers.
     """
     state = {key.removeprefix("features."): value for key, value in state.items()}
-    expected = {
-        f"{index}.{kind}": tuple(getattr(layer, kind).shape)
-        for index, layer in enumerate(layers.values())
-        if isinstance(layer, nn.Conv2d)
-        for kind in ("weight", "bias")
-    }
+    expected = _shapes(layers)
     found = {k: tuple(v.shape) for k, v in state.items() if re.fullmatch(r"\d+\.(weight|bias)", k)}
     if not {"0.weight", "0.bias"} <= found.keys():
         some = ", ".join(list(state)[:3]) or "nothing"
@@ -84,7 +79,9 @@ def match_layers(
         )
     strange = [k for k, shape in found.items() if expected.get(k) != shape]
     if strange:
-        fits = [name for name in ARCHITECTURES if name != architecture and _fits(name, found)]
+        fits = [
+            name for name in ARCHITECTURES if found.items() <= _shapes(vgg_layers(name)).items()
+        ]
         way = f"use encoder={fits[0]}" if fits else "use the file of a torchvision VGG"
         raise StyleNetError(
             f"encoder.weights={source} is not {architecture}: features.{strange[0]} has shape "
@@ -104,15 +101,14 @@ def match_layers(
     return filled
 
 
-def _fits(architecture: str, found: dict[str, tuple[int, ...]]) -> bool:
-    """Whether all shapes found are those of an architecture."""
-    layers = list(vgg_layers(architecture).values())
-    return all(
-        int(key.split(".")[0]) < len(layers)
-        and isinstance(layers[int(key.split(".")[0])], nn.Conv2d)
-        and tuple(getattr(layers[int(key.split(".")[0])], key.split(".")[1]).shape) == shape
-        for key, shape in found.items()
-    )
+def _shapes(layers: dict[str, nn.Module]) -> dict[str, tuple[int, ...]]:
+    """The shapes of a VGG's weights under the names that torchvision gives them."""
+    return {
+        f"{index}.{kind}": tuple(getattr(layer, kind).shape)
+        for index, layer in enumerate(layers.values())
+        if isinstance(layer, nn.Conv2d)
+        for kind in ("weight", "bias")
+    }
 
 
 def read_state_dict(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

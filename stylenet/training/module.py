@@ -18,7 +18,6 @@ class StyleTransferModule(ResumableModule):
     Attributes:
         network: What is trained.
         criterion: What judges it.
-        style: Name of the style.
         repainted: The latest output, detached, for callbacks; RGB in [0, 1], (N, 3, H, W).
     """
 
@@ -43,7 +42,6 @@ class StyleTransferModule(ResumableModule):
         """
         super().__init__(network, optimizer, style, recipe)
         self.criterion = criterion.to(memory_format=torch.channels_last)
-        self.style = style
         self.repainted: Tensor | None = None
 
     @property
@@ -86,7 +84,7 @@ class StyleTransferModule(ResumableModule):
         Returns:
             Style, step and recipe.
         """
-        return ArtefactInfo(self.style, self.global_step, self.recipe)
+        return ArtefactInfo(self.artefact_name, self.global_step, self.recipe)
 
     def save_artefact(self, path: Path) -> None:
         """Writes the network as it is now for inference.

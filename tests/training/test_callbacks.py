@@ -11,7 +11,7 @@ from stylenet.training import RunFolder
 from stylenet.training.callbacks import Checkpoints, Guard, Previews, SafeCheckpointIO, Throughput
 
 
-def fit(module, data, folder, steps, *callbacks, **more):
+def fit(module, data, folder, steps, *callbacks, resume=None, **more):
     trainer = pl.Trainer(
         max_steps=steps,
         accelerator="cpu",
@@ -25,7 +25,7 @@ def fit(module, data, folder, steps, *callbacks, **more):
         plugins=[SafeCheckpointIO()],
         **{"logger": False, **more},
     )
-    trainer.fit(module, data)
+    trainer.fit(module, data, ckpt_path=resume)
     return trainer
 
 
@@ -41,6 +41,15 @@ def test_checkpoints_keep_the_newest_with_artefacts_beside_them(make_module, mak
     assert (info.style, info.step, info.recipe) == ("test", 5, {"seed": 0})
     for name, value in module.network.state_dict().items():
         assert torch.equal(network.state_dict()[name], value)
+
+
+def test_going_on_from_an_older_checkpoint_keeps_what_it_saves(make_module, make_data, tmp_path):
+    folder = RunFolder(tmp_path)
+    fit(make_module(), make_data(), tmp_path, 9, Checkpoints(3, keep=None))
+    resume = folder.checkpoint(3)
+    fit(make_module(), make_data(), tmp_path, 5, Checkpoints(1, keep=2), resume=resume)
+    # 4 and 5 are the newest of this way on; 6 and 9 are another's, and stay.
+    assert folder.saved_checkpoints() == [folder.checkpoint(step) for step in (4, 5, 6, 9)]
 
 
 def test_a_step_is_saved_once(make_module, make_data, tmp_path):

@@ -66,7 +66,9 @@ class Checkpoints(pl.Callback):
         if not trainer.is_global_zero:
             return
         pl_module.save_artefact(path.with_suffix(".safetensors"))
-        saved = folder.saved_checkpoints()
+        # After resuming from an older checkpoint there may be later ones, of another way on from
+        # there: they are not this run's to drop, nor a reason to drop what was just written.
+        saved = [earlier for earlier in folder.saved_checkpoints() if earlier <= path]
         for old in saved[: -self.keep] if self.keep else []:
             old.unlink(missing_ok=True)
             old.with_suffix(".safetensors").unlink(missing_ok=True)
