@@ -7,11 +7,14 @@ from stylenet.networks.registry import (
     build_network,
     register_network,
 )
+from stylenet.networks.statistics import TakeStatistics, with_statistics
 
 __all__ = [
     "JohnsonNetwork",
     "StyleNetwork",
+    "TakeStatistics",
     "available_networks",
     "build_network",
     "register_network",
+    "with_statistics",
 ]

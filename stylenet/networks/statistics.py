@@ -1,0 +1,57 @@
+"""Instance normalisation by statistics from elsewhere: of a whole picture, or of a whole film."""
+
+import copy
+from collections.abc import Callable
+from typing import cast
+
+from torch import Tensor, nn
+
+from stylenet.networks.registry import StyleNetwork
+
+# (name of the layer, its input (N, C, H, W)) -> mean and variance, each broadcast to the input.
+TakeStatistics = Callable[[str, Tensor], tuple[Tensor, Tensor]]
+
+
+def with_statistics(network: StyleNetwork, take: TakeStatistics) -> StyleNetwork:
+    """Copies a network so that its instance normalisations ask for their statistics.
+
+    Instance normalisation takes mean and variance from the image at hand. A tile of a huge picture
+    has others than the picture, a frame of a film others than its neighbours, and so would come
+    out in other colours.
+
+    Args:
+        network: Stays as it is, and shares its weights with the copy.
+        take: Called in each instance normalisation, in the order of the layers, with its name and
+            its input, shape (N, C, H, W); returns the mean and the (biased) variance to normalise
+            by, in shapes that broadcast to the input's, such as (1, C, 1, 1).
+
+    Returns:
+        The copy.
+
+    Raises:
+        ValueError: The network has no instance normalisation to ask.
+    """
+    shared = {id(p): p for p in [*network.parameters(), *network.buffers()]}
+    twin = copy.deepcopy(network, shared)
+    norms = {n: m for n, m in twin.named_modules() if isinstance(m, nn.InstanceNorm2d)}
+    if not norms:
+        raise ValueError(f"network {network.name} has no instance normalisation")
+    for name, norm in norms.items():
+        parent, _, child = name.rpartition(".")
+        setattr(twin.get_submodule(parent), child, _AskingNorm(name, norm, take))
+    return twin
+
+
+class _AskingNorm(nn.Module):
+    """Scales and shifts by what ``take`` returns, then by the learned weight and bias."""
+
+    def __init__(self, name: str, norm: nn.InstanceNorm2d, take: TakeStatistics) -> None:
+        super().__init__()
+        self.name, self.take, self.eps = name, take, norm.eps
+        self.weight, self.bias = norm.weight, norm.bias
+
+    def forward(self, features: Tensor) -> Tensor:
+        mean, variance = self.take(self.name, features)
+        scale = cast(Tensor, self.weight).view(-1, 1, 1) * (variance + self.eps).rsqrt()
+        shift = cast(Tensor, self.bias).view(-1, 1, 1) - mean * scale
+        return features * scale.to(features.dtype) + shift.to(features.dtype)
