@@ -118,6 +118,25 @@ def load_artefact(path: str | Path) -> tuple[StyleNetwork, ArtefactInfo]:
     return network.eval(), info
 
 
+def start_from(network: StyleNetwork, path: str | Path) -> None:
+    """Fills a network with the weights of a trained one.
+
+    Args:
+        network: To be trained further.
+        path: See :func:`load_artefact`.
+
+    Raises:
+        StyleNetError: See :func:`load_artefact`; or the trained one is another network.
+    """
+    trained, _ = load_artefact(path)
+    if (trained.name, trained.arguments) != (network.name, network.arguments):
+        raise StyleNetError(
+            f"init={path} is a network {trained.name} with {trained.arguments}, this run trains "
+            f"{network.name} with {network.arguments}; choose network settings that are the same"
+        )
+    network.load_state_dict(trained.state_dict())
+
+
 def find_artefact(path: str | Path) -> Path:
     """Finds the artefact that a user means.
 

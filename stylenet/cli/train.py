@@ -8,6 +8,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from stylenet.checkpoint import start_from
 from stylenet.cli.app import build, run
 from stylenet.cli.runs import fit, prepare
 from stylenet.data import load_style_images
@@ -67,6 +68,8 @@ def train(config: DictConfig) -> None:
         loss = dataclasses.replace(loss, style_layers=style.layers)
     prepared = prepare(config)
     network = build(config.network)  # the first to draw from the seeded random state
+    if config.init is not None:
+        start_from(network, str(config.init))
     style_images = load_style_images(style)
     criterion = PerceptualLoss(build(config.encoder), loss, style_images, style.weight)
     module = StyleTransferModule(network, criterion, optimizer, style.name, prepared.recipe)

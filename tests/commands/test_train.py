@@ -88,6 +88,26 @@ def test_resume_starts_where_there_is_nothing_and_ends_where_all_is_done(run, ti
     assert (tmp_path / "run/starry.safetensors").read_bytes() == before
 
 
+def test_a_trained_network_can_be_the_beginning(run, tiny, tmp_path):
+    assert run("train", *tiny).status == 0
+    first = tmp_path / "run"
+    second = run("train", *tiny, f"init={first}", f"run_dir={tmp_path}/second", "optimizer.lr=1e-9")
+    assert second.status == 0, second.err
+    before, after = (
+        load_artefact(folder)[0].state_dict() for folder in (first, tmp_path / "second")
+    )
+    assert all(torch.allclose(before[key], after[key], atol=1e-6) for key in before)
+
+
+def test_another_network_cannot_be_the_beginning(run, tiny, tmp_path):
+    assert run("train", *tiny).status == 0
+    error = run(
+        "train", *tiny, f"init={tmp_path}/run", f"run_dir={tmp_path}/2", "network.blocks=2"
+    ).error
+    assert "'blocks': 2" in error
+    assert not (tmp_path / "2").exists()
+
+
 def test_a_style_may_have_layers_and_a_weight_of_its_own(run, tiny, tmp_path):
     result = run(
         "train", *tiny, "style.layers=[relu1_1]", "style.weight=2", "trainer.log_every_n_steps=1"
@@ -228,6 +248,7 @@ MISTAKES = [
     ("resume=pyproject.toml", "pyproject.toml"),
     ("run_dir=/proc/nowhere", "/proc/nowhere"),
     ("run_dir=pyproject.toml/run", "pyproject.toml"),
+    ("init=nowhere", "nowhere: no such file"),
     ("seed=-1", "seed=-1"),
     ("callbacks.previews.count=0", "callbacks.previews.count=0"),
 ]
