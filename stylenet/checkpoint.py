@@ -13,6 +13,7 @@ import stylenet
 from stylenet.errors import StyleNetError
 from stylenet.files import atomic_path
 from stylenet.networks import StyleNetwork, build_network
+from stylenet.shipped import shipped_networks
 
 # Raised when a file written by a newer version could not be understood by this one.
 FORMAT_VERSION = 1
@@ -30,21 +31,26 @@ class ArtefactInfo:
         step: Training steps taken.
         recipe: The composed settings of the run, as plain values.
         package_version: The StyleNet that wrote it.
+        description: What the style is, in a line, for lists.
     """
 
     style: str
     step: int
     recipe: dict[str, Any] = field(default_factory=dict)
     package_version: str = stylenet.__version__
+    description: str = ""
 
 
-def save_artefact(path: str | Path, network: StyleNetwork, info: ArtefactInfo) -> None:
+def save_artefact(
+    path: str | Path, network: StyleNetwork, info: ArtefactInfo, half: bool = False
+) -> None:
     """Writes a network for inference; the file appears whole or not at all.
 
     Args:
         path: Where to, by convention ``*.safetensors``.
         network: Built by :func:`stylenet.networks.build_network`.
         info: What it is.
+        half: Whether to write the weights in float16, at half the size.
 
     Raises:
         StyleNetError: The file cannot be written.
@@ -59,6 +65,8 @@ def save_artefact(path: str | Path, network: StyleNetwork, info: ArtefactInfo) -
         key: value.detach().to("cpu", memory_format=torch.contiguous_format).contiguous()
         for key, value in network.state_dict().items()
     }
+    if half:
+        weights = {k: v.half() if v.is_floating_point() else v for k, v in weights.items()}
     content = save(weights, metadata={_METADATA_KEY: json.dumps(metadata)})
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
@@ -68,7 +76,7 @@ def load_artefact(path: str | Path) -> tuple[StyleNetwork, ArtefactInfo]:
     """Reads a network for inference. Runs no code from the file.
 
     Args:
-        path: An artefact, or a run folder (its final artefact, or else its newest).
+        path: See :func:`find_artefact`.
 
     Returns:
         The network on the CPU in evaluation mode, and what it is.
@@ -104,7 +112,11 @@ def load_artefact(path: str | Path) -> tuple[StyleNetwork, ArtefactInfo]:
         except StyleNetError as error:
             raise StyleNetError(f"{path}: {error}") from error
         info = ArtefactInfo(
-            metadata["style"], metadata["step"], metadata["recipe"], metadata["package_version"]
+            metadata["style"],
+            metadata["step"],
+            metadata["recipe"],
+            metadata["package_version"],
+            metadata.get("description", ""),  # files of before there was one
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StyleNetError(f"{path}: its StyleNet metadata is damaged ({error!r})") from error
@@ -141,7 +153,7 @@ def find_artefact(path: str | Path) -> Path:
     """Finds the artefact that a user means.
 
     Args:
-        path: An artefact, or a run folder.
+        path: An artefact, a run folder, or the name of a style that StyleNet brings.
 
     Returns:
         The file: of a run folder the one with the most training steps.
@@ -149,12 +161,16 @@ def find_artefact(path: str | Path) -> Path:
     Raises:
         StyleNetError: There is none.
     """
+    shipped = shipped_networks().get(str(path))
     path = Path(path).expanduser()
     if path.is_file():
         return path
     if not path.is_dir():
+        if shipped is not None:
+            return shipped
         raise StyleNetError(
-            f"checkpoint={path}: no such file or folder; give a run folder or a .safetensors file"
+            f"checkpoint={path}: no such file or folder; give a run folder, a .safetensors file, "
+            f"or one of the styles {', '.join(shipped_networks())}"
         )
     # The final one lies in the folder itself, the others beside the training checkpoints, with
     # the step, padded with zeros, at the end of their names.

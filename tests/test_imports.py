@@ -12,7 +12,7 @@ SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 
 # Which rooms each room may know, beside itself.
 KNOWS = {
-    "__init__": set(),
+    "__init__": {"inference"},  # when asked for
     "errors": set(),
     "files": {"errors"},
     "image": {"errors", "files"},
@@ -20,7 +20,8 @@ KNOWS = {
     "networks": {"errors"},
     "perceptual": {"errors", "files"},
     "data": {"image", "files", "errors"},
-    "checkpoint": {"networks", "files", "errors", "__init__"},
+    "shipped": {"errors"},
+    "checkpoint": {"networks", "shipped", "files", "errors", "__init__"},
     "training": {"networks", "perceptual", "data", "checkpoint", "image", "files", "errors"},
     "inference": {"image", "networks", "checkpoint", "files", "errors"},
 }

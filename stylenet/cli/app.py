@@ -59,7 +59,7 @@ def _shipped(folder: str, in_clone: str) -> Path:
 OmegaConf.register_new_resolver("picture", style_picture, replace=True)
 
 
-def run(task: Callable[[DictConfig], None], config_name: str) -> None:
+def run(task: Callable[[DictConfig], None], config_name: str, **short: str) -> None:
     """Runs a command: composes its settings from the command line and hands them to the task.
 
     A user's mistake ends the program with one line on stderr and exit status 2.
@@ -67,7 +67,14 @@ def run(task: Callable[[DictConfig], None], config_name: str) -> None:
     Args:
         task: The body of the command.
         config_name: Name of its file in configs/.
+        **short: Words of the command line that Hydra would take for the choice of a group, such as
+            ``style``, and the settings of this command that they stand for.
     """
+    sys.argv[1:] = [
+        f"{short[key]}={value}" if equals and key in short else argument
+        for argument in sys.argv[1:]
+        for key, equals, value in [argument.partition("=")]
+    ]
     # Lets errors through to here, where they become one line, instead of Hydra's own report.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     # Python shows warnings with their source line; ours and Lightning's are for the user.

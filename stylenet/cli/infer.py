@@ -6,15 +6,17 @@ from pathlib import Path
 from omegaconf import DictConfig
 from tqdm import tqdm
 
+from stylenet.checkpoint import load_artefact
 from stylenet.cli.app import run
 from stylenet.errors import StyleNetError
 from stylenet.image import SUFFIXES
 from stylenet.inference import Stylizer, find_pictures, repaint_file
+from stylenet.shipped import shipped_network, shipped_networks
 
 
 def main() -> None:
     """Runs ``scripts/infer.py``."""
-    run(infer, "infer")
+    run(infer, "infer", style="style_name")
 
 
 def infer(config: DictConfig) -> None:
@@ -27,10 +29,13 @@ def infer(config: DictConfig) -> None:
         StyleNetError: The input, the checkpoint or the output is unusable.
         SystemExit: With status 1 if some of a folder's pictures failed.
     """
+    if config.list:
+        _list_styles()
+        return
     source = Path(str(config.input)).expanduser()
     if not source.exists():
         raise StyleNetError(f"input={source}: no such file or folder")
-    stylizer = Stylizer.load(str(config.checkpoint), str(config.device))
+    stylizer = Stylizer.load(_network(config), str(config.device))
     target = _target(config.output, source, stylizer.info.style)
     if source.is_file():
         repaint_file(stylizer, source, target)
@@ -47,6 +52,27 @@ def infer(config: DictConfig) -> None:
     if failures:
         print(f"{len(failures)} failed:", *failures, sep="\n  ", file=sys.stderr)
         raise SystemExit(1)
+
+
+def _list_styles() -> None:
+    """Prints a line for each network that comes with the package."""
+    networks = shipped_networks()
+    width = max(map(len, networks), default=0)
+    for name, path in networks.items():
+        _, info = load_artefact(path)
+        print(f"{name:{width}}  {info.description} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
+def _network(config: DictConfig) -> Path:
+    """The artefact that the user means, by the name of a style or by a path."""
+    if (config.style_name is None) == (config.checkpoint is None):
+        raise StyleNetError(
+            f"give either style=NAME ({', '.join(shipped_networks())}; list=true says more) or "
+            f"checkpoint=PATH (a run folder or a .safetensors file)"
+        )
+    if config.style_name is not None:
+        return shipped_network(str(config.style_name))
+    return Path(str(config.checkpoint))
 
 
 def _target(output: str | None, source: Path, style: str) -> Path:

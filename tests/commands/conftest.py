@@ -10,14 +10,16 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 from PIL import Image
 
-from stylenet.cli import check_data, infer, paint_styles, train
+from stylenet.cli import check_data, contact_sheet, infer, paint_styles, ship_network, train
 
 ROOT = Path(__file__).parents[2]
 MAINS = {
     "train": train.main,
     "infer": infer.main,
     "check_data": check_data.main,
+    "contact_sheet": contact_sheet.main,
     "paint_styles": paint_styles.main,
+    "ship_network": ship_network.main,
 }
 
 

@@ -108,7 +108,7 @@ MISTAKES = [
     (["checkpoint=pyproject.toml"], "not a StyleNet checkpoint"),
     (["device=cuda:9"], "device=cuda:9 is not there"),
     (["device=abacus"], "this machine has"),
-    (["speed=fast"], "input, checkpoint, output, device"),
+    (["speed=fast"], "input, style_name, checkpoint, list"),
 ]
 
 

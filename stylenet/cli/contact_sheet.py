@@ -1,0 +1,73 @@
+"""The command that shows every style on the same photos."""
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+from tqdm import tqdm
+
+from stylenet.cli.app import build, run
+from stylenet.errors import StyleNetError, check_number
+from stylenet.files import walk_files
+from stylenet.image import SUFFIXES, Picture, flatten, load_picture, save_picture
+from stylenet.inference import Stylizer
+from stylenet.shipped import shipped_networks
+
+_GAP = 6  # pixels between pictures
+_HEADER = 28  # pixels above the pictures, for a line of 16
+
+
+def main() -> None:
+    """Runs ``scripts/contact_sheet.py``."""
+    run(contact_sheet, "contact_sheet")
+
+
+def contact_sheet(config: DictConfig) -> None:
+    """Paints a table of photos and styles: a row for each photo, a column for each style.
+
+    Args:
+        config: configs/contact_sheet.yaml, composed.
+
+    Raises:
+        StyleNetError: A photo or a network is unusable, or the sheet cannot be written.
+    """
+    check_number("size", config.size, minimum=64, integer=True)
+    styles = list(config.styles or shipped_networks())
+    photos = [_square(path, config.size) for path in _photos(config)]
+    columns = {"": photos}
+    for style in tqdm(styles, unit="style", dynamic_ncols=True):
+        stylizer = Stylizer.load(style, str(config.device))
+        columns[stylizer.info.style] = [stylizer(photo) for photo in photos]
+    save_picture(Picture(_table(columns, config.size)), Path(str(config.output)).expanduser())
+    print(config.output)
+
+
+def _photos(config: DictConfig) -> list[Path]:
+    """The photos that the user means, or the samples of the quick start."""
+    if config.photos is None:
+        samples = build(config.samples)
+        return [samples.photo_folder() / name for name in samples.list_photos()]
+    folder = Path(str(config.photos)).expanduser()
+    names = sorted(walk_files(folder, SUFFIXES)[0]) if folder.is_dir() else []
+    if not names:
+        raise StyleNetError(f"photos={folder}: expected a folder of pictures")
+    return [folder / name for name in names]
+
+
+def _square(path: Path, size: int) -> Image.Image:
+    """The middle of a photo, mode RGB."""
+    return ImageOps.fit(flatten(load_picture(path)), (size, size), Image.Resampling.LANCZOS)
+
+
+def _table(columns: dict[str, list[Image.Image]], size: int) -> Image.Image:
+    """The pictures in columns under their headers, on white."""
+    rows = len(next(iter(columns.values())))
+    step = size + _GAP
+    sheet = Image.new("RGB", (len(columns) * step - _GAP, rows * step - _GAP + _HEADER), "white")
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(16)
+    for column, (header, pictures) in enumerate(columns.items()):
+        draw.text((column * step + size // 2, 4), header, "black", font, anchor="ma")
+        for row, picture in enumerate(pictures):
+            sheet.paste(picture, (column * step, row * step + _HEADER))
+    return sheet

@@ -1,0 +1,62 @@
+import pytest
+from PIL import Image
+
+from stylenet import checkpoint, shipped
+from stylenet.checkpoint import load_artefact
+from stylenet.cli import ship_network
+
+from .conftest import blotches
+
+WORDS = ["description='Red dots, 2026'", "source=mine", "trained_on=blotches", "command='style=x'"]
+
+
+@pytest.fixture
+def assets(tmp_path, monkeypatch):
+    """An empty folder in the place of the package's."""
+    folder = tmp_path / "assets"
+    folder.mkdir()
+    for module in (shipped, ship_network):
+        monkeypatch.setattr(module, "SHIPPED", folder)
+    return folder
+
+
+def test_a_trained_network_becomes_a_shipped_one(run, tiny, assets, tmp_path):
+    assert run("train", *tiny).status == 0
+    for name in ("a.jpg", "b.jpg"):
+        blotches(tmp_path / "held_out" / name, 80, 70)
+    result = run(
+        "ship_network",
+        f"checkpoint={tmp_path}/run",
+        "name=dots",
+        f"held_out={tmp_path}/held_out",
+        "held_out_name=blotches",
+        "size=64",
+        *WORDS,
+    )
+    assert result.status == 0, result.err
+    before = checkpoint.find_artefact(tmp_path / "run")
+    after = assets / "dots.safetensors"
+    assert after.stat().st_size < 0.8 * before.stat().st_size
+    _, info = load_artefact("dots")
+    assert (info.style, info.description) == ("dots", "Red dots, 2026")
+    assert str(tmp_path) not in str(info.recipe)
+    card = after.with_suffix(".md").read_text()
+    assert "Losses on 2 photos" in card
+    assert "style/relu1_1" in card
+    assert str(tmp_path) not in card
+
+    listed = run("infer", "list=true")
+    assert listed.status == 0
+    assert listed.out.startswith("dots  Red dots, 2026 (")
+    out = tmp_path / "out.png"
+    photo = tmp_path / "held_out" / "a.jpg"
+    assert run("infer", f"input={photo}", "style=dots", f"output={out}").status == 0
+    assert Image.open(out).size == (80, 70)
+
+
+def test_without_photos_nothing_is_shipped(run, tiny, assets, tmp_path):
+    assert run("train", *tiny).status == 0
+    (tmp_path / "none").mkdir()
+    given = [f"checkpoint={tmp_path}/run", f"held_out={tmp_path}/none", "held_out_name=none"]
+    assert "holds no photo" in run("ship_network", *given, *WORDS).error
+    assert not list(assets.iterdir())
