@@ -1,5 +1,6 @@
 """Repainting files and folders of files."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from stylenet.errors import StyleNetError
@@ -28,6 +29,70 @@ def repaint_file(stylizer: Stylizer, source: Path, target: Path) -> None:
         if str(source) in str(error) or str(target) in str(error):
             raise
         raise StyleNetError(f"{source}: {error}") from error
+
+
+def name_result(source: Path, style: str, pattern: str, suffix: str | None) -> str:
+    """Names the file for a result.
+
+    Args:
+        source: The picture.
+        style: Name of the style.
+        pattern: The name without its suffix; ``{name}`` stands for the picture's own, ``{style}``
+            for the style's.
+        suffix: Of the format, such as ``png``; ``None`` for the picture's own, if that can be
+            written.
+
+    Returns:
+        The name.
+
+    Raises:
+        StyleNetError: The pattern or the format is impossible.
+    """
+    try:
+        stem = pattern.format(name=source.stem, style=style)
+    except (KeyError, IndexError, ValueError) as error:
+        raise StyleNetError(
+            f"name={pattern} is no pattern; what stands in braces is {{name}} or {{style}}"
+        ) from error
+    if not stem or "/" in stem or "\\" in stem:
+        raise StyleNetError(f"name={pattern} gives {stem or 'nothing'}, expected a file name")
+    if suffix is None:
+        suffix = source.suffix if source.suffix.lower() in SUFFIXES else ".png"
+    name = f"{stem}.{suffix.removeprefix('.')}"
+    check_writable_suffix(Path(name))
+    return name
+
+
+def plan_folder(
+    source: Path, target: Path, name: Callable[[Path], str], overwrite: bool
+) -> tuple[list[tuple[Path, Path]], int]:
+    """Says which pictures of a folder are to be repainted, and where the results go.
+
+    Args:
+        source: The folder.
+        target: The folder for the results; subfolders are the same as in ``source``.
+        name: Names the result of a picture.
+        overwrite: Whether to repaint pictures whose result is there already.
+
+    Returns:
+        Pictures with the files for their results, and how many were left out.
+
+    Raises:
+        StyleNetError: See :func:`find_pictures`; or two pictures have one name for their results.
+    """
+    pairs: dict[Path, Path] = {}
+    for relative in find_pictures(source, target):
+        result = target / relative.parent / name(relative)
+        if result in pairs:
+            raise StyleNetError(
+                f"{pairs[result]} and {source / relative} would both go to {result}; leave format "
+                f"and name out, or repaint them one by one"
+            )
+        pairs[result] = source / relative
+    wanted = [
+        (photo, result) for result, photo in pairs.items() if overwrite or not result.is_file()
+    ]
+    return wanted, len(pairs) - len(wanted)
 
 
 def find_pictures(source: Path, target: Path) -> list[Path]:

@@ -8,6 +8,7 @@ from PIL import Image
 from stylenet.checkpoint import ArtefactInfo
 from stylenet.errors import StyleNetError
 from stylenet.inference import Stylizer, find_pictures, repaint_file
+from stylenet.inference.files import name_result, plan_folder
 from stylenet.networks import build_network
 
 
@@ -160,3 +161,39 @@ def test_folders_that_do_not_go_together_are_refused(tmp_path, source, target, m
     with pytest.raises(StyleNetError, match=message) as error:
         find_pictures(tmp_path / source, tmp_path / target)
     assert str(tmp_path / (source if source == "none" else target)) in str(error.value)
+
+
+def test_results_are_named_by_a_pattern_and_a_format():
+    photo = Path("holiday/beach.JPG")
+    assert name_result(photo, "wave", "{name}", None) == "beach.JPG"
+    assert name_result(photo, "wave", "{name}_{style}", "png") == "beach_wave.png"
+    assert name_result(Path("a.gif"), "wave", "{name}", None) == "a.png"
+    for pattern in ("{photo}", "{name", "{}", "a/{name}", ""):
+        with pytest.raises(StyleNetError, match="name="):
+            name_result(photo, "wave", pattern, None)
+    with pytest.raises(StyleNetError, match="suffix"):
+        name_result(photo, "wave", "{name}", "xyz")
+
+
+def test_what_is_done_is_left_out_unless_asked_for(tmp_path):
+    for name in ("a.png", "b/c.png"):
+        store(tmp_path / "in" / name)
+    store(tmp_path / "out" / "a.png")
+    source, target = tmp_path / "in", tmp_path / "out"
+
+    def same(path):
+        return path.name
+
+    pairs, skipped = plan_folder(source, target, same, overwrite=False)
+    assert (pairs, skipped) == ([(source / "b/c.png", target / "b/c.png")], 1)
+    pairs, skipped = plan_folder(source, target, same, overwrite=True)
+    assert (len(pairs), skipped) == (2, 0)
+
+
+def test_two_pictures_never_go_to_one_file(tmp_path):
+    for name in ("a.png", "a.jpg"):
+        store(tmp_path / "in" / name)
+    with pytest.raises(StyleNetError, match="would both go to"):
+        plan_folder(
+            tmp_path / "in", tmp_path / "out", lambda path: f"{path.stem}.png", overwrite=False
+        )
