@@ -6,6 +6,7 @@ from pathlib import Path
 from stylenet.errors import StyleNetError
 from stylenet.files import reason, walk_files
 from stylenet.image import SUFFIXES, check_writable_suffix, load_picture, save_picture
+from stylenet.inference.share import ALONE, Share
 from stylenet.inference.stylizer import Stylizer
 
 
@@ -64,7 +65,11 @@ def name_result(source: Path, style: str, pattern: str, suffix: str | None) -> s
 
 
 def plan_folder(
-    source: Path, target: Path, name: Callable[[Path], str], overwrite: bool
+    source: Path,
+    target: Path,
+    name: Callable[[Path], str],
+    overwrite: bool,
+    share: Share = ALONE,
 ) -> tuple[list[tuple[Path, Path]], int]:
     """Says which pictures of a folder are to be repainted, and where the results go.
 
@@ -73,6 +78,8 @@ def plan_folder(
         target: The folder for the results; subfolders are the same as in ``source``.
         name: Names the result of a picture.
         overwrite: Whether to repaint pictures whose result is there already.
+        share: Which of several processes this is. Each takes every ``world``-th picture of the
+            whole folder, done or not: so none is done twice, and none left out, whenever they look.
 
     Returns:
         Pictures with the files for their results, and how many were left out.
