@@ -20,3 +20,46 @@ def shared():
     if not folder.is_dir():
         pytest.skip("the data for development, shared/ beside the checkout, is absent")
     return folder
+
+
+@pytest.fixture(scope="session")
+def draw():
+    """Draws checkpoints with the names of PyTorch's fast_neural_style example, in float64."""
+
+    def draw(width=4, blocks=2, stale=False):
+
+        generator = torch.Generator().manual_seed(0)
+
+        def rand(*shape):
+            return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+        state = {}
+        convolutions = {
+            "conv1": (width, 3, 9),
+            "conv2": (2 * width, width, 3),
+            "conv3": (4 * width, 2 * width, 3),
+            "deconv1": (2 * width, 4 * width, 3),
+            "deconv2": (width, 2 * width, 3),
+            "deconv3": (3, width, 9),
+        }
+        norms = {"in1": 1, "in2": 2, "in3": 4, "in4": 2, "in5": 1}
+        for block in range(1, blocks + 1):
+            for which in (1, 2):
+                convolutions[f"res{block}.conv{which}"] = (4 * width, 4 * width, 3)
+                norms[f"res{block}.in{which}"] = 4
+        for name, (outputs, inputs, kernel) in convolutions.items():
+            state[f"{name}.conv2d.weight"] = rand(outputs, inputs, kernel, kernel) / inputs
+            state[f"{name}.conv2d.bias"] = rand(outputs)
+        state["deconv3.conv2d.weight"] *= 10
+        state["deconv3.conv2d.bias"] = 128 + rand(3)
+        for name, factor in norms.items():
+            state[f"{name}.weight"], state[f"{name}.bias"] = (
+                rand(factor * width) + 1,
+                rand(factor * width),
+            )
+            if stale:
+                state[f"{name}.running_mean"] = rand(factor * width)
+                state[f"{name}.running_var"] = rand(factor * width)
+        return state
+
+    return draw

@@ -16,13 +16,15 @@ KNOWS = {
     "errors": set(),
     "files": {"errors"},
     "image": {"errors", "files"},
+    "state_dict": {"errors"},
     "painting": set(),
     "networks": {"errors"},
-    "perceptual": {"errors", "files"},
+    "perceptual": {"state_dict", "errors", "files"},
     "data": {"image", "files", "errors"},
     "shipped": {"errors"},
     "checkpoint": {"networks", "shipped", "files", "errors", "__init__"},
     "training": {"networks", "perceptual", "data", "checkpoint", "image", "files", "errors"},
+    "importing": {"networks", "checkpoint", "state_dict", "errors"},
     "inference": {"image", "networks", "checkpoint", "files", "errors"},
 }
 KNOWS["cli"] = {*KNOWS}

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from stylenet.errors import check_number
+from stylenet.errors import check_choice, check_number
 from stylenet.networks.layers import ConvNorm, ResidualBlock, UpsampleConv, pad_to_multiple
 from stylenet.networks.registry import StyleNetwork, register_network
 
@@ -11,6 +11,8 @@ from stylenet.networks.registry import StyleNetwork, register_network
 _STRIDE = 4
 # The stem's 9x9 kernel reflects 4 pixels, so it needs 5; the next multiple of the stride is 8.
 _SMALLEST = 8
+
+OUTPUTS = ("tanh", "linear")
 
 
 @register_network("johnson")
@@ -23,18 +25,25 @@ class JohnsonNetwork(StyleNetwork):
     instead of once at the start. 1.68 million parameters at the default size.
     """
 
-    def __init__(self, width: int = 32, blocks: int = 5, norm: str = "instance") -> None:
+    def __init__(
+        self, width: int = 32, blocks: int = 5, norm: str = "instance", output: str = "tanh"
+    ) -> None:
         """Builds the network with fresh weights.
 
         Args:
             width: Channels of the 9x9 stem; the residual blocks have four times as many.
             blocks: Number of residual blocks.
             norm: ``instance``, or ``batch`` for the comparison of Ulyanov et al.
+            output: ``tanh`` as in the paper, or ``linear``, as in PyTorch's own example, whose
+                checkpoints can be imported: clamped to [0, 1], but not while training, where a
+                pixel beyond the range would get no gradient.
 
         Raises:
             StyleNetError: A value is impossible.
         """
         super().__init__()
+        check_choice("network.output", output, OUTPUTS)
+        self.output = output
         check_number("network.width", width, minimum=1, integer=True)
         check_number("network.blocks", blocks, minimum=0, integer=True)
         self.down = nn.Sequential(
@@ -67,5 +76,7 @@ class JohnsonNetwork(StyleNetwork):
         # Back to the input's type: under autocast the head gives bfloat16, whose steps below 1 are
         # as coarse as a byte's.
         x = self.head(x)[..., :height, :width].to(images.dtype)
+        if self.output == "linear":
+            return x if self.training else x.clamp(0, 1)
         # Johnson's scaled tanh, its scale set so that the whole of [0, 1] is reached and no more.
         return (torch.tanh(x) + 1) / 2

@@ -10,7 +10,7 @@ from torch import nn
 from stylenet.errors import StyleNetError
 from stylenet.files import atomic_path
 from stylenet.perceptual.encoder import Encoder
-from stylenet.perceptual.weights import read_state_dict
+from stylenet.state_dict import read_state_dict
 
 BUNDLED = Path(__file__).parent.parent / "assets" / "encoders" / "lite.safetensors"
 
@@ -130,7 +130,7 @@ class LiteEncoder(Encoder):
                 f".safetensors file that scripts/distill_encoder.py wrote, or leave "
                 f"encoder.weights out for the one that StyleNet brings"
             )
-        state, metadata = read_state_dict(path)
+        state, metadata = read_state_dict(path, "encoder.weights")
         recorded = metadata.get("architecture", "something else")
         if recorded != _ARCHITECTURE:
             raise StyleNetError(

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import torch
 import torchvision
-from safetensors import safe_open
 from torch import Tensor, nn
 
 from stylenet.errors import StyleNetError
 from stylenet.perceptual.vgg import ARCHITECTURES, vgg_layers
+from stylenet.state_dict import read_state_dict
 
 _IMAGENET = {
     "vgg16": torchvision.models.VGG16_Weights.IMAGENET1K_V1,
@@ -41,7 +41,7 @@ def load_weights(architecture: str, weights: str) -> dict[str, Tensor]:
             f"encoder.weights={weights}: no such file; give the path of a .safetensors or .pth "
             f"state dict of {architecture}, or encoder.weights=imagenet to download it"
         )
-    state, metadata = read_state_dict(path)
+    state, metadata = read_state_dict(path, "encoder.weights")
     recorded = metadata.get("architecture", architecture)
     if recorded != architecture:
         raise StyleNetError(
@@ -111,45 +111,12 @@ def _shapes(layers: dict[str, nn.Module]) -> dict[str, tuple[int, ...]]:
     }
 
 
-def read_state_dict(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Reads a state dict and what its file says of itself; never runs code from the file.
-
-    Args:
-        path: A ``.safetensors`` or ``.pth`` file.
-
-    Returns:
-        The tensors by name, and the metadata, empty for a ``.pth`` file.
-
-    Raises:
-        StyleNetError: The file is damaged or something else.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            with safe_open(path, framework="pt") as file:
-                return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    # By trial with a fuzzer, PyTorch's unpickler meets damage with any kind of exception; its words
-    # are left out because they advise to allow the file to run code.
-    except Exception as error:
-        raise StyleNetError(
-            f"encoder.weights={path} cannot be read ({type(error).__name__}): it is damaged, or "
-            f"not a .safetensors or .pth state dict of tensors alone"
-        ) from error
-    if not isinstance(state, dict) or not all(
-        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
-    ):
-        raise StyleNetError(
-            f"encoder.weights={path} is not a state dict: expected names and tensors alone"
-        )
-    return state, {}
-
-
 def _download(architecture: str) -> dict[str, Tensor]:
     """Takes torchvision's ImageNet weights from its cache, or from the internet into it."""
     source = _IMAGENET[architecture]
     place = Path(torch.hub.get_dir()) / "checkpoints" / Path(source.url).name
     if place.is_file():  # by an earlier download, or put there by hand: nothing to be trusted
-        return read_state_dict(place)[0]
+        return read_state_dict(place, "encoder.weights")[0]
     try:
         return dict(source.get_state_dict(progress=True, check_hash=True, weights_only=True))
     except (OSError, RuntimeError) as error:  # URLError is an OSError; a wrong hash a RuntimeError

@@ -10,7 +10,15 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 from PIL import Image
 
-from stylenet.cli import check_data, contact_sheet, infer, paint_styles, ship_network, train
+from stylenet.cli import (
+    check_data,
+    contact_sheet,
+    import_checkpoint,
+    infer,
+    paint_styles,
+    ship_network,
+    train,
+)
 
 ROOT = Path(__file__).parents[2]
 MAINS = {
@@ -18,6 +26,7 @@ MAINS = {
     "infer": infer.main,
     "check_data": check_data.main,
     "contact_sheet": contact_sheet.main,
+    "import_checkpoint": import_checkpoint.main,
     "paint_styles": paint_styles.main,
     "ship_network": ship_network.main,
 }

@@ -36,7 +36,7 @@ def test_every_network_is_rebuilt_from_the_arguments_it_names(name):
 def test_arguments_are_complete_with_defaults():
     network = build_network("johnson", width=2)
     assert network.name == "johnson"
-    assert network.arguments == {"width": 2, "blocks": 5, "norm": "instance"}
+    assert network.arguments == {"width": 2, "blocks": 5, "norm": "instance", "output": "tanh"}
 
 
 def test_a_name_cannot_be_registered_twice():

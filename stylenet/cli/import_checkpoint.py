@@ -1,0 +1,34 @@
+"""The command that takes over networks that other programs trained."""
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from stylenet.checkpoint import ArtefactInfo, save_artefact
+from stylenet.cli.app import run
+from stylenet.errors import StyleNetError
+from stylenet.importing import import_checkpoint
+
+
+def main() -> None:
+    """Runs ``scripts/import_checkpoint.py``."""
+    run(import_network, "import_checkpoint")
+
+
+def import_network(config: DictConfig) -> None:
+    """Writes another program's checkpoint as an artefact.
+
+    Args:
+        config: configs/import_checkpoint.yaml, composed.
+
+    Raises:
+        StyleNetError: The checkpoint is not one that can be taken over, or cannot be written.
+    """
+    source, target = Path(str(config.input)), Path(str(config.output)).expanduser()
+    if target.suffix != ".safetensors":
+        raise StyleNetError(f"output={target}: expected a name that ends in .safetensors")
+    network = import_checkpoint(source)
+    info = ArtefactInfo(config.name or target.stem, 0, {"imported": source.name})
+    save_artefact(target, network, info)
+    width, blocks = network.arguments["width"], network.arguments["blocks"]
+    print(f"{target}: style {info.style}, width {width}, {blocks} residual blocks")

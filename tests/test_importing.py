@@ -1,0 +1,118 @@
+"""Imported networks give the pictures of the originals."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+
+from stylenet.errors import StyleNetError
+from stylenet.importing import import_checkpoint
+
+
+def original(state, images):
+    """PyTorch's fast_neural_style network, written from its list of layers; RGB in [0, 255]."""
+
+    def conv(x, name, stride=1, upsample=False):
+        weight, bias = state[f"{name}.conv2d.weight"], state[f"{name}.conv2d.bias"]
+        if upsample:
+            x = F.interpolate(x, scale_factor=2, mode="nearest")
+        edge = weight.shape[-1] // 2
+        return F.conv2d(F.pad(x, (edge,) * 4, mode="reflect"), weight, bias, stride)
+
+    def norm(x, name):
+        return F.instance_norm(x, weight=state[f"{name}.weight"], bias=state[f"{name}.bias"])
+
+    x = F.relu(norm(conv(images, "conv1"), "in1"))
+    x = F.relu(norm(conv(x, "conv2", stride=2), "in2"))
+    x = F.relu(norm(conv(x, "conv3", stride=2), "in3"))
+    block = 1
+    while f"res{block}.conv1.conv2d.weight" in state:
+        y = F.relu(norm(conv(x, f"res{block}.conv1"), f"res{block}.in1"))
+        x = x + norm(conv(y, f"res{block}.conv2"), f"res{block}.in2")
+        block += 1
+    x = F.relu(norm(conv(x, "deconv1", upsample=True), "in4"))
+    x = F.relu(norm(conv(x, "deconv2", upsample=True), "in5"))
+    return conv(x, "deconv3")
+
+
+@torch.no_grad()
+def compare(path, state, size):
+    network = import_checkpoint(path).double()
+    images = torch.rand(2, 3, *size, dtype=torch.float64)
+    expected = original(state, images * 255).clamp(0, 255) / 255
+    assert expected.std() > 0.02
+    torch.testing.assert_close(network(images), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("wrap", ["plain", "parallel", "stale", "state_dict", "safetensors"])
+def test_pictures_equal_the_originals(tmp_path, draw, wrap):
+    state = {k: v.float().double() for k, v in draw(stale=wrap == "stale").items()}
+    path = tmp_path / "net.pth"
+    saved = {f"module.{k}": v for k, v in state.items()} if wrap == "parallel" else state
+    if wrap == "safetensors":
+        path = tmp_path / "net.safetensors"
+        save_file(saved, path)
+    else:
+        torch.save({"state_dict": saved} if wrap == "state_dict" else saved, path)
+    for size in ((16, 24), (36, 20)):
+        compare(path, state, size)
+
+
+@pytest.mark.parametrize(("width", "blocks"), [(2, 5), (8, 0)])
+def test_any_width_and_depth(tmp_path, draw, width, blocks):
+    state = draw(width, blocks)
+    torch.save(state, tmp_path / "net.model")
+    network = import_checkpoint(tmp_path / "net.model")
+    assert (network.arguments["width"], network.arguments["blocks"]) == (width, blocks)
+    compare(tmp_path / "net.model", state, (20, 16))
+
+
+@torch.no_grad()
+def test_any_size_comes_out_as_it_went_in(tmp_path, draw):
+    torch.save(draw(), tmp_path / "net.model")
+    network = import_checkpoint(tmp_path / "net.model")
+    for size in ((1, 1), (7, 13), (33, 2)):
+        out = network(torch.rand(1, 3, *size))
+        assert out.shape[-2:] == size
+        assert float(out.min()) >= 0
+        assert float(out.max()) <= 1
+
+
+@pytest.mark.parametrize(("name", "width"), [("candy_nc16", 16), ("mosaic_nc8", 8)])
+def test_real_checkpoints(shared, name, width):
+    path = shared / "peers" / f"pytorch_examples_{name}.model"
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    assert len(state["conv1.conv2d.weight"]) == width
+    compare(path, {key: value.double() for key, value in state.items()}, (64, 48))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda s: {"features.0.weight": torch.ones(3)}, "features.0.weight (3,)"),
+        (lambda s: {}, "0 of its 0"),
+        (lambda s: {k: v for k, v in s.items() if k != "in3.weight"}, "down.2.1.weight"),
+        (lambda s: {**s, "res9.extra": torch.ones(2)}, "res9.extra (2,)"),
+        (lambda s: {**s, "in1.weight": torch.full((4,), torch.nan)}, "NaN"),
+        (lambda s: {**s, "conv1.conv2d.weight": torch.ones(4)}, "expected"),
+        (lambda s: [1, 2], "not a state dict"),
+    ],
+)
+def test_another_network_is_answered_with_what_was_recognised(tmp_path, draw, change, said):
+    path = tmp_path / "net.pth"
+    torch.save(change(draw()), path)
+    with pytest.raises(StyleNetError) as error:
+        import_checkpoint(path)
+    assert said in str(error.value)
+    assert str(path) in str(error.value)
+
+
+def test_no_code_of_the_file_is_run(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "sprung"), "w"))
+
+    torch.save({"conv1.conv2d.weight": Trap()}, tmp_path / "net.pth")
+    with pytest.raises(StyleNetError, match="cannot be read"):
+        import_checkpoint(tmp_path / "net.pth")
+    assert not (tmp_path / "sprung").exists()
