@@ -4,6 +4,7 @@ import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +29,13 @@ _WITHOUT_ALPHA = frozenset({".jpg", ".jpeg", ".bmp"})
 Image.init()
 _FORMATS = tuple(name for name in Image.OPEN if name != "EPS")
 
+# 30,000 x 30,000 pixels, beyond which Pillow refuses: it warns at half of that. Its own limit, 179
+# million, is for servers; here users name the files themselves. (Pillow's limit is global.)
+Image.MAX_IMAGE_PIXELS = 30_000 * 30_000 // 2
+
+# Formats that take EXIF data.
+_WITH_EXIF = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"})
+
 _SRGB = ImageCms.createProfile("sRGB")
 
 # How to turn an image upright, by EXIF's orientation.
@@ -42,6 +50,20 @@ _TURNS = {
 }
 
 
+# EXIF tags that speak of the photo. Others say how one file stores its pixels, in a TIFF all of
+# that.
+_OF_THE_PHOTO = (
+    ExifTags.Base.ImageDescription,
+    ExifTags.Base.Make,
+    ExifTags.Base.Model,
+    ExifTags.Base.Software,
+    ExifTags.Base.DateTime,
+    ExifTags.Base.Artist,
+    ExifTags.Base.Copyright,
+    ExifTags.Base.Rating,
+)
+
+
 @dataclass(frozen=True)
 class Picture:
     """A picture as the networks see it, and what has to be kept beside it.
@@ -49,10 +71,13 @@ class Picture:
     Attributes:
         rgb: The colours, mode RGB, upright, in sRGB, without metadata.
         alpha: The transparency, mode L, of the same size; ``None`` for an opaque picture.
+        exif: What the camera wrote (time, place, lens …) in EXIF's form, without orientation and
+            thumbnail; empty if there is nothing.
     """
 
     rgb: Image.Image
     alpha: Image.Image | None = None
+    exif: bytes = b""
 
 
 def open_image(path: str | Path, smallest: int | None = None) -> Image.Image:
@@ -110,10 +135,11 @@ def upright_picture(image: Image.Image) -> Picture:
     Raises:
         StyleNetError: The mode is one that Pillow cannot convert.
     """
+    exif = _metadata(image)
     try:
         image = _upright(image)
         if image.mode in ("I", "F") or image.mode.startswith("I;"):
-            return Picture(_from_wide(image))
+            return Picture(_from_wide(image), exif=exif)
         if "transparency" in image.info:  # of a palette, or one colour
             image = image.convert("RGBA")
         alpha = image.getchannel("A") if image.mode in ("RGBA", "LA", "PA") else None
@@ -123,7 +149,7 @@ def upright_picture(image: Image.Image) -> Picture:
         rgb = _to_srgb(image)
         # A profile or an orientation left here would be applied again by who reads a saved copy.
         rgb.info.clear()
-        return Picture(rgb, alpha)
+        return Picture(rgb, alpha, exif)
     except Exception as error:  # see open_image
         raise StyleNetError(
             f"an image of mode {image.mode} cannot be converted: {first_line(error)}"
@@ -177,12 +203,13 @@ def to_image(tensor: Tensor) -> Image.Image:
     return Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy(), mode="RGB")
 
 
-def save_picture(picture: Picture, path: str | Path) -> None:
+def save_picture(picture: Picture, path: str | Path, quality: int | None = None) -> None:
     """Writes a picture; the file appears whole or not at all.
 
     Args:
-        picture: What to write. Transparency is dropped where the format has none.
+        picture: What to write. Transparency and EXIF data are dropped where the format has none.
         path: Its suffix chooses the format.
+        quality: Of JPEG and WebP, from 1 to 100; ``None`` for 95.
 
     Raises:
         StyleNetError: The format is unknown, or the file cannot be written.
@@ -194,14 +221,19 @@ def save_picture(picture: Picture, path: str | Path) -> None:
     if picture.alpha is not None and suffix not in _WITHOUT_ALPHA:
         image = image.copy()
         image.putalpha(picture.alpha)
-    # Encoded in memory first, so that only the operating system can fail from here on.
-    buffer = io.BytesIO()
-    try:
-        image.save(buffer, Image.registered_extensions()[suffix], **_SAVE_OPTIONS.get(suffix, {}))
-    except (OSError, ValueError) as error:  # WebP, for one, ends at 16,383 pixels a side
-        raise StyleNetError(f"cannot write {path}: {error}") from error
+    options: dict[str, Any] = dict(_SAVE_OPTIONS.get(suffix, {}))
+    if quality is not None and "quality" in options:
+        options["quality"] = quality
+    if picture.exif and suffix in _WITH_EXIF:
+        options["exif"] = picture.exif
     with atomic_path(path) as temporary:
-        temporary.write_bytes(buffer.getvalue())
+        try:
+            image.save(temporary, Image.registered_extensions()[suffix], **options)
+        # WebP, for one, ends at 16,383 pixels a side. An error with a number is the system's.
+        except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            raise StyleNetError(f"cannot write {path}: {error}") from error
 
 
 def check_writable_suffix(path: str | Path) -> None:
@@ -233,6 +265,24 @@ def _upright(image: Image.Image) -> Image.Image:
     except Exception:  # see open_image; the photo itself is sound
         turn = None
     return image if turn is None else image.transpose(turn)
+
+
+def _metadata(image: Image.Image) -> bytes:
+    """The EXIF data that still hold for a repainted, upright copy; nothing if they are damaged."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # as in open_image
+            exif = image.getexif()
+            kept = Image.Exif()
+            for tag in _OF_THE_PHOTO:
+                if tag in exif:
+                    kept[tag] = exif[tag]
+            for block in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+                if values := exif.get_ifd(block):
+                    kept.get_ifd(block).update(values)
+            return kept.tobytes() if kept or kept.get_ifd(ExifTags.IFD.Exif) else b""
+    except Exception:  # see open_image; the photo itself is sound
+        return b""
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:

@@ -551,3 +551,42 @@ def test_transparent_parts_become_white():
 
 def test_opaque_picture_is_flat_already():
     assert_close(flatten(Picture(stripes())), stripes(), 0)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
+def test_what_the_camera_wrote_is_kept(tmp_path, suffix):
+    written = Image.Exif()
+    written[ExifTags.Base.Model] = "Box Camera"
+    written[ExifTags.Base.Orientation] = 6
+    written.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "2026:11:21 02:03:04"
+    written.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] = "N"
+    source, target = tmp_path / "a.jpg", tmp_path / f"b{suffix}"
+    Image.fromarray(noise(24, 16)).save(source, exif=written)
+    picture = load_picture(source)
+    save_picture(picture, target)
+    with Image.open(target) as image:
+        found = image.getexif()
+        assert image.size == picture.rgb.size == (16, 24)
+        assert found[ExifTags.Base.Model] == "Box Camera"
+        assert found.get(ExifTags.Base.Orientation, 1) == 1
+        exif, gps = found.get_ifd(ExifTags.IFD.Exif), found.get_ifd(ExifTags.IFD.GPSInfo)
+        assert exif[ExifTags.Base.DateTimeOriginal] == "2026:11:21 02:03:04"
+        assert gps[ExifTags.GPS.GPSLatitudeRef] == "N"
+
+
+def test_a_tiffs_layout_is_no_metadata(tmp_path):
+    source, target = tmp_path / "a.tif", tmp_path / "b.tif"
+    Image.fromarray(noise(24, 16)).convert("L").save(source, compression="tiff_lzw")
+    save_picture(load_picture(source), target)
+    with Image.open(target) as image:
+        assert image.mode == "RGB"
+        image.load()
+
+
+def test_quality_makes_files_smaller(tmp_path):
+    picture = Picture(Image.fromarray(noise(64, 64)))
+    for suffix in (".jpg", ".webp"):
+        for quality in (20, 90):
+            save_picture(picture, tmp_path / f"{quality}{suffix}", quality)
+        low, high = (tmp_path / f"{quality}{suffix}" for quality in (20, 90))
+        assert low.stat().st_size < 0.7 * high.stat().st_size
