@@ -15,6 +15,7 @@ from PIL import ExifTags, Image, ImageCms
 
 from stylenet.errors import StyleNetError
 from stylenet.image import (
+    SUFFIXES,
     Picture,
     check_writable_suffix,
     flatten,
@@ -28,6 +29,8 @@ from stylenet.image import (
 
 COLOURS = [(200, 30, 40), (20, 180, 60), (10, 40, 220), (128, 128, 128), (0, 0, 0), (255,) * 3]
 FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP", "tif": "TIFF", "bmp": "BMP"}
+if ".avif" in SUFFIXES:
+    FORMATS["avif"] = "AVIF"
 LOSSLESS = {"WEBP": {"lossless": True}, "JPEG": {"quality": 100, "subsampling": 0}}
 ORIENTATIONS = {  # EXIF's numbers, and what makes the stored pixels upright
     1: lambda pixels: pixels,
@@ -509,10 +512,10 @@ def test_interrupted_save_leaves_the_old_picture(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("name", ["a", "a.xyz", "a.gif", ".png", "a.png.part"])
+@pytest.mark.parametrize("name", ["a", "a.xyz", "a.psd", ".png", "a.png.part"])
 def test_unknown_suffix_is_refused_with_the_known_ones(name, tmp_path):
     for attempt in (check_writable_suffix, lambda p: save_picture(Picture(stripes()), p)):
-        with pytest.raises(StyleNetError, match=r"suffix is none of \.bmp, \.jpeg, \.jpg"):
+        with pytest.raises(StyleNetError, match=r"suffix is none of .*\.bmp, \.gif, .*\.jpg"):
             attempt(tmp_path / name)
     assert not list(tmp_path.iterdir())
 
@@ -558,8 +561,8 @@ def test_what_the_camera_wrote_is_kept(tmp_path, suffix):
     written = Image.Exif()
     written[ExifTags.Base.Model] = "Box Camera"
     written[ExifTags.Base.Orientation] = 6
-    written.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "2026:11:21 02:03:04"
-    written.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] = "N"
+    written[ExifTags.IFD.Exif] = {ExifTags.Base.DateTimeOriginal: "2026:11:21 02:03:04"}
+    written[ExifTags.IFD.GPSInfo] = {ExifTags.GPS.GPSLatitudeRef: "N"}
     source, target = tmp_path / "a.jpg", tmp_path / f"b{suffix}"
     Image.fromarray(noise(24, 16)).save(source, exif=written)
     picture = load_picture(source)

@@ -1,0 +1,151 @@
+"""Animated GIF, WebP and PNG, read frame by frame."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from stylenet.errors import StyleNetError
+from stylenet.image.formats import readable_formats
+from stylenet.image.picture import Picture, upright_picture
+from stylenet.image.reading import reading
+
+_FORMATS = ("GIF", "PNG", "WEBP")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of an animation.
+
+    Attributes:
+        picture: The whole picture, as it is to be seen.
+        duration: How long it is shown, in milliseconds; 0 leaves it to the viewer.
+    """
+
+    picture: Picture
+    duration: float
+
+
+@dataclass(frozen=True)
+class Animation:
+    """An animation in a file. Each iteration reads the file anew and holds one frame at a time.
+
+    Attributes:
+        path: The file.
+        size: Width and height of every frame, upright.
+        count: How many frames there are, at least one.
+        plays: How often it is shown in all; 0 for endlessly.
+    """
+
+    path: Path
+    size: tuple[int, int]
+    count: int
+    plays: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Reads the frames in order.
+
+        Yields:
+            The frames, all of one size.
+
+        Raises:
+            StyleNetError: A frame is damaged, or the file is gone.
+        """
+        with reading(self.path):
+            image = _open(self.path)
+        with image:
+            for index in range(_first(image), _first(image) + self.count):
+                with reading(self.path):
+                    frame = _read(image, index)
+                    if frame.picture.rgb.size != self.size:
+                        raise StyleNetError("was changed while it was read")
+                yield frame
+
+
+def is_animated(source: str | Path | Image.Image) -> bool:
+    """Says whether a picture moves.
+
+    Args:
+        source: A file, or an image just opened from one.
+
+    Returns:
+        Whether it is a GIF, WebP or PNG of several frames. Pages of a TIFF are no frames.
+
+    Raises:
+        StyleNetError: The file cannot be read; see :func:`stylenet.image.open_image`.
+    """
+    if isinstance(source, Image.Image):
+        return source.format in _FORMATS and _count(source) > 1
+    path = Path(source)
+    with reading(path), Image.open(path, formats=readable_formats()) as image:
+        return image.format in _FORMATS and _count(image) > 1
+
+
+def read_animation(path: str | Path) -> Animation:
+    """Opens an animation; its frames are read when they are asked for.
+
+    Args:
+        path: A GIF, WebP or PNG file; a still one has a single frame.
+
+    Returns:
+        The animation; iterate over it for its frames.
+
+    Raises:
+        StyleNetError: The file is of another format, or its beginning cannot be read; see
+            :func:`stylenet.image.open_image`.
+    """
+    path = Path(path)
+    with reading(path), _open(path) as image:
+        count = max(1, _count(image))
+        first = _read(image, _first(image))
+        return Animation(path, first.picture.rgb.size, count, _plays(image))
+
+
+def _open(path: Path) -> Image.Image:
+    with path.open("rb") as file:
+        head = file.read(12)
+    # Pillow would open anything that calls itself one of these, but say nothing of what it is.
+    if head and head[:3] != b"GIF" and head[1:4] != b"PNG" and head[8:12] != b"WEBP":
+        raise StyleNetError(f"{path} is no animation; expected a GIF, WebP or PNG file")
+    return Image.open(path, formats=_FORMATS)
+
+
+def _count(image: Image.Image) -> int:
+    """Number of frames, without a PNG's picture for viewers that show no animations."""
+    if not getattr(image, "is_animated", False):
+        return 1
+    return int(getattr(image, "n_frames", 1)) - _first(image)
+
+
+def _first(image: Image.Image) -> int:
+    return int(bool(image.info.get("default_image") or getattr(image, "default_image", False)))
+
+
+def _plays(image: Image.Image) -> int:
+    """How often the animation is shown.
+
+    GIF counts repetitions after the first time, as browsers and libwebp's gif2webp have it, and
+    without a count there are none; WebP and PNG count all.
+    """
+    if image.format != "GIF":
+        return int(image.info.get("loop", 0))
+    if "loop" not in image.info:
+        return 1
+    repetitions = int(image.info["loop"])
+    return repetitions + 1 if repetitions else 0
+
+
+def _read(image: Image.Image, index: int) -> Frame:
+    """Decodes one frame."""
+    image.seek(index)
+    image.load()
+    info: dict[Any, Any] = image.info
+    picture = upright_picture(image)
+    if picture.alpha is not None and picture.alpha.getextrema() == (255, 255):
+        picture = replace(picture, alpha=None)  # GIF's frames have it to leave out what stays
+    return Frame(picture, float(info.get("duration", 0) or 0))

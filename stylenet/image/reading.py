@@ -1,0 +1,134 @@
+"""Picture files, opened: every kind of damage ends in one line that names the file."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from stylenet.errors import StyleNetError, first_line
+from stylenet.files import reason
+from stylenet.image.exif import read_exif
+from stylenet.image.formats import MAX_PIXELS, name_missing_codec, readable_formats
+from stylenet.image.picture import Picture, upright_picture
+from stylenet.image.quiet import quiet
+
+# Tags of TIFF 6.0, and the value for colours that lie in planes one after the other.
+_BITS, _COMPRESSION, _PHOTOMETRIC, _PLANES = 258, 259, 262, 284
+_SEPARATE = 2
+
+
+def open_image(path: str | Path, smallest: int | None = None) -> Image.Image:
+    """Opens and decodes an image file, whole; of an animation the first frame.
+
+    Args:
+        path: The file.
+        smallest: If given, JPEG files may be decoded at 1/2, 1/4 or 1/8 of their size as long as
+            both sides stay at least this many pixels, which is several times as fast.
+
+    Returns:
+        The image, not turned upright (but for TIFF, which Pillow turns), in whatever mode it has.
+
+    Raises:
+        StyleNetError: The file is missing, unreadable, damaged, truncated, not an image, or has
+            more than 30,000 x 30,000 pixels.
+    """
+    path = Path(path)
+    with reading(path), Image.open(path, formats=readable_formats()) as image:
+        if image.format == "TIFF":
+            _check_tiff(path, image)
+        if smallest is not None:
+            image.draft(None, (smallest, smallest))
+        image.load()
+        result = image.copy() if image.readonly else image
+        if image.format == "TIFF":  # what a copy would not have, and what cannot be read later
+            _keep_tags(image, result)
+        return result
+
+
+def load_picture(path: str | Path) -> Picture:
+    """Opens an image file as a picture.
+
+    Args:
+        path: The file.
+
+    Returns:
+        See :func:`upright_picture`.
+
+    Raises:
+        StyleNetError: See :func:`open_image` and :func:`upright_picture`; the file is named.
+    """
+    image = open_image(path)
+    try:
+        return upright_picture(image)
+    except StyleNetError as error:
+        raise StyleNetError(f"{path}: {error}") from error
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turns whatever goes wrong in reading a picture file into one line about it.
+
+    Args:
+        path: The file.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        StyleNetError: See :func:`open_image`.
+    """
+    try:
+        with quiet():
+            yield
+    except StyleNetError as error:
+        if str(path) in str(error):
+            raise
+        raise StyleNetError(f"{path}: {error}") from error
+    except FileNotFoundError as error:
+        raise StyleNetError(f"{path}: no such file") from error
+    except IsADirectoryError as error:
+        raise StyleNetError(f"{path} is a folder, expected an image file") from error
+    except UnidentifiedImageError as error:
+        empty = path.stat().st_size == 0
+        what = "is empty" if empty else "is not an image, or of a kind that Pillow cannot read"
+        raise StyleNetError(f"{path} {name_missing_codec(path) or what}") from error
+    except Image.DecompressionBombError as error:
+        raise StyleNetError(
+            f"{path} is too large: more than {MAX_PIXELS / 1e6:.0f} megapixels; make it smaller"
+        ) from error
+    except MemoryError as error:
+        raise StyleNetError(f"{path} is too large for the memory of this machine") from error
+    except Exception as error:  # damage makes Pillow raise anything, struct.error for one
+        if isinstance(error, OSError) and error.errno is not None:  # the system's, not Pillow's
+            raise StyleNetError(f"{path} cannot be read: {reason(error)}") from error
+        raise StyleNetError(f"{path} is damaged: {first_line(error)}") from error
+
+
+def _check_tiff(path: Path, image: Image.Image) -> None:
+    """Refuses the kinds that Pillow 11 to 13 read wrongly without a word."""
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    bits = max(tags.get(_BITS, (1,)))
+    packed = tags.get(_COMPRESSION, 1) != 1
+    if bits == 16 and tags.get(_PLANES) == _SEPARATE and not packed:
+        what = "16 bits a colour in separate planes"
+    elif image.mode == "F" and packed and tags.prefix == b"MM":
+        what = "compressed floating-point values, the highest byte first"
+    else:
+        return
+    raise StyleNetError(
+        f"{path} is a TIFF with {what}, which Pillow cannot read; save it with interleaved "
+        f"colours of 8 or 16 bits, or as .png"
+    )
+
+
+def _keep_tags(image: Image.Image, result: Image.Image) -> None:
+    """Puts into ``info`` what only the TIFF file's own tags say."""
+    if result.mode.startswith("I;16"):  # of the others Pillow inverts those that count from white
+        result.info["photometric"] = image.tag_v2.get(_PHOTOMETRIC)  # type: ignore[attr-defined]
+    try:
+        block = read_exif(image)
+    except Exception:  # damaged EXIF does not cost the photo
+        block = None
+    if block is not None:
+        result.info["exif"] = block

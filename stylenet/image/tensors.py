@@ -1,0 +1,49 @@
+"""Between Pillow images and tensors, in bands of rows so that a huge picture needs little more."""
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+# Pixels of a band: what is in between takes 36 MB, and smaller bands are no faster.
+_BAND = 1024 * 1024
+
+
+def to_tensor(image: Image.Image) -> Tensor:
+    """Turns an RGB image into a tensor.
+
+    Args:
+        image: Mode RGB.
+
+    Returns:
+        float32 in [0, 1], shape (1, 3, H, W).
+    """
+    width, height = image.size
+    pixels = torch.empty(height, width, 3)
+    rows = max(1, _BAND // width)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        band = image if rows >= height else image.crop((0, top, width, bottom))
+        pixels[top:bottom] = torch.from_numpy(np.array(band, dtype=np.uint8))
+        pixels[top:bottom] /= 255
+    return pixels.permute(2, 0, 1).unsqueeze(0)
+
+
+def to_image(tensor: Tensor) -> Image.Image:
+    """Turns one image tensor into a Pillow image.
+
+    Args:
+        tensor: RGB in [0, 1] (values outside are clamped), shape (1, 3, H, W) or (3, H, W), any
+            floating type and device.
+
+    Returns:
+        Mode RGB.
+    """
+    tensor = tensor.detach().squeeze(0) if tensor.ndim == 4 else tensor.detach()
+    _, height, width = tensor.shape
+    pixels = np.empty((height, width, 3), dtype=np.uint8)
+    rows = max(1, _BAND // width)
+    for top in range(0, height, rows):
+        band = tensor[:, top : top + rows].float().clamp(0, 1).mul_(255).round_().to(torch.uint8)
+        pixels[top : top + rows] = band.permute(1, 2, 0).cpu().numpy()
+    return Image.fromarray(pixels)

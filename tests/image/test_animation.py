@@ -1,0 +1,271 @@
+"""Animated GIF, WebP and PNG."""
+
+import random
+from contextlib import suppress
+from itertools import islice
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from stylenet.errors import StyleNetError
+from stylenet.image import (
+    Frame,
+    Picture,
+    is_animated,
+    load_picture,
+    read_animation,
+    save_animation,
+)
+
+SUFFIXES = [".gif", ".webp", ".png"]
+COLOURS = ["red", "lime", "blue", "white", "black"]
+
+
+def frames(count=4, size=(32, 24), alpha=False, durations=(40, 70, 100)):
+    """Plain colours; with a square that wanders and is all that is not transparent."""
+    for i in range(count):
+        rgb = Image.new("RGB", size, COLOURS[i % len(COLOURS)])
+        mask = None
+        if alpha:
+            mask = Image.new("L", size)
+            mask.paste(255, (i, i, i + 8, i + 8))
+        yield Frame(Picture(rgb, mask), durations[i % len(durations)])
+
+
+def same(frame, expected):
+    mask = expected.picture.alpha
+    where = ... if mask is None else np.asarray(mask) > 0
+    got, want = (np.asarray(one.picture.rgb, int)[where] for one in (frame, expected))
+    return np.abs(got - want).max(initial=0) <= 6
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("alpha", [True, False])
+@pytest.mark.parametrize("plays", [0, 1, 2, 7])
+def test_everything_is_kept(suffix, alpha, plays, tmp_path):
+    path = tmp_path / f"a{suffix}"
+    save_animation(frames(5, alpha=alpha), path, plays)
+    animation = read_animation(path)
+    assert is_animated(path)
+    assert (animation.size, animation.count, animation.plays) == ((32, 24), 5, plays)
+    assert len(list(tmp_path.iterdir())) == 1
+    for _ in range(2):  # as often as asked for
+        for frame, expected in zip(animation, frames(5, alpha=alpha), strict=True):
+            assert frame.duration == expected.duration
+            assert same(frame, expected)
+            assert (frame.picture.alpha is not None) == alpha
+            if alpha:
+                assert np.array_equal(frame.picture.alpha, expected.picture.alpha)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.integers(1, 5),
+    st.sampled_from(SUFFIXES),
+    st.lists(st.booleans(), min_size=5, max_size=5),
+)
+def test_sizes_and_numbers_of_frames(tmp_path_factory, width, height, count, suffix, see_through):
+    path = tmp_path_factory.getbasetemp() / f"sizes{suffix}"
+    rng = np.random.default_rng(width)
+    made = []
+    for i in range(count):
+        rgb = Image.new("RGB", (width, height), COLOURS[i])
+        mask = Image.fromarray(rng.choice(np.uint8([0, 255]), (height, width)))
+        made.append(Frame(Picture(rgb, mask if see_through[i] else None), 50))
+    save_animation(iter(made), path)
+    read = list(read_animation(path))
+    assert len(read) == count
+    for frame, expected in zip(read, made, strict=True):
+        assert frame.picture.rgb.size == (width, height)
+        assert same(frame, expected)
+        kept, asked = (
+            np.full((height, width), 255) if one.alpha is None else np.asarray(one.alpha)
+            for one in (frame.picture, expected.picture)
+        )
+        assert np.array_equal(kept, asked)
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".png"])
+def test_shades_of_transparency_are_kept(suffix, tmp_path):
+    mask = Image.linear_gradient("L").resize((32, 32))
+    frame = Frame(Picture(Image.new("RGB", (32, 32), "teal"), mask), 20)
+    save_animation([frame, frame], tmp_path / f"a{suffix}")
+    for read in read_animation(tmp_path / f"a{suffix}"):
+        assert np.array_equal(read.picture.alpha, mask)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_what_pillow_wrote_is_read(suffix, tmp_path):
+    path = tmp_path / f"a{suffix}"
+    first, *rest = [frame.picture.rgb for frame in frames(4)]
+    options = {"lossless": True} if suffix == ".webp" else {}
+    first.save(path, save_all=True, append_images=rest, duration=[30, 60, 90, 120], **options)
+    read = list(read_animation(path))
+    assert [frame.duration for frame in read] == [30, 60, 90, 120]
+    assert all(same(frame, expected) for frame, expected in zip(read, frames(4), strict=True))
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_pillow_reads_what_was_written(suffix, tmp_path):
+    path = tmp_path / f"a{suffix}"
+    save_animation(frames(4, alpha=True), path)
+    with Image.open(path) as image:
+        assert image.n_frames == 4
+        for i in range(4):
+            image.seek(i)
+            assert image.convert("RGBA").getpixel((i + 1, i + 1))[3] == 255
+            assert image.convert("RGBA").getpixel((31, 0))[3] == 0
+
+
+def test_picture_for_viewers_without_animation_is_no_frame(tmp_path):
+    still, *rest = [frame.picture.rgb for frame in frames(4)]
+    still.save(tmp_path / "a.png", save_all=True, append_images=rest, default_image=True)
+    animation = read_animation(tmp_path / "a.png")
+    assert animation.count == 3
+    assert [frame.picture.rgb.getpixel((0, 0))[0] for frame in animation] == [0, 0, 255]
+
+
+def test_colour_profile_and_orientation_are_applied(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    first, *rest = [frame.picture.rgb for frame in frames(3)]
+    first.save(tmp_path / "a.webp", save_all=True, append_images=rest, exif=exif)
+    animation = read_animation(tmp_path / "a.webp")
+    assert animation.size == (24, 32)
+    assert {frame.picture.rgb.size for frame in animation} == {(24, 32)}
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_frames_are_made_one_at_a_time(suffix, tmp_path):
+    """A hundred frames through a file need no more than a few in memory."""
+    path = tmp_path / f"a{suffix}"
+    alive = [0, 0]
+
+    class Counted(Frame):
+        def __init__(self, *args):
+            super().__init__(*args)
+            alive[0] += 1
+            alive[1] = max(alive)
+
+        def __del__(self):
+            alive[0] -= 1
+
+    save_animation((Counted(f.picture, f.duration) for f in frames(100)), path)
+    assert alive[1] <= 3
+    assert len(list(islice(read_animation(path), 3))) == 3  # and a reader may stop early
+
+
+@pytest.mark.parametrize(("suffix", "unit"), [(".gif", 10), (".webp", 1), (".png", 1)])
+def test_rounding_of_durations_does_not_add_up(suffix, unit, tmp_path):
+    save_animation(frames(30, durations=(1000 / 30,)), tmp_path / f"a{suffix}")
+    durations = [frame.duration for frame in read_animation(tmp_path / f"a{suffix}")]
+    assert sum(durations) == pytest.approx(1000, abs=unit)
+    assert max(durations) - min(durations) <= unit
+
+
+def test_gif_of_60_frames_a_second_is_not_slowed_down_by_browsers(tmp_path):
+    save_animation(frames(30, durations=(1000 / 60,)), tmp_path / "a.gif")
+    assert {frame.duration for frame in read_animation(tmp_path / "a.gif")} == {20}
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".png"])
+def test_still_picture_is_an_animation_of_one_frame(suffix, tmp_path):
+    Image.new("RGB", (8, 6), "red").save(tmp_path / f"a{suffix}")
+    assert not is_animated(tmp_path / f"a{suffix}")
+    (frame,) = read_animation(tmp_path / f"a{suffix}")
+    assert frame.picture.rgb.size == (8, 6)
+
+
+def test_first_frame_is_the_picture(tmp_path):
+    save_animation(frames(3), tmp_path / "a.gif")
+    assert load_picture(tmp_path / "a.gif").rgb.getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_pages_are_no_frames(tmp_path):
+    first, *rest = [frame.picture.rgb for frame in frames(3)]
+    first.save(tmp_path / "a.tif", save_all=True, append_images=rest)
+    assert not is_animated(tmp_path / "a.tif")
+    with Image.open(tmp_path / "a.tif") as image:
+        assert not is_animated(image)
+
+
+# Refusals
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a", "a.bmp", "a.avif"])
+def test_other_formats_are_refused(name, tmp_path):
+    with pytest.raises(StyleNetError, match=r"expected one of \.gif, \.png, \.webp"):
+        save_animation(frames(), tmp_path / name)
+
+
+@pytest.mark.parametrize("plays", [-1, 65_536])
+def test_impossible_plays_are_refused(plays, tmp_path):
+    with pytest.raises(StyleNetError, match=f"plays={plays}"):
+        save_animation(frames(), tmp_path / "a.gif", plays)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_nothing_is_left_of_a_failure(suffix, tmp_path):
+    def failing():
+        yield from frames(2)
+        raise StyleNetError("no more")
+
+    def growing():
+        yield from frames(2)
+        yield from frames(1, size=(5, 5))
+
+    for made, words in ((failing(), "no more"), (growing(), "5x5 pixels"), ([], "has no frame")):
+        with pytest.raises(StyleNetError, match=words):
+            save_animation(made, tmp_path / f"a{suffix}")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("missing.gif", "no such file"),
+        ("folder.gif", "is a folder"),
+        ("empty.gif", "is empty"),
+        ("text.gif", "is no animation; expected a GIF, WebP or PNG"),
+        ("photo.jpg", "is no animation; expected a GIF, WebP or PNG"),
+        ("head.gif", "is not an image"),
+    ],
+)
+def test_what_is_no_animation_is_one_clear_line(name, words, tmp_path):
+    (tmp_path / "folder.gif").mkdir()
+    (tmp_path / "empty.gif").touch()
+    (tmp_path / "text.gif").write_text("nothing moves here")
+    (tmp_path / "head.gif").write_bytes(b"GIF8")
+    Image.new("RGB", (2, 2)).save(tmp_path / "photo.jpg")
+    with pytest.raises(StyleNetError, match=words) as error:
+        read_animation(tmp_path / name)
+    assert str(tmp_path / name) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_corrupted_bytes_raise_nothing_but_stylenet_error(suffix, tmp_path):
+    rng = random.Random(suffix)
+    path = tmp_path / f"a{suffix}"
+    save_animation(frames(3, size=(16, 12), alpha=True), path)
+    data = path.read_bytes()
+    opened = 0
+    for _ in range(250):
+        broken = bytearray(data)
+        reach = rng.choice([80, len(data)])  # headers more often than pixels
+        for _ in range(rng.choice([1, 2, 5, 20])):
+            broken[rng.randrange(reach)] = rng.randrange(256)
+        path.write_bytes(broken[: rng.choice([len(data), rng.randrange(len(data))])])
+        with suppress(StyleNetError):
+            is_animated(path)
+        with suppress(StyleNetError):
+            for frame in islice(read_animation(path), 20):
+                assert frame.picture.rgb.mode == "RGB"
+            opened += 1
+    assert 0 < opened < 250  # both ways were gone

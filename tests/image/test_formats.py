@@ -1,0 +1,296 @@
+"""Every format that is offered keeps what it can, and says what it cannot."""
+
+import importlib.util
+import struct
+import warnings
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image, features
+
+from stylenet.errors import StyleNetError
+from stylenet.image import (
+    SUFFIXES,
+    WRITABLE_SUFFIXES,
+    Picture,
+    check_writable_suffix,
+    load_picture,
+    open_image,
+    save_picture,
+    to_image,
+    to_tensor,
+)
+
+LOSSLESS = {".png", ".bmp", ".tif", ".tiff"}
+WITH_ALPHA = WRITABLE_SUFFIXES - {".jpg", ".jpeg", ".bmp"}
+HEIC = importlib.util.find_spec("pillow_heif") is not None
+# What tells a JPEG or AVIF file made by `gradient` apart from a wrong one.
+CLOSE = 12
+
+
+def gradient(width, height):
+    y, x = np.mgrid[:height, :width].astype(float)
+    channels = [255 * x / max(1, width - 1), 255 * y / max(1, height - 1), np.full_like(x, 90)]
+    return Image.fromarray(np.stack(channels, -1).round().astype(np.uint8))
+
+
+def mean_difference(image, expected):
+    return np.abs(np.asarray(image, int) - np.asarray(expected, int)).mean()
+
+
+def tiff(values, planes=1, photometric=2, order="<"):
+    """An uncompressed 16-bit TIFF file, values (H, W) or (H, W, C), of a kind of choice."""
+    values = np.atleast_3d(values)
+    height, width, channels = values.shape
+    pixels = (np.moveaxis(values, -1, 0) if planes == 2 else values).astype(order + "u2").tobytes()
+    strips = channels if planes == 2 else 1
+    tail = 8 + 2 + 9 * 12 + 4
+    bits_at, offsets_at, counts_at = tail, tail + 8, tail + 8 + 4 * strips
+    start = counts_at + 4 * strips
+    step = len(pixels) // strips
+
+    def entry(tag, kind, number, *inline):
+        form = {3: "HH", 4: "I"}[kind]
+        return struct.pack(order + "HHI" + form, tag, kind, number, *inline)
+
+    offsets = [start + i * step for i in range(strips)]
+    header = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "IH", 8, 9)
+    grey = channels == 1
+    header += entry(256, 4, 1, width) + entry(257, 4, 1, height)
+    header += (
+        entry(258, 3, 1, 16, 0)
+        if grey
+        else entry(258, 4, channels, bits_at)[:0]
+        + (struct.pack(order + "HHII", 258, 3, channels, bits_at))
+    )
+    header += entry(259, 3, 1, 1, 0) + entry(262, 3, 1, photometric, 0)
+    header += entry(273, 4, strips, offsets_at if strips > 1 else start)
+    header += entry(277, 3, 1, channels, 0)
+    header += entry(279, 4, strips, counts_at if strips > 1 else step)
+    header += entry(284, 3, 1, planes, 0) + struct.pack(order + "I", 0)
+    header += struct.pack(order + "4H", 16, 16, 16, 16)
+    header += struct.pack(order + f"{strips}I", *offsets)
+    return header + struct.pack(order + f"{strips}I", *[step] * strips) + pixels
+
+
+# Sizes and modes
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.integers(1, 70),
+    st.integers(1, 70),
+    st.sampled_from(sorted(WRITABLE_SUFFIXES)),
+    st.booleans(),
+)
+def test_every_format_keeps_size_and_transparency(tmp_path_factory, width, height, suffix, alpha):
+    path = tmp_path_factory.getbasetemp() / f"round_trip{suffix}"
+    rgb = gradient(width, height)
+    mask = Image.fromarray(np.where(np.asarray(rgb)[..., 0] > 127, 255, 0).astype(np.uint8))
+    save_picture(Picture(rgb, mask if alpha else None), path)
+    picture = load_picture(path)
+    assert picture.rgb.mode == "RGB"
+    assert picture.rgb.size == (width, height)
+    assert (picture.alpha is not None) == (alpha and suffix in WITH_ALPHA)
+    if picture.alpha is not None:
+        assert mean_difference(picture.alpha, mask) <= (0 if suffix != ".heic" else 4)
+    elif suffix in LOSSLESS:
+        assert mean_difference(picture.rgb, rgb) == 0
+    else:
+        assert mean_difference(picture.rgb, rgb) <= CLOSE
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.sampled_from(["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"]),
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.sampled_from([".png", ".tif"]),
+)
+def test_every_mode_that_a_file_can_have_is_read(tmp_path_factory, mode, width, height, suffix):
+    path = tmp_path_factory.getbasetemp() / f"mode{suffix}"
+    image = gradient(width, height)
+    if mode == "I;16":
+        grey = np.asarray(image.convert("L")).astype(np.uint16) * 257
+        image, expected = Image.fromarray(grey), image.convert("L").convert("RGB")
+    else:
+        image = image.convert(mode)
+        expected = image.convert("RGB")
+    if mode == "CMYK" and suffix == ".png":
+        return
+    image.save(path)
+    picture = load_picture(path)
+    assert picture.rgb.size == (width, height)
+    assert mean_difference(picture.rgb, expected) <= 1
+    assert (picture.alpha is not None) == (mode in ("LA", "RGBA"))
+
+
+def test_what_is_offered_is_what_this_pillow_has():
+    assert {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"} <= SUFFIXES
+    assert (".avif" in SUFFIXES) == bool(features.check("avif"))
+    assert (".heic" in SUFFIXES) == HEIC
+    assert {".gif"} == WRITABLE_SUFFIXES - SUFFIXES
+
+
+def test_gif_has_shapes_and_colours(tmp_path):
+    mask = Image.new("L", (60, 40))
+    mask.paste(255, (10, 10, 50, 30))
+    save_picture(Picture(gradient(60, 40), mask), tmp_path / "a.gif")
+    picture = load_picture(tmp_path / "a.gif")
+    assert mean_difference(picture.alpha, mask) == 0
+    inside = (10, 10, 50, 30)
+    assert mean_difference(picture.rgb.crop(inside), gradient(60, 40).crop(inside)) < CLOSE
+
+
+# 16-bit TIFF files
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_16_bit_tiff_becomes_8_bits(channels, order, tmp_path):
+    values = np.linspace(0, 65535, 60 * channels).round().reshape(6, 10, channels)
+    (tmp_path / "a.tif").write_bytes(tiff(values, 1, 2 if channels == 3 else 1, order))
+    rgb = np.asarray(load_picture(tmp_path / "a.tif").rgb, int)
+    assert np.abs(rgb - np.broadcast_to(values / 257, (6, 10, 3))).max() <= 1
+
+
+def test_16_bit_grey_that_counts_from_white_is_not_a_negative(tmp_path):
+    values = np.linspace(0, 65535, 60).round().reshape(6, 10)
+    (tmp_path / "a.tif").write_bytes(tiff(values, photometric=0))
+    rgb = np.asarray(load_picture(tmp_path / "a.tif").rgb, int)
+    assert np.abs(rgb[..., 0] - (255 - values / 257)).max() <= 1
+
+
+def test_tiff_that_pillow_reads_wrongly_is_refused(tmp_path):
+    values = np.linspace(0, 65535, 180).round().reshape(6, 10, 3)
+    (tmp_path / "a.tif").write_bytes(tiff(values, planes=2))
+    with pytest.raises(StyleNetError, match=r"a\.tif is a TIFF with 16 bits .* separate planes"):
+        load_picture(tmp_path / "a.tif")
+
+
+# Missing codecs
+
+
+@pytest.mark.skipif(HEIC, reason="pillow-heif is installed")
+def test_heic_says_what_to_install(tmp_path):
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 64)
+    with pytest.raises(StyleNetError, match=r"a\.heic is a HEIC .*: pip install pillow-heif$"):
+        load_picture(tmp_path / "a.heic")
+    with pytest.raises(StyleNetError, match=r"b\.heic: \.heic needs pip install pillow-heif$"):
+        check_writable_suffix(tmp_path / "b.heic")
+
+
+# Quality
+
+
+@pytest.mark.parametrize("suffix", sorted(SUFFIXES & {".jpg", ".webp", ".avif", ".heic"}))
+def test_quality_is_a_dial_between_small_and_good(suffix, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    rgb = Image.fromarray(pixels).resize((160, 120), Image.Resampling.BICUBIC)
+    sizes, errors = [], []
+    for quality in (20, 60, None, 100):
+        save_picture(Picture(rgb), tmp_path / f"a{suffix}", quality)
+        sizes.append((tmp_path / f"a{suffix}").stat().st_size)
+        errors.append(mean_difference(load_picture(tmp_path / f"a{suffix}").rgb, rgb))
+    assert sizes == sorted(sizes)
+    assert errors == sorted(errors, reverse=True)
+    assert errors[2] < 3
+
+
+def test_fine_coloured_lines_survive_in_a_jpeg(tmp_path):
+    lines = np.zeros((64, 64, 3), dtype=np.uint8)
+    lines[:, ::2, 0], lines[:, 1::2, 2] = 220, 220
+    save_picture(Picture(Image.fromarray(lines)), tmp_path / "a.jpg")
+    assert mean_difference(load_picture(tmp_path / "a.jpg").rgb, lines) < 5
+
+
+# Limits
+
+
+@pytest.mark.parametrize(("height", "words"), [(30_000, "damaged"), (30_001, "more than 900 meg")])
+def test_30000_pixels_a_side_are_allowed_and_more_are_not(height, words, tmp_path):
+    header = b"IHDR" + struct.pack(">IIBBBBB", 30_000, height, 1, 0, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk + b"\0\0\0\0IDAT")
+    with pytest.raises(StyleNetError, match=words):
+        open_image(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(("suffix", "limit"), [("jpg", 65_500), ("webp", 16_383), ("gif", 65_535)])
+def test_longest_side_that_a_format_has_is_used_and_named(suffix, limit, tmp_path):
+    path = tmp_path / f"a.{suffix}"
+    save_picture(Picture(Image.new("RGB", (limit, 1))), path)
+    assert load_picture(path).rgb.size == (limit, 1)
+    with pytest.raises(StyleNetError, match=rf"{limit + 1}x1 pixels .* ends at {limit:,} a side"):
+        save_picture(Picture(Image.new("RGB", (limit + 1, 1))), path)
+
+
+class Huge(Picture):
+    """Says that it is larger than anything that a test could hold."""
+
+    class _Image:
+        size = (50_000, 40_000)
+
+    rgb = _Image()
+
+    def __init__(self):
+        pass
+
+
+def test_tiff_beyond_4_gib_is_refused(tmp_path):
+    with pytest.raises(StyleNetError, match=r"5\.6 GiB and a TIFF file ends at 4"):
+        save_picture(Huge(), tmp_path / "a.tif")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", sorted(WRITABLE_SUFFIXES))
+def test_disk_that_is_full_is_one_clear_line_and_leaves_nothing(suffix, tmp_path):
+    resource = pytest.importorskip("resource")
+    old = Picture(Image.new("RGB", (2, 2), "red"))
+    save_picture(old, tmp_path / f"a{suffix}")
+    before = (tmp_path / f"a{suffix}").read_bytes()
+    pixels = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(StyleNetError, match=f"^cannot write .*a{suffix}: ") as error:
+            save_picture(Picture(Image.fromarray(pixels)), tmp_path / f"a{suffix}")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "\n" not in str(error.value)
+    assert "too large" in str(error.value)  # the system's word for this limit
+    assert [path.name for path in tmp_path.iterdir()] == [f"a{suffix}"]
+    assert (tmp_path / f"a{suffix}").read_bytes() == before
+
+
+# Tensors
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3000, 700), (1, 3000), (2_500_000, 1)])
+def test_bands_meet_without_a_seam(size):
+    width, height = size
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    image = Image.fromarray(pixels)
+    tensor = to_tensor(image)
+    expected = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+    assert torch.equal(tensor, expected)
+    assert np.array_equal(np.asarray(to_image(tensor)), pixels)
+
+
+# Threads
+
+
+def test_warnings_are_heard_again_after_reading_in_threads(tmp_path):
+    gradient(40, 30).save(tmp_path / "a.png")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(load_picture, [tmp_path / "a.png"] * 40))
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        load_picture(tmp_path / "a.png")
+        warnings.warn("hear me", UserWarning, stacklevel=1)
+    assert [str(warning.message) for warning in heard] == ["hear me"]
