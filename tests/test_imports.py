@@ -25,6 +25,7 @@ KNOWS = {
     "checkpoint": {"networks", "shipped", "files", "errors", "__init__"},
     "training": {"networks", "perceptual", "data", "checkpoint", "image", "files", "errors"},
     "importing": {"networks", "checkpoint", "state_dict", "errors"},
+    "export": {"networks", "checkpoint", "files", "errors", "__init__"},
     "inference": {"image", "networks", "checkpoint", "files", "errors"},
 }
 KNOWS["cli"] = {*KNOWS}

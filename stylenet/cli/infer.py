@@ -1,17 +1,32 @@
-"""The command that repaints pictures."""
+"""The command that repaints pictures and films."""
 
+import dataclasses
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
+from PIL import Image
 from tqdm import tqdm
 
 from stylenet.checkpoint import load_artefact
-from stylenet.cli.app import run
-from stylenet.errors import StyleNetError
-from stylenet.image import SUFFIXES
-from stylenet.inference import Stylizer, find_pictures, repaint_file
+from stylenet.cli.app import build, run
+from stylenet.errors import StyleNetError, check_number
+from stylenet.image import Picture, load_picture, save_picture
+from stylenet.inference import RepaintSettings, Stylizer, repaint_file
+from stylenet.inference.camera import Window, camera_frames, preview
+from stylenet.inference.files import name_result, plan_folder
+from stylenet.inference.film import FilmSettings, repaint_film
+from stylenet.inference.folder import repaint_all
+from stylenet.inference.share import find_share
 from stylenet.shipped import shipped_network, shipped_networks
+
+# By suffix, for a film cannot be told from a picture cheaper. FFmpeg reads many more kinds: those
+# go through a rename.
+_FILMS = {
+    *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
+    *(".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"),
+}
 
 
 def main() -> None:
@@ -20,7 +35,7 @@ def main() -> None:
 
 
 def infer(config: DictConfig) -> None:
-    """Repaints a picture or a folder of pictures.
+    """Repaints a picture, a folder of pictures, a film, or what a camera sees.
 
     Args:
         config: configs/infer.yaml, composed.
@@ -32,26 +47,100 @@ def infer(config: DictConfig) -> None:
     if config.list:
         _list_styles()
         return
-    source = Path(str(config.input)).expanduser()
-    if not source.exists():
+    settings = RepaintSettings(config.size, config.strength, config.preserve_color, config.tile)
+    film = build(config.film)
+    if config.quality is not None:
+        check_number("quality", config.quality, minimum=1, integer=True)
+    name = str(config.input)
+    is_camera = name == "camera" or name.startswith("camera:")
+    source = Path(name).expanduser()
+    if not is_camera and not source.exists():
         raise StyleNetError(f"input={source}: no such file or folder")
-    stylizer = Stylizer.load(_network(config), str(config.device))
-    target = _target(config.output, source, stylizer.info.style)
-    if source.is_file():
-        repaint_file(stylizer, source, target)
+    stylizer = _load(config)
+    if is_camera:
+        with Window(stylizer.info.style) as window:
+            preview(stylizer, camera_frames(name), window.show, settings, film)
+    elif source.is_dir():
+        _repaint_folder(config, stylizer, source, settings)
+    elif source.suffix.lower() in _FILMS:
+        _repaint_film(config, stylizer, source, settings, film)
+    else:
+        target = _target(config, source, stylizer.info.style)
+        mask = _mask(config)
+        repaint_file(
+            stylizer, source, target, settings, mask, config.quality, _Progress("part").show
+        )
         print(target)
-        return
-    names = find_pictures(source, target)
-    failures = []
-    for name in tqdm(names, unit="picture", dynamic_ncols=True):
-        try:
-            repaint_file(stylizer, source / name, target / name)
-        except StyleNetError as error:
-            failures.append(" ".join(str(error).split()))
-    print(f"{len(names) - len(failures)} pictures repainted in {target}")
-    if failures:
-        print(f"{len(failures)} failed:", *failures, sep="\n  ", file=sys.stderr)
+
+
+def _repaint_folder(
+    config: DictConfig, stylizer: Stylizer, source: Path, settings: RepaintSettings
+) -> None:
+    """Repaints this process' share of a folder, and says what failed."""
+    style = stylizer.info.style
+    target = Path(str(config.output or f"{source.name}_{style}")).expanduser()
+    mask = _mask(config)
+    share = find_share()
+
+    def name(path: Path) -> str:
+        return name_result(path, style, str(config.name or "{name}"), config.format)
+
+    def paint(pictures: Sequence[Picture]) -> list[Picture]:
+        if mask is not None:
+            return [stylizer.repaint(picture, settings, mask) for picture in pictures]
+        images = stylizer([p.rgb for p in pictures], **dataclasses.asdict(settings))
+        return [
+            dataclasses.replace(picture, rgb=image)
+            for picture, image in zip(pictures, images, strict=True)
+        ]
+
+    def save(picture: Picture, path: Path) -> None:
+        save_picture(picture, path, config.quality)
+
+    pairs, skipped = plan_folder(source, target, name, bool(config.overwrite), share)
+    with tqdm(total=len(pairs), unit="picture", dynamic_ncols=True, disable=share.rank > 0) as bar:
+        report = repaint_all(pairs, paint, save, bar.update)
+    print(
+        f"{report.done} pictures repainted in {target}"
+        + (f", {skipped} were there already (overwrite=true repaints them)" if skipped else "")
+    )
+    if report.failures:
+        count = len(report.failures)
+        print(f"{count} failed:", *report.failures, sep="\n  ", file=sys.stderr)
         raise SystemExit(1)
+
+
+def _repaint_film(
+    config: DictConfig,
+    stylizer: Stylizer,
+    source: Path,
+    settings: RepaintSettings,
+    film: FilmSettings,
+) -> None:
+    """Repaints a film and says what became of it."""
+    target = _target(config, source, stylizer.info.style)
+    report = repaint_film(stylizer, source, target, settings, film)
+    print(f"{target}: {report.frames} frames, {report.fps:.1f} a second, {report.codec}")
+    for stream in report.left_out:
+        print(f"left out: {stream}")
+    if report.flicker is not None:
+        print(report.flicker)
+
+
+class _Progress:
+    """A bar that appears when there is more than one step to show."""
+
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+        self._bar: tqdm | None = None
+
+    def show(self, done: int, total: int) -> None:
+        """Moves the bar on, and ends it with the last step."""
+        if self._bar is None:
+            self._bar = tqdm(total=total, unit=self._unit, dynamic_ncols=True)
+        self._bar.update(done - self._bar.n)
+        if done >= total:
+            self._bar.close()
 
 
 def _list_styles() -> None:
@@ -63,22 +152,41 @@ def _list_styles() -> None:
         print(f"{name:{width}}  {info.description} ({path.stat().st_size / 1e6:.1f} MB)")
 
 
-def _network(config: DictConfig) -> Path:
-    """The artefact that the user means, by the name of a style or by a path."""
+def _load(config: DictConfig) -> Stylizer:
+    """The network that the user means, on the process' own device, blended if so wished."""
     if (config.style_name is None) == (config.checkpoint is None):
         raise StyleNetError(
             f"give either style=NAME ({', '.join(shipped_networks())}; list=true says more) or "
             f"checkpoint=PATH (a run folder or a .safetensors file)"
         )
     if config.style_name is not None:
-        return shipped_network(str(config.style_name))
-    return Path(str(config.checkpoint))
+        path = shipped_network(str(config.style_name))
+    else:
+        path = Path(str(config.checkpoint))
+    device, share = str(config.device), find_share()
+    if device == "auto" and share.world > 1 and Stylizer.load(path).device.type == "cuda":
+        device = f"cuda:{share.local_rank}"
+    stylizer = Stylizer.load(path, device, str(config.dtype))
+    if config.blend_with is None:
+        return stylizer
+    other = Stylizer.load(str(config.blend_with), device, str(config.dtype))
+    return Stylizer.blend(stylizer, other, config.blend_share)
 
 
-def _target(output: str | None, source: Path, style: str) -> Path:
+def _mask(config: DictConfig) -> Image.Image | None:
+    """The mask that the user named, mode L."""
+    return None if config.mask is None else load_picture(str(config.mask)).rgb.convert("L")
+
+
+def _target(config: DictConfig, source: Path, style: str) -> Path:
     """Where the result goes: what the user said, or a name made of input and style."""
-    if output is None:
-        suffix = source.suffix if source.suffix.lower() in SUFFIXES else ".png"
-        return Path(f"{source.stem}_{style}{suffix if source.is_file() else ''}")
-    target = Path(str(output)).expanduser()
-    return target / source.name if source.is_file() and target.is_dir() else target
+    if source.suffix.lower() in _FILMS:
+        made = f"{source.stem}_{style}{source.suffix}"
+    else:
+        made = name_result(source, style, str(config.name or "{name}_{style}"), config.format)
+    if config.output is None:
+        return Path(made)
+    target = Path(str(config.output)).expanduser()
+    if not target.is_dir():
+        return target
+    return target / (made if config.name or config.format else source.name)

@@ -4,6 +4,7 @@ from stylenet.data.module import CocoData, PhotoData
 from stylenet.data.photos import PhotoDataset
 from stylenet.data.samples import SamplePhotos
 from stylenet.data.scan import scan_photos
+from stylenet.data.shards import ShardData
 from stylenet.data.style import StyleSettings, load_style_images
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "PhotoData",
     "PhotoDataset",
     "SamplePhotos",
+    "ShardData",
     "StyleSettings",
     "load_style_images",
     "scan_photos",

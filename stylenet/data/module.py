@@ -30,6 +30,9 @@ class PhotoData(pl.LightningDataModule):
         dataset: What is drawn from; its photos are there after ``setup``.
     """
 
+    # In configs/data/: the choice that `check_data` lists the unusable files of data.root with.
+    _choice = "folder"
+
     def __init__(
         self,
         root: str,
@@ -60,7 +63,7 @@ class PhotoData(pl.LightningDataModule):
             raise StyleNetError("data.root is empty; set it to a folder of photos")
         check_number("data.batch_size", batch_size, minimum=1, integer=True)
         if workers is None:
-            workers = min(8, _cores())
+            workers = min(8, cores())
         check_number("data.workers", workers, minimum=0, integer=True)
         self.root = Path(str(root)).expanduser()  # data.root=2017 arrives as a number
         self.batch_size = batch_size
@@ -149,7 +152,8 @@ class PhotoData(pl.LightningDataModule):
         if used < self.batch_size or (tried >= _FEW and self._skipped > self._used):
             raise StyleNetError(
                 f"data.root={self.root}: {self._skipped} of the {tried} files tried were unusable; "
-                f"list them with: python scripts/check_data.py data=folder data.root={self.root}"
+                f"list them with: python scripts/check_data.py data={self._choice} "
+                f"data.root={self.root}"
             )
         assert batch.images is not None
         return batch.images
@@ -185,7 +189,7 @@ class PhotoData(pl.LightningDataModule):
         if not crops:
             raise StyleNetError(
                 f"data.root={self.root}: no usable photo among those tried; list them with: "
-                f"python scripts/check_data.py data=folder data.root={self.root}"
+                f"python scripts/check_data.py data={self._choice} data.root={self.root}"
             )
         return torch.stack(crops)
 
@@ -206,15 +210,20 @@ class CocoData(PhotoData):
         if not folder.is_dir():
             state = "holds no folder train2017" if self.root.is_dir() else "does not exist"
             raise StyleNetError(
-                f"COCO was asked for, but data.root={self.root} {state}: unpack COCO's "
-                f"train2017.zip there (see data/README.md), or set data.root or STYLENET_COCO to "
-                f"where it is, or train on photos of your own: data=folder data.root=PATH"
+                f"COCO was asked for, but data.root={self.root} {state}: python "
+                f"scripts/prepare_coco.py output={self.root} downloads train2017.zip and unpacks "
+                f"it there (see data/README.md), or set data.root or STYLENET_COCO to where it "
+                f"is, or train on photos of your own: data=folder data.root=PATH"
             )
         return folder
 
 
-def _cores() -> int:
-    """The cores that this process may use, which a scheduler may have made fewer."""
+def cores() -> int:
+    """Counts the cores that this process may use, which a scheduler may have made fewer.
+
+    Returns:
+        One at least.
+    """
     if hasattr(os, "sched_getaffinity"):  # Linux alone
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,5 +1,6 @@
 """Photos as training samples: decoded, cropped, flipped; the unusable ones replaced."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,6 +36,10 @@ class PhotoDataset(Dataset[Sample]):
     (seed, n). So the samples are the same for any number of workers and machines, and a run that
     resumes at sample n sees what it would have seen. Every photo comes once per round of
     ``len(photos)`` samples, in a new order each round.
+
+    Attributes:
+        open_photo: Opens a photo as :func:`stylenet.image.open_image` does, for photos that are no
+            files of their own; it has to be picklable.
     """
 
     def __init__(
@@ -70,6 +75,7 @@ class PhotoDataset(Dataset[Sample]):
         self.max_scale = max_scale
         self.min_size = min_size
         self.seed = seed
+        self.open_photo: Callable[[Path, int], Image.Image] = open_image
         self._round: tuple[int, np.ndarray] | None = None
 
     def __getitem__(self, n: int) -> Sample:
@@ -150,7 +156,7 @@ class PhotoDataset(Dataset[Sample]):
         Raises:
             StyleNetError: It is unusable.
         """
-        image = open_image(path, max(smallest, self.min_size))
+        image = self.open_photo(path, max(smallest, self.min_size))
         if min(image.size) < self.min_size:
             raise StyleNetError(
                 f"{path} is too small: {image.width}x{image.height}, "

@@ -3,20 +3,35 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from PIL import Image
+
 from stylenet.errors import StyleNetError
 from stylenet.files import reason, walk_files
 from stylenet.image import SUFFIXES, check_writable_suffix, load_picture, save_picture
+from stylenet.inference.settings import RepaintSettings
 from stylenet.inference.share import ALONE, Share
-from stylenet.inference.stylizer import Stylizer
+from stylenet.inference.stylizer import Progress, Stylizer
 
 
-def repaint_file(stylizer: Stylizer, source: Path, target: Path) -> None:
+def repaint_file(
+    stylizer: Stylizer,
+    source: Path,
+    target: Path,
+    settings: RepaintSettings | None = None,
+    mask: Image.Image | None = None,
+    quality: int | None = None,
+    progress: Progress | None = None,
+) -> None:
     """Repaints one picture; the result appears whole or not at all.
 
     Args:
         stylizer: What repaints.
         source: The picture.
         target: Where the result goes; its suffix chooses the format.
+        settings: See :meth:`Stylizer.repaint`.
+        mask: See :meth:`Stylizer.repaint`.
+        quality: See :func:`stylenet.image.save_picture`.
+        progress: See :meth:`Stylizer.repaint`.
 
     Raises:
         StyleNetError: The picture is unreadable, the target unwritable, or both are the same.
@@ -25,7 +40,8 @@ def repaint_file(stylizer: Stylizer, source: Path, target: Path) -> None:
     if target.exists() and source.exists() and target.samefile(source):
         raise StyleNetError(f"output={target} is the input itself; choose another name")
     try:
-        save_picture(stylizer.repaint(load_picture(source)), target)
+        picture = stylizer.repaint(load_picture(source), settings, mask, progress)
+        save_picture(picture, target, quality)
     except StyleNetError as error:
         if str(source) in str(error) or str(target) in str(error):
             raise
@@ -96,10 +112,9 @@ def plan_folder(
                 f"and name out, or repaint them one by one"
             )
         pairs[result] = source / relative
-    wanted = [
-        (photo, result) for result, photo in pairs.items() if overwrite or not result.is_file()
-    ]
-    return wanted, len(pairs) - len(wanted)
+    own = list(pairs.items())[share.rank :: share.world]
+    wanted = [(photo, result) for result, photo in own if overwrite or not result.is_file()]
+    return wanted, len(own) - len(wanted)
 
 
 def find_pictures(source: Path, target: Path) -> list[Path]:

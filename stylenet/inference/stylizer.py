@@ -1,143 +1,310 @@
 """A trained network, ready to repaint pictures."""
 
+import dataclasses
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from stylenet.checkpoint import ArtefactInfo, load_artefact
-from stylenet.errors import StyleNetError
-from stylenet.image import Picture, to_image, to_tensor, upright_picture
-from stylenet.networks import StyleNetwork
+from stylenet.errors import StyleNetError, check_number
+from stylenet.image import Picture
+from stylenet.inference.arrays import unpack
+from stylenet.inference.canvas import Canvas, ImageCanvas
+from stylenet.inference.finish import finish
+from stylenet.inference.memory import choose_tile, features_need_file, free_memory, peak_bytes
+from stylenet.inference.precision import choose_device, choose_dtype, with_convolutions_in
+from stylenet.inference.settings import RepaintSettings
+from stylenet.inference.tiles import can_be_tiled, repaint_tiled
+from stylenet.networks import StyleNetwork, build_network
+
+Progress = Callable[[int, int], None]
+
+# Pictures of one size go through the network together until they have so many pixels; more take
+# memory and save nothing.
+_BATCH = 2**20
 
 
 class Stylizer:
-    """Repaints pictures in the style of one network.
+    """Repaints pictures in the style of one network. Threads may share it.
 
     Attributes:
-        network: The network, in evaluation mode.
+        network: The network, in evaluation mode. May be replaced by one with the same weights.
         info: What its artefact says of it.
         device: Where it runs.
+        dtype: In what its convolutions compute.
 
     Example:
         >>> stylizer = Stylizer.load("runs/starry")  # doctest: +SKIP
-        >>> stylizer(Image.open("photo.jpg")).save("out.png")  # doctest: +SKIP
+        >>> stylizer(Image.open("photo.jpg"), strength=0.6).save("out.png")  # doctest: +SKIP
     """
 
-    def __init__(self, network: StyleNetwork, info: ArtefactInfo, device: str = "auto") -> None:
+    def __init__(
+        self, network: StyleNetwork, info: ArtefactInfo, device: str = "auto", dtype: str = "auto"
+    ) -> None:
         """Moves a network to where it is to run.
 
         Args:
             network: What repaints.
             info: What it is.
             device: ``auto`` (a GPU if there is one) or PyTorch's name of a device.
+            dtype: See :func:`stylenet.inference.precision.choose_dtype`.
 
         Raises:
-            StyleNetError: The device is unknown or not there.
+            StyleNetError: The device is unknown or not there, or the type unknown.
         """
         self.device = choose_device(device)
-        # Convolutions are up to six times as fast in this layout.
-        self.network = network.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.dtype = choose_dtype(dtype, self.device)
         self.info = info
+        self.network = network
+
+    @property
+    def network(self) -> StyleNetwork:
+        """The network as it was given, in float32."""
+        return self._network
+
+    @network.setter
+    def network(self, network: StyleNetwork) -> None:
+        # Convolutions are up to six times as fast in this layout.
+        self._network = network.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._running = with_convolutions_in(self._network, self.dtype)
 
     @classmethod
-    def load(cls, path: str | Path, device: str = "auto") -> "Stylizer":
+    def load(cls, path: str | Path, device: str = "auto", dtype: str = "auto") -> "Stylizer":
         """Reads an artefact.
 
         Args:
             path: A ``.safetensors`` file or a run folder.
             device: See the class.
+            dtype: See the class.
 
         Returns:
             The stylizer.
 
         Raises:
-            StyleNetError: See :func:`stylenet.checkpoint.load_artefact` and :func:`choose_device`.
+            StyleNetError: See :func:`stylenet.checkpoint.load_artefact` and the class.
         """
-        return cls(*load_artefact(path), device)
+        return cls(*load_artefact(path), device, dtype)
 
-    def __call__(self, image: Image.Image) -> Image.Image:
-        """Repaints an image.
+    @classmethod
+    def blend(cls, first: "Stylizer", second: "Stylizer", share: float = 0.5) -> "Stylizer":
+        """Makes a style between two, by a mean of the weights.
+
+        It looks well where one network was trained from the other (``init=...``). Networks trained
+        apart have nothing in common in their inner layers, and the middle of them is neither.
 
         Args:
-            image: Any mode; its EXIF orientation and colour profile are applied.
+            first: One style; its device and type are the result's.
+            second: The other one, of the same architecture.
+            share: How much of the second, from 0 to 1.
 
         Returns:
-            The repainted image, upright, in sRGB: mode RGB, or RGBA if the image has
-            transparency.
+            The stylizer between them, whose style is named ``first+second``.
 
         Raises:
-            StyleNetError: The image cannot be converted, or memory is short.
+            StyleNetError: The architectures differ, or the share is none.
         """
-        picture = self.repaint(upright_picture(image))
-        result = picture.rgb
-        if picture.alpha is not None:
-            result.putalpha(picture.alpha)
-        return result
+        check_number("share", share, minimum=0)
+        if share > 1:
+            raise StyleNetError(f"share={share} is not a number from 0 to 1")
+        one, other = first.network, second.network
+        if (one.name, one.arguments) != (other.name, other.arguments):
+            raise StyleNetError(
+                f"{first.info.style} is a {one.name} network of {one.arguments}, "
+                f"{second.info.style} a {other.name} network of {other.arguments}; "
+                f"only networks of the same architecture can be blended"
+            )
+        weights = other.state_dict()
+        mean = {
+            key: torch.lerp(value, weights[key].to(value), share)
+            if value.is_floating_point()
+            else value
+            for key, value in one.state_dict().items()
+        }
+        network = build_network(one.name, **one.arguments)
+        network.load_state_dict(mean)
+        style = f"{first.info.style}+{second.info.style}"
+        info = dataclasses.replace(first.info, style=style, description="")
+        dtype = str(first.dtype).removeprefix("torch.")
+        return cls(network, info, str(first.device), dtype)
 
-    def repaint(self, picture: Picture) -> Picture:
-        """Repaints a picture; its transparency stays.
+    def __call__(self, images: Any, progress: Progress | None = None, **settings: Any) -> Any:
+        """Repaints images; what comes back is of the kind that was given.
+
+        Args:
+            images: A PIL image of any mode (its EXIF orientation and colour profile are applied);
+                a NumPy array (H, W), (H, W, 3), (H, W, 4) or (N, H, W, 3); a tensor (3, H, W) or
+                (N, 3, H, W), on any device; arrays and tensors as uint8 or floats in [0, 1]; or a
+                list or tuple of these, of any sizes.
+            progress: See :meth:`repaint`.
+            **settings: See :class:`stylenet.inference.settings.RepaintSettings`.
+
+        Returns:
+            For a PIL image one that is upright and in sRGB, of mode RGB, or RGBA if it has
+            transparency; for arrays and tensors the same shape, type and device; for a list or a
+            tuple a list in the same order.
+
+        Raises:
+            StyleNetError: A setting is unknown or impossible, an image is of another kind, shape
+                or range, or memory is short.
+        """
+        known = [field.name for field in dataclasses.fields(RepaintSettings)]
+        unknown = sorted(set(settings) - set(known))
+        if unknown:
+            raise StyleNetError(
+                f"there is no setting {', '.join(unknown)}; the settings are {', '.join(known)}"
+            )
+        unpacked = unpack(images)
+        results = self._repaint(unpacked.canvases, RepaintSettings(**settings), None, progress)
+        return unpacked.pack(results)
+
+    def repaint(
+        self,
+        picture: Picture,
+        settings: RepaintSettings | None = None,
+        mask: Image.Image | None = None,
+        progress: Progress | None = None,
+    ) -> Picture:
+        """Repaints a picture; its transparency stays, and whatever else it carries.
 
         Args:
             picture: See :class:`stylenet.image.Picture`.
+            settings: How; by default wholly and at the picture's own size.
+            mask: Mode L, of the picture's size: white where it is to be repainted, black where it
+                is to stay, grey for between.
+            progress: Where the picture is tiled, called after each step with the number of steps
+                done and of all.
 
         Returns:
             A picture of the same size.
 
         Raises:
-            StyleNetError: Memory is short.
+            StyleNetError: The mask has another mode or size, or memory is short.
         """
-        return Picture(to_image(self.repaint_tensor(to_tensor(picture.rgb))), picture.alpha)
+        if mask is not None and mask.size != picture.rgb.size:
+            (width, height), (wanted, tall) = mask.size, picture.rgb.size
+            raise StyleNetError(
+                f"the mask has {width}x{height} pixels, the picture {wanted}x{tall}; "
+                f"resize the mask to the picture's size"
+            )
+        if mask is not None and mask.mode != "L":
+            raise StyleNetError(f"the mask is of mode {mask.mode}, expected L: mask.convert('L')")
+        canvas = ImageCanvas(picture.rgb)
+        (result,) = self._repaint([canvas], settings or RepaintSettings(), mask, progress)
+        assert isinstance(result, ImageCanvas)
+        return dataclasses.replace(picture, rgb=result.image)
 
     @torch.inference_mode()
     def repaint_tensor(self, images: Tensor) -> Tensor:
-        """Repaints a batch.
+        """Repaints a batch by the network alone.
 
         Args:
             images: RGB in [0, 1], shape (N, 3, H, W), any device.
 
         Returns:
-            The same shape and range, on the stylizer's device.
+            The same shape and range, float32, on the stylizer's device.
 
         Raises:
             StyleNetError: Memory is short.
         """
-        images = images.to(self.device, memory_format=torch.channels_last)
+        images = images.to(self.device, torch.float32, memory_format=torch.channels_last)
         try:
-            return self.network(images)
+            return self._running(images)
         except RuntimeError as error:
-            # CUDA's has a class of its own, MPS' and the CPU's have not.
-            if not any(sign in str(error) for sign in ("out of memory", "DefaultCPUAllocator")):
+            if not _is_shortage(error):
                 raise
-            height, width = images.shape[-2:]
-            raise StyleNetError(
-                f"{width}x{height} pixels need more memory than {self.device} has; "
-                f"use a smaller picture, or device=cpu"
-            ) from error
+            raise self._too_large(images.shape[-2], images.shape[-1]) from error
 
+    @torch.no_grad()  # what inference mode makes, a caller could not train with
+    def _repaint(
+        self,
+        photos: Sequence[Canvas],
+        settings: RepaintSettings,
+        mask: Image.Image | None,
+        progress: Progress | None,
+    ) -> list[Canvas]:
+        """Repaints canvases into new ones of the same kinds."""
+        works = [_at_size(photo, settings.size) for photo in photos]
+        results: list[Canvas | None] = [None] * len(works)
+        for batch in self._batches(works, settings.tile_side):
+            for place, painted in zip(
+                batch,
+                self._paint([works[i] for i in batch], settings.tile_side, progress),
+                strict=True,
+            ):
+                photo = photos[place]
+                if painted.size != photo.size:
+                    painted = painted.resized(*photo.size)
+                finish(photo, painted, settings, mask)
+                results[place] = painted
+        return [result for result in results if result is not None]
 
-def choose_device(name: str) -> torch.device:
-    """Finds the device that a user means.
+    def _tile(self, size: tuple[int, int], side: int | None) -> int:
+        """The side of the tiles for a picture of a size, 0 for the whole."""
+        if not can_be_tiled(self._running):
+            if side:
+                raise StyleNetError(
+                    f"a {self._running.name} network cannot be tiled; use tile=none"
+                )
+            return 0
+        need = peak_bytes(self._running, self.dtype)
+        return choose_tile(side, size, need, lambda: free_memory(self.device))
 
-    Args:
-        name: ``auto`` (CUDA, else Apple's MPS, else the CPU) or PyTorch's name of a device.
+    def _batches(self, works: Sequence[Canvas], side: int | None) -> list[list[int]]:
+        """Groups canvases of one size, as far as they are small."""
+        groups: dict[tuple[int, int], list[int]] = {}
+        for place, work in enumerate(works):
+            groups.setdefault(work.size, []).append(place)
+        batches = []
+        for (height, width), places in groups.items():
+            tiled = len(places) > 1 and self._tile((height, width), side)
+            count = 1 if tiled else max(1, _BATCH // (height * width))
+            batches += [places[i : i + count] for i in range(0, len(places), count)]
+        return batches
 
-    Returns:
-        The device.
+    def _paint(
+        self, works: list[Canvas], side: int | None, progress: Progress | None
+    ) -> list[Canvas]:
+        """Lets the network repaint canvases of one size."""
+        results = [work.blank() for work in works]
+        height, width = size = works[0].size
+        tile = self._tile(size, side) if len(works) == 1 else 0
+        if tile:
+            in_file = features_need_file(self._running, size, self.dtype)
+            try:
+                repaint_tiled(
+                    self._running, works[0], results[0], tile, self.device, progress, in_file
+                )
+            except RuntimeError as error:
+                if not _is_shortage(error):
+                    raise
+                raise self._too_large(height, width) from error
+            return results
+        whole = (0, 0, height, width)
+        painted = self.repaint_tensor(torch.cat([work.read(whole) for work in works]))
+        for result, one in zip(results, painted.split(1), strict=True):
+            result.write(whole, one)
+        return results
 
-    Raises:
-        StyleNetError: There is no such device.
-    """
-    there = ["cpu"]
-    if torch.backends.mps.is_available():
-        there.insert(0, "mps")
-    if torch.cuda.is_available():
-        there = ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count())), *there]
-    if name == "auto":
-        return torch.device(there[0])
-    if name not in there:
-        raise StyleNetError(
-            f"device={name} is not there; this machine has {', '.join(there)} (device=auto chooses)"
+    def _too_large(self, height: int, width: int) -> StyleNetError:
+        return StyleNetError(
+            f"{width}x{height} pixels need more memory than {self.device} has; "
+            f"use tile=512, a smaller size, or device=cpu"
         )
-    return torch.device(name)
+
+
+def _is_shortage(error: RuntimeError) -> bool:
+    # CUDA's has a class of its own, MPS' and the CPU's have not.
+    return any(sign in str(error) for sign in ("out of memory", "DefaultCPUAllocator"))
+
+
+def _at_size(photo: Canvas, size: int | None) -> Canvas:
+    """Brings a canvas to the shorter side that the network is to work at."""
+    height, width = photo.size
+    shorter = min(height, width)
+    if size is None or size == shorter:
+        return photo
+    return photo.resized(*(max(1, round(side * size / shorter)) for side in (height, width)))

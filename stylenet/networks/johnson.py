@@ -7,8 +7,6 @@ from stylenet.errors import check_choice, check_number
 from stylenet.networks.layers import ConvNorm, ResidualBlock, UpsampleConv, pad_to_multiple
 from stylenet.networks.registry import StyleNetwork, register_network
 
-# Two convolutions of stride 2.
-_STRIDE = 4
 # The stem's 9x9 kernel reflects 4 pixels, so it needs 5; the next multiple of the stride is 8.
 _SMALLEST = 8
 
@@ -23,7 +21,15 @@ class JohnsonNetwork(StyleNetwork):
     instance for batch normalisation (Ulyanov et al. 2016), nearest upsampling + convolution for
     the transposed convolutions (Odena et al. 2016), and reflection padding in every convolution
     instead of once at the start. 1.68 million parameters at the default size.
+
+    Attributes:
+        stride: Pixels a cell of the features between the stages: two convolutions of stride 2.
+        reach: How many cells around its own each stage looks at, at most. Down: (4 + 1 + 2) / 4
+            of them; a residual block: 2; up and head: 1/2 + 1/4 + 4/4.
     """
+
+    stride = 4
+    reach = 2
 
     def __init__(
         self, width: int = 32, blocks: int = 5, norm: str = "instance", output: str = "tanh"
@@ -67,15 +73,41 @@ class JohnsonNetwork(StyleNetwork):
         Returns:
             RGB in [0, 1], the same shape.
         """
-        height, width = images.shape[-2:]
-        # (N, 3, H, W) -> (N, 3, H', W'), both sides multiples of 4 -> [-1, 1]
-        x = pad_to_multiple(images, _STRIDE, _SMALLEST) * 2 - 1
-        x = self.down(x)  # (N, 4 width, H'/4, W'/4)
-        x = self.residual(x)
-        x = self.up(x)  # (N, width, H', W')
-        # Back to the input's type: under autocast the head gives bfloat16, whose steps below 1 are
-        # as coarse as a byte's.
-        x = self.head(x)[..., :height, :width].to(images.dtype)
+        x = self.down(self.enter(images))  # (N, 4 width, H'/4, W'/4)
+        x = self.up(self.residual(x))  # (N, width, H', W')
+        x = self.head(x)
+        return self.leave(x[..., : images.shape[-2], : images.shape[-1]].to(images.dtype))
+
+    def enter(self, images: Tensor) -> Tensor:
+        """Brings images into the form that the first of the stages takes.
+
+        Args:
+            images: RGB in [0, 1], shape (N, 3, H, W), any H and W from 1.
+
+        Returns:
+            In [-1, 1], shape (N, 3, H', W'), both sides multiples of ``stride``.
+        """
+        return pad_to_multiple(images, self.stride, _SMALLEST) * 2 - 1
+
+    def stages(self) -> list[nn.Module]:
+        """Cuts the network where its features are small, for pictures larger than memory.
+
+        Returns:
+            Modules that follow each other: down to features of shape (N, 4 width, H'/4, W'/4), the
+            residual blocks, and up to what :meth:`leave` takes, (N, 3, H', W').
+        """
+        return [self.down, *self.residual, nn.Sequential(*self.up, self.head)]
+
+    def leave(self, x: Tensor) -> Tensor:
+        """Makes images of what the last of the stages gives.
+
+        Args:
+            x: Shape (N, 3, H, W). In the input's type: under autocast the head gives bfloat16,
+                whose steps below 1 are as coarse as a byte's.
+
+        Returns:
+            RGB in [0, 1] (while training a linear output may leave it), the same shape.
+        """
         if self.output == "linear":
             return x if self.training else x.clamp(0, 1)
         # Johnson's scaled tanh, its scale set so that the whole of [0, 1] is reached and no more.

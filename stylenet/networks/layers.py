@@ -1,5 +1,6 @@
 """The blocks that networks are made of."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -151,9 +152,30 @@ def pad_to_multiple(images: Tensor, multiple: int, minimum: int) -> Tensor:
         Shape (N, C, H', W') with the image in the upper left corner.
     """
     height, width = images.shape[-2:]
+    if torch.compiler.is_compiling():
+        return _pad_by_index(images, multiple, minimum)
     down = max(minimum, -(-height // multiple) * multiple) - height
     right = max(minimum, -(-width // multiple) * multiple) - width
     if down == 0 and right == 0:
         return images
     mode = "reflect" if down < height and right < width else "replicate"
     return F.pad(images, (0, right, 0, down), mode=mode)
+
+
+def _pad_by_index(images: Tensor, multiple: int, minimum: int) -> Tensor:
+    """The same as a choice of rows and columns: no branch on the size, so one graph for all."""
+    sides = list(images.shape[-2:])
+    # Sums before the division: runtimes round negative quotients to zero, Python does not.
+    padded = [torch.sym_max(minimum, (n + multiple - 1) // multiple * multiple) for n in sides]
+    reflects = torch.scalar_tensor(True, dtype=torch.bool)
+    for side, whole in zip(sides, padded, strict=True):
+        reflects = reflects & (torch.scalar_tensor(whole - side) < torch.scalar_tensor(side))
+    for dim, side, whole in zip((-2, -1), sides, padded, strict=True):
+        place = torch.arange(whole)
+        beyond = torch.where(
+            reflects, 2 * (side - 1) - place, torch.full_like(place, 1) * (side - 1)
+        )
+        images = images.index_select(
+            dim, torch.where(place < side, place, beyond).to(images.device)
+        )
+    return images

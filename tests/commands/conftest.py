@@ -13,9 +13,12 @@ from PIL import Image
 from stylenet.cli import (
     check_data,
     contact_sheet,
+    export,
     import_checkpoint,
     infer,
+    make_shards,
     paint_styles,
+    prepare_coco,
     ship_network,
     train,
 )
@@ -26,8 +29,11 @@ MAINS = {
     "infer": infer.main,
     "check_data": check_data.main,
     "contact_sheet": contact_sheet.main,
+    "export": export.main,
     "import_checkpoint": import_checkpoint.main,
+    "make_shards": make_shards.main,
     "paint_styles": paint_styles.main,
+    "prepare_coco": prepare_coco.main,
     "ship_network": ship_network.main,
 }
 

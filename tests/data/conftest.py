@@ -1,10 +1,16 @@
 import io
+import shutil
 import struct
 import zlib
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from stylenet.data.manifest import ShardSettings
+from stylenet.data.sharding import ShardMaker
 
 
 @pytest.fixture(autouse=True)
@@ -61,3 +67,51 @@ def bad_files():
         "truncated.jpg": jpeg[: len(jpeg) // 2],
         "truncated.png": png[: len(png) // 2],
     }
+
+
+@contextmanager
+def no_large_files(limit):
+    """Files end at a size, as they would on a full disk; the system does refuse to write."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+# Shards
+
+PER_SHARD = 4
+
+
+@pytest.fixture(scope="session")
+def jpegs(tmp_path_factory):
+    """Ten JPEG photos, small enough to go in as they are."""
+    folder = tmp_path_factory.mktemp("jpegs")
+    random = np.random.default_rng(0)
+    for i in range(10):
+        place = folder / "even" if i % 2 == 0 else folder
+        place.mkdir(exist_ok=True)
+        small = Image.fromarray(random.integers(0, 256, (6, 6, 3), dtype=np.uint8))
+        small.resize((20 + i, 24), Image.Resampling.BICUBIC).save(place / f"{i}.jpg")
+    return folder
+
+
+def make(photos, output, workers=0, size=24, quality=90, per_shard=PER_SHARD):
+    maker = ShardMaker(Path(photos), Path(output), ShardSettings(size, quality, per_shard))
+    return list(maker.make(workers))
+
+
+@pytest.fixture(scope="session")
+def shards(jpegs, tmp_path_factory):
+    output = tmp_path_factory.mktemp("shards")
+    assert make(jpegs, output) == [None] * 10
+    return output
+
+
+@pytest.fixture
+def copy(shards, tmp_path):
+    shutil.copytree(shards, tmp_path / "copy")
+    return tmp_path / "copy"

@@ -46,6 +46,7 @@ def test_shares_are_complete_and_disjoint_whatever_is_done_meanwhile(tmp_path):
         return plan_folder(source, target, lambda path: path.name, False, Share(rank, 3))[0]
 
     first = plan(0)
+    assert len(first) == 4
     for _, result in first:  # done before the others even look
         result.write_bytes(b"done")
     taken = [photo for pairs in (first, plan(1), plan(2)) for photo, _ in pairs]

@@ -1,5 +1,7 @@
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +10,8 @@ from PIL import Image
 
 from stylenet.checkpoint import ArtefactInfo, save_artefact
 from stylenet.errors import StyleNetError
-from stylenet.inference import Stylizer
+from stylenet.image import Picture
+from stylenet.inference import RepaintSettings, Stylizer
 from stylenet.networks import StyleNetwork, build_network
 
 INFO = ArtefactInfo("test", 1)
@@ -17,7 +20,7 @@ INFO = ArtefactInfo("test", 1)
 @pytest.fixture(scope="module")
 def stylizer():
     torch.manual_seed(0)
-    return Stylizer(build_network("johnson", width=4, blocks=1), INFO, "cpu")
+    return Stylizer(build_network("johnson", width=4, blocks=1), INFO, "cpu", "float32")
 
 
 def image(mode, width=13, height=9, seed=0):
@@ -108,7 +111,7 @@ def test_a_batch_is_repainted_picture_by_picture(stylizer):
 
 def test_a_loaded_artefact_repaints_like_the_network_saved(stylizer, tmp_path):
     save_artefact(tmp_path / "run" / "test.safetensors", stylizer.network, INFO)
-    loaded = Stylizer.load(tmp_path / "run", device="cpu")
+    loaded = Stylizer.load(tmp_path / "run", device="cpu", dtype="float32")
     assert loaded.info == INFO
     assert loaded.device == torch.device("cpu")
     assert_same_image(loaded(image("RGB")), stylizer(image("RGB")))
@@ -184,3 +187,186 @@ def test_inference_needs_neither_trainer_nor_encoder_nor_configs():
     assert "stylenet.inference.stylizer" in loaded
     heavy = ("pytorch_lightning", "hydra", "omegaconf", "tensorboard", "stylenet.perceptual")
     assert not loaded.intersection([*heavy, "stylenet.training", "stylenet.data", "stylenet.cli"])
+
+
+def array(*shape, dtype=np.uint8, seed=0):
+    pixels = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+    return pixels if dtype == np.uint8 else (pixels / 255).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(9, 13), (9, 13, 3), (9, 13, 4), (2, 9, 13, 3), (0, 9, 13, 3)])
+def test_an_array_comes_back_as_it_was_given(stylizer, shape, dtype):
+    given = array(*shape, dtype=dtype)
+    before = given.copy()
+    result = stylizer(given)
+    assert (result.shape, result.dtype) == (given.shape, given.dtype)
+    assert np.array_equal(given, before)
+    scale = 1 if dtype == np.uint8 else 255
+    if len(shape) == 3:
+        expected = np.asarray(stylizer(Image.fromarray(array(*shape)[..., :3])), dtype=float)
+        assert np.abs(result[..., :3] * float(scale) - expected).max() <= 1
+        assert np.array_equal(result[..., 3:], given[..., 3:])
+    elif len(shape) == 2:
+        expected = np.asarray(stylizer(Image.fromarray(array(*shape))).convert("L"), dtype=float)
+        assert np.abs(result * float(scale) - expected).max() <= 1.5
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(3, 9, 13), (2, 3, 9, 13), (0, 3, 9, 13)])
+def test_a_tensor_comes_back_as_it_was_given(stylizer, shape, dtype):
+    images = torch.from_numpy(array(*shape))
+    given = images if dtype == torch.uint8 else (images / 255).to(dtype)
+    result = stylizer(given)
+    assert (result.shape, result.dtype, result.device) == (given.shape, dtype, given.device)
+    if len(given):
+        batch = (images / 255).view(-1, *shape[-3:])
+        expected = stylizer.repaint_tensor(batch).view(shape)
+        scale = 255 if dtype == torch.uint8 else 1
+        assert float((result.double() / scale - expected).abs().max()) < 0.003
+    if dtype.is_floating_point:  # and what comes back may go on into a training
+        (result * torch.ones((), dtype=dtype, requires_grad=True)).sum().backward()
+
+
+def test_a_list_of_anything_comes_back_in_order(stylizer):
+    given = [image("RGB"), array(9, 13, 3), image("RGBA", 7, 5), torch.rand(3, 6, 6), image("RGB")]
+    results = stylizer(tuple(given), strength=0.5)
+    assert [type(one) for one in results] == [type(one) for one in given]
+    for result, one in zip(results, given, strict=True):
+        alone = np.asarray(stylizer(one, strength=0.5), dtype=float)
+        assert np.abs(np.asarray(result, dtype=float) - alone).max() <= 1
+    assert stylizer([]) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (array(4, 4, 2), r"shape \(4, 4, 2\); expected a PIL image"),
+        (array(4), r"shape \(4,\)"),
+        (array(2, 4, 4, 4), r"shape \(2, 4, 4, 4\)"),
+        (array(0, 4, 3), r"at least one pixel"),
+        (array(4, 4).astype(np.int64), "array of int64, expected uint8 or floats"),
+        (array(4, 4).astype(np.float32), r"floats from .* expected \[0, 1\]; divide by 255"),
+        (np.full((4, 4), np.nan), "floats from nan"),
+        (torch.rand(4, 4), r"tensor of shape \(4, 4\)"),
+        (torch.rand(4, 4, 3), r"tensor of shape \(4, 4, 3\)"),
+        (torch.ones(3, 4, 4, dtype=torch.int32), "tensor of torch.int32"),
+        (torch.ones(3, 4, 4) * 2, "floats from 2 to 2"),
+        ("photo.jpg", "got a str; expected a PIL image"),
+        ([None], "got a NoneType"),
+    ],
+)
+def test_what_is_no_picture_is_refused_in_one_line(stylizer, given, message):
+    with pytest.raises(StyleNetError, match=message) as error:
+        stylizer(given)
+    assert "\n" not in str(error.value)
+
+
+def test_an_unknown_setting_lists_the_known(stylizer):
+    with pytest.raises(
+        StyleNetError, match=r"no setting colour; .* size, strength, preserve_color"
+    ):
+        stylizer(image("RGB"), colour=True)
+
+
+@pytest.mark.parametrize("strength", [0, 0.3, 1])
+def test_strength_mixes_with_the_photo(stylizer, strength):
+    photo = image("RGB")
+    old, new = np.asarray(photo, dtype=float), np.asarray(stylizer(photo), dtype=float)
+    mixed = np.asarray(stylizer(photo, strength=strength), dtype=float)
+    assert np.abs(mixed - (old + (new - old) * strength)).max() <= (0.51 if strength % 1 else 0)
+
+
+def test_a_mask_says_where(stylizer):
+    picture = Picture(image("RGB"), image("L", seed=1))
+    mask = image("L", seed=2)
+    old = np.asarray(picture.rgb, dtype=float)
+    new = np.asarray(stylizer.repaint(picture).rgb, dtype=float)
+    result = stylizer.repaint(picture, RepaintSettings(strength=0.5), mask)
+    share = np.asarray(mask, dtype=float)[..., None] / 255 * 0.5
+    assert np.abs(np.asarray(result.rgb) - (old + (new - old) * share)).max() <= 0.51
+    assert_same_image(result.alpha, picture.alpha)
+
+
+def test_a_mask_that_does_not_fit_is_refused(stylizer):
+    picture = Picture(image("RGB"))
+    with pytest.raises(StyleNetError, match="mask has 4x5 pixels, the picture 13x9"):
+        stylizer.repaint(picture, mask=Image.new("L", (4, 5)))
+    with pytest.raises(StyleNetError, match="mask is of mode RGB, expected L"):
+        stylizer.repaint(picture, mask=Image.new("RGB", (13, 9)))
+
+
+@pytest.mark.parametrize("size", [16, 64])
+def test_the_network_works_at_the_size_asked_for(stylizer, size):
+    photo = image("RGB", 48, 32)
+    small = photo.resize((size * 3 // 2, size), Image.Resampling.BICUBIC)
+    expected = stylizer(small).resize(photo.size, Image.Resampling.BICUBIC)
+    assert_same_image(stylizer(photo, size=size), expected)
+    scaled = stylizer(np.asarray(photo), size=size)
+    assert np.abs(scaled.astype(float) - np.asarray(expected)).mean() < 2
+
+
+@pytest.mark.parametrize("colour", ["luminance", "histogram", "statistics"])
+def test_colours_of_the_photo_are_kept(stylizer, colour):
+    photo = array(40, 50, 3) // np.array([4, 2, 1], np.uint8)  # bluish
+    old, new, kept = (
+        pixels.astype(float).reshape(-1, 3)
+        for pixels in (photo, stylizer(photo), stylizer(photo, preserve_color=colour))
+    )
+    tint, before, after = (p.mean(0) - p.mean() for p in (old, new, kept))
+    far = np.abs(before - tint).max()
+    assert far > 25
+    # Clipping at 0 and 255 takes something away where only the luminance is replaced.
+    assert np.abs(after - tint).max() < (far / 1.5 if colour == "luminance" else 5)
+
+
+def test_threads_may_share_a_stylizer(stylizer):
+    photos = [image("RGB", 20 + i % 3, 24, seed=i) for i in range(12)]
+    expected = [stylizer(photo, preserve_color="statistics") for photo in photos]
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda p: stylizer(p, preserve_color="statistics"), photos))
+    for result, one in zip(results, expected, strict=True):
+        assert_same_image(result, one)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_fast_arithmetic_looks_the_same(stylizer, dtype):
+    fast = Stylizer(stylizer.network, INFO, "cpu", dtype)
+    photo = image("RGB", 64, 48)
+    new, old = (np.asarray(one(photo), dtype=float) for one in (fast, stylizer))
+    assert 0 < np.abs(new - old).mean() < 1.5
+    assert all(p.dtype == torch.float32 for p in fast.network.parameters())
+
+
+def test_an_unknown_type_lists_the_known(stylizer):
+    with pytest.raises(StyleNetError, match="dtype=half is unknown; choose one of auto, float32"):
+        Stylizer(stylizer.network, INFO, "cpu", "half")
+
+
+@pytest.mark.parametrize("share", [0, 0.25, 1])
+def test_a_blend_has_the_mean_of_the_weights(stylizer, share):
+    torch.manual_seed(1)
+    second = Stylizer(build_network("johnson", width=4, blocks=1), replace(INFO, style="b"), "cpu")
+    between = Stylizer.blend(stylizer, second, share)
+    assert between.info.style == "test+b"
+    ends = zip(stylizer.network.parameters(), second.network.parameters(), strict=True)
+    for mean, (one, other) in zip(between.network.parameters(), ends, strict=True):
+        torch.testing.assert_close(mean, one * (1 - share) + other * share)
+    if share == 0:
+        assert_same_image(between(image("RGB")), stylizer(image("RGB")))
+
+
+def test_only_networks_of_one_architecture_are_blended(stylizer):
+    other = Stylizer(build_network("johnson", width=4, blocks=2), INFO, "cpu")
+    with pytest.raises(StyleNetError, match="only networks of the same architecture"):
+        Stylizer.blend(stylizer, other)
+    with pytest.raises(StyleNetError, match="share=2 is not a number from 0 to 1"):
+        Stylizer.blend(stylizer, stylizer, 2)
+
+
+def test_a_network_without_stages_cannot_be_tiled():
+    network = Failing(lambda: None)
+    network.name = "failing"
+    stylizer = Stylizer(network, INFO, "cpu")
+    with pytest.raises(StyleNetError, match="cannot be tiled; use tile=none"):
+        stylizer(image("RGB"), tile=256)

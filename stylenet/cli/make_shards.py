@@ -1,0 +1,51 @@
+"""The command that packs a folder of photos into shards."""
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+from tqdm import tqdm
+
+from stylenet.cli.app import run
+from stylenet.data.manifest import Manifest, ShardSettings
+from stylenet.data.module import cores
+from stylenet.data.sharding import ShardMaker
+from stylenet.errors import check_number
+
+
+def main() -> None:
+    """Runs ``scripts/make_shards.py``."""
+    run(make_shards, "make_shards")
+
+
+def make_shards(config: DictConfig) -> None:
+    """Makes the shards that are missing and says what there is.
+
+    Args:
+        config: configs/make_shards.yaml, composed.
+
+    Raises:
+        StyleNetError: A setting is impossible, the photos cannot be found, the output holds
+            something else or cannot be written.
+    """
+    settings = ShardSettings(config.size, config.quality, config.per_shard)
+    workers = cores() if config.workers is None else config.workers
+    check_number("workers", workers, minimum=0, integer=True)
+    photos, output = (Path(str(path)).expanduser() for path in (config.input, config.output))
+    maker = ShardMaker(photos, output, settings)
+    with tqdm(
+        maker.make(workers),
+        total=maker.total,
+        initial=maker.total - maker.remaining,
+        unit="photo",
+        dynamic_ncols=True,
+    ) as verdicts:
+        for verdict in verdicts:
+            if verdict is not None:
+                verdicts.write(f"left out: {' '.join(verdict.split())}")
+    shards = Manifest.read(output).shards or []
+    kept = sum(shard.count for shard in shards)
+    print(
+        f"{kept:,} of {maker.total:,} photos in {len(shards):,} shards "
+        f"({sum(shard.bytes for shard in shards) / 1e9:.2f} GB), {maker.total - kept:,} left out"
+    )
+    print(f"train: python scripts/train.py style=starry data=shards data.root={output}")

@@ -1,0 +1,102 @@
+"""Pictures as networks read and write them, a piece at a time, in whatever they are stored."""
+
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from stylenet.image import to_image, to_tensor
+
+# Top, left, bottom, right, in pixels; the last two excluded.
+Box = tuple[int, int, int, int]
+
+
+class Canvas(Protocol):
+    """A picture that is read and written by pieces."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+
+    def read(self, box: Box) -> Tensor:
+        """Gets a piece as float RGB in [0, 1], shape (1, 3, h, w)."""
+
+    def write(self, box: Box, piece: Tensor) -> None:
+        """Puts a piece, as it was read, in its place."""
+
+    def blank(self) -> "Canvas":
+        """Makes an empty canvas of the same kind and size."""
+
+    def resized(self, height: int, width: int) -> "Canvas":
+        """Makes a copy of another size."""
+
+
+class ImageCanvas:
+    """A Pillow image of mode RGB."""
+
+    def __init__(self, image: Image.Image) -> None:
+        self.image = image
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.image.height, self.image.width
+
+    def read(self, box: Box) -> Tensor:
+        """See :class:`Canvas`."""
+        top, left, bottom, right = box
+        return to_tensor(self.image.crop((left, top, right, bottom)))
+
+    def write(self, box: Box, piece: Tensor) -> None:
+        """See :class:`Canvas`; rounds to bytes."""
+        self.image.paste(to_image(piece), (box[1], box[0]))
+
+    def blank(self) -> "ImageCanvas":
+        """See :class:`Canvas`."""
+        return ImageCanvas(Image.new("RGB", self.image.size))
+
+    def resized(self, height: int, width: int) -> "ImageCanvas":
+        """See :class:`Canvas`."""
+        return ImageCanvas(self.image.resize((width, height), Image.Resampling.BICUBIC))
+
+
+class TensorCanvas:
+    """A tensor of shape (3, H, W): bytes, or floats in [0, 1]."""
+
+    def __init__(self, pixels: Tensor) -> None:
+        self.pixels = pixels
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.pixels.shape[-2], self.pixels.shape[-1]
+
+    def read(self, box: Box) -> Tensor:
+        """See :class:`Canvas`; at least float32."""
+        top, left, bottom, right = box
+        piece = self.pixels[None, :, top:bottom, left:right]
+        if piece.dtype == torch.uint8:
+            return piece.float() / 255
+        return piece if piece.dtype == torch.float64 else piece.float()
+
+    def write(self, box: Box, piece: Tensor) -> None:
+        """See :class:`Canvas`; clamps, and rounds where bytes are stored."""
+        top, left, bottom, right = box
+        piece = piece[0].clamp(0, 1)
+        if self.pixels.dtype == torch.uint8:
+            piece = (piece * 255).round()
+        self.pixels[:, top:bottom, left:right] = piece.to(self.pixels)
+
+    def blank(self) -> "TensorCanvas":
+        """See :class:`Canvas`."""
+        return TensorCanvas(torch.empty_like(self.pixels))
+
+    def resized(self, height: int, width: int) -> "TensorCanvas":
+        """See :class:`Canvas`."""
+        whole = self.read((0, 0, *self.size))
+        scaled = F.interpolate(whole, (height, width), mode="bicubic", antialias=True)
+        result = TensorCanvas(self.pixels.new_empty(3, height, width))
+        result.write((0, 0, height, width), scaled)
+        return result

@@ -1,0 +1,108 @@
+"""PyAV, and what is to be known of its encoders and formats."""
+
+import io
+from contextlib import suppress
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from stylenet.errors import StyleNetError
+
+if TYPE_CHECKING:
+    from av.stream import Stream
+
+# Read by the widest range of players and devices.
+USUAL = "libx264"
+
+
+def import_av() -> ModuleType:
+    """Imports PyAV, when a film is asked for and not before.
+
+    Returns:
+        The module ``av``.
+
+    Raises:
+        StyleNetError: It is not installed.
+    """
+    try:
+        import av
+    except ImportError as error:
+        raise StyleNetError("films need PyAV, which is not installed: pip install av") from error
+    return av
+
+
+def usual_codec(format_name: str, meant_for: str) -> str:
+    """Chooses an encoder: H.264 where the format has it, else what the format is for.
+
+    Args:
+        format_name: FFmpeg's name of the format.
+        meant_for: The codec that FFmpeg names as the format's default.
+
+    Returns:
+        FFmpeg's name of the encoder.
+    """
+    av = import_av()
+    for name in (USUAL, "h264"):  # some builds have another encoder of H.264
+        with suppress(Exception), av.open(io.BytesIO(), "w", format=format_name) as trial:
+            trial.add_stream(name, rate=25)
+            return name
+    return {"vp9": "libvpx-vp9", "vp8": "libvpx", "av1": "libsvtav1"}.get(meant_for, meant_for)
+
+
+def check_codec(name: str) -> None:
+    """Refuses what is no encoder of pictures here.
+
+    Args:
+        name: FFmpeg's name of the encoder.
+
+    Raises:
+        StyleNetError: There is none of this name.
+    """
+    av = import_av()
+    try:
+        if av.Codec(name, "w").type == "video":
+            return
+    except ValueError:
+        pass
+    known = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "mpeg4", "ffv1")
+    there = [name for name in known if name in av.codecs_available]
+    raise StyleNetError(
+        f"codec={name} is no video encoder of this PyAV; it has {', '.join(there)} and others"
+    )
+
+
+def quality_options(name: str, quality: float) -> dict[str, str]:
+    """Says how an encoder is told the quality: by a rate factor, or else by a fixed quantiser.
+
+    Args:
+        name: FFmpeg's name of the encoder.
+        quality: On the scale of H.264's constant rate factor.
+
+    Returns:
+        Options for the encoder.
+    """
+    if name.startswith(("libx26", "libvpx", "libsvtav1", "libaom")):
+        return {"crf": f"{quality:g}"}
+    # What x264 calls qp2qscale (ratecontrol.c) leads from its scale to that of MPEG-4 and JPEG,
+    # which has whole steps from 1 to 31. Lossless encoders ignore it.
+    scale = str(round(min(31.0, max(1.0, 0.85 * 2 ** ((quality - 12) / 6)))))
+    return {"qmin": scale, "qmax": scale}
+
+
+def stream_fits(stream: "Stream", format_name: str) -> bool:
+    """Finds out whether a format can hold a stream, by trying: FFmpeg's lists have gaps.
+
+    Args:
+        stream: Of an open film.
+        format_name: FFmpeg's name of the format.
+
+    Returns:
+        Whether it can.
+    """
+    av = import_av()
+    try:
+        with av.open(io.BytesIO(), "w", format=format_name) as trial:
+            trial.add_stream_from_template(stream)
+            trial.start_encoding()
+    except Exception:
+        return False
+    return True

@@ -1,0 +1,240 @@
+"""Writing films: frames encoded, everything else copied from the film that they came from."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from stylenet.errors import StyleNetError, first_line
+from stylenet.files import reason
+from stylenet.inference.film_codecs import (
+    USUAL,
+    check_codec,
+    import_av,
+    quality_options,
+    stream_fits,
+    usual_codec,
+)
+from stylenet.inference.film_picture import SCALING
+from stylenet.inference.film_reader import FilmFrame, FilmReader
+
+if TYPE_CHECKING:
+    import av
+    from av.container import OutputContainer
+    from av.stream import Stream
+    from av.video.stream import VideoStream
+
+# Of the film as a whole; what a muxer writes by itself, or what was true of the source's coding.
+_OWN_METADATA = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
+# Of the picture's stream; Matroska's statistics, for one, are no longer true.
+_KEPT_METADATA = frozenset({"language", "title", "handler_name", "comment", "timecode"})
+# All players know 4:2:0. The rest is for odd sizes, which H.264 and H.265 cannot halve.
+_PIXEL_FORMATS = ("yuv420p", "yuv444p")
+
+
+class FilmWriter:
+    """Writes a film that has the times, the sound, the colours and the titles of another.
+
+    Usable from one thread at a time. The file is complete after :meth:`close` only.
+
+    Attributes:
+        codec: The name of the encoder in use.
+        left_out: Streams of the source that the target's format cannot hold, in words.
+    """
+
+    def __init__(
+        self, path: Path, target: Path, source: FilmReader, codec: str | None, quality: float
+    ) -> None:
+        """Opens the file and its streams.
+
+        Args:
+            path: What to write to.
+            target: Where the film goes in the end, for messages.
+            source: The film that the frames come from.
+            codec: Name of an encoder; ``None`` for H.264, or what the format is for.
+            quality: See :class:`stylenet.inference.film.FilmSettings`.
+
+        Raises:
+            StyleNetError: The format, the encoder or their combination is impossible, or the
+                format cannot hold the sound.
+        """
+        av = import_av()
+        self._source, self._target = source, target
+        with self._errors("its suffix names no format for films, expected .mp4, .mkv or .mov"):
+            self._container: OutputContainer = av.open(f"file:{path}", "w")
+        self._format = self._container.format.name
+        try:
+            if self._format.startswith("image2"):
+                raise StyleNetError(
+                    f"output={target} would be a picture, but the input is a film; "
+                    f"expected .mp4, .mkv or .mov"
+                )
+            self._open_picture(codec, quality)
+            self._open_copies()
+            self._copy_metadata()
+            with self._errors(f"{self._format} cannot hold the film"):
+                self._container.start_encoding()
+        except BaseException:
+            self.close(complete=False)
+            raise
+        self._durations: dict[int, int] = {}
+
+    def write(self, item: "FilmFrame | av.Packet") -> None:
+        """Encodes a frame, or copies a packet of another stream.
+
+        Args:
+            item: A frame of the source's size, or a packet as :class:`FilmReader` yields it.
+
+        Raises:
+            StyleNetError: It cannot be encoded or written.
+        """
+        import av
+
+        with self._errors("it could not be encoded"):
+            if not isinstance(item, FilmFrame):
+                copy = self._copies.get(item.stream.index)
+                if copy is not None:
+                    item.stream = copy
+                    self._container.mux(item)
+                return
+            frame = av.VideoFrame.from_ndarray(item.pixels, "rgb24")
+            frame = self._scaler.reformat(
+                frame, format=self._pixel_format, interpolation=SCALING, **self._from_rgb
+            )
+            frame.pts, frame.time_base = item.pts, self._source.time_base
+            self._durations[item.pts] = item.duration
+            self._mux(self._stream.encode(frame))
+
+    def close(self, complete: bool = True) -> None:
+        """Encodes what waits, and closes the file.
+
+        Args:
+            complete: ``False`` to close it as it is, after an error.
+
+        Raises:
+            StyleNetError: The end cannot be written.
+        """
+        if not complete:
+            with suppress(Exception):
+                self._container.close()
+            return
+        try:
+            with self._errors("its end could not be encoded"):
+                self._mux(self._stream.encode(None))
+        finally:
+            with self._errors("its end could not be written"):
+                self._container.close()
+
+    def _open_picture(self, codec: str | None, quality: float) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        source = self._source
+        self.codec = codec or usual_codec(self._format, self._container.default_video_codec)
+        check_codec(self.codec)
+        self._pixel_format = self._choose_pixel_format()
+        with self._errors(f"{self._format} does not take codec={self.codec}"):
+            stream = self._container.add_stream(self.codec, rate=source.rate)
+        self._stream = cast("VideoStream", stream)
+        context = self._stream.codec_context
+        self._set_up(context, self._pixel_format)
+        self._stream.time_base = source.time_base
+        options = quality_options(self.codec, quality)
+        if self.codec == "libx265":
+            options["x265-params"] = "log-level=error"  # it writes to stderr past FFmpeg
+            if self._format in ("mp4", "mov"):
+                context.codec_tag = "hvc1"  # the one of two that Apple's players take
+        context.options = options
+        colors = source.colors
+        self._from_rgb: dict[str, Any] = {}
+        if self._pixel_format.startswith("yuv"):
+            self._from_rgb = colors.from_rgb()
+            context.color_range, context.colorspace = colors.range, colors.space
+            context.color_primaries, context.color_trc = colors.primaries, colors.transfer
+        self._scaler = VideoReformatter()
+        with self._errors(f"codec={self.codec} cannot encode it"):
+            context.open()
+
+    def _choose_pixel_format(self) -> str:
+        """The first format that the encoder takes for frames of this size."""
+        import av
+
+        known = [f.name for f in av.Codec(self.codec, "w").video_formats or []]
+        formats = [f for f in _PIXEL_FORMATS if f in known] or known[:1] or ["yuv420p"]
+        for pixel_format in formats:
+            trial = av.CodecContext.create(self.codec, "w")
+            self._set_up(trial, pixel_format)
+            if self.codec == "libx265":
+                trial.options = {"x265-params": "log-level=none"}
+            try:
+                trial.open()
+            except Exception as error:
+                problem = error
+            else:
+                return pixel_format
+        source = self._source
+        raise StyleNetError(
+            f"codec={self.codec} cannot encode {source.width}x{source.height} pixels "
+            f"({getattr(problem, 'strerror', None) or first_line(problem)}); use codec={USUAL}"
+        )
+
+    def _set_up(self, context: Any, pixel_format: str) -> None:
+        source = self._source
+        context.width, context.height = source.width, source.height
+        context.pix_fmt = pixel_format
+        context.time_base, context.framerate = source.time_base, source.rate
+        context.sample_aspect_ratio = source.aspect
+
+    def _open_copies(self) -> None:
+        """Takes over the streams that the format can hold; sound has to be among them."""
+        self._copies: dict[int, Stream] = {}
+        self.left_out = list(self._source.left_out)
+        for stream in self._source.others:
+            what = f"{stream.type} stream {stream.index} ({stream.name or 'unknown'})"
+            if not stream_fits(stream, self._format):
+                # Who asks for a GIF knows that it is silent.
+                silent = self._container.default_audio_codec == "none"
+                if stream.type == "audio" and not silent:
+                    raise StyleNetError(
+                        f"output={self._target}: {self._format} cannot hold the film's sound "
+                        f"({stream.name or 'of an unknown kind'}); choose a name that ends in .mkv"
+                    )
+                self.left_out.append(what)
+                continue
+            copy = self._container.add_stream_from_template(stream)
+            copy.metadata.update(stream.metadata)
+            with suppress(AttributeError):
+                cast(Any, copy).disposition = stream.disposition.value  # older PyAV wants a number
+            self._copies[stream.index] = copy
+
+    def _copy_metadata(self) -> None:
+        source = self._source.container
+        self._container.metadata.update(
+            {k: v for k, v in source.metadata.items() if k.lower() not in _OWN_METADATA}
+        )
+        video = self._source.video.metadata
+        self._stream.metadata.update(
+            {k: v for k, v in video.items() if k.lower() in _KEPT_METADATA}
+        )
+        if hasattr(self._container, "set_chapters"):  # newer PyAV
+            with suppress(Exception):
+                self._container.set_chapters(source.chapters())
+
+    def _mux(self, packets: "list[av.Packet]") -> None:
+        for packet in packets:
+            # Encoders forget how long a frame is shown, which for the last one nobody can guess.
+            duration = self._durations.pop(packet.pts, 0) if packet.pts is not None else 0
+            if duration:
+                packet.duration = duration
+            self._container.mux(packet)
+
+    @contextmanager
+    def _errors(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except StyleNetError:
+            raise
+        except OSError as error:
+            raise StyleNetError(f"cannot write {self._target}: {reason(error)}") from error
+        except Exception as error:  # PyAV raises several kinds
+            cause = getattr(error, "strerror", None) or first_line(error)
+            raise StyleNetError(f"cannot write {self._target}: {what} ({cause})") from error

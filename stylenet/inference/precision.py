@@ -1,0 +1,115 @@
+"""Which device and which arithmetic there are, and a network that uses them."""
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stylenet.errors import StyleNetError, check_choice
+from stylenet.networks import StyleNetwork
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def choose_device(name: str) -> torch.device:
+    """Finds the device that a user means.
+
+    Args:
+        name: ``auto`` (CUDA, else Apple's MPS, else the CPU) or PyTorch's name of a device.
+
+    Returns:
+        The device.
+
+    Raises:
+        StyleNetError: There is no such device.
+    """
+    there = ["cpu"]
+    if torch.backends.mps.is_available():
+        there.insert(0, "mps")
+    if torch.cuda.is_available():
+        there = ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count())), *there]
+    if name == "auto":
+        return torch.device(there[0])
+    if name not in there:
+        raise StyleNetError(
+            f"device={name} is not there; this machine has {', '.join(there)} (device=auto chooses)"
+        )
+    return torch.device(name)
+
+
+def choose_dtype(name: str, device: torch.device) -> torch.dtype:
+    """Finds the arithmetic for convolutions that a user means.
+
+    Args:
+        name: ``auto``, or one of ``DTYPES``. ``auto`` takes what is fast and looks the same: on
+            three trained networks and six photos bfloat16 differed from float32 by 0.1 to 0.3
+            of 255 steps on average, in 0.55 of the time.
+        device: Where the network runs.
+
+    Returns:
+        The type.
+
+    Raises:
+        StyleNetError: The name is unknown.
+    """
+    check_choice("dtype", name, ("auto", *DTYPES))
+    if name != "auto":
+        return DTYPES[name]
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if native else torch.float16
+    if device.type == "mps":
+        return torch.float16
+    # Without avx512_bf16 or amx_bf16, oneDNN emulates, slower than float32 (as in training).
+    read = getattr(torch.cpu, "get_capabilities", None)  # not in older PyTorch
+    found = read() if read is not None else {}
+    native = bool(found.get("avx512_bf16") or found.get("amx_bf16"))
+    return torch.bfloat16 if native else torch.float32
+
+
+def with_convolutions_in(network: StyleNetwork, dtype: torch.dtype) -> StyleNetwork:
+    """Copies a network so that its convolutions compute in another type.
+
+    Autocast would do it too, but pads in float32 on the CPU: on AVX-512 it took 1.2 to 1.6 times
+    as long and 1.4 to 1.8 times the memory. Scales and shifts of the normalisations stay in
+    float32, and so do the last steps, as the output has the type of the input.
+
+    Args:
+        network: Stays as it is, and shares all but the convolutions' weights with the copy.
+        dtype: The type.
+
+    Returns:
+        The copy, or the network itself for float32.
+
+    Raises:
+        StyleNetError: The weights are not those of a network in float32.
+    """
+    if dtype == torch.float32:
+        return network
+    if any(p.dtype != torch.float32 for p in network.parameters()):
+        raise StyleNetError(f"a network in {dtype} has to be made of one in float32")
+    return _converted(network, dtype)
+
+
+def _converted(module: nn.Module, dtype: torch.dtype) -> Any:
+    """Copies the tree of modules, not what hangs on it: a norm may ask for its statistics."""
+    if isinstance(module, nn.Conv2d):
+        return _Convolution(module, dtype)
+    twin = copy.copy(module)
+    twin._modules = {
+        name: child if child is None else _converted(child, dtype)
+        for name, child in module._modules.items()
+    }
+    return twin
+
+
+class _Convolution(nn.Module):
+    """Brings its input to the type of its weights first."""
+
+    def __init__(self, convolution: nn.Conv2d, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.convolution = copy.deepcopy(convolution).to(dtype)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.convolution(features.to(self.convolution.weight.dtype))

@@ -1,0 +1,38 @@
+import pytest
+import torch
+
+from stylenet.checkpoint import ArtefactInfo, save_artefact
+from stylenet.networks import build_network
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    path = tmp_path / "waves.safetensors"
+    torch.manual_seed(0)
+    save_artefact(path, build_network("johnson", width=2, blocks=1), ArtefactInfo("waves", 1))
+    return path
+
+
+def test_an_export_is_reported(run, checkpoint, tmp_path):
+    out = tmp_path / "waves.pt2"
+    result = run("export", f"checkpoint={checkpoint}", "format=torch_export", f"output={out}")
+    assert result.status == 0, result.err
+    assert "difference from PyTorch: 0.0" in result.out
+    assert "1x203x151" in result.out
+    assert out.is_file()
+
+
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [
+        ("format=coreml", "onnx, torch_export, openvino"),
+        ("output=net.pt", "expected a name that ends in .onnx"),
+        ("precision=int4", "float32, float16"),
+        ("uint8=maybe", "neither true nor false"),
+        ("checkpoint=nowhere", "checkpoint=nowhere"),
+    ],
+)
+def test_a_mistake_is_one_line(run, checkpoint, tmp_path, mistake, said):
+    given = [f"checkpoint={checkpoint}", f"output={tmp_path}/net.onnx", mistake]
+    assert said in run("export", *given).error
+    assert [p.name for p in tmp_path.iterdir()] == [checkpoint.name]

@@ -1,0 +1,194 @@
+import io
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import webdataset
+from PIL import Image
+
+from stylenet.data.manifest import Manifest, ShardSettings
+from stylenet.data.sharding import ShardMaker
+from stylenet.data.shards import ShardReader
+from stylenet.errors import StyleNetError
+
+from .conftest import PER_SHARD, make, no_large_files
+
+
+def content(folder):
+    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def photos_of(folder):
+    """What WebDataset itself finds in shards."""
+    paths = sorted(str(path) for path in Path(folder).glob("*.tar"))
+    found = webdataset.WebDataset(paths, shardshuffle=False, empty_check=False)
+    return {sample["__key__"]: sample["jpg"] for sample in found}
+
+
+def test_webdataset_reads_the_shards(jpegs, shards):
+    files = sorted(str(path.relative_to(jpegs)) for path in jpegs.rglob("*.jpg"))
+    found = photos_of(shards)
+    assert list(found) == [f"{i:09d}" for i in range(10)]
+    # Small JPEG files go in byte for byte.
+    assert list(found.values()) == [(jpegs / name).read_bytes() for name in files]
+    assert [shard.count for shard in Manifest.read(shards).shards] == [4, 4, 2]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_shards_do_not_depend_on_the_processes(jpegs, shards, tmp_path, workers):
+    make(jpegs, tmp_path, workers=workers)
+    assert content(tmp_path) == content(shards)
+
+
+@pytest.mark.parametrize("done", [0, 1, 3, 4, 5, 9, 10])
+def test_interrupted_making_ends_in_the_same_files(jpegs, shards, tmp_path, done):
+    settings = ShardSettings(24, 90, PER_SHARD)
+    steps = ShardMaker(jpegs, tmp_path, settings).make(0)
+    for _ in range(done):
+        next(steps)
+    steps.close()
+    assert len(list(tmp_path.glob("shard-*.tar"))) in (done // PER_SHARD, (done - 1) // PER_SHARD)
+    with pytest.raises(StyleNetError, match="not finished; run the same"):
+        ShardReader(tmp_path)
+    (tmp_path / ".shard-000001-x.tar").write_bytes(b"left by a killed process")
+    maker = ShardMaker(jpegs, tmp_path, settings)
+    assert maker.remaining < 10 or done <= PER_SHARD
+    assert list(maker.make(0)) == [None] * maker.remaining
+    assert content(tmp_path) == content(shards)
+
+
+def test_finished_set_is_left_as_it_is(jpegs, copy):
+    before = {path: path.stat().st_mtime_ns for path in copy.iterdir()}
+    assert make(jpegs, copy) == []
+    assert {path: path.stat().st_mtime_ns for path in copy.iterdir()} == before
+
+
+def test_lost_shard_of_a_finished_set_is_made_again(jpegs, shards, copy):
+    (copy / "shard-000001.tar").unlink()
+    assert make(jpegs, copy) == [None] * 4
+    assert content(copy) == content(shards)
+
+
+@pytest.mark.parametrize("change", [{"size": 20}, {"quality": 80}, {"per_shard": 3}])
+@pytest.mark.parametrize("finished", [True, False])
+def test_other_settings_on_a_set_are_refused(jpegs, copy, change, finished):
+    if not finished:
+        manifest = Manifest.read(copy)
+        Manifest(manifest.settings, manifest.source).write(copy)
+    before = content(copy)
+    with pytest.raises(StyleNetError) as error:
+        make(jpegs, copy, **change)
+    assert f"output={copy} holds shards made with size=24 quality=90 per_shard=4" in str(
+        error.value
+    )
+    assert content(copy) == before
+
+
+def test_other_photos_on_a_set_are_refused(jpegs, copy, tmp_path):
+    shutil.copytree(jpegs, tmp_path / "photos")
+    (tmp_path / "photos/1.jpg").rename(tmp_path / "photos/new.jpg")
+    with pytest.raises(StyleNetError, match="give another output"):
+        make(tmp_path / "photos", copy)
+
+
+def test_other_files_in_the_output_are_left_alone(jpegs, tmp_path):
+    (tmp_path / "mine.tar").touch()
+    with pytest.raises(StyleNetError, match=f"^output={tmp_path} holds other files"):
+        make(jpegs, tmp_path)
+    assert content(tmp_path) == {"mine.tar": b""}
+
+
+def test_large_and_odd_photos_become_upright_rgb_jpegs_of_the_size(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.new("RGB", (200, 100), "red").save(photos / "0.large.jpg")
+    Image.new("RGB", (30, 200), "red").save(photos / "1.png")
+    Image.new("RGBA", (20, 24), (0, 0, 0, 0)).save(photos / "2.png")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.new("L", (90, 60), 77).save(photos / "3.jpg", exif=turned)
+    Image.new("CMYK", (90, 60), (0, 0, 0, 255)).save(photos / "4.tif")
+    assert make(photos, tmp_path / "out") == [None] * 5
+    opened = [Image.open(io.BytesIO(data)) for data in photos_of(tmp_path / "out").values()]
+    assert all((image.mode, image.format) == ("RGB", "JPEG") for image in opened)
+    assert [image.size for image in opened] == [(48, 24), (24, 160), (20, 24), (24, 36), (36, 24)]
+    colours = [image.getpixel((9, 9)) for image in opened]
+    expected = [(254, 0, 0), (254, 0, 0), (255,) * 3, (77,) * 3, (0,) * 3]
+    assert np.abs(np.subtract(colours, expected)).max() <= 1
+
+
+def test_unusable_files_are_left_out_named_and_counted(jpegs, tmp_path):
+    photos = tmp_path / "photos"
+    shutil.copytree(jpegs, photos)
+    (photos / "0_empty.jpg").touch()
+    (photos / "5_text.png").write_text("no image")
+    whole = (photos / "9.jpg").read_bytes()
+    (photos / "9.jpg").write_bytes(whole[: len(whole) // 2])
+    Image.new("RGB", (70_000, 24)).save(photos / "long.png")
+    verdicts = make(photos, tmp_path / "out")
+    bad = [verdict for verdict in verdicts if verdict]
+    assert len(verdicts) == 13
+    for verdict, name in zip(bad, ["0_empty", "5_text", "9.jpg", "long"], strict=True):
+        assert verdict.startswith(str(photos / name))
+    assert len(photos_of(tmp_path / "out")) == 9
+    reader = ShardReader(tmp_path / "out")
+    assert len(reader.photos) == 9
+    assert [reader.open(tmp_path / "out" / name, 24).height for name in reader.photos] == [24] * 9
+
+
+def test_photos_that_share_a_name_are_all_kept(tmp_path):
+    for name in ("a.jpg", "a.png", "a.b.png", "deep/a.jpg"):
+        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (24, 24)).save(tmp_path / "photos" / name)
+    make(tmp_path / "photos", tmp_path / "out")
+    assert len(photos_of(tmp_path / "out")) == 4
+
+
+def test_shard_of_bad_files_alone_is_empty(jpegs, tmp_path):
+    shutil.copytree(jpegs, tmp_path / "photos")
+    for i in range(PER_SHARD):
+        (tmp_path / "photos" / f".{i}").touch()  # no photo at all
+        (tmp_path / "photos" / f"0_{i}.jpg").touch()
+    make(tmp_path / "photos", tmp_path / "out")
+    assert [s.count for s in Manifest.read(tmp_path / "out").shards] == [0, 4, 4, 2]
+    assert len(photos_of(tmp_path / "out")) == 10
+    assert len(ShardReader(tmp_path / "out").photos) == 10
+
+
+def test_bad_files_alone_are_an_error(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/a.jpg").touch()
+    with pytest.raises(StyleNetError, match="none of 1 files is usable"):
+        make(tmp_path / "photos", tmp_path / "out")
+
+
+@pytest.mark.parametrize(("name", "said"), [("no", "is no folder"), (".", "holds no image")])
+def test_missing_photos_are_named(tmp_path, name, said):
+    with pytest.raises(StyleNetError, match=f"^input={tmp_path / name} {said}"):
+        make(tmp_path / name, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_full_disk_is_one_line_and_finished_shards_stay(jpegs, shards, tmp_path):
+    make(jpegs, tmp_path / "large", per_shard=9)
+    limit = max(path.stat().st_size for path in shards.glob("*.tar"))
+    with (
+        no_large_files(limit),
+        pytest.raises(StyleNetError, match=r"cannot write .*shard-000000.tar: File too"),
+    ):
+        make(jpegs, tmp_path / "small", per_shard=9)
+    assert [path.name for path in (tmp_path / "small").iterdir()] == ["manifest.json"]
+    make(jpegs, tmp_path / "small", per_shard=9)
+    assert content(tmp_path / "small") == content(tmp_path / "large")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("size", value) for value in (0, 15, 1.5, "abc", None, True)]
+    + [("quality", value) for value in (0, 96, 1.5, "abc", None)]
+    + [("per_shard", value) for value in (0, -1, 1.5, "abc", None)],
+)
+def test_impossible_setting_is_named(setting, value):
+    with pytest.raises(StyleNetError, match=f"^{setting}={value} is "):
+        ShardSettings(**{"size": 24, "quality": 90, "per_shard": 4, setting: value})

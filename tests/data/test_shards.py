@@ -1,0 +1,173 @@
+import itertools
+import os
+import pickle
+import shutil
+from types import SimpleNamespace
+
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from stylenet.data import PhotoData, ShardData
+from stylenet.data.manifest import Manifest
+from stylenet.errors import StyleNetError
+
+from .conftest import make
+
+
+def shard_data(root, kind=ShardData, **options):
+    settings = {"crop_size": 16, "batch_size": 2, "min_size": 8, "workers": 0, "seed": 3}
+    data = kind(str(root), **{**settings, **options})
+    data.setup()
+    return data
+
+
+def at(data, step, world=1, rank=0):
+    """Brings the data to where a trainer has come to."""
+    data.trainer = SimpleNamespace(
+        world_size=world, global_rank=rank, global_step=step, accumulate_grad_batches=1
+    )
+    return data
+
+
+def samples(data, count):
+    loaded = itertools.islice(data.train_dataloader(), count)
+    return torch.cat([data.on_before_batch_transfer(batch, 0) for batch in loaded])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_samples_are_those_of_the_folder_bit_for_bit(jpegs, shards, workers):
+    """The order is the folder's too, so a run may change over to shards half way."""
+    expected = samples(shard_data(jpegs, PhotoData), 12)
+    assert torch.equal(samples(shard_data(shards, workers=workers), 12), expected)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_continued_run_sees_what_it_would_have_seen(shards, workers):
+    whole = samples(shard_data(shards), 9)
+    assert torch.equal(samples(at(shard_data(shards, workers=workers), 4), 5), whole[8:])
+
+
+def test_devices_share_out_the_order_of_one(shards):
+    alone = samples(at(shard_data(shards, batch_size=4), 2), 5)
+    ranks = [samples(at(shard_data(shards, workers=1), 2, 2, rank), 5) for rank in (0, 1)]
+    assert torch.equal(torch.stack(ranks, 1).flatten(0, 1), alone)
+
+
+class Learner(pl.LightningModule):
+    """Learns something from every batch, in order."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = torch.nn.Conv2d(3, 2, 3)
+
+    def training_step(self, batch, _):
+        return self.layer(batch).square().mean()
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters())
+
+
+def test_interrupted_training_ends_like_one_that_never_stopped(shards, tmp_path):
+    def fit(steps, resume=None):
+        trainer = pl.Trainer(
+            max_steps=steps,
+            accelerator="cpu",
+            default_root_dir=tmp_path,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+        )
+        module = Learner()
+        trainer.fit(module, shard_data(shards, workers=1), ckpt_path=resume)
+        trainer.save_checkpoint(tmp_path / f"{steps}.ckpt")
+        return module.layer.weight
+
+    whole = fit(7)
+    fit(3)
+    assert torch.equal(fit(7, tmp_path / "3.ckpt"), whole)
+
+
+def test_loader_may_start_its_processes_anew(shards):
+    data = shard_data(shards)
+    before = data.dataset[0]  # opens a file
+    again = pickle.loads(pickle.dumps(data.dataset))[0]
+    assert torch.equal(before.image, again.image)
+
+
+def test_more_shards_than_may_be_open_are_read(jpegs, tmp_path, monkeypatch):
+    monkeypatch.setattr("stylenet.data.shards._OPEN", 2)
+    make(jpegs, tmp_path, per_shard=1)
+    expected = samples(shard_data(jpegs, PhotoData), 12)
+    assert torch.equal(samples(shard_data(tmp_path), 12), expected)
+
+
+@pytest.mark.parametrize(("crop", "scale"), [(16, 1.6), (25, 1.0), (24, 1.1)])
+def test_photos_smaller_than_the_crops_need_are_refused(shards, crop, scale):
+    needed = round(crop * scale)
+    with pytest.raises(StyleNetError, match=f"reduced to 24 pixels.* needs {needed}: make shards"):
+        shard_data(shards, crop_size=crop, max_scale=scale)
+
+
+def test_photos_just_large_enough_serve(shards):
+    assert samples(shard_data(shards, crop_size=16, max_scale=1.5), 1).shape == (2, 3, 16, 16)
+
+
+def damage_a_photo(copy, k, shard="shard-000001.tar"):
+    """Overwrites the beginning of a photo within its shard."""
+    manifest = Manifest.read(copy)
+    name, offset, size = next(s for s in manifest.shards if s.name == shard).photos[k]
+    with (copy / shard).open("r+b") as file:
+        file.seek(offset)
+        file.write(bytes(size // 2))
+    return f"{copy}/{shard}/{name}"
+
+
+def test_damaged_photo_is_skipped_and_named(copy, caplog):
+    path = damage_a_photo(copy, 2)
+    data = shard_data(copy)
+    assert samples(data, 10).shape == (20, 3, 16, 16)
+    assert f"skipped: {path} is damaged" in caplog.text
+    assert data.skipped_files == 1
+    assert data.dataset.check(6).startswith(f"{path} is damaged")
+    assert data.dataset.check(5) is None
+
+
+def test_mostly_damaged_shards_end_the_run_with_the_right_advice(copy):
+    for shard, k in itertools.product((0, 1), range(4)):
+        damage_a_photo(copy, k, f"shard-{shard:06d}.tar")
+    with pytest.raises(StyleNetError, match=f"check_data.py data=shards data.root={copy}"):
+        samples(shard_data(copy), 100)
+
+
+def test_shard_that_goes_away_during_the_run_is_named(copy):
+    data = shard_data(copy)
+    (copy / "shard-000002.tar").unlink()
+    assert "shard-000002.tar" in data.dataset.check(9)
+    assert "cannot be read: No such file" in data.dataset.check(9)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda f: shutil.rmtree(f), "is no folder; make shards with: python scripts/make_shards"),
+        (lambda f: (f / "manifest.json").unlink(), "holds no manifest.json; make shards"),
+        (lambda f: (f / "manifest.json").write_text("{"), "manifest.json is damaged"),
+        (lambda f: (f / "manifest.json").write_text("[]"), "manifest.json is damaged"),
+        (lambda f: (f / "manifest.json").write_bytes(b"\xff"), "manifest.json is damaged"),
+        (lambda f: (f / "manifest.json").write_text('{"version": 1}'), "manifest.json is damaged"),
+        (lambda f: (f / "manifest.json").write_text('{"version": 2}'), "is of version 2"),
+        (lambda f: (f / "shard-000001.tar").unlink(), "No such file or directory; copy it again"),
+        (lambda f: os.truncate(f / "shard-000001.tar", 99), "has 99 bytes, expected 10,240; copy"),
+    ],
+)
+def test_incomplete_set_is_one_line(copy, spoil, said):
+    spoil(copy)
+    with pytest.raises(StyleNetError) as error:
+        shard_data(copy)
+    assert said in str(error.value)
+    assert str(copy) in str(error.value)
+    assert "\n" not in str(error.value)

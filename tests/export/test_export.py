@@ -1,0 +1,111 @@
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from stylenet.checkpoint import ArtefactInfo
+from stylenet.errors import StyleNetError
+from stylenet.export import ExportSettings, export_network, formats
+from stylenet.inference import Stylizer
+from stylenet.networks import build_network
+
+onnxruntime = pytest.importorskip("onnxruntime")
+
+GUIDE = Path(__file__).parents[2] / "docs" / "export.md"
+INFO = ArtefactInfo("dots", 7)
+
+
+@pytest.fixture(scope="module", params=["tanh", "linear"])
+def network(request):
+    torch.manual_seed(0)
+    return build_network("johnson", width=4, blocks=1, output=request.param).eval()
+
+
+@pytest.fixture(scope="module")
+def exported(network, tmp_path_factory):
+    path = tmp_path_factory.mktemp("onnx") / "dots.onnx"
+    return path, export_network(network, INFO, path, ExportSettings())
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 64, 64), (3, 37, 50), (1, 1, 1), (2, 5, 3), (1, 2, 40), (1, 8, 9)]
+)
+@torch.inference_mode()
+def test_onnx_gives_the_same_pictures_at_any_size(network, exported, shape):
+    count, height, width = shape
+    images = torch.rand(count, 3, height, width)
+    session = onnxruntime.InferenceSession(exported[0])
+    (found,) = session.run(["stylised"], {"image": images.numpy()})
+    expected = network(images).clamp(0, 1)
+    torch.testing.assert_close(torch.from_numpy(found), expected, rtol=0, atol=1e-4)
+
+
+def test_the_file_says_what_it_is(exported):
+    path, report = exported
+    session = onnxruntime.InferenceSession(path)
+    (image,), (stylised,) = session.get_inputs(), session.get_outputs()
+    assert (image.name, image.shape, image.type) == ("image", ["N", 3, "H", "W"], "tensor(float)")
+    assert (stylised.name, stylised.shape) == ("stylised", ["N", 3, "H", "W"])
+    assert session.get_modelmeta().custom_metadata_map["style"] == "dots"
+    stored = json.loads(path.with_name("dots.onnx.json").read_text())
+    assert stored["mean_difference"] == report.mean_difference < 0.01
+    assert stored["bytes"] == path.stat().st_size
+    assert sorted(p.name for p in path.parent.iterdir()) == ["dots.onnx", "dots.onnx.json"]
+
+
+def test_the_guides_example_runs_as_it_is(exported, network, tmp_path):
+    (example,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    pixels = np.random.default_rng(0).integers(0, 256, (31, 45, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    command = [sys.executable, "-c", example, exported[0], "photo.png", "out.png"]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
+    expected = Stylizer(network, INFO, device="cpu", dtype="float32")(Image.fromarray(pixels))
+    found = np.asarray(Image.open(tmp_path / "out.png"), int)
+    assert np.abs(found - np.asarray(expected, int)).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        (ExportSettings(precision="float16"), "a.onnx"),
+        (ExportSettings(uint8=True), "a.onnx"),
+        (ExportSettings("torch_export"), "a.pt2"),
+        (ExportSettings("torch_export", uint8=True), "a.pt2"),
+        (ExportSettings("openvino"), "a.xml"),
+    ],
+    ids=str,
+)
+def test_every_format_is_proven_equal(tmp_path, settings, name):
+    network = build_network("johnson", width=4, blocks=1)
+    if settings.format == "openvino":
+        pytest.importorskip("openvino")
+    report = export_network(network, INFO, tmp_path / name, settings)
+    assert report.mean_difference <= formats.PRECISIONS[settings.precision] + 0.3 * settings.uint8
+    assert (tmp_path / name).is_file()
+    assert (tmp_path / f"{name}.json").is_file()
+
+
+def test_a_network_that_differs_is_not_left_in_place(network, tmp_path, monkeypatch):
+    write, read = formats._WAYS["torch_export"]
+
+    def wrong(path):
+        run = read(path)
+        return lambda images: run(images) + 0.01
+
+    monkeypatch.setitem(formats._WAYS, "torch_export", (write, wrong))
+    with pytest.raises(StyleNetError, match=r"differs from the network itself by 2\.5"):
+        export_network(network, INFO, tmp_path / "a.pt2", ExportSettings("torch_export"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_package_is_named(network, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(StyleNetError, match=r"onnxscript: pip install 'stylenet\[export\]'"):
+        export_network(network, INFO, tmp_path / "a.onnx", ExportSettings())
+    assert not list(tmp_path.iterdir())

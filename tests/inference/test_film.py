@@ -1,0 +1,473 @@
+import io
+import itertools
+import threading
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stylenet.checkpoint import ArtefactInfo
+from stylenet.errors import StyleNetError
+from stylenet.inference import Stylizer
+from stylenet.inference.film import FilmSettings, repaint_film
+from stylenet.inference.film_reader import FilmFrame, FilmReader
+from stylenet.inference.settings import RepaintSettings
+from stylenet.networks import build_network
+
+av = pytest.importorskip("av")
+
+UNIT = Fraction(1, 12800)
+# Uneven: a film of a variable frame rate.
+TIMES = [0, 512, 700, 1536, 1600, 2560, 4000, 4100, 4608, 6000, 6400, 7168]
+
+
+@pytest.fixture(scope="module")
+def stylizer():
+    torch.manual_seed(0)
+    return Stylizer(build_network("johnson", width=4, blocks=1), ArtefactInfo("test", 1), "cpu")
+
+
+class Same(Stylizer):
+    """Repaints nothing: what comes out is what was read and written."""
+
+    def __init__(self):
+        network = build_network("johnson", width=1, blocks=0)
+        super().__init__(network, ArtefactInfo("same", 1), "cpu")
+
+    def repaint_tensor(self, images):
+        return images
+
+
+PLAIN = FilmSettings(blend=0)
+
+
+def picture(width, height, i):
+    """A frame with a corner that tells how it is turned, and a colour that tells which it is."""
+    pixels = np.zeros((height, width, 3), np.uint8)
+    pixels[..., 0] = 20 * i % 256
+    pixels[..., 1] = np.linspace(60, 180, width)
+    pixels[: height // 2, : width // 2, 2] = 200
+    return pixels
+
+
+def make_film(
+    path, size=(48, 32), sounds=("aac",), rotation=None, codec="libx264", times=TIMES, **extra
+):
+    width, height = size
+    with av.open(str(path), "w") as film:
+        film.metadata["title"] = "Fermata"
+        stream = film.add_stream(codec, rate=25, options=extra.get("options", {"crf": "1"}))
+        stream.width, stream.height = size
+        stream.pix_fmt = extra.get("pixels", "yuv420p" if width % 2 == 0 else "yuv444p")
+        stream.time_base = stream.codec_context.time_base = extra.get("unit", UNIT)
+        for name, value in extra.get("colors", {}).items():
+            setattr(stream.codec_context, name, value)
+        if rotation is not None:
+            stream.set_display_rotation(rotation)
+        tones = [film.add_stream(name, rate=48000) for name in sounds]
+        for i, tone in enumerate(tones):
+            tone.metadata["language"] = ("eng", "fra")[i]
+        for i, pts in enumerate(times):
+            pixels = extra["frames"][i] if "frames" in extra else picture(width, height, i)
+            frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
+            frame = frame.reformat(format=stream.pix_fmt, **extra.get("reformat", {}))
+            frame.pts, frame.time_base = pts, stream.codec_context.time_base
+            film.mux(stream.encode(frame))
+        film.mux(stream.encode(None))
+        for i, tone in enumerate(tones):
+            put_tone(film, tone, 440 * (i + 1))
+    return path
+
+
+def put_tone(film, stream, pitch):
+    """Twenty-nine packets' worth of a sine."""
+    layout, form = stream.codec_context.layout.name, stream.codec_context.format.name
+    resampler = av.AudioResampler(format=form, layout=layout, rate=48000)
+    for i in range(29):
+        wave = 0.2 * np.sin((np.arange(1024) + 1024 * i) * 2 * np.pi * pitch / 48000)
+        frame = av.AudioFrame.from_ndarray(wave.astype(np.float32)[None], "fltp", "mono")
+        frame.sample_rate, frame.pts = 48000, 1024 * i
+        for part in resampler.resample(frame):
+            film.mux(stream.encode(part))
+    film.mux(stream.encode(None))
+
+
+def packets(path, kind):
+    """For each stream of a kind its packets: time and bytes."""
+    with av.open(str(path)) as film:
+        found = {s.index: [] for s in film.streams if s.type == kind}
+        for packet in film.demux():
+            if packet.stream.index in found and packet.size:
+                seconds = packet.pts * packet.time_base
+                found[packet.stream.index].append((seconds, bytes(packet)))
+        return list(found.values())
+
+
+def frames(path):
+    """A film's frames as RGB, and their times in seconds."""
+    with av.open(str(path)) as film:
+        decoded = list(film.decode(video=0))
+    return [f.to_ndarray(format="rgb24") for f in decoded], [f.pts * f.time_base for f in decoded]
+
+
+def test_frames_keep_their_number_size_and_times_and_are_painted(stylizer, tmp_path):
+    source, target = make_film(tmp_path / "a.mp4"), tmp_path / "b.mp4"
+    report = repaint_film(stylizer, source, target, film=PLAIN, progress=False)
+    before, after = frames(source), frames(target)
+    assert report.frames == len(after[0]) == len(TIMES)
+    assert after[1] == before[1] == [pts * UNIT for pts in TIMES]
+    with FilmReader(source) as film:
+        photos = [item.pixels for item in film if isinstance(item, FilmFrame)]
+    for i, (photo, painted) in enumerate(zip(photos, after[0], strict=True)):
+        assert np.abs(photo.astype(int) - picture(48, 32, i)).mean() < 3
+        assert painted.shape == photo.shape
+        pixels = torch.from_numpy(photo).permute(2, 0, 1)[None].float() / 255
+        expected = stylizer.repaint_tensor(pixels)[0].permute(1, 2, 0).numpy() * 255
+        # The brightness: of the colours 4:2:0 keeps every other pixel only.
+        luma = np.array([0.299, 0.587, 0.114])
+        assert np.abs(painted @ luma - expected @ luma).mean() < 4
+    assert list(tmp_path.glob(".*")) == []
+
+
+def test_the_last_frame_is_shown_as_long_as_before(tmp_path):
+    source = make_film(tmp_path / "a.mkv", unit=Fraction(1, 1000), times=[0, 40, 80, 900])
+    repaint_film(Same(), source, tmp_path / "b.mkv", film=PLAIN, progress=False)
+    with av.open(str(source)) as before, av.open(str(tmp_path / "b.mkv")) as after:
+        assert after.duration == before.duration
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov"])
+def test_all_sound_is_copied_to_the_byte(suffix, tmp_path):
+    source = make_film(tmp_path / f"a.{suffix}", sounds=("aac", "mp3"))
+    target = tmp_path / f"b.{suffix}"
+    repaint_film(Same(), source, target, film=PLAIN, progress=False)
+    before, after = packets(source, "audio"), packets(target, "audio")
+    assert len(after) == 2
+    assert [[data for _, data in tone] for tone in after] == [
+        [data for _, data in tone] for tone in before
+    ]
+    assert [[t for t, _ in tone] for tone in after] == [[t for t, _ in tone] for tone in before]
+    with av.open(str(target)) as film:
+        assert film.metadata["title"] == "Fermata"
+        assert [s.language for s in film.streams.audio] == ["eng", "fra"]
+
+
+def test_a_silent_film_stays_silent(tmp_path):
+    source = make_film(tmp_path / "a.mp4", sounds=())
+    repaint_film(Same(), source, tmp_path / "b.mp4", progress=False)
+    assert packets(tmp_path / "b.mp4", "audio") == []
+
+
+def test_a_gif_is_silent_and_can_be_a_film_itself(tmp_path):
+    source = make_film(tmp_path / "a.mp4", times=range(0, 12 * 512, 512))
+    report = repaint_film(Same(), source, tmp_path / "b.gif", film=PLAIN, progress=False)
+    assert "audio" in " ".join(report.left_out)
+    report = repaint_film(
+        Same(), tmp_path / "b.gif", tmp_path / "c.mp4", film=PLAIN, progress=False
+    )
+    assert report.frames == len(frames(tmp_path / "c.mp4")[0]) == 12
+
+
+def test_subtitles_are_copied_or_reported(tmp_path):
+    text = b"1\n00:00:00,000 --> 00:00:00,400\nHello\n\n"
+    source = tmp_path / "a.mkv"
+    make_film(tmp_path / "v.mp4")
+    with (
+        av.open(str(tmp_path / "v.mp4")) as film,
+        av.open(io.BytesIO(text), format="srt") as words,
+        av.open(str(source), "w") as both,
+    ):
+        copies = {}
+        for given_ in (film, words):
+            for stream in given_.streams:
+                copies[given_, stream.index] = both.add_stream_from_template(stream, opaque=True)
+        for given_ in (words, film):
+            for packet in given_.demux():
+                if packet.size:
+                    packet.stream = copies[given_, packet.stream.index]
+                    both.mux(packet)
+    report = repaint_film(Same(), source, tmp_path / "b.mkv", film=PLAIN, progress=False)
+    assert packets(tmp_path / "b.mkv", "subtitle") == packets(source, "subtitle") != [[]]
+    assert report.left_out == ()
+    report = repaint_film(Same(), source, tmp_path / "b.mp4", film=PLAIN, progress=False)
+    assert "subtitle" in " ".join(report.left_out)
+
+
+@pytest.mark.parametrize("size", [(321, 241), (33, 32), (32, 33), (1, 1), (3, 50)])
+def test_odd_sizes_stay(size, tmp_path):
+    source = make_film(tmp_path / "a.mkv", size=size, codec="ffv1", sounds=(), times=[0, 512])
+    repaint_film(Same(), source, tmp_path / "b.mp4", film=PLAIN, progress=False)
+    after, _ = frames(tmp_path / "b.mp4")
+    assert [pixels.shape for pixels in after] == [(size[1], size[0], 3)] * 2
+
+
+@pytest.mark.parametrize("rotation", [90, 180, -90])
+@pytest.mark.skipif(
+    not hasattr(av.video.stream.VideoStream, "set_display_rotation"),
+    reason="this PyAV cannot write turned films",
+)
+def test_a_turned_film_is_written_upright(rotation, tmp_path):
+    source = make_film(tmp_path / "a.mp4", rotation=rotation)
+    repaint_film(Same(), source, tmp_path / "b.mp4", film=PLAIN, progress=False)
+    before, after = frames(source)[0], frames(tmp_path / "b.mp4")[0]
+    with av.open(str(tmp_path / "b.mp4")) as film:
+        assert next(film.decode(video=0)).rotation == 0
+    for coded, upright in zip(before, after, strict=True):
+        turned = np.rot90(coded, rotation // 90)
+        assert upright.shape == turned.shape
+        assert np.abs(upright.astype(int) - turned).mean() < 4
+
+
+# Matrix and range as in ITU-T H.273; swscale's number for the matrix.
+@pytest.mark.parametrize(("matrix", "scaler"), [(1, 1), (6, 5), (9, 9)])
+@pytest.mark.parametrize("full", [1, 2])
+def test_colors_are_read_and_written_as_the_film_says(matrix, scaler, full, tmp_path):
+    seen = []
+
+    class Looking(Same):
+        def repaint_tensor(self, images):
+            seen.append((images[0].permute(1, 2, 0) * 255).numpy())
+            return images
+
+    pixels = np.zeros((32, 48, 3), np.uint8)
+    pixels[:, :24], pixels[:, 24:] = (200, 30, 60), (20, 180, 90)
+    source = make_film(
+        tmp_path / "a.mp4",
+        times=[0],
+        frames=[pixels],
+        colors={"colorspace": matrix, "color_range": full, "color_primaries": 1, "color_trc": 1},
+        reformat={
+            "src_colorspace": 5 if scaler == 1 else 1,  # of RGB: means nothing
+            "dst_colorspace": scaler,
+            "src_color_range": 2,
+            "dst_color_range": full,
+        },
+    )
+    repaint_film(Looking(), source, tmp_path / "b.mp4", film=PLAIN, progress=False)
+    inner = np.s_[4:-4, 4:20]
+    assert np.abs((seen[0][inner] - pixels[inner]).mean((0, 1))).max() <= 2
+    with av.open(str(tmp_path / "b.mp4")) as film:
+        frame = next(film.decode(video=0))
+        context = film.streams.video[0].codec_context
+        assert (frame.colorspace, frame.color_range) == (matrix, full)
+        assert (context.color_primaries, context.color_trc) == (1, 1)
+    repaint_film(Looking(), tmp_path / "b.mp4", tmp_path / "c.mp4", film=PLAIN, progress=False)
+    assert np.abs((seen[1][inner] - pixels[inner]).mean((0, 1))).max() <= 3
+
+
+def test_frames_are_repainted_as_the_settings_say(stylizer, tmp_path):
+    source, target = make_film(tmp_path / "a.mp4"), tmp_path / "b.mp4"
+    repaint_film(stylizer, source, target, RepaintSettings(strength=0), PLAIN, progress=False)
+    for before, after in zip(frames(source)[0], frames(target)[0], strict=True):
+        assert np.abs(before.astype(int) - after).mean() < 4
+    tiled, steady = RepaintSettings(tile=256), FilmSettings(steady=0.9)
+    with pytest.raises(StyleNetError, match="tile=256 and steady=0"):
+        repaint_film(stylizer, source, target, tiled, steady, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix"),
+    [("libx264", "mp4"), ("libx265", "mp4"), ("libvpx-vp9", "webm"), ("mpeg4", "avi")],
+)
+def test_codecs_and_quality(codec, suffix, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)
+    times = [0, 512, 1024, 1536]
+    source = make_film(tmp_path / "a.mp4", (64, 64), (), times=times, frames=list(noise))
+    sizes = []
+    for quality in (10, 40):
+        target = tmp_path / f"{quality}.{suffix}"
+        report = repaint_film(
+            Same(), source, target, film=FilmSettings(codec, quality), progress=False
+        )
+        assert report.codec == codec
+        assert len(frames(target)[0]) == 4
+        sizes.append(target.stat().st_size)
+    assert sizes[0] > 1.3 * sizes[1]
+
+
+def test_without_a_codec_the_format_decides(tmp_path):
+    source = make_film(tmp_path / "a.mp4", sounds=())
+    used = {
+        suffix: repaint_film(
+            Same(), source, tmp_path / f"b.{suffix}", film=PLAIN, progress=False
+        ).codec
+        for suffix in ("mp4", "mkv", "webm")
+    }
+    assert used == {"mp4": "libx264", "mkv": "libx264", "webm": "libvpx-vp9"}
+
+
+def test_flicker_is_measured_on_request(stylizer, tmp_path):
+    source = make_film(tmp_path / "a.mp4", sounds=())
+    report = repaint_film(
+        stylizer, source, tmp_path / "b.mp4", film=FilmSettings(flicker=True), progress=False
+    )
+    assert report.flicker.pairs > 0
+    assert "warping error" in str(report.flicker)
+    assert repaint_film(stylizer, source, tmp_path / "b.mp4", progress=False).flicker is None
+
+
+def test_reading_and_writing_go_on_while_the_network_works(tmp_path):
+    names = set()
+
+    class Slow(Same):
+        def repaint_tensor(self, images):
+            names.update(thread.name for thread in threading.enumerate())
+            assert threading.current_thread() is threading.main_thread()
+            return images
+
+    repaint_film(
+        Slow(), make_film(tmp_path / "a.mp4"), tmp_path / "b.mp4", film=PLAIN, progress=False
+    )
+    assert {"reader", "writer"} <= names
+    assert not {"reader", "writer"} & {thread.name for thread in threading.enumerate()}
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, StyleNetError])
+def test_an_interruption_leaves_nothing_and_the_old_result(error, tmp_path):
+    class Stopping(Same):
+        count = 0
+
+        def repaint_tensor(self, images):
+            self.count += 1
+            if self.count == 6:
+                raise error("stop")
+            return images
+
+    source, target = make_film(tmp_path / "a.mp4"), tmp_path / "out" / "b.mp4"
+    with pytest.raises(error):
+        repaint_film(Stopping(), source, target, film=PLAIN, progress=False)
+    assert list(target.parent.iterdir()) == []
+    target.write_bytes(b"old")
+    with pytest.raises(error):
+        repaint_film(Stopping(), source, target, film=PLAIN, progress=False)
+    assert target.read_bytes() == b"old"
+    assert list(target.parent.iterdir()) == [target]
+    assert not {"reader", "writer"} & {thread.name for thread in threading.enumerate()}
+
+
+def test_what_is_no_film_is_said_in_one_line(tmp_path):
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "text.mp4").write_text("This is no film. " * 100)
+    with av.open(str(tmp_path / "song.m4a"), "w") as song:
+        put_tone(song, song.add_stream("aac", rate=48000), 440)
+    for name, words in {
+        "none.mp4": "no such file",
+        "empty.mp4": "is empty",
+        "text.mp4": "not a film",
+        "song.m4a": "no moving picture",
+    }.items():
+        with pytest.raises(StyleNetError, match=words) as caught:
+            repaint_film(Same(), tmp_path / name, tmp_path / "b.mp4", progress=False)
+        assert name in str(caught.value)
+        assert "\n" not in str(caught.value)
+    assert not (tmp_path / "b.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "codec", "words"),
+    [
+        ("b.mp4", "h266", "codec=h266 is no video encoder"),
+        ("b.mp4", "aac", "codec=aac is no video encoder"),
+        ("b.webm", "libx264", "libx264"),
+        ("b.webm", None, "cannot hold the film's sound .aac.*mkv"),
+        ("b.png", None, "would be a picture"),
+        ("b.xyz", None, "names no format"),
+        ("b", None, "names no format"),
+        ("a.mp4", None, "is the input itself"),
+    ],
+)
+def test_what_cannot_be_written_is_said_in_one_line(target, codec, words, tmp_path):
+    source = make_film(tmp_path / "a.mp4")
+    whole = source.read_bytes()
+    with pytest.raises(StyleNetError, match=words) as caught:
+        repaint_film(Same(), source, tmp_path / target, film=FilmSettings(codec), progress=False)
+    assert "\n" not in str(caught.value)
+    assert source.read_bytes() == whole
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+@pytest.mark.parametrize(
+    "bad", [{"steady": 1.0}, {"steady": -0.1}, {"blend": 1}, {"blend": "x"}, {"quality": -1}]
+)
+def test_impossible_settings_are_refused(bad):
+    with pytest.raises(StyleNetError, match=next(iter(bad))):
+        FilmSettings(**bad)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_a_film_that_is_cut_off_is_refused(suffix, tmp_path):
+    times = [512 * i for i in range(60)]
+    source = make_film(tmp_path / f"a.{suffix}", sounds=(), times=times)
+    if suffix == "mp4":  # its index to the front, as a download has it
+        with av.open(str(source)) as film:
+            fast = tmp_path / "fast.mp4"
+            with av.open(str(fast), "w", options={"movflags": "faststart"}) as moved:
+                copy = moved.add_stream_from_template(film.streams.video[0], opaque=True)
+                for packet in film.demux(video=0):
+                    if packet.size:
+                        packet.stream = copy
+                        moved.mux(packet)
+        source = fast
+    data = source.read_bytes()
+    cut = tmp_path / f"cut.{suffix}"
+    cut.write_bytes(data[: len(data) * 6 // 10])
+    with pytest.raises(StyleNetError, match=r"cut\."):
+        repaint_film(Same(), cut, tmp_path / "b.mp4", film=PLAIN, progress=False)
+    assert not (tmp_path / "b.mp4").exists()
+
+
+@pytest.fixture(scope="module")
+def whole_films(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    return [
+        make_film(folder / "a.mp4").read_bytes(),
+        make_film(folder / "a.mkv", unit=Fraction(1, 1000), times=range(0, 400, 40)).read_bytes(),
+        make_film(
+            folder / "a.avi", codec="mpeg4", unit=Fraction(1, 25), times=range(9), sounds=()
+        ).read_bytes(),
+    ]
+
+
+@given(data=st.data())
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_damage_ends_in_one_line_or_in_a_film(data, whole_films, tmp_path):
+    film = bytearray(data.draw(st.sampled_from(whole_films)))
+    if data.draw(st.booleans()):
+        del film[data.draw(st.integers(0, len(film))) :]
+    for _ in range(data.draw(st.integers(0, 8))):
+        if film:
+            film[data.draw(st.integers(0, len(film) - 1))] = data.draw(st.integers(0, 255))
+    source, target = tmp_path / "damaged", tmp_path / "b.mkv"
+    source.write_bytes(film)
+    target.unlink(missing_ok=True)
+    try:
+        repaint_film(Same(), source, target, film=PLAIN, progress=False)
+    except StyleNetError as error:
+        message = str(error)
+        assert not target.exists()
+    else:
+        message = ""
+        assert len(frames(target)[0]) > 0
+    assert "\n" not in message
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_times_that_do_not_rise_are_mended(tmp_path):
+    """A raw stream has no times at all."""
+    source = tmp_path / "a.h264"
+    make_film(tmp_path / "a.mp4", sounds=())
+    with av.open(str(tmp_path / "a.mp4")) as film, av.open(str(source), "w") as raw:
+        copy = raw.add_stream_from_template(film.streams.video[0], opaque=True)
+        for packet in film.demux(video=0):
+            if packet.size:
+                packet.stream = copy
+                raw.mux(packet)
+    repaint_film(Same(), source, tmp_path / "b.mp4", film=PLAIN, progress=False)
+    after, times = frames(tmp_path / "b.mp4")
+    assert len(after) == len(TIMES)
+    assert all(a < b for a, b in itertools.pairwise(times))
