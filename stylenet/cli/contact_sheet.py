@@ -32,13 +32,15 @@ def contact_sheet(config: DictConfig) -> None:
         StyleNetError: A photo or a network is unusable, or the sheet cannot be written.
     """
     check_number("size", config.size, minimum=64, integer=True)
+    check_number("quality", config.quality, minimum=1, integer=True)
     styles = list(config.styles or shipped_networks())
     photos = [_square(path, config.size) for path in _photos(config)]
     columns = {"": photos}
     for style in tqdm(styles, unit="style", dynamic_ncols=True):
         stylizer = Stylizer.load(style, str(config.device))
         columns[stylizer.info.style] = [stylizer(photo) for photo in photos]
-    save_picture(Picture(_table(columns, config.size)), Path(str(config.output)).expanduser())
+    sheet = Picture(_table(columns, config.size))
+    save_picture(sheet, Path(str(config.output)).expanduser(), config.quality)
     print(config.output)
 
 
