@@ -1,5 +1,6 @@
 """Repainting files and folders of files."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,17 @@ from PIL import Image
 
 from stylenet.errors import StyleNetError
 from stylenet.files import reason, walk_files
-from stylenet.image import SUFFIXES, check_writable_suffix, load_picture, save_picture
+from stylenet.image import (
+    ANIMATION_SUFFIXES,
+    SUFFIXES,
+    WRITABLE_SUFFIXES,
+    check_writable_suffix,
+    is_animated,
+    load_picture,
+    read_animation,
+    save_animation,
+    save_picture,
+)
 from stylenet.inference.settings import RepaintSettings
 from stylenet.inference.share import ALONE, Share
 from stylenet.inference.stylizer import Progress, Stylizer
@@ -40,12 +51,37 @@ def repaint_file(
     if target.exists() and source.exists() and target.samefile(source):
         raise StyleNetError(f"output={target} is the input itself; choose another name")
     try:
+        if is_animated(source):
+            _repaint_animation(stylizer, source, target, settings, mask, quality)
+            return
         picture = stylizer.repaint(load_picture(source), settings, mask, progress)
         save_picture(picture, target, quality)
     except StyleNetError as error:
         if str(source) in str(error) or str(target) in str(error):
             raise
         raise StyleNetError(f"{source}: {error}") from error
+
+
+def _repaint_animation(
+    stylizer: Stylizer,
+    source: Path,
+    target: Path,
+    settings: RepaintSettings | None,
+    mask: Image.Image | None,
+    quality: int | None,
+) -> None:
+    """Repaints a picture that moves, frame by frame."""
+    if target.suffix.lower() not in ANIMATION_SUFFIXES:
+        raise StyleNetError(
+            f"{source} moves, which {target.suffix} cannot; choose an output that ends in "
+            f"{', '.join(sorted(ANIMATION_SUFFIXES))}"
+        )
+    animation = read_animation(source)
+    frames = (
+        dataclasses.replace(frame, picture=stylizer.repaint(frame.picture, settings, mask))
+        for frame in animation
+    )
+    save_animation(frames, target, animation.plays, quality)
 
 
 def name_result(source: Path, style: str, pattern: str, suffix: str | None) -> str:
@@ -74,7 +110,7 @@ def name_result(source: Path, style: str, pattern: str, suffix: str | None) -> s
     if not stem or "/" in stem or "\\" in stem:
         raise StyleNetError(f"name={pattern} gives {stem or 'nothing'}, expected a file name")
     if suffix is None:
-        suffix = source.suffix if source.suffix.lower() in SUFFIXES else ".png"
+        suffix = source.suffix if source.suffix.lower() in WRITABLE_SUFFIXES else ".png"
     name = f"{stem}.{suffix.removeprefix('.')}"
     check_writable_suffix(Path(name))
     return name

@@ -167,7 +167,7 @@ def test_results_are_named_by_a_pattern_and_a_format():
     photo = Path("holiday/beach.JPG")
     assert name_result(photo, "wave", "{name}", None) == "beach.JPG"
     assert name_result(photo, "wave", "{name}_{style}", "png") == "beach_wave.png"
-    assert name_result(Path("a.gif"), "wave", "{name}", None) == "a.png"
+    assert name_result(Path("a.psd"), "wave", "{name}", None) == "a.png"
     for pattern in ("{photo}", "{name", "{}", "a/{name}", ""):
         with pytest.raises(StyleNetError, match="name="):
             name_result(photo, "wave", pattern, None)
@@ -197,3 +197,24 @@ def test_two_pictures_never_go_to_one_file(tmp_path):
         plan_folder(
             tmp_path / "in", tmp_path / "out", lambda path: f"{path.stem}.png", overwrite=False
         )
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".png"])
+def test_a_picture_that_moves_is_repainted_frame_by_frame(stylizer, tmp_path, suffix):
+    frames = [Image.new("RGB", (20, 16), color) for color in ("red", "lime", "blue")]
+    for frame in frames:
+        frame.paste("white", (3, 3, 9, 9))
+    source, target = tmp_path / "a.gif", tmp_path / f"b{suffix}"
+    frames[0].save(source, save_all=True, append_images=frames[1:], duration=[40, 80, 120], loop=3)
+    repaint_file(stylizer, source, target)
+    with Image.open(target) as image:
+        assert (image.n_frames, image.size) == (3, (20, 16))
+        durations = []
+        for index in range(3):
+            image.seek(index)
+            image.load()
+            durations.append(image.info["duration"])
+        assert durations == [40, 80, 120]
+        assert np.asarray(image.convert("RGB"), float).std() > 1
+    with pytest.raises(StyleNetError, match=r"moves, which \.jpg cannot"):
+        repaint_file(stylizer, source, tmp_path / "c.jpg")
