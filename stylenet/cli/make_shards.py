@@ -5,7 +5,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 from tqdm import tqdm
 
-from stylenet.cli.app import run
+from stylenet.cli.app import build, run
 from stylenet.data.manifest import Manifest, ShardSettings
 from stylenet.data.module import cores
 from stylenet.data.sharding import ShardMaker
@@ -30,8 +30,8 @@ def make_shards(config: DictConfig) -> None:
     settings = ShardSettings(config.size, config.quality, config.per_shard)
     workers = cores() if config.workers is None else config.workers
     check_number("workers", workers, minimum=0, integer=True)
-    photos, output = (Path(str(path)).expanduser() for path in (config.input, config.output))
-    maker = ShardMaker(photos, output, settings)
+    output = Path(str(config.output)).expanduser()
+    maker = ShardMaker(build(config.data).photo_folder(), output, settings)
     with tqdm(
         maker.make(workers),
         total=maker.total,

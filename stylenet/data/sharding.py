@@ -85,7 +85,7 @@ class ShardMaker:
             yield from self._write(k, encoded)
         shards = [read_shard(self._path(k)) for k in range(len(self._shards))]
         if not sum(shard.count for shard in shards):
-            raise StyleNetError(f"input={self._photos}: none of {self.total:,} files is usable")
+            raise StyleNetError(f"data.root={self._photos}: none of {self.total:,} files is usable")
         Manifest(self._settings, self._manifest.source, shards).write(self._output)
 
     def _write(self, k: int, encoded: Iterator[bytes | str]) -> Iterator[str | None]:
@@ -125,7 +125,7 @@ class ShardMaker:
         if known.source != self._manifest.source:
             raise StyleNetError(
                 f"{where} holds shards of {known.source.get('photos')} other photos than the "
-                f"{self.total} that input={self._photos} holds now; give another output"
+                f"{self.total} that data.root={self._photos} holds now; give another output"
             )
         return known.shards is not None
 
@@ -185,10 +185,10 @@ def _find(photos: Path) -> list[str]:
     try:
         names = walk_files(photos, SUFFIXES)[0] if photos.is_dir() else []
     except OSError as error:
-        raise StyleNetError(f"input={photos} cannot be read: {reason(error)}") from error
+        raise StyleNetError(f"data.root={photos} cannot be read: {reason(error)}") from error
     if not names:
         what = "holds no image" if photos.is_dir() else "is no folder"
-        raise StyleNetError(f"input={photos} {what}; expected a folder of photos")
+        raise StyleNetError(f"data.root={photos} {what}; expected a folder of photos")
     return names
 
 

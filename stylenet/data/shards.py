@@ -56,7 +56,7 @@ class ShardReader:
             state = f"holds no {MANIFEST}" if root.is_dir() else "is no folder"
             raise StyleNetError(
                 f"{name} {state}; make shards with: python scripts/make_shards.py "
-                f"input=photos/ output={root}"
+                f"data=folder data.root=photos/ output={root}"
             )
         manifest = Manifest.read(root)
         if manifest.shards is None:

@@ -18,7 +18,13 @@ from .conftest import ROOT, blotches
 
 @pytest.fixture
 def options(photos, tmp_path):
-    return [f"input={photos}", f"output={tmp_path / 'out'}", "per_shard=3", "workers=0"]
+    return [
+        "data=folder",
+        f"data.root={photos}",
+        f"output={tmp_path / 'out'}",
+        "per_shard=3",
+        "workers=0",
+    ]
 
 
 def weights(folder):
@@ -67,7 +73,7 @@ def test_other_settings_on_a_set_are_one_line(run, options):
 @pytest.mark.parametrize(
     ("mistake", "said"),
     [
-        ("input=nowhere", "input=nowhere is no folder"),
+        ("data.root=nowhere", "data.root=nowhere is no folder"),
         ("size=0", "size=0 is not a whole number"),
         ("quality=100", "quality=100 is above 95"),
         ("workers=-1", "workers=-1 is not a whole number"),
@@ -79,8 +85,8 @@ def test_a_mistake_is_one_line(run, options, mistake, said, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_missing_input_is_one_line(run):
-    assert "input is missing" in run("make_shards", "output=out").error
+def test_what_is_missing_is_one_line(run, photos):
+    assert "output is missing" in run("make_shards", "data=folder", f"data.root={photos}").error
 
 
 def test_default_size_is_the_largest_that_the_default_recipe_asks_for():
@@ -92,7 +98,7 @@ def test_default_size_is_the_largest_that_the_default_recipe_asks_for():
 def test_killed_command_is_completed_by_the_same_command(script, run, photos, tmp_path):
     for i in range(60):
         blotches(photos / f"large{i:03}.jpg", 500, 400, seed=i)
-    options = [f"input={photos}", "per_shard=2", "workers=2"]
+    options = ["data=folder", f"data.root={photos}", "per_shard=2", "workers=2"]
     process = subprocess.Popen(
         [sys.executable, ROOT / "scripts/make_shards.py", *options, f"output={tmp_path / 'out'}"],
         env={**os.environ, "OMP_NUM_THREADS": "1"},

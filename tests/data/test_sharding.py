@@ -165,7 +165,7 @@ def test_bad_files_alone_are_an_error(tmp_path):
 
 @pytest.mark.parametrize(("name", "said"), [("no", "is no folder"), (".", "holds no image")])
 def test_missing_photos_are_named(tmp_path, name, said):
-    with pytest.raises(StyleNetError, match=f"^input={tmp_path / name} {said}"):
+    with pytest.raises(StyleNetError, match=f"^data.root={tmp_path / name} {said}"):
         make(tmp_path / name, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
