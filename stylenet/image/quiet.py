@@ -1,11 +1,15 @@
 """Pillow's warnings, kept from the user while files are read, whatever the thread."""
 
+import logging
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from PIL import Image
+
+# Pillow logs damage as well as raising it; without a handler Python would print that.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _lock = threading.Lock()
 _depth = 0

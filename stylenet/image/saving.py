@@ -62,7 +62,7 @@ def save_picture(picture: Picture, path: str | Path, quality: int | None = None)
                     raise
         try:
             image.save(temporary, name, **options)
-        except (OSError, ValueError, OverflowError, MemoryError) as error:
+        except (OSError, ValueError, OverflowError, RuntimeError, MemoryError) as error:
             if isinstance(error, OSError) and error.errno is not None:  # the system's
                 raise
             raise StyleNetError(f"cannot write {path}: {first_line(error)}") from error
