@@ -10,7 +10,7 @@ from PIL import Image
 from stylenet.errors import StyleNetError
 from stylenet.image.formats import readable_formats
 from stylenet.image.picture import Picture, upright_picture
-from stylenet.image.reading import reading
+from stylenet.image.reading import check_sides, reading
 
 _FORMATS = ("GIF", "PNG", "WEBP")
 
@@ -112,7 +112,13 @@ def _open(path: Path) -> Image.Image:
     # Pillow would open anything that calls itself one of these, but say nothing of what it is.
     if head and head[:3] != b"GIF" and head[1:4] != b"PNG" and head[8:12] != b"WEBP":
         raise StyleNetError(f"{path} is no animation; expected a GIF, WebP or PNG file")
-    return Image.open(path, formats=_FORMATS)
+    image = Image.open(path, formats=_FORMATS)
+    try:
+        check_sides(path, image)
+    except StyleNetError:
+        image.close()
+        raise
+    return image
 
 
 def _count(image: Image.Image) -> int:

@@ -14,6 +14,9 @@ from stylenet.errors import StyleNetError
 MAX_PIXELS = 30_000 * 30_000
 if Image.MAX_IMAGE_PIXELS is not None:
     Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, MAX_PIXELS // 2)
+# No picture is so long; what a damaged header says can be, and Pillow then takes minutes, because
+# it puts each row together piece by piece: 16 million pixels by 20 took more than three.
+MAX_SIDE = 2**20
 
 Image.init()
 # HEIC, what iPhones take, is read by a package of its own: its codec is not free of patents.

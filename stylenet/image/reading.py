@@ -9,7 +9,7 @@ from PIL import Image, UnidentifiedImageError
 from stylenet.errors import StyleNetError, first_line
 from stylenet.files import reason
 from stylenet.image.exif import read_exif
-from stylenet.image.formats import MAX_PIXELS, name_missing_codec, readable_formats
+from stylenet.image.formats import MAX_PIXELS, MAX_SIDE, name_missing_codec, readable_formats
 from stylenet.image.picture import Picture, upright_picture
 from stylenet.image.quiet import quiet
 
@@ -35,6 +35,7 @@ def open_image(path: str | Path, smallest: int | None = None) -> Image.Image:
     """
     path = Path(path)
     with reading(path), Image.open(path, formats=readable_formats()) as image:
+        check_sides(path, image)
         if image.format == "TIFF":
             _check_tiff(path, image)
         if smallest is not None:
@@ -103,6 +104,23 @@ def reading(path: Path) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno is not None:  # the system's, not Pillow's
             raise StyleNetError(f"{path} cannot be read: {reason(error)}") from error
         raise StyleNetError(f"{path} is damaged: {first_line(error)}") from error
+
+
+def check_sides(path: Path, image: Image.Image) -> None:
+    """Refuses a picture, not yet decoded, of which a side is impossibly long.
+
+    Args:
+        path: Its file, for the message.
+        image: The picture.
+
+    Raises:
+        StyleNetError: A side is longer than a million pixels.
+    """
+    if max(image.size) > MAX_SIDE:
+        raise StyleNetError(
+            f"{path} is too large or damaged: {image.width}x{image.height} pixels, and a side may "
+            f"have {MAX_SIDE:,}"
+        )
 
 
 def _check_tiff(path: Path, image: Image.Image) -> None:

@@ -98,7 +98,7 @@ def test_every_format_keeps_size_and_transparency(tmp_path_factory, width, heigh
     assert picture.rgb.size == (width, height)
     assert (picture.alpha is not None) == (alpha and suffix in WITH_ALPHA)
     if picture.alpha is not None and suffix not in (".heic", ".heif"):
-        assert mean_difference(picture.alpha, mask) == 0
+        assert mean_difference(picture.alpha, mask) <= (2 if suffix == ".avif" else 0)
     elif suffix in LOSSLESS:
         assert mean_difference(picture.rgb, rgb) == 0
     elif min(width, height) >= 16:  # of two pixels of opposite colours WebP makes one colour
@@ -218,6 +218,12 @@ def test_30000_pixels_a_side_are_allowed_and_more_are_not(height, words, tmp_pat
     chunk = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk + b"\0\0\0\0IDAT")
     with pytest.raises(StyleNetError, match=words):
+        open_image(tmp_path / "a.png")
+
+
+def test_impossibly_long_side_is_refused_at_once(tmp_path):
+    Image.new("RGB", (2**20 + 1, 1)).save(tmp_path / "a.png")
+    with pytest.raises(StyleNetError, match=r"1048577x1 pixels, and a side may have 1,048,576"):
         open_image(tmp_path / "a.png")
 
 
