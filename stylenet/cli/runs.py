@@ -168,5 +168,6 @@ def _quieten_lightning() -> None:
         ".*does not have many workers.*",
         ".*in eval mode at the start of training.*",  # the frozen encoder
         ".*LeafSpec.* is deprecated.*",  # Lightning's own use of PyTorch
+        ".*`srun` command is available.*",  # a run outside a job, on a machine that has Slurm
     ):
         warnings.filterwarnings("ignore", remark)
