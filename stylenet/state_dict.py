@@ -14,7 +14,8 @@ def read_state_dict(path: Path, setting: str) -> tuple[dict[str, Tensor], dict[s
 
     Args:
         path: A ``.safetensors`` file, or one that ``torch.save`` wrote, there often ``.pth`` or
-            ``.model``; the state dict itself, or a dict that holds it as ``state_dict``.
+            ``.model``; the state dict itself, or a dict that holds it as ``state_dict``
+            or ``model``.
         setting: What the user set to the path, for messages.
 
     Returns:
@@ -35,8 +36,9 @@ def read_state_dict(path: Path, setting: str) -> tuple[dict[str, Tensor], dict[s
             f"{setting}={path} cannot be read ({type(error).__name__}): it is damaged, or "
             f"not a .safetensors or .pth state dict of tensors alone"
         ) from error
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
+    for key in ("state_dict", "model"):
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
     if not isinstance(state, dict) or not all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
     ):

@@ -14,7 +14,7 @@ from stylenet.cli.app import run
 from stylenet.cli.distill_encoder import distill_encoder
 from stylenet.errors import StyleNetError
 from stylenet.networks import build_network
-from stylenet.perceptual import LiteEncoder, VGGEncoder, gram_matrix, style_loss
+from stylenet.perceptual import Encoder, LiteEncoder, VGGEncoder, gram_matrix, style_loss
 from stylenet.training import (
     DistillationModule,
     DistillationSettings,
@@ -93,9 +93,9 @@ def test_a_run_ends_with_an_encoder_that_can_be_used_and_its_measure(command, fo
     )
     assert status == 0, err
     encoder = LiteEncoder(str(tmp_path / "run/lite.safetensors"))
-    assert encoder.layers == ["relu1_2", "relu2_2", "relu3_2", "relu3_4"]
+    assert encoder.layers == ["relu1_2", "relu2_2", "relu3_2", "relu3_4", "relu4_1"]
     assert (tmp_path / "run/config.yaml").is_file()
-    assert "distilling vgg19 from 3 photos for 4 steps of 2" in out
+    assert "distilling relu1_2 to relu4_1 of vgg19 from 3 photos for 4 steps of 2" in out
     assert f"{folder}, 3 pictures" in out
     for name in ("features/relu1_2", "gram/relu3_4"):
         line = next(line for line in out.splitlines() if name in line)
@@ -160,7 +160,7 @@ def test_it_begins_near_the_teacher_with_heads_that_learn_at_their_own_pace(teac
         assert begun[f"features/{layer}"] < 0.7 * drawn[f"features/{layer}"]
     groups = module.parameter_groups()
     assert sum(len(g["params"]) for g in groups) == len(list(module.network.parameters()))
-    assert len(groups) == 5
+    assert len(groups) == 6
 
 
 def test_a_student_that_has_learned_something_keeps_it(teacher):
@@ -172,10 +172,64 @@ def test_a_student_that_has_learned_something_keeps_it(teacher):
     assert {key.split(".")[0] for key in module.state_dict()} == {"network"}
 
 
-def test_a_teacher_that_ends_too_early_is_refused():
-    short = VGGEncoder("vgg16", weights="random", allow_random=True)  # has no relu3_4
-    with pytest.raises(StyleNetError, match="end before relu3_4"):
-        make_module(short)
+class Half(Encoder):
+    """An encoder with some of VGG-19's layers alone."""
+
+    def __init__(self, vgg, layers):
+        super().__init__("half", "half.pth", dict(vgg._layers))
+        self._names = layers
+
+    @property
+    def layers(self):
+        return self._names
+
+    def require(self, layers):
+        assert set(layers) <= {*self._layers}
+
+
+def short_of(teacher, *layers):
+    convolutions = [layer.replace("relu", "conv") for layer in layers]
+    return Half(teacher, [*convolutions, *layers])
+
+
+def test_of_a_teacher_that_ends_early_comes_a_student_that_ends_there(teacher, tmp_path):
+    taught = ["relu1_2", "relu2_2", "relu3_2"]
+    for student in (LiteEncoder("random", allow_random=True), LiteEncoder()):
+        module = make_module(short_of(teacher, *taught), student)
+        assert module.layers == taught
+        module.network.save(tmp_path / "short.safetensors", {})
+        assert LiteEncoder(str(tmp_path / "short.safetensors")).layers == taught
+
+
+def test_a_teacher_of_one_layer_teaches_that_one_upon_the_others(teacher, tmp_path):
+    module = make_module(short_of(teacher, "relu1_2", "relu2_2", "relu3_2", "relu3_4"))
+    module.network.save(tmp_path / "short.safetensors", {})
+    student = LiteEncoder(str(tmp_path / "short.safetensors"), allow_random=True)
+    assert student.drawn == ["relu4_1"]
+    before = {key: value.clone() for key, value in student.state_dict().items()}
+
+    only = short_of(teacher, "relu4_1")
+    drawn = mean_errors(student, only, [blotches(2, 32, 1)])
+    assert set(drawn) == {"features/relu4_1", "gram/relu4_1"}
+    module = make_module(only, student)
+    assert module.layers == ["relu4_1"]
+    begun = mean_errors(student, only, [blotches(2, 32, 1)])
+    assert begun["features/relu4_1"] < 0.7 * drawn["features/relu4_1"]
+    for key, value in student.state_dict().items():
+        assert torch.equal(before[key], value) == ("relu4_1" not in key), key
+    learning = {name for name, p in student.named_parameters() if p.requires_grad}
+    assert learning == {key for key in before if "relu4_1" in key}
+    assert sum(len(group["params"]) for group in module.parameter_groups()) == len(learning)
+
+
+def test_a_teacher_that_lacks_what_the_others_rest_on_is_refused(teacher):
+    vgg16 = VGGEncoder("vgg16", weights="random", allow_random=True)  # has no relu3_4
+    with pytest.raises(StyleNetError, match=r"but not relu3_4, .* student\.weights=bundled"):
+        make_module(vgg16)
+    with pytest.raises(StyleNetError, match=r"relu4_1 but not relu1_2, relu2_2"):
+        make_module(short_of(teacher, "relu4_1"))
+    with pytest.raises(StyleNetError, match="none of the layers"):
+        make_module(short_of(teacher, "relu1_1"))
 
 
 def test_disfigured_pictures_stay_pictures_and_are_drawn_from_the_random_state():
@@ -202,16 +256,16 @@ def test_dreams_go_towards_what_the_encoder_takes_for_the_other_picture():
 
     dreams = Dreams(pictures, 2)
     for _ in range(5):
-        dreams.paint(pictures, encoder)
+        dreams.paint(pictures, encoder, layers)
     state = dreams.state()
     assert distance(state["pictures"], state["styles"]) < distance(pictures, state["styles"])
     assert 0 <= float(state["pictures"].min()) <= float(state["pictures"].max()) <= 1
 
     again = Dreams.from_state(state, torch.device("cpu"))
     random = torch.get_rng_state()
-    expected = dreams.paint(pictures, encoder)
+    expected = dreams.paint(pictures, encoder, layers)
     torch.set_rng_state(random)
-    assert torch.equal(again.paint(pictures, encoder), expected)
+    assert torch.equal(again.paint(pictures, encoder, layers), expected)
 
 
 def test_channels_that_say_the_same_are_chosen_once():

@@ -30,7 +30,8 @@ def distill_encoder(config: DictConfig) -> None:
     Raises:
         StyleNetError: A setting is impossible, or the run cannot go on.
     """
-    optimizer, distillation = build(config.optimizer), build(config.distillation)
+    distillation = build(config.distillation)
+    build(config.optimizer)
     prepared = prepare(config)
     student = build(config.student)  # the first to draw from the seeded random state
     held_out = {str(root): scan_photos(root) for root in config.held_out}
@@ -40,13 +41,16 @@ def distill_encoder(config: DictConfig) -> None:
     module = DistillationModule(
         student,
         teacher,
-        optimizer,
+        build(config.optimizer),  # as the number of devices has it
         distillation,
         data.preview_photos(_PHOTOS, data.dataset.crop_size),
         stylised,
         prepared.recipe,
     )
-    if not fit(prepared, module, f"distilling {teacher.architecture} from"):
+    learning = (
+        f"{module.layers[0]} to {module.layers[-1]}" if module.layers[1:] else module.layers[0]
+    )
+    if not fit(prepared, module, f"distilling {learning} of {teacher.architecture} from"):
         return
     for root, names in held_out.items():
         pictures = (to_tensor(flatten(load_picture(Path(root) / name))) for name in names)

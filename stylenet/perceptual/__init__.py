@@ -1,11 +1,13 @@
 """What judges a picture: a frozen encoder, Gram matrices, content and style losses."""
 
+from stylenet.perceptual.distilled_vgg import DistilledVGGEncoder
 from stylenet.perceptual.encoder import Encoder, VGGEncoder
 from stylenet.perceptual.lite import LiteEncoder
 from stylenet.perceptual.losses import content_loss, gram_matrix, style_loss, total_variation
 from stylenet.perceptual.perceptual_loss import LossSettings, PerceptualLoss
 
 __all__ = [
+    "DistilledVGGEncoder",
     "Encoder",
     "LiteEncoder",
     "LossSettings",

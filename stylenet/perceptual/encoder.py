@@ -10,8 +10,8 @@ from stylenet.perceptual.vgg import ARCHITECTURES, vgg_layers
 from stylenet.perceptual.weights import load_weights, match_layers
 
 # What torchvision's ImageNet weights were trained with (its VGG16_Weights.transforms()).
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_STD = (0.229, 0.224, 0.225)
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Encoder(nn.Module):
@@ -52,7 +52,7 @@ class Encoder(nn.Module):
         self.weights = weights
         self._layers = nn.ModuleDict(layers)
         self._heads = nn.ModuleDict(heads or {})
-        mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (_IMAGENET_MEAN, _IMAGENET_STD))
+        mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
         self.register_buffer("_mean", mean, persistent=False)
         self.register_buffer("_std", std, persistent=False)
         self.requires_grad_(False)

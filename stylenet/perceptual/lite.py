@@ -19,11 +19,13 @@ _ARCHITECTURE = "lite"
 # Layer: (convolutions, named after VGG-19's in whose place they are, their channels, channels of
 # VGG-19's layer). Chosen by measurement on a CPU: forward and backward are 5.5 (float32) to 6.7
 # times (bfloat16) as fast as VGG-19's to relu3_4; 64 channels in the second stage take it below 5.
+# The last has twice the channels at a quarter of the positions, as VGG's blocks have.
 _STAGES = {
     "relu1_2": (("conv1_1", "conv1_2"), 16, 64),
     "relu2_2": (("conv2_1", "conv2_2"), 48, 128),
     "relu3_2": (("conv3_1", "conv3_2"), 64, 256),
     "relu3_4": (("conv3_4",), 64, 256),
+    "relu4_1": (("conv4_1",), 128, 512),
 }
 
 
@@ -34,48 +36,57 @@ class LiteEncoder(Encoder):
     each layer widens its features to VGG's. So Gram matrices and losses have the sizes that they
     have with VGG-19, and recipes carry over. It was distilled by ``scripts/distill_encoder.py``;
     the model card beside the weights says from what, and how close it comes.
+
+    Attributes:
+        drawn: The layers whose weights are random, which have still to learn.
     """
 
     def __init__(self, weights: str = "bundled", allow_random: bool = False) -> None:
         """Builds the encoder and fills it.
 
         Args:
-            weights: ``bundled``, the path of a ``.safetensors`` file that distilling wrote, or
-                ``random``, to start distilling from.
-            allow_random: Confirms ``weights=random``, which no style can be learned from.
+            weights: ``bundled``, the path of a ``.safetensors`` file that distilling wrote, which
+                may end after any layer, or ``random``, to start distilling from.
+            allow_random: Confirms ``weights=random``, which no style can be learned from; layers
+                that a file lacks are drawn as well, where else the encoder ends.
 
         Raises:
             StyleNetError: The weights cannot be had.
         """
         layers: dict[str, nn.Module] = {}
         heads: dict[str, nn.Module] = {}
-        convolutions: dict[str, nn.Conv2d] = {}
+        convolutions: dict[str, dict[str, nn.Conv2d]] = {}
         inputs = 3
         for layer, (names, channels, width) in _STAGES.items():
             parts: list[nn.Module] = []
+            convolutions[layer] = {}
             for name in names:
-                if name.endswith("_1") and convolutions:  # where VGG's blocks begin
+                if name.endswith("_1") and layers:  # where VGG's blocks begin
                     parts.append(nn.MaxPool2d(2, 2))
-                convolutions[name] = nn.Conv2d(inputs, channels, 3, padding=1)
+                convolutions[layer][name] = nn.Conv2d(inputs, channels, 3, padding=1)
                 # In place, which spares memory traffic: no one sees what is overwritten.
-                parts += [convolutions[name], nn.ReLU(inplace=True)]
+                parts += [convolutions[layer][name], nn.ReLU(inplace=True)]
                 inputs = channels
             layers[layer] = nn.Sequential(*parts)
             heads[layer] = nn.Sequential(nn.Conv2d(channels, width, 1), nn.ReLU(inplace=True))
         super().__init__(_ARCHITECTURE, str(weights), layers, heads)
         self._convolutions = convolutions
-        if self.weights == "random":
+        self.drawn: list[str] = []
+        if allow_random or self.weights == "random":
             self._draw(allow_random)
-        else:
+        if self.weights != "random":
             self._load()
 
-    def convolutions(self) -> dict[str, nn.Conv2d]:
-        """Lists the 3x3 convolutions.
+    def convolutions(self, layer: str) -> dict[str, nn.Conv2d]:
+        """Lists the 3x3 convolutions that lead to a layer from the one before.
+
+        Args:
+            layer: One of ``layers``.
 
         Returns:
             They, in order, by the names of VGG-19's in whose place they are.
         """
-        return dict(self._convolutions)
+        return dict(self._convolutions[layer])
 
     def head(self, layer: str) -> nn.Conv2d:
         """Gives the 1x1 convolution that makes a layer's features.
@@ -87,6 +98,16 @@ class LiteEncoder(Encoder):
             It, to be trained.
         """
         return cast(nn.Conv2d, cast(nn.Sequential, self._heads[layer])[0])
+
+    def end_after(self, layer: str) -> None:
+        """Drops what lies behind a layer.
+
+        Args:
+            layer: One of ``layers``.
+        """
+        for name in self.layers[self.layers.index(layer) + 1 :]:
+            del self._layers[name], self._heads[name]
+            self.drawn = [other for other in self.drawn if other != name]
 
     def save(self, path: str | Path, metadata: dict[str, str]) -> None:
         """Writes the weights in float16; the file appears whole or not at all.
@@ -120,9 +141,10 @@ class LiteEncoder(Encoder):
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                 nn.init.zeros_(cast(nn.Parameter, layer.bias))
+        self.drawn = self.layers
 
     def _load(self) -> None:
-        """Takes the weights out of the file."""
+        """Takes the weights out of the file, and ends where it does unless the rest was drawn."""
         path = BUNDLED if self.weights == "bundled" else Path(self.weights).expanduser()
         if not path.is_file():
             raise StyleNetError(
@@ -137,8 +159,17 @@ class LiteEncoder(Encoder):
                 f"encoder.weights={path} are weights of {recorded}, not of {_ARCHITECTURE}; "
                 f"encoder=lite takes what scripts/distill_encoder.py wrote"
             )
+        learned = [name for name in self.layers if any(f".{name}." in key for key in state)]
+        if not self.drawn and learned:
+            self.end_after(learned[-1])
+        self.drawn = self.drawn[len(learned) :]
+        rest = {
+            key: value
+            for key, value in self.state_dict().items()
+            if any(f".{name}." in key for name in self.drawn)
+        }
         try:
-            self.load_state_dict({f"_{key}": value.float() for key, value in state.items()})
+            self.load_state_dict(rest | {f"_{key}": value.float() for key, value in state.items()})
         except RuntimeError as error:
             raise StyleNetError(
                 f"encoder.weights={path} does not fit encoder=lite of this version "

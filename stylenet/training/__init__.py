@@ -1,6 +1,7 @@
 """Training: the Lightning modules, their callbacks, and what a run folder holds."""
 
-from stylenet.training.distillation import DistillationModule, DistillationSettings, mean_errors
+from stylenet.training.distillation import DistillationModule, DistillationSettings
+from stylenet.training.fidelity import mean_errors
 from stylenet.training.module import StyleTransferModule
 from stylenet.training.resumable import OptimizerSettings, ResumableModule
 from stylenet.training.run_folder import RunFolder

@@ -1,6 +1,6 @@
 """Distilling: a small encoder learns to give the features of a large one (Hinton et al. 2015)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from stylenet.errors import StyleNetError, check_number
 from stylenet.networks import StyleNetwork
-from stylenet.perceptual import Encoder, LiteEncoder, content_loss, gram_matrix, style_loss
+from stylenet.perceptual import Encoder, LiteEncoder
 from stylenet.training.augmentation import disfigure
 from stylenet.training.dreams import Dreams
+from stylenet.training.fidelity import choose_layers, relative_errors
 from stylenet.training.pruning import feature_sizes, start_from_teacher
 from stylenet.training.resumable import OptimizerSettings, ResumableModule
 
@@ -55,8 +56,12 @@ class DistillationModule(ResumableModule):
     it sees what they paint on the way, and not photos alone; and "dreams", pictures that are
     painted against the student itself, step by step, for the teacher to say what it missed.
 
+    A teacher that ends at relu3_4 makes a student that ends there. One that has only relu4_1 of the
+    student's layers teaches that layer, upon the others as they are.
+
     Attributes:
         network: The small encoder.
+        layers: Those that it learns.
     """
 
     network: LiteEncoder
@@ -74,7 +79,7 @@ class DistillationModule(ResumableModule):
         """Takes the parts.
 
         Args:
-            student: The small encoder; it is unfrozen.
+            student: The small encoder; what it learns is unfrozen.
             teacher: The large encoder.
             optimizer: How fast the student learns.
             distillation: What for.
@@ -84,21 +89,21 @@ class DistillationModule(ResumableModule):
             recipe: The composed settings of the run, for artefacts.
 
         Raises:
-            StyleNetError: The teacher lacks a layer that the student is to give.
+            StyleNetError: The teacher lacks a layer that the student has to learn.
         """
-        super().__init__(student.requires_grad_(True), optimizer, "lite", recipe)
-        missing = [layer for layer in student.layers if layer not in teacher.layers]
-        if missing:
-            raise StyleNetError(
-                f"teacher.weights={teacher.weights} end before {missing[0]}; the small encoder "
-                f"learns {', '.join(student.layers)} and needs them all, as vgg19 has them"
-            )
+        layers = choose_layers(student, teacher)
+        student.end_after(layers[-1])
+        for layer in layers:
+            for part in (*student.convolutions(layer).values(), student.head(layer)):
+                part.requires_grad_(True)
+        super().__init__(student, optimizer, "lite", recipe)
+        self.layers = layers
         self.teacher = teacher.to(memory_format=torch.channels_last)
         self.distillation = distillation
         self.stylised = nn.ModuleList(stylised).requires_grad_(False)
         self._dreams: Dreams | None = None
-        self._sizes = feature_sizes(teacher, photos, student.layers)
-        if student.weights == "random":
+        self._sizes = feature_sizes(teacher, photos, self.layers)
+        if student.drawn:
             start_from_teacher(student, teacher, torch.cat([photos, disfigure(photos)]))
 
     @property
@@ -117,7 +122,8 @@ class DistillationModule(ResumableModule):
         """
         heads = {layer: list(self.network.head(layer).parameters()) for layer in self._sizes}
         inside = {id(parameter) for head in heads.values() for parameter in head}
-        trunk = [p for p in self.network.parameters() if id(p) not in inside]
+        learning = [p for p in self.network.parameters() if p.requires_grad]
+        trunk = [p for p in learning if id(p) not in inside]
         lr = self.settings.lr
         # Their gradients are as many times smaller, too small for Adam's usual eps of 1e-8.
         return [{"params": trunk}] + [
@@ -139,9 +145,9 @@ class DistillationModule(ResumableModule):
         if self.distillation.dreams:
             if self._dreams is None:
                 self._dreams = Dreams(pictures, self.distillation.dreams)
-            dreams = self._dreams.paint(pictures, self.network)
+            dreams = self._dreams.paint(pictures, self.network, self.layers)
             pictures = torch.cat([pictures, dreams]).contiguous(memory_format=torch.channels_last)
-        errors = relative_errors(self.network, self.teacher, pictures)
+        errors = relative_errors(self.network, self.teacher, pictures, self.layers)
         features = torch.stack([value for k, value in errors.items() if k.startswith("features/")])
         grams = torch.stack([value for k, value in errors.items() if k.startswith("gram/")])
         total = features.mean() + self.distillation.gram_weight * grams.mean()
@@ -192,43 +198,3 @@ class DistillationModule(ResumableModule):
             photos[repainted] = network(photos[repainted])
         chosen = torch.rand(len(photos), 1, 1, 1).to(photos.device) < self.distillation.disfigured
         return torch.where(chosen, disfigure(photos), photos)
-
-
-def relative_errors(student: Encoder, teacher: Encoder, pictures: Tensor) -> dict[str, Tensor]:
-    """Measures how far the student's features and Gram matrices are from the teacher's.
-
-    Args:
-        student: The small encoder.
-        teacher: The large encoder.
-        pictures: RGB in [0, 1], shape (N, 3, H, W).
-
-    Returns:
-        Scalars, squared distances relative to the teacher's squared norms, means over the
-        pictures: ``features/relu1_2`` …, then ``gram/relu1_2`` … for each of the student's layers.
-    """
-    layers = student.layers
-    with torch.no_grad():
-        targets = teacher(pictures, layers)
-        target_grams = {layer: gram_matrix(targets[layer]) for layer in layers}
-    found = student(pictures, layers)
-    errors = {f"features/{name}": content_loss(found[name], targets[name]) for name in layers}
-    for name in layers:
-        errors[f"gram/{name}"] = style_loss(gram_matrix(found[name]), target_grams[name])
-    return errors
-
-
-@torch.no_grad()
-def mean_errors(student: Encoder, teacher: Encoder, pictures: Iterable[Tensor]) -> dict[str, float]:
-    """Measures the student on pictures of any sizes, exactly as it would run.
-
-    Args:
-        student: The small encoder.
-        teacher: The large encoder.
-        pictures: RGB in [0, 1], each of shape (N, 3, H, W).
-
-    Returns:
-        The means of :func:`relative_errors`, by name.
-    """
-    device = next(student.parameters()).device
-    found = [relative_errors(student, teacher, picture.to(device)) for picture in pictures]
-    return {name: float(torch.stack([f[name] for f in found]).mean()) for name in found[0]}

@@ -1,5 +1,7 @@
 """Pictures painted against an encoder, to find out what it gets wrong."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -30,12 +32,13 @@ class Dreams:
         self._pictures = pictures[places].detach().clone()
         self._styles = self._pictures.flip(0)
 
-    def paint(self, pictures: Tensor, encoder: Encoder) -> Tensor:
+    def paint(self, pictures: Tensor, encoder: Encoder, layers: Sequence[str]) -> Tensor:
         """Takes one step, after beginning some dreams anew.
 
         Args:
             pictures: What new dreams begin with and strive for; RGB in [0, 1], (N, 3, H, W).
             encoder: What judges them.
+            layers: By which of its layers.
 
         Returns:
             RGB in [0, 1], shape (count, 3, H, W).
@@ -46,7 +49,6 @@ class Dreams:
         self._pictures = torch.where(anew, pictures[order[:count]], self._pictures)
         self._styles = torch.where(anew, pictures[order[count : 2 * count]], self._styles)
 
-        layers = encoder.layers
         with torch.no_grad():
             targets = encoder(self._styles, layers)
         painted = self._pictures.requires_grad_()

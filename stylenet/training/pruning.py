@@ -23,17 +23,17 @@ def start_from_teacher(student: LiteEncoder, teacher: Encoder, pictures: Tensor)
     """Gives the student weights that come as close to the teacher as least squares can.
 
     Args:
-        student: Its weights are replaced.
+        student: The weights of the layers that it has still to learn are replaced.
         teacher: What it is to resemble.
         pictures: RGB in [0, 1], shape (N, 3, H, W).
     """
-    convolutions = student.convolutions()
+    convolutions = {k: v for layer in student.drawn for k, v in student.convolutions(layer).items()}
     targets = teacher(pictures, convolutions)  # before the ReLUs
     for name, convolution in convolutions.items():
         chosen = choose_channels(targets[name].relu(), convolution.out_channels)
         # Every channel inside the student gets size 1, which suits one learning rate for all.
         _fit(student, pictures, convolution, _units(targets[name][:, chosen]))
-    for layer in student.layers:
+    for layer in student.drawn:
         target = targets[layer.replace("relu", "conv")]
         head, size = student.head(layer), _size(target)
         _fit(student, pictures, head, _units(target))

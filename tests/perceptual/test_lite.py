@@ -9,9 +9,16 @@ from safetensors.torch import load_file, save_file
 import stylenet
 from stylenet.errors import StyleNetError
 from stylenet.image import load_picture, to_tensor
-from stylenet.perceptual import Encoder, LiteEncoder, LossSettings, PerceptualLoss, VGGEncoder
+from stylenet.perceptual import (
+    DistilledVGGEncoder,
+    Encoder,
+    LiteEncoder,
+    LossSettings,
+    PerceptualLoss,
+    VGGEncoder,
+)
 
-LAYERS = ["relu1_2", "relu2_2", "relu3_2", "relu3_4"]
+LAYERS = ["relu1_2", "relu2_2", "relu3_2", "relu3_4", "relu4_1"]
 ASSETS = Path(stylenet.__file__).parent / "assets" / "encoders"
 BUNDLED = ASSETS / "lite.safetensors"
 
@@ -83,8 +90,8 @@ def test_the_image_is_left_alone(lite):
 
 
 def test_a_layer_that_is_not_there_is_refused_with_those_that_are(lite):
-    with pytest.raises(StyleNetError, match=r"lite.* no layer relu4_1; it has relu1_2, "):
-        lite.require(["relu1_2", "relu4_1"])
+    with pytest.raises(StyleNetError, match=r"lite.* no layer relu5_1; it has relu1_2, "):
+        lite.require(["relu1_2", "relu5_1"])
 
 
 def test_it_serves_the_perceptual_loss(lite):
@@ -155,6 +162,29 @@ def test_weights_that_are_not_numbers_are_refused(tmp_path):
         LiteEncoder(path)
 
 
+def test_a_file_that_ends_early_makes_an_encoder_that_ends_there(tmp_path):
+    def cut(state):
+        for key in [key for key in state if "relu3_4" in key or "relu4_1" in key]:
+            del state[key]
+
+    path = broken(tmp_path, cut)
+    assert LiteEncoder(path).layers == LAYERS[:3]
+    whole = LiteEncoder(path, allow_random=True)
+    assert whole.layers == LAYERS
+    assert whole.drawn == LAYERS[3:]
+    found, expected = (e(picture(), LAYERS[:3]) for e in (whole, LiteEncoder(path)))
+    assert all(torch.equal(found[layer], expected[layer]) for layer in expected)
+
+
+def test_a_file_with_a_gap_is_refused(tmp_path):
+    def cut(state):
+        for key in [key for key in state if "relu3_2" in key]:
+            del state[key]
+
+    with pytest.raises(StyleNetError, match="does not fit encoder=lite"):
+        LiteEncoder(broken(tmp_path, cut))
+
+
 def test_a_damaged_file_is_refused(tmp_path):
     (tmp_path / "half.safetensors").write_bytes(BUNDLED.read_bytes()[:5000])
     with pytest.raises(StyleNetError, match="cannot be read"):
@@ -164,7 +194,14 @@ def test_a_damaged_file_is_refused(tmp_path):
 def test_it_comes_as_close_to_vgg19_as_its_card_says(lite, shared):
     vgg = VGGEncoder("vgg19", weights=str(shared / "weights/vgg19_to_relu3_4.safetensors"))
     image = to_tensor(load_picture(shared / "styles/wave.jpg").rgb.resize((192, 192)))
-    found, expected = lite(image, LAYERS), vgg(image, LAYERS)
-    for layer in LAYERS:
+    found, expected = lite(image, LAYERS[:4]), vgg(image, LAYERS[:4])
+    for layer in LAYERS[:4]:
         error = (found[layer] - expected[layer]).square().sum() / expected[layer].square().sum()
         assert float(error) < 0.35, layer
+
+
+def test_its_deepest_layer_comes_as_close_to_its_teacher_as_its_card_says(lite, shared):
+    teacher = DistilledVGGEncoder(str(shared / "weights/vgg19_distilled16x_5SE.pth"))
+    image = to_tensor(load_picture(shared / "styles/wave.jpg").rgb.resize((192, 192)))
+    found, expected = (e(image, ["relu4_1"])["relu4_1"] for e in (lite, teacher))
+    assert float((found - expected).square().sum() / expected.square().sum()) < 0.3
