@@ -16,6 +16,7 @@ KNOWS = {
     "errors": set(),
     "files": {"errors"},
     "image": {"errors", "files"},
+    "share": set(),
     "state_dict": {"errors"},
     "painting": set(),
     "networks": {"errors"},
@@ -23,10 +24,13 @@ KNOWS = {
     "data": {"image", "files", "errors"},
     "shipped": {"errors"},
     "checkpoint": {"networks", "shipped", "files", "errors", "__init__"},
-    "training": {"networks", "perceptual", "data", "checkpoint", "image", "files", "errors"},
+    "training": {
+        *("networks", "perceptual", "data", "checkpoint"),
+        *("image", "files", "share", "errors"),
+    },
     "importing": {"networks", "checkpoint", "state_dict", "errors"},
     "export": {"networks", "checkpoint", "files", "errors", "__init__"},
-    "inference": {"image", "networks", "checkpoint", "files", "errors"},
+    "inference": {"image", "networks", "checkpoint", "files", "share", "errors"},
 }
 KNOWS["cli"] = {*KNOWS}
 

@@ -96,7 +96,11 @@ def fail(message: str) -> NoReturn:
     Args:
         message: What was got, what was expected, what to do next.
     """
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    # Of several processes all meet the same mistake: by the number one sees that it is the same.
+    variables = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
+    rank = next((os.environ[name] for name in variables if name in os.environ), "0")
+    where = "" if rank == "0" else f" (process {rank})"
+    print(f"error{where}: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(2)
 
 

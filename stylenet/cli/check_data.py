@@ -26,7 +26,7 @@ def check_data(config: DictConfig) -> None:
     data.setup()
     total = len(data.dataset.photos)
     verdicts = tqdm(
-        check_photos(data.dataset, data.workers), total=total, unit="photo", dynamic_ncols=True
+        check_photos(data.dataset, data.decoders()), total=total, unit="photo", dynamic_ncols=True
     )
     bad = [verdict for verdict in verdicts if verdict is not None]
     for verdict in bad:

@@ -18,7 +18,7 @@ from stylenet.inference.camera import Window, camera_frames, preview
 from stylenet.inference.files import name_result, plan_folder
 from stylenet.inference.film import FilmSettings, repaint_film
 from stylenet.inference.folder import repaint_all
-from stylenet.inference.share import find_share
+from stylenet.share import find_share
 from stylenet.shipped import shipped_network, shipped_networks
 
 # By suffix, for a film cannot be told from a picture cheaper. FFmpeg reads many more kinds: those

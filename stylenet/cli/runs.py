@@ -1,13 +1,19 @@
 """What the commands that train share: resuming, the trainer, and the run's first and last words."""
 
+import contextlib
 import logging
+import signal
+import sys
 import time
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import pytorch_lightning as pl
+import torch.distributed as dist
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import TensorBoardLogger
@@ -17,9 +23,14 @@ from stylenet.cli.app import build
 from stylenet.data import PhotoData
 from stylenet.errors import StyleNetError, check_number
 from stylenet.files import atomic_path
+from stylenet.share import Share, find_share
 from stylenet.training import ResumableModule, RunFolder
 from stylenet.training.callbacks import SafeCheckpointIO, StopOnSignal
+from stylenet.training.cluster import choose_environment, count_devices, requeue
 from stylenet.training.hardware import choose_precision
+from stylenet.training.rendezvous import renew_rendezvous
+from stylenet.training.run_lock import RunLock
+from stylenet.training.scaling import Pace
 
 
 @dataclass(frozen=True)
@@ -29,14 +40,12 @@ class Run:
     Attributes:
         config: The whole of the command's settings.
         folder: Where everything goes.
-        checkpoint: What to go on from, known to be readable; ``None`` to start anew.
         trainer: The trainer.
         data: What is learned from, its photos found.
     """
 
     config: DictConfig
     folder: RunFolder
-    checkpoint: Path | None
     trainer: pl.Trainer
     data: PhotoData
 
@@ -50,7 +59,7 @@ def prepare(config: DictConfig) -> Run:
     """Checks and builds what all commands that train have in common; seeds the random state.
 
     Args:
-        config: The whole of the command's settings.
+        config: The whole of the command's settings; what the number of devices changes is changed.
 
     Returns:
         The run.
@@ -60,14 +69,19 @@ def prepare(config: DictConfig) -> Run:
     """
     _quieten_lightning()
     folder = RunFolder(config.run_dir)
-    checkpoint = _checkpoint_to_resume(folder, config.resume)
+    _refuse_to_lose(folder, config.resume)
     check_number("seed", config.seed, minimum=0, integer=True)
+    for name in ("max_steps", "log_every_n_steps", "accumulate_grad_batches"):
+        check_number(f"trainer.{name}", config.trainer[name], minimum=1, integer=True)
+    share = find_share()
+    devices, machines = count_devices(share, config.trainer)
+    _keep_pace(config, devices * machines)
     callbacks = [build(callback) for callback in config.callbacks.values() if callback]
-    trainer = _make_trainer(config, folder, callbacks)
+    trainer = _make_trainer(config, folder, callbacks, share, devices, machines)
     data = build(config.data)
     data.setup()
     pl.seed_everything(config.seed, verbose=False)
-    return Run(config, folder, checkpoint, trainer, data)
+    return Run(config, folder, trainer, data)
 
 
 def fit(run: Run, module: ResumableModule, doing: str) -> bool:
@@ -85,58 +99,135 @@ def fit(run: Run, module: ResumableModule, doing: str) -> bool:
         StyleNetError: The run cannot go on.
         SystemExit: A signal ended it, with the status that a shell expects.
     """
-    trainer, data = run.trainer, run.data
-    print(
-        f"{doing} {len(data.dataset.photos):,} photos for {trainer.max_steps:,} steps of "
-        f"{data.batch_size} ({trainer.precision} on {trainer.strategy.root_device})"
-        + (f", from {run.checkpoint}" if run.checkpoint else ""),
-        flush=True,
-    )
+    trainer = run.trainer
     # Not before all else is known to be good: a failed start leaves nothing behind.
-    with atomic_path(run.folder.config) as temporary:
-        temporary.write_text(OmegaConf.to_yaml(run.config, resolve=True))
-    start = time.monotonic()
-    trainer.fit(module, data, ckpt_path=run.checkpoint)
+    with RunLock(run.folder) if trainer.is_global_zero else contextlib.nullcontext():
+        checkpoint = _choose_checkpoint(run.folder, run.config.resume, trainer.is_global_zero)
+        if trainer.is_global_zero:
+            _announce(run, doing, checkpoint)
+            with atomic_path(run.folder.config) as temporary:
+                temporary.write_text(OmegaConf.to_yaml(run.config, resolve=True))
+        start = time.monotonic()
+        with _losing_others_as_one_line():
+            renew_rendezvous(find_share())
+            trainer.fit(module, run.data, ckpt_path=checkpoint)
     if trainer.is_global_zero:
         minutes = (time.monotonic() - start) / 60
         losses = ", ".join(f"{k} {float(v):.4g}" for k, v in module.losses.items() if "/" not in k)
         print(f"step {trainer.global_step:,} after {minutes:.1f} min: {losses or 'no new steps'}")
-        if data.skipped_files:
-            print(f"{data.skipped_files} unusable files were skipped (named above)")
-        if trainer.global_step < trainer.max_steps:
-            print("stopped and saved; go on with the same command and resume=true")
+        if run.data.skipped_files:
+            print(f"{run.data.skipped_files} unusable files were skipped (named above)")
+    finished = trainer.global_step >= trainer.max_steps
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, StopOnSignal) and callback.received is not None:
+            if trainer.is_global_zero and not finished:
+                print(_stopped(callback.received), flush=True)
             raise SystemExit(128 + callback.received)
-    return trainer.is_global_zero and trainer.global_step >= trainer.max_steps
+    return trainer.is_global_zero and finished
 
 
-def _checkpoint_to_resume(folder: RunFolder, resume: bool | str) -> Path | None:
-    """The checkpoint to go on from, if any; known to be readable."""
-    saved = folder.saved_checkpoints()
-    if resume is False:
-        if saved:
+def _keep_pace(config: DictConfig, devices: int) -> None:
+    """Changes what a recipe for one device says for several; a user's own words stay."""
+    if devices == 1:
+        return
+    given = {item.lstrip("+").partition("=")[0] for item in HydraConfig.get().overrides.task}
+    pace = Pace(config.trainer.max_steps, config.optimizer.warmup_steps, config.optimizer.lr)
+    pace = pace.on(devices)
+    for part, name, value in (
+        (config.trainer, "max_steps", pace.max_steps),
+        (config.optimizer, "warmup_steps", pace.warmup_steps),
+        (config.optimizer, "lr", pace.lr),
+    ):
+        if part._get_full_key(name) not in given:
+            part[name] = value
+
+
+@contextlib.contextmanager
+def _losing_others_as_one_line() -> Iterator[None]:
+    """Says in a line that another process has ended, which PyTorch says in many."""
+    try:
+        yield
+    except RuntimeError as error:  # NCCL's and gloo's
+        lost = ("Connection closed by peer", "Connection reset by peer", "NCCL", "Gloo")
+        if dist.is_initialized() and any(word in str(error) for word in lost):
             raise StyleNetError(
-                f"run_dir={folder.path} holds a run up to {saved[-1].stem}; go on with "
-                f"resume=true, or choose another run_dir, or delete that folder"
-            )
-        return None
-    if resume is True and not saved:
-        return None
-    path = saved[-1] if resume is True else Path(str(resume)).expanduser()
-    if not path.is_file():
+                "another process of this run has ended, see its own message; what was saved is "
+                "good: go on with the same command and resume=true"
+            ) from error
+        raise
+
+
+def _announce(run: Run, doing: str, checkpoint: Path | None) -> None:
+    """The run's first line."""
+    trainer, data = run.trainer, run.data
+    several = f" on each of {trainer.world_size} devices" if trainer.world_size > 1 else ""
+    print(
+        f"{doing} {len(data.dataset.photos):,} photos for {trainer.max_steps:,} steps of "
+        f"{data.batch_size}{several} ({trainer.precision} on {trainer.strategy.root_device})"
+        + (f", from {checkpoint}" if checkpoint else ""),
+        flush=True,
+    )
+
+
+def _stopped(number: signal.Signals) -> str:
+    """What to say of a run that a signal ended; asks Slurm for another turn."""
+    said = requeue() if number != signal.SIGINT else ""
+    return f"stopped and saved; {said or 'go on with the same command and resume=true'}"
+
+
+def _refuse_to_lose(folder: RunFolder, resume: bool | str) -> None:
+    """Says at once what cannot be resumed, or would be lost by not resuming."""
+    saved = folder.saved_checkpoints()
+    if resume is False and saved:
         raise StyleNetError(
-            f"resume={resume}: no such file; give true, false or the path of a .ckpt file"
+            f"run_dir={folder.path} holds a run up to {saved[-1].stem}; go on with "
+            f"resume=true, or choose another run_dir, or delete that folder"
         )
-    SafeCheckpointIO().load_checkpoint(path)
-    return path
+    if not isinstance(resume, bool):
+        path = Path(str(resume)).expanduser()
+        if not path.is_file():
+            raise StyleNetError(
+                f"resume={resume}: no such file; give true, false or the path of a .ckpt file"
+            )
+        SafeCheckpointIO().load_checkpoint(path)
 
 
-def _make_trainer(config: DictConfig, folder: RunFolder, callbacks: list) -> pl.Trainer:
+def _choose_checkpoint(folder: RunFolder, resume: bool | str, speak: bool) -> Path | None:
+    """The checkpoint to go on from, if any; known to be readable, else the one before it.
+
+    Args:
+        folder: Of the run, held, so that nothing changes meanwhile.
+        resume: What the user said.
+        speak: Whether this process is to name what is left out.
+    """
+    _refuse_to_lose(folder, resume)  # again, for what another job did meanwhile
+    if not isinstance(resume, bool):
+        return Path(str(resume)).expanduser()
+    unreadable: StyleNetError | None = None
+    for path in reversed(folder.saved_checkpoints()):
+        try:
+            SafeCheckpointIO().load_checkpoint(path)
+        except StyleNetError as error:
+            unreadable = unreadable or error
+            continue
+        if unreadable and speak:
+            print(f"warning: {unreadable}: going on from {path.name}", file=sys.stderr)
+        return path
+    if unreadable:
+        raise unreadable
+    return None
+
+
+def _make_trainer(
+    config: DictConfig,
+    folder: RunFolder,
+    callbacks: list,
+    share: Share,
+    devices: int,
+    machines: int,
+) -> pl.Trainer:
     """The trainer, its values checked."""
     settings = config.trainer
-    for name in ("max_steps", "log_every_n_steps", "accumulate_grad_batches"):
-        check_number(f"trainer.{name}", settings[name], minimum=1, integer=True)
     if settings.gradient_clip_val is not None:
         check_number("trainer.gradient_clip_val", settings.gradient_clip_val, above=0)
     precision = choose_precision(settings.precision, settings.accelerator)
@@ -145,10 +236,12 @@ def _make_trainer(config: DictConfig, folder: RunFolder, callbacks: list) -> pl.
         return build(
             settings,
             precision=precision,
+            devices=settings.devices if isinstance(settings.devices, list) else devices,
+            num_nodes=machines,
             default_root_dir=str(folder.path),
             callbacks=callbacks,
             logger=logger,
-            plugins=[SafeCheckpointIO()],
+            plugins=[SafeCheckpointIO(), choose_environment(share)],
         )
     except InstantiationException as error:
         cause = error.__cause__
@@ -163,11 +256,13 @@ def _make_trainer(config: DictConfig, folder: RunFolder, callbacks: list) -> pl.
 
 def _quieten_lightning() -> None:
     """Keeps Lightning's remarks about what is meant to be so off the screen."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    for name in ("pytorch_lightning", "lightning_fabric", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     for remark in (
         ".*does not have many workers.*",
         ".*in eval mode at the start of training.*",  # the frozen encoder
         ".*LeafSpec.* is deprecated.*",  # Lightning's own use of PyTorch
+        ".*`broadcast_buffers` is deprecated.*",  # its successor is not in older PyTorch
         ".*`srun` command is available.*",  # a run outside a job, on a machine that has Slurm
     ):
         warnings.filterwarnings("ignore", remark)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
+from pytorch_lightning.utilities import rank_zero_only
 
 from stylenet.checkpoint import start_from
 from stylenet.cli.app import build, run
@@ -28,10 +29,10 @@ def main() -> None:
     quickstart = needs_quickstart(sys.argv[1:])
     if quickstart:
         sys.argv.append("experiment=quickstart")
-        print(_QUICKSTART, flush=True)
+        rank_zero_only(print)(_QUICKSTART, flush=True)
     run(train, "train")
     if quickstart:
-        print(_QUICKSTART)
+        rank_zero_only(print)(_QUICKSTART)
 
 
 def needs_quickstart(arguments: Sequence[str]) -> bool:
@@ -63,7 +64,8 @@ def train(config: DictConfig) -> None:
         StyleNetError: A setting is impossible, or the run cannot go on.
     """
     # What is cheap to get wrong first, what takes long last.
-    style, loss, optimizer = build(config.style), build(config.loss), build(config.optimizer)
+    style, loss = build(config.style), build(config.loss)
+    build(config.optimizer)
     if style.layers is not None:
         loss = dataclasses.replace(loss, style_layers=style.layers)
     prepared = prepare(config)
@@ -72,6 +74,7 @@ def train(config: DictConfig) -> None:
         start_from(network, str(config.init))
     style_images = load_style_images(style)
     criterion = PerceptualLoss(build(config.encoder), loss, style_images, style.weight)
+    optimizer = build(config.optimizer)  # as the number of devices has it
     module = StyleTransferModule(network, criterion, optimizer, style.name, prepared.recipe)
     if fit(prepared, module, f"training {style.name} on"):
         folder = prepared.folder

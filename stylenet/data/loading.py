@@ -41,9 +41,9 @@ def collate(samples: list[Sample]) -> Batch:
 
 
 def leave_signals_to_the_trainer(worker: int) -> None:
-    """Keeps a loader's process alive through Ctrl-C and a scheduler's SIGTERM.
+    """Keeps a loader's process alive through Ctrl-C and a scheduler's SIGTERM or SIGUSR1.
 
-    Both reach every process of a job at once, and the trainer needs its loader to finish the step
+    They reach every process of a job at once, and the trainer needs its loader to finish the step
     at hand. A SIGTERM of the trainer's own still ends the loader: it is Python's way to end
     what runs at exit, and a process that ignored it would be waited for without end.
 
@@ -51,6 +51,8 @@ def leave_signals_to_the_trainer(worker: int) -> None:
         worker: Number of the process; PyTorch passes it.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGUSR1"):  # not on Windows
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     if sys.platform == "linux":  # who sent a signal is not to be had elsewhere
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         threading.Thread(target=_end_for, args=(os.getppid(),), daemon=True).start()

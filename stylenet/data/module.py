@@ -51,8 +51,8 @@ class PhotoData(pl.LightningDataModule):
             batch_size: Images a step on each device.
             max_scale: See :class:`PhotoDataset`.
             min_size: See :class:`PhotoDataset`.
-            workers: Decoding processes on each device; ``None`` for one a core, 8 at most. The
-                samples do not depend on it.
+            workers: Decoding processes for each device; ``None`` for one a core of those that are
+                its own, 8 at most. The samples do not depend on it.
             seed: Chooses the order and the crops.
 
         Raises:
@@ -62,9 +62,8 @@ class PhotoData(pl.LightningDataModule):
         if not root:
             raise StyleNetError("data.root is empty; set it to a folder of photos")
         check_number("data.batch_size", batch_size, minimum=1, integer=True)
-        if workers is None:
-            workers = min(8, cores())
-        check_number("data.workers", workers, minimum=0, integer=True)
+        if workers is not None:
+            check_number("data.workers", workers, minimum=0, integer=True)
         self.root = Path(str(root)).expanduser()  # data.root=2017 arrives as a number
         self.batch_size = batch_size
         self.workers = workers
@@ -105,24 +104,37 @@ class PhotoData(pl.LightningDataModule):
             self.dataset.root = self.photo_folder()
             self.dataset.photos = self.list_photos()
 
+    def decoders(self, beside: int = 1) -> int:
+        """Counts the processes that decode.
+
+        Args:
+            beside: How many trainers share this machine.
+
+        Returns:
+            For each trainer, what ``workers`` says, else one a core, 8 at most.
+        """
+        return min(8, cores(beside)) if self.workers is None else self.workers
+
     def train_dataloader(self) -> DataLoader[Batch]:
         """Makes the loader, from the sample that the trainer's step has come to.
 
         Returns:
             Endless batches; ``on_before_batch_transfer`` takes the images out of them.
         """
-        world, rank, done = 1, 0, 0
+        world, rank, done, beside = 1, 0, 0, 1
         if self.trainer is not None:
             world, rank = self.trainer.world_size, self.trainer.global_rank
+            beside = self.trainer.num_devices
             done = self.trainer.global_step * self.trainer.accumulate_grad_batches
+        workers = self.decoders(beside)
         return DataLoader(
             cast(Dataset[Batch], self.dataset),  # collated to batches
             batch_size=self.batch_size,
             sampler=EndlessSampler(done * self.batch_size * world + rank, world),
-            num_workers=self.workers,
+            num_workers=workers,
             collate_fn=collate,
             pin_memory=torch.cuda.is_available(),
-            persistent_workers=self.workers > 0,
+            persistent_workers=workers > 0,
             # Of its own, so that making an iterator draws nothing from the run's random state.
             generator=torch.Generator().manual_seed(0),
             worker_init_fn=leave_signals_to_the_trainer,
@@ -218,12 +230,18 @@ class CocoData(PhotoData):
         return folder
 
 
-def cores() -> int:
-    """Counts the cores that this process may use, which a scheduler may have made fewer.
+def cores(processes: int = 1) -> int:
+    """Counts the cores that are this process' own.
+
+    Args:
+        processes: How many on this machine do the same work at the same time.
 
     Returns:
-        One at least.
+        One at least: those that a scheduler bound the process to, else an equal part of all.
     """
+    everything = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):  # Linux alone
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        bound = len(os.sched_getaffinity(0))
+        if bound < everything:
+            return bound
+    return max(1, everything // processes)

@@ -20,8 +20,8 @@ from stylenet.image import (
     save_picture,
 )
 from stylenet.inference.settings import RepaintSettings
-from stylenet.inference.share import ALONE, Share
 from stylenet.inference.stylizer import Progress, Stylizer
+from stylenet.share import ALONE, Share
 
 
 def repaint_file(

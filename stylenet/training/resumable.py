@@ -166,11 +166,12 @@ class ResumableModule(pl.LightningModule):
             ) from error
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds the random state.
+        """Adds the random state, the same in every process, and how many processes there are.
 
         Args:
             checkpoint: What is to be saved.
         """
+        checkpoint["devices"] = self.trainer.world_size
         state: dict[str, Any] = {"cpu": torch.get_rng_state()}
         if self.device.type == "cuda":
             state["cuda"] = torch.cuda.get_rng_state(self.device)
@@ -181,7 +182,18 @@ class ResumableModule(pl.LightningModule):
 
         Args:
             checkpoint: What was saved.
+
+        Raises:
+            StyleNetError: It was saved by a run on another number of devices.
         """
+        devices = checkpoint.get("devices", self.trainer.world_size)
+        if devices != self.trainer.world_size:
+            raise StyleNetError(
+                f"the checkpoint is of a run on {devices} devices, this one has "
+                f"{self.trainer.world_size}: steps, learning rate and the photos seen would not "
+                f"fit; go on with as many, or begin a new run with the network beside the "
+                f"checkpoint: init=PATH.safetensors"
+            )
         self._random_state = checkpoint.get("random_state")
 
     def on_train_start(self) -> None:

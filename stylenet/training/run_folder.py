@@ -48,6 +48,17 @@ class RunFolder:
         """
         return sorted(p for p in self.checkpoints.glob("step_*.ckpt") if _STEP.fullmatch(p.name))
 
+    def leftovers(self) -> list[Path]:
+        """Lists what a run that was killed was just writing.
+
+        Returns:
+            Files that have not got their names and never will; of no use once no process runs.
+        """
+        folders = (self.path, self.checkpoints, self.previews)
+        suffixes = (".ckpt", ".safetensors", ".png", ".yaml")
+        # As stylenet.files.atomic_path names them.
+        return [p for f in folders for p in f.glob(".*-*") if p.suffix in suffixes]
+
     def artefact(self, name: str) -> Path:
         """Names the final artefact.
 

@@ -14,6 +14,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from stylenet.checkpoint import load_artefact
+from stylenet.training import RunFolder
 
 from .conftest import ROOT, blotches
 
@@ -129,6 +130,25 @@ def test_a_run_is_not_overwritten(run, tiny, tmp_path):
     assert (tmp_path / "run/starry.safetensors").read_bytes() == before
 
 
+def test_a_checkpoint_that_cannot_be_read_gives_way_to_the_one_before(run, tiny, tmp_path):
+    undisturbed = [*tiny, "trainer.max_steps=6", f"run_dir={tmp_path}/whole"]
+    assert run("train", *undisturbed).status == 0
+    assert run("train", *tiny, "callbacks.checkpoints.every_n_steps=1").status == 0
+    folder = RunFolder(tmp_path / "run")
+    folder.checkpoint(3).write_bytes(folder.checkpoint(3).read_bytes()[:1000])
+    result = run("train", *tiny, "resume=true", "trainer.max_steps=6")
+    assert result.status == 0, result.err
+    assert "step_0000003.ckpt cannot be read" in result.err
+    assert "going on from step_0000002.ckpt" in result.err
+    whole, resumed = (load_artefact(tmp_path / name)[0].state_dict() for name in ("whole", "run"))
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+
+    for step in folder.saved_checkpoints():
+        step.write_bytes(b"")
+    error = run("train", *tiny, "resume=true", "trainer.max_steps=9").error
+    assert "step_0000006.ckpt cannot be read" in error
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_the_whole_group_saves_and_resumes(script, tiny, tmp_path, sent):
     endless = [*tiny, "data.workers=1", "trainer.max_steps=1000000"]
@@ -164,7 +184,8 @@ def test_a_full_disk_ends_in_one_line_and_leaves_no_half_file(script, tiny, tmp_
     result = script("train", *tiny, preexec_fn=no_large_files)
     assert "cannot write" in result.error
     left = [p for p in (tmp_path / "run").rglob("*") if p.is_file() and "tfevents" not in p.name]
-    assert not [p for p in left if p.suffix in (".ckpt", ".safetensors") or p.name[0] == "."]
+    assert not [p for p in left if p.suffix in (".ckpt", ".safetensors")]
+    assert [p.name for p in left if p.name[0] == "."] == [".lock"]
 
 
 def test_a_bad_file_is_named_once_and_counted(run, tiny, photos):

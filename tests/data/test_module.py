@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from stylenet.data import CocoData, PhotoData
+from stylenet.data.module import cores
 from stylenet.errors import StyleNetError
 
 
@@ -25,6 +26,7 @@ def at(data, step, world=1, rank=0, accumulate=1):
     """Brings the data to where a trainer has come to."""
     data.trainer = SimpleNamespace(
         world_size=world,
+        num_devices=1,
         global_rank=rank,
         global_step=step,
         accumulate_grad_batches=accumulate,
@@ -194,7 +196,16 @@ def test_root_may_look_like_a_number(photos, tmp_path, monkeypatch):
 
 
 def test_workers_are_counted_where_none_are_given():
-    assert 1 <= PhotoData("photos", 16, 2).workers <= 8
+    assert 1 <= PhotoData("photos", 16, 2).train_dataloader().num_workers <= 8
+
+
+@pytest.mark.parametrize(("bound", "processes", "own"), [(16, 4, 4), (16, 32, 1), (3, 4, 3)])
+def test_processes_share_the_cores_unless_a_scheduler_gave_each_its_own(
+    monkeypatch, bound, processes, own
+):
+    monkeypatch.setattr("os.cpu_count", lambda: 16)
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(bound)), raising=False)
+    assert cores(processes) == own
 
 
 def test_setup_looks_once(photos):

@@ -25,7 +25,11 @@ def shard_data(root, kind=ShardData, **options):
 def at(data, step, world=1, rank=0):
     """Brings the data to where a trainer has come to."""
     data.trainer = SimpleNamespace(
-        world_size=world, global_rank=rank, global_step=step, accumulate_grad_batches=1
+        world_size=world,
+        num_devices=1,
+        global_rank=rank,
+        global_step=step,
+        accumulate_grad_batches=1,
     )
     return data
 

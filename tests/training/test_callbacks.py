@@ -126,8 +126,9 @@ def test_throughput_counts_images_of_all_devices():
     for step in (1, 2, 3):
         trainer = SimpleNamespace(global_step=step, world_size=3, accumulate_grad_batches=1)
         callback.on_train_batch_end(trainer, module, None, batch)
-    assert logged["images_per_second"] > 0
-    assert set(logged) == {"images_per_second"}
+    assert set(logged) == {"images_per_second", "images_per_second_per_device"}
+    assert logged["images_per_second_per_device"] > 0
+    assert logged["images_per_second"] == 3 * logged["images_per_second_per_device"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+import torch.distributed as dist
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from stylenet.errors import StyleNetError, check_number
@@ -35,8 +36,20 @@ class Checkpoints(pl.Callback):
         self._saved_step = -1
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Counts the checkpoint that was resumed from as saved."""
+        """Counts the checkpoint that was resumed from as saved.
+
+        Raises:
+            StyleNetError: The processes resume from different ones.
+        """
         self._saved_step = trainer.global_step
+        steps = [trainer.global_step] * trainer.world_size
+        if trainer.world_size > 1:
+            dist.all_gather_object(steps, trainer.global_step)
+        if len(set(steps)) > 1:
+            raise StyleNetError(
+                f"the processes see different checkpoints, of steps {', '.join(map(str, steps))}: "
+                f"the shared file system lags behind; start again in a minute"
+            )
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any

@@ -74,7 +74,7 @@ class Progress(pl.Callback):
 
 
 class Throughput(pl.Callback):
-    """Logs how many images a second are learned from, on all devices together."""
+    """Logs how many images a second are learned from, on all devices together and on each."""
 
     def __init__(self, every_n_steps: int) -> None:
         """Sets how often.
@@ -97,7 +97,8 @@ class Throughput(pl.Callback):
         if self._since is None:
             self._since = (step, now)
         elif step - self._since[0] >= self.every_n_steps:
-            images = (step - self._since[0]) * len(batch) * trainer.world_size
-            images *= trainer.accumulate_grad_batches
-            pl_module.log("images_per_second", images / (now - self._since[1]))
+            images = (step - self._since[0]) * len(batch) * trainer.accumulate_grad_batches
+            speed = images / (now - self._since[1])
+            pl_module.log("images_per_second", speed * trainer.world_size)
+            pl_module.log("images_per_second_per_device", speed)
             self._since = (step, now)

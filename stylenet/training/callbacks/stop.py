@@ -6,12 +6,23 @@ from types import FrameType
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
+import torch.distributed as dist
+
+# Ctrl-C, the end of a job, and the word before it that Slurm gives if asked (--signal=USR1@120).
+_SIGNALS = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1")
+    if hasattr(signal, name)  # Windows has no SIGUSR1
+]
 
 
 class StopOnSignal(pl.Callback):
-    """Lets the step at hand finish on Ctrl-C or SIGTERM, so that what is saved is exact.
+    """Lets the step at hand finish on Ctrl-C, SIGTERM or SIGUSR1, so that what is saved is exact.
 
-    A second Ctrl-C ends the program at once.
+    Of several processes each may get the signal at another step, or only one may get it: they agree
+    on the step after which all stop. A second Ctrl-C ends the program at once where there is one
+    process; a launcher sends more than one of its own accord.
 
     Attributes:
         received: The signal that ended the run, if one did.
@@ -21,22 +32,39 @@ class StopOnSignal(pl.Callback):
         """Starts without a signal."""
         self.received: signal.Signals | None = None
         self._before: dict[signal.Signals, Any] = {}
+        self._alone = True
+        self._asked: tuple[dist.Work, torch.Tensor] | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Takes the signals over, from Lightning too, which would stop at once."""
+        self._alone = trainer.world_size == 1
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in _SIGNALS:
                 self._before[number] = signal.signal(number, self._handle)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any
     ) -> None:
         """Ends the run after this step if a signal came."""
-        if self.received is not None:
-            trainer.should_stop = True
+        if self._alone:
+            trainer.should_stop |= self.received is not None
+            return
+        # The answer is read a step later, when it is there, so that no step waits for it.
+        if self._asked is not None:
+            work, signals = self._asked
+            work.wait()
+            if signals.item():
+                self.received = signal.Signals(int(signals.item()))
+                trainer.should_stop = True
+        signals = torch.tensor(int(self.received or 0), device=pl_module.device)
+        work = dist.all_reduce(signals, dist.ReduceOp.MAX, async_op=True)
+        assert work is not None
+        self._asked = work, signals
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Gives the signals back."""
+        if self._asked is not None:  # before the processes part
+            self._asked[0].wait()
         self._restore()
 
     def on_exception(
@@ -46,12 +74,14 @@ class StopOnSignal(pl.Callback):
         self._restore()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        """Notes the signal; a second one gets what it got before."""
+        """Notes the signal; a second Ctrl-C gets what it got before."""
+        if self._alone and number == self.received == signal.SIGINT:
+            raise KeyboardInterrupt
         self.received = signal.Signals(number)
-        signal.signal(number, signal.default_int_handler)
 
     def _restore(self) -> None:
         """Puts the former handlers back."""
+        self._asked = None
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}

@@ -2,29 +2,35 @@ import pytest
 from PIL import Image
 
 from stylenet.inference.files import plan_folder
-from stylenet.inference.share import Share, find_share
+from stylenet.share import Share, find_share
 
-VARIABLES = ["RANK", "WORLD_SIZE", "LOCAL_RANK"]
-VARIABLES += ["SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID", "SLURM_STEP_ID"]
+VARIABLES = ["RANK", "WORLD_SIZE", "LOCAL_RANK", "GROUP_WORLD_SIZE"]
+VARIABLES += ["SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID", "SLURM_STEP_NUM_NODES"]
+VARIABLES += ["SLURM_STEP_ID"]
+
+
+def torchrun(rank, world, local_rank, machines=1):
+    values = (rank, world, local_rank, machines)
+    return dict(zip(VARIABLES[:4], map(str, values), strict=True))
+
+
+def srun(rank, world, local_rank, machines, step="0"):
+    values = (rank, world, local_rank, machines, step)
+    return dict(zip(VARIABLES[4:], map(str, values), strict=True))
 
 
 @pytest.mark.parametrize(
     ("environment", "share"),
     [
         ({}, Share()),
-        ({"RANK": "3", "WORLD_SIZE": "8", "LOCAL_RANK": "1"}, Share(3, 8, 1)),
-        (
-            {
-                "SLURM_PROCID": "5",
-                "SLURM_NTASKS": "6",
-                "SLURM_LOCALID": "2",
-                "SLURM_STEP_ID": "0",
-            },
-            Share(5, 6, 2),
-        ),
-        # The batch script itself: it has the job's variables, but is no task of a step.
+        (torchrun(3, 8, 1, 2), Share(3, 8, 1, 2, "torchrun")),
+        (srun(5, 6, 2, 2), Share(5, 6, 2, 2, "srun")),
+        (srun(5, 6, 2, 2) | torchrun(0, 2, 0), Share(0, 2, 0, 1, "torchrun")),
+        # The batch script itself has some of the variables, but is no task of a step; the shell
+        # that salloc gives is one of a kind.
         ({"SLURM_PROCID": "0", "SLURM_NTASKS": "6", "SLURM_LOCALID": "0"}, Share()),
-        ({"RANK": "zero", "WORLD_SIZE": "2", "LOCAL_RANK": "0"}, Share()),
+        (srun(0, 2, 0, 1, step=4294967290), Share()),
+        (torchrun("zero", 2, 0), Share()),
     ],
 )
 def test_the_launcher_says_which_share(monkeypatch, environment, share):

@@ -1,0 +1,130 @@
+"""Several processes that train one network: how they find each other, and Slurm's requeue."""
+
+import os
+import subprocess
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from pytorch_lightning.plugins.environments import (
+    ClusterEnvironment,
+    LightningEnvironment,
+    SLURMEnvironment,
+    TorchElasticEnvironment,
+)
+
+from stylenet.errors import StyleNetError, check_number
+from stylenet.share import Share
+
+AUTO = "auto"
+
+# Time for Slurm's controller to answer; it may be busy.
+_PATIENCE = 60.0
+
+
+def choose_environment(share: Share) -> ClusterEnvironment:
+    """Says how the processes of a run find each other.
+
+    Lightning would take any program in a Slurm job for one of several that srun started, and wait
+    for the others; and on SIGUSR1 it would save in the middle of a step.
+
+    Args:
+        share: What the launcher says.
+
+    Returns:
+        Lightning's description of the launcher.
+    """
+    if share.launcher == "torchrun":
+        return TorchElasticEnvironment()
+    if share.launcher == "srun":
+        # Lightning asks for the variable, which only the option of this name sets.
+        os.environ.setdefault("SLURM_NTASKS_PER_NODE", str(share.world // share.machines))
+        return SLURMEnvironment(auto_requeue=False)
+    return LightningEnvironment()
+
+
+def count_devices(share: Share, settings: Any) -> tuple[int, int]:
+    """Says how many devices a run uses, before there is a trainer to ask.
+
+    Args:
+        share: What the launcher says.
+        settings: The trainer's: ``accelerator``, ``devices``, ``num_nodes``, ``strategy``.
+
+    Returns:
+        Devices on each machine, and machines.
+
+    Raises:
+        StyleNetError: The settings contradict the launcher.
+    """
+    distributed = "strategy" in settings
+    per_machine, machines = share.world // share.machines, share.machines
+    if share.launcher:
+        if not distributed and share.world > 1:
+            raise StyleNetError(
+                f"{share.launcher} started {share.world} processes, but trainer=default is for "
+                f"one; add trainer=ddp"
+            )
+        if settings.devices not in (AUTO, -1, per_machine):
+            raise StyleNetError(
+                f"trainer.devices={settings.devices}, but {share.launcher} started {per_machine} "
+                f"processes on each machine, one for each device; leave trainer.devices out"
+            )
+        if distributed and settings.num_nodes not in (AUTO, machines):
+            raise StyleNetError(
+                f"trainer.num_nodes={settings.num_nodes}, but {share.launcher} started processes "
+                f"on {machines} machines; leave trainer.num_nodes out"
+            )
+        return per_machine, machines
+    machines = 1
+    if distributed and settings.num_nodes != AUTO:
+        check_number("trainer.num_nodes", settings.num_nodes, minimum=1, integer=True)
+        machines = settings.num_nodes
+        if machines > 1:
+            raise StyleNetError(
+                f"trainer.num_nodes={machines} needs a launcher on each machine: srun, as in "
+                f"scripts/slurm/train.sbatch, or torchrun --nnodes={machines}"
+            )
+    if settings.devices in (AUTO, -1):
+        gpu = settings.accelerator in (AUTO, "gpu", "cuda")
+        return max(1, torch.cuda.device_count() if gpu else 1), machines
+    if isinstance(settings.devices, Sequence) and not isinstance(settings.devices, str):
+        return len(settings.devices), machines  # the numbers of GPUs
+    check_number("trainer.devices", settings.devices, minimum=1, integer=True)
+    return settings.devices, machines
+
+
+def requeue() -> str:
+    """Asks Slurm to run this job again, with the same command.
+
+    Returns:
+        What came of it, in words; empty outside of a Slurm job, and in one that was cancelled.
+    """
+    job = os.environ.get("SLURM_JOB_ID")
+    if job is None:
+        return ""
+    if "SLURM_ARRAY_TASK_ID" in os.environ:
+        # The number alone may stand for the whole array.
+        job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
+    try:
+        words = _ask("scontrol", "show", "--oneliner", "job", job).split()
+        state = dict(word.split("=", 1) for word in words if "=" in word)
+        # A job that ends without a reason, such as a time limit, was cancelled by scancel, which
+        # requeueing would undo, or somebody has requeued it already (seen with Slurm 22.05).
+        if state.get("JobState") in ("COMPLETING", "CANCELLED") and state.get("Reason") == "None":
+            runs_before = int(os.environ.get("SLURM_RESTART_COUNT", 0))
+            again = int(state.get("Restarts", 0)) > runs_before
+            return f"job {job} is requeued already and goes on from here" if again else ""
+        _ask("scontrol", "requeue", job)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        reason = getattr(error, "stderr", None) or str(error)
+        if "pending" in reason:  # it was requeued between the two questions
+            return f"job {job} is requeued already and goes on from here"
+        return f"Slurm did not requeue job {job} ({reason.strip()}); submit the same command again"
+    return f"job {job} is requeued and goes on from here"
+
+
+def _ask(*command: str) -> str:
+    """Runs one of Slurm's commands and gives its output."""
+    return subprocess.run(
+        command, check=True, capture_output=True, text=True, timeout=_PATIENCE
+    ).stdout

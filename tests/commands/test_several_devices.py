@@ -1,0 +1,169 @@
+"""Training by several processes, as a user starts them."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from stylenet.training import RunFolder
+
+from .conftest import ROOT, Result
+
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
+
+
+@pytest.fixture
+def ddp(tiny):
+    # float32, whose sums are the same in every run of two processes.
+    return [*tiny, "trainer=ddp", "trainer.precision=32-true"]
+
+
+@pytest.fixture
+def torchrun():
+    """Starts a script by torchrun, with options for torchrun."""
+    started = []
+
+    def start(*options, name="train", arguments=()):
+        command = [*TORCHRUN, *options, ROOT / "scripts" / f"{name}.py", *arguments]
+        process = subprocess.Popen(
+            list(map(str, command)),
+            cwd=ROOT,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            workers = workers_of(process)
+            for number in (process.pid, *workers):  # each leads a group of its own
+                os.kill(number, signal.SIGKILL)
+            process.communicate()
+
+
+def finish(process):
+    out, err = process.communicate(timeout=120)
+    return Result(process.returncode, out, err)
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def test_torchrun_trains_by_the_rule_and_all_is_written_once(torchrun, ddp, tmp_path):
+    # The recipe says 9 steps, the user nothing: with two devices they become 5.
+    recipe = [word for word in ddp if not word.startswith("trainer.max_steps")]
+    steps = ["experiment=quickstart", "encoder=vgg19", "data=folder", "trainer.log_every_n_steps=1"]
+    more = ["callbacks.throughput.every_n_steps=2", "callbacks.checkpoints.every_n_steps=2"]
+    process = torchrun(
+        "--nproc-per-node=2",
+        arguments=[*recipe, *steps, *more, "trainer.max_steps=5", "optimizer.warmup_steps=2"],
+    )
+    result = finish(process)
+    assert result.status == 0, result.err
+    assert result.out.count("5 steps of 2 on each of 2 devices") == 1
+    assert result.out.count("network: ") == 1
+    settings = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
+    # What the command gives is taken as it is; the learning rate is the recipe's.
+    assert settings["trainer"]["max_steps"] == 5
+    assert settings["optimizer"]["warmup_steps"] == 2
+    assert settings["optimizer"]["lr"] == pytest.approx(1e-3 * 2**0.5)
+    folder = RunFolder(tmp_path / "run")
+    assert [path.name for path in folder.saved_checkpoints()] == [
+        "step_0000004.ckpt",
+        "step_0000005.ckpt",
+    ]
+    assert len(list(folder.tensorboard.glob("events*"))) == 1
+    scalars = EventAccumulator(str(folder.tensorboard)).Reload()
+    speeds = [
+        scalars.Scalars(f"images_per_second{which}")[-1].value for which in ("", "_per_device")
+    ]
+    assert speeds[0] == pytest.approx(2 * speeds[1], rel=1e-5)
+
+
+def test_lightning_starts_the_processes_where_no_launcher_does(script, ddp, tmp_path):
+    recipe = [word for word in ddp if not word.startswith("trainer.max_steps")]
+    result = script(
+        "train", *recipe, "trainer.devices=2", "experiment=few", f"hydra.searchpath=[{tmp_path}]"
+    )
+    assert "few" in result.err  # no such experiment: asked before any process is started
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment/few.yaml").write_text(
+        "# @package _global_\ntrainer: {max_steps: 5}\noptimizer: {warmup_steps: 3}\n"
+    )
+    result = script(
+        "train", *recipe, "trainer.devices=2", "experiment=few", f"hydra.searchpath=[{tmp_path}]"
+    )
+    assert result.status == 0, result.err
+    # The recipe's 5 steps and 3 of warm-up are for one device.
+    assert result.out.count("3 steps of 2 on each of 2 devices") == 1
+    settings = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
+    assert (settings["trainer"]["max_steps"], settings["optimizer"]["warmup_steps"]) == (3, 2)
+
+
+def test_processes_without_trainer_ddp_are_told(torchrun, tiny, tmp_path):
+    result = finish(torchrun("--nproc-per-node=2", arguments=tiny))
+    assert result.status != 0
+    assert "error: torchrun started 2 processes" in result.err
+    assert "error (process 1): torchrun started 2 processes" in result.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_number_of_devices_cannot_go_on(run, torchrun, ddp, tiny, tmp_path):
+    assert run("train", *tiny).status == 0
+    result = finish(
+        torchrun("--nproc-per-node=2", arguments=[*ddp, "resume=true", "trainer.max_steps=6"])
+    )
+    assert result.status != 0
+    assert "a run on 1 devices, this one has 2" in result.err
+    assert "init=" in result.err
+
+
+def test_two_nodes_and_the_death_of_one(torchrun, ddp, tmp_path):
+    """Two launchers stand for two machines; one of the processes is killed in the middle."""
+    whole = [*ddp, "trainer.max_steps=60", "resume=true", "callbacks.checkpoints.every_n_steps=5"]
+    result = finish(torchrun("--nproc-per-node=2", arguments=[*whole, f"run_dir={tmp_path}/whole"]))
+    assert result.status == 0, result.err
+
+    port = free_port()
+    options = ["--nnodes=2", "--nproc-per-node=1", "--max-restarts=2", "--rdzv-backend=c10d"]
+    options += [f"--rdzv-endpoint=127.0.0.1:{port}", "--rdzv-id=test"]
+    parts = [*whole, f"run_dir={tmp_path}/parts"]
+    nodes = [torchrun(*options, arguments=parts) for _ in range(2)]
+    folder = RunFolder(tmp_path / "parts")
+    deadline = time.monotonic() + 120
+    while not folder.saved_checkpoints() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert folder.saved_checkpoints()
+    os.kill(workers_of(nodes[1])[0], signal.SIGKILL)
+    results = [finish(node) for node in nodes]
+    assert [result.status for result in results] == [0, 0], results
+    assert any("exitcode: -9" in result.err for result in results)
+    assert "".join(result.out for result in results).count(", from ") == 1
+    first, second = (
+        load_file(tmp_path / name / "starry.safetensors") for name in ("whole", "parts")
+    )
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def workers_of(launcher):
+    """The numbers of the processes that a launcher started."""
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(launcher.pid)], capture_output=True, text=True
+    )
+    return [int(number) for number in listed.stdout.split()]

@@ -1,0 +1,160 @@
+"""A real Slurm of one node for the tests, beside any other that the machine may have."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+CONFIG = """
+ClusterName=stylenet-tests
+SlurmctldHost=localhost(127.0.0.1)
+SlurmctldPort={controller_port}
+SlurmdPort={node_port}
+SlurmUser={user}
+SlurmdUser={user}
+AuthType=auth/munge
+StateSaveLocation={folder}/controller
+SlurmdSpoolDir={folder}/node
+SlurmctldPidFile={folder}/controller.pid
+SlurmdPidFile={folder}/node.pid
+SlurmctldLogFile={folder}/controller.log
+SlurmdLogFile={folder}/node.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+ReturnToService=2
+JobRequeue=1
+KillWait=30
+NodeName=localhost NodeAddr=127.0.0.1 NodeHostname={host} CPUs={cpus} State=UNKNOWN
+PartitionName=test Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def answers(*command):
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def start_munge():
+    """Starts the service by which Slurm's programs trust each other, unless it runs."""
+    if answers("munge", "-n"):
+        return
+    folder = Path("/run/munge")
+    folder.mkdir(exist_ok=True)
+    shutil.chown(folder, "munge")
+    subprocess.run(["runuser", "-u", "munge", "--", shutil.which("munged"), "--force"], check=True)
+
+
+class Slurm:
+    """What tests ask of it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.environment = {
+            **os.environ,
+            "SLURM_CONF": str(folder / "slurm.conf"),
+            "STYLENET_PYTHON": sys.executable,
+            "OMP_NUM_THREADS": "1",
+        }
+
+    def __call__(self, *command):
+        """Runs one of its commands and gives what it printed."""
+        done = subprocess.run(
+            list(map(str, command)),
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def submit(self, *command):
+        """Submits a job and gives its number."""
+        output = f"--output={self.folder}/job-%j.out"
+        return self("sbatch", "--parsable", output, *command)
+
+    def printed(self, job):
+        path = self.folder / f"job-{job}.out"
+        return path.read_text() if path.exists() else ""
+
+    def states(self, job, wanted):
+        """What Slurm says of a job and its tasks, without repetition."""
+        return set(
+            self(
+                "squeue", "--noheader", f"--format={wanted}", "--states=all", f"--jobs={job}"
+            ).split()
+        )
+
+    def wait(self, job, until=None, seconds=180):
+        """Waits for a job to end, or for something else."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if until is not None and until():
+                return
+            states = self.states(job, "%T")
+            if until is None and states and states <= {"COMPLETED", "FAILED", "CANCELLED"}:
+                assert states == {"COMPLETED"}, f"{states} {self.printed(job)}"
+                return
+            if self.states(job, "%T %r") == {"PENDING", "BeginTime"}:
+                # A requeued job is made to wait for two minutes; by then the node has got over the
+                # end of its first run, which here takes less.
+                time.sleep(5)
+                self("scontrol", "update", f"JobId={job}", "StartTime=now")
+            time.sleep(0.3)
+        pytest.fail(f"job {job} took too long: {self.printed(job)}")
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory):
+    missing = [name for name in ("slurmctld", "slurmd", "munged") if not shutil.which(name)]
+    if missing or os.geteuid() != 0:
+        pytest.skip(f"a Slurm of one's own needs root and {', '.join(missing) or 'is there'}")
+    folder = tmp_path_factory.mktemp("slurm")
+    for name in ("controller", "node"):
+        (folder / name).mkdir()
+    values = {"folder": folder, "user": "root", "host": socket.gethostname().split(".")[0]}
+    values |= {"controller_port": free_port(), "node_port": free_port(), "cpus": os.cpu_count()}
+    (folder / "slurm.conf").write_text(CONFIG.format(**values))
+    start_munge()
+    slurm = Slurm(folder)
+    daemons = [["slurmctld", "-D"], ["slurmd", "-D", "-N", "localhost"]]
+    started = [
+        subprocess.Popen(
+            [*command, "-f", folder / "slurm.conf"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=slurm.environment,
+        )
+        for command in daemons
+    ]
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        asked = subprocess.run(
+            ["sinfo", "--noheader", "--format=%T"], env=slurm.environment, capture_output=True
+        )
+        if asked.stdout.strip() == b"idle":
+            break
+        time.sleep(0.3)
+    else:
+        logs = "".join((folder / f"{name}.log").read_text() for name in ("controller", "node"))
+        pytest.fail(f"Slurm did not start: {logs[-2000:]}")
+    yield slurm
+    subprocess.run(["scancel", "--user=root"], env=slurm.environment, check=False)
+    for daemon in reversed(started):
+        daemon.terminate()
+        daemon.wait(30)

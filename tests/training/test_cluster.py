@@ -1,0 +1,122 @@
+import re
+from types import SimpleNamespace
+
+import pytest
+
+from stylenet.errors import StyleNetError
+from stylenet.share import ALONE, Share
+from stylenet.training.cluster import count_devices, requeue
+
+FOUR = Share(rank=1, world=8, local_rank=1, machines=2, launcher="srun")
+PAIR = Share(world=2, launcher="torchrun")
+
+
+class Settings(SimpleNamespace):
+    def __contains__(self, name):
+        return name in self.__dict__
+
+
+def settings(devices="auto", ddp=True, **more):
+    several = {"num_nodes": "auto", "strategy": "ddp"} if ddp else {}
+    return Settings(**{"accelerator": "cpu", "devices": devices, **several, **more})
+
+
+@pytest.mark.parametrize(
+    ("share", "given", "expected"),
+    [
+        (ALONE, settings(1, ddp=False), (1, 1)),
+        (ALONE, settings(), (1, 1)),
+        (ALONE, settings(3), (3, 1)),
+        (ALONE, settings([0, 2]), (2, 1)),
+        (FOUR, settings(), (4, 2)),
+        (FOUR, settings(4, num_nodes=2), (4, 2)),
+        (PAIR, settings(), (2, 1)),
+        (Share(launcher="srun"), settings(1, ddp=False), (1, 1)),
+    ],
+)
+def test_the_launcher_says_how_many_else_the_settings(share, given, expected):
+    assert count_devices(share, given) == expected
+
+
+@pytest.mark.parametrize(
+    ("share", "given", "said"),
+    [
+        (PAIR, settings(1, ddp=False), "torchrun started 2 processes.*trainer=ddp"),
+        (FOUR, settings(2), "trainer.devices=2, but srun started 4"),
+        (FOUR, settings(num_nodes=3), "trainer.num_nodes=3, but .* on 2 machines"),
+        (ALONE, settings(num_nodes=2), "trainer.num_nodes=2 needs a launcher"),
+        (ALONE, settings(0), "trainer.devices=0"),
+        (ALONE, settings("many"), "trainer.devices=many"),
+    ],
+)
+def test_contradictions_are_refused(share, given, said):
+    with pytest.raises(StyleNetError, match=said):
+        count_devices(share, given)
+
+
+@pytest.fixture
+def scontrol(tmp_path, monkeypatch):
+    """A Slurm that says what it is told to, and notes what it is asked."""
+
+    def install(state, refusal=""):
+        program = tmp_path / "scontrol"
+        program.write_text(
+            f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n'
+            f'[ "$1" = show ] && echo "{state}" && exit\n'
+            + (f'echo "{refusal}" >&2; exit 1\n' if refusal else "exit 0\n")
+        )
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+        return lambda: (tmp_path / "asked").read_text().splitlines()
+
+    for name in ("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_RESTART_COUNT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    return install
+
+
+def test_outside_of_a_job_nothing_is_requeued(monkeypatch):
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    assert requeue() == ""
+
+
+@pytest.mark.parametrize(
+    "state", ["JobState=RUNNING Reason=None", "JobState=COMPLETING Reason=TimeLimit"]
+)
+def test_a_job_is_requeued(scontrol, state):
+    asked = scontrol(f"JobId=12 {state} Restarts=0")
+    assert requeue() == "job 12 is requeued and goes on from here"
+    assert asked()[-1] == "requeue 12"
+
+
+def test_a_task_of_an_array_is_requeued_alone(scontrol, monkeypatch):
+    asked = scontrol("JobState=RUNNING")
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "12")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
+    assert "12_3 is requeued" in requeue()
+    assert asked()[-1] == "requeue 12_3"
+
+
+def test_a_cancelled_job_stays_cancelled(scontrol, monkeypatch):
+    asked = scontrol("JobState=COMPLETING Reason=None Restarts=1")
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    assert requeue() == ""
+    assert len(asked()) == 1
+
+
+def test_a_job_that_was_requeued_meanwhile_is_left_alone(scontrol):
+    asked = scontrol("JobState=COMPLETING Reason=None Restarts=1")
+    assert "requeued already" in requeue()
+    assert len(asked()) == 1
+
+
+@pytest.mark.parametrize(
+    ("refusal", "said"),
+    [
+        ("Requested operation is presently disabled", "did not requeue job 12 .*disabled"),
+        ("Job is pending execution for job 12", "requeued already"),
+    ],
+)
+def test_a_refusal_is_passed_on(scontrol, refusal, said):
+    scontrol("JobState=RUNNING", refusal)
+    assert re.search(said, requeue())

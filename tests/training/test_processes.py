@@ -1,0 +1,98 @@
+"""Training by several processes, stopped and killed: nothing is lost, the result is the same."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from stylenet.training import RunFolder
+from stylenet.training.callbacks import SafeCheckpointIO
+
+WORKER = Path(__file__).with_name("worker.py")
+
+
+@pytest.fixture
+def do(photos):
+    def do(*jobs):
+        done = subprocess.run(
+            [sys.executable, WORKER, photos],
+            input=json.dumps([{**job, "folder": str(job["folder"])} for job in jobs]),
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    return do
+
+
+def final(folder):
+    """The whole of the last checkpoint but the versions: weights, optimiser, schedule, step."""
+    checkpoint = SafeCheckpointIO().load_checkpoint(RunFolder(folder).saved_checkpoints()[-1])
+    optimizer = checkpoint["optimizer_states"][0]["state"]
+    return {
+        "step": torch.tensor(checkpoint["global_step"]),
+        **checkpoint["state_dict"],
+        **{f"{i}.{k}": v for i, state in optimizer.items() for k, v in state.items()},
+    }
+
+
+def assert_equal(first, second):
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        assert torch.equal(value, second[name]), name
+
+
+def test_two_processes_with_half_the_batch_are_one_with_the_whole(do, tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    do(
+        {"folder": one, "batch": 4, "steps": 3},
+        {"folder": two, "batch": 2, "steps": 3, "world": 2},
+    )
+    gradients = [torch.load(folder / "gradients.pt") for folder in (one, two)]
+    assert {g.dtype for g in gradients[0].values()} == {torch.float64}
+    for name, gradient in gradients[0].items():
+        scale = float(gradient.abs().max())
+        assert torch.allclose(gradient, gradients[1][name], rtol=1e-9, atol=1e-12 * scale), name
+    # And so are the photos of the later steps: the weights they lead to are the same.
+    for name, value in final(one).items():
+        assert torch.allclose(value, final(two)[name], rtol=1e-5, atol=1e-8), name
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_to_one_process_stops_all_at_one_step_and_the_rest_is_exact(do, tmp_path, number):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    common = {"steps": 9, "world": 2, "workers": 1, "every": 4}
+    do(
+        {"folder": whole, **common},
+        {"folder": parts, **common, "signal": [1, 4, number]},
+        {"folder": parts, **common, "resume": True, "seed": 5},
+    )
+    # The step of the signal, and one more, by which all know of it.
+    assert (parts / "gradients.pt").is_file()
+    assert (parts / "last_step").read_text() == "9"
+    assert RunFolder(parts).checkpoint(6).is_file() or RunFolder(parts).checkpoint(8).is_file()
+    assert_equal(final(whole), final(parts))
+
+
+def test_killed_at_any_moment_a_run_goes_on_from_its_last_checkpoint(do, tmp_path):
+    """Twenty times, saving at every step, so that many a blow falls into the writing of a file."""
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    blows = random.Random(0)
+    steps = 400
+    jobs = [
+        {"folder": killed, "steps": steps, "every": 1, "resume": True}
+        | {"kill": blows.uniform(0.1, 1.0)}
+        for _ in range(20)
+    ]
+    end = {"folder": killed, "steps": steps, "every": 1, "resume": True}
+    said = do({"folder": whole, "steps": steps, "every": 100}, *jobs, end)
+    assert "Error" not in said
+    assert_equal(final(whole), final(killed))
+    assert not RunFolder(killed).leftovers()

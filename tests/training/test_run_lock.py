@@ -1,0 +1,64 @@
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from stylenet.errors import StyleNetError
+from stylenet.training import RunFolder, run_lock
+from stylenet.training.run_lock import RunLock
+
+HOLD = """
+import sys, time
+from stylenet.training import RunFolder
+from stylenet.training.run_lock import RunLock
+with RunLock(RunFolder(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def held_by_another(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, tmp_path / "run"],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "SLURM_JOB_ID": "4711"},
+    )
+    assert process.stdout.readline() == b"held\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_the_second_job_is_told_who_holds_the_folder(held_by_another, tmp_path, monkeypatch):
+    monkeypatch.setattr(run_lock, "_PATIENCE", 0.1)
+    folder = RunFolder(tmp_path / "run")
+    expected = rf"in use by Slurm job 4711, process {held_by_another.pid} on .*; wait"
+    with pytest.raises(StyleNetError, match=expected), RunLock(folder):
+        pass
+
+
+def test_a_killed_job_lets_go_and_what_it_was_writing_is_cleared(held_by_another, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.checkpoints.mkdir()
+    half = folder.checkpoints / ".step_0000004-x1y2z3.ckpt"
+    half.write_bytes(b"half")
+    whole = folder.checkpoint(3)
+    whole.write_bytes(b"whole")
+    held_by_another.send_signal(signal.SIGKILL)
+    with RunLock(folder):
+        assert str(os.getpid()) in (folder.path / ".holder").read_text()
+    assert not half.exists()
+    assert whole.exists()
+    assert not (folder.path / ".holder").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(StyleNetError, match=r"run_dir=.*file/run cannot be written"),
+        RunLock(RunFolder(tmp_path / "file/run")),
+    ):
+        pass

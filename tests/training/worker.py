@@ -1,0 +1,167 @@
+"""Trains a tiny network in processes of its own; a program, run by ``test_processes.py``.
+
+It reads a list of jobs from its standard input, each a dict, and does them one after the other:
+
+    folder   of the run
+    world    processes that train it together (1)
+    batch, steps, workers, every     as in configs
+    resume   whether to go on from the newest checkpoint
+    signal   [rank, step, number]: that process sends itself that signal at that step
+    kill     seconds after which all processes of the job get SIGKILL
+    seed     of the fresh weights
+
+Processes are forked from one that has imported PyTorch and never computed with it, so each starts
+at once, and PyTorch's threads are not there yet to be lost.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from torch import nn
+
+from stylenet.data import PhotoData
+from stylenet.networks import build_network
+from stylenet.perceptual import Encoder, LossSettings, PerceptualLoss
+from stylenet.share import find_share
+from stylenet.training import OptimizerSettings, RunFolder, StyleTransferModule
+from stylenet.training.callbacks import Checkpoints, SafeCheckpointIO, StopOnSignal
+from stylenet.training.cluster import choose_environment
+from stylenet.training.run_lock import RunLock
+
+
+class Watch(pl.Callback):
+    """Notes the gradients of the first step, and sends a signal at another one."""
+
+    def __init__(self, folder, rank, wanted):
+        self.folder, self.rank, self.wanted = folder, rank, wanted
+
+    def on_before_optimizer_step(self, trainer, module, optimizer):
+        if trainer.global_step == 0 and self.rank == 0:
+            gradients = {k: p.grad.clone() for k, p in module.network.named_parameters()}
+            torch.save(gradients, self.folder / "gradients.pt")
+
+    def on_train_batch_start(self, trainer, *args):
+        if self.wanted and self.wanted[:2] == [self.rank, trainer.global_step]:
+            os.kill(os.getpid(), self.wanted[2])
+
+
+def make_module(seed):
+    torch.manual_seed(7)
+    layers = {
+        "conv1_1": nn.Conv2d(3, 8, 3, padding=1),
+        "relu1_1": nn.ReLU(),
+        "conv1_2": nn.Conv2d(8, 8, 3, padding=1),
+        "relu1_2": nn.ReLU(),
+    }
+    encoder = Encoder("tiny", "random", layers).double()
+    settings = LossSettings("relative", ["relu1_2"], ["relu1_1"], 1.0, 5.0, 1.0)
+    style = torch.rand(1, 3, 32, 32, dtype=torch.float64)
+    torch.manual_seed(seed)
+    return StyleTransferModule(
+        # Lightning would make it float64 only after it has taken the weights of a checkpoint.
+        build_network("johnson", width=2, blocks=1).double(),
+        PerceptualLoss(encoder, settings, [style]),
+        OptimizerSettings(1e-2, 2, "cosine"),
+        "test",
+        {},
+    )
+
+
+def train(job, photos, rank):
+    folder = RunFolder(job["folder"])
+    world = job.get("world", 1)
+    trainer = pl.Trainer(
+        max_steps=job["steps"],
+        accelerator="cpu",
+        devices=world,
+        strategy="ddp" if world > 1 else "auto",
+        precision="64-true",
+        default_root_dir=folder.path,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        callbacks=[
+            Watch(folder.path, rank, job.get("signal")),
+            Checkpoints(job.get("every", 4), keep=2),
+            StopOnSignal(),
+        ],
+        plugins=[SafeCheckpointIO(), choose_environment(find_share())],
+    )
+    data = PhotoData(
+        photos, 16, job.get("batch", 2), min_size=8, workers=job.get("workers", 0), seed=3
+    )
+    data.setup()
+
+    def fit():
+        saved = folder.saved_checkpoints() if job.get("resume") else []
+        trainer.fit(make_module(job.get("seed", 0)), data, ckpt_path=saved[-1] if saved else None)
+
+    if rank > 0:
+        fit()
+        return
+    with RunLock(folder):
+        fit()
+    (folder.path / "last_step").write_text(str(trainer.global_step))
+
+
+def child(job, photos, rank, port):
+    """The life of one process, which never returns."""
+    status = 1
+    try:
+        torch.set_num_threads(1)
+        warnings.simplefilter("ignore")
+        world = str(job.get("world", 1))
+        if world != "1":
+            os.environ |= {
+                "RANK": str(rank),
+                "LOCAL_RANK": str(rank),
+                "WORLD_SIZE": world,
+                "LOCAL_WORLD_SIZE": world,
+                "GROUP_WORLD_SIZE": "1",
+                "GROUP_RANK": "0",
+                "MASTER_ADDR": "127.0.0.1",
+                "MASTER_PORT": str(port),
+                "TORCHELASTIC_RUN_ID": "test",
+            }
+        train(job, photos, rank)
+        status = 0
+    except BaseException as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def do(job, photos):
+    """One job; whether it ended well, was killed or failed."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    Path(job["folder"]).mkdir(parents=True, exist_ok=True)
+    processes = []
+    for rank in range(job.get("world", 1)):
+        process = os.fork()
+        if process == 0:
+            child(job, photos, rank, port)
+        processes.append(process)
+    if "kill" in job:
+        time.sleep(job["kill"])
+        for process in processes:
+            os.kill(process, signal.SIGKILL)
+    statuses = [os.waitpid(process, 0)[1] for process in processes]
+    assert not any(statuses) or "kill" in job, statuses
+
+
+if __name__ == "__main__":
+    for job in json.load(sys.stdin):
+        do(job, sys.argv[1])
