@@ -21,7 +21,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from stylenet.cli.app import build
 from stylenet.data import PhotoData
-from stylenet.errors import StyleNetError, check_number
+from stylenet.errors import StyleNetError, check_number, first_line
 from stylenet.files import atomic_path
 from stylenet.share import Share, find_share
 from stylenet.training import ResumableModule, RunFolder
@@ -144,9 +144,14 @@ def _keep_pace(config: DictConfig, devices: int) -> None:
 
 @contextlib.contextmanager
 def _losing_others_as_one_line() -> Iterator[None]:
-    """Says in a line that another process has ended, which PyTorch says in many."""
+    """Says in a line that the processes did not meet or parted, which PyTorch says in many."""
     try:
         yield
+    except dist.DistNetworkError as error:
+        raise StyleNetError(
+            f"the processes of this run did not meet ({first_line(error)}); start it again, with "
+            f"another MASTER_PORT if this one is taken"
+        ) from error
     except RuntimeError as error:  # NCCL's and gloo's
         lost = ("Connection closed by peer", "Connection reset by peer", "NCCL", "Gloo")
         if dist.is_initialized() and any(word in str(error) for word in lost):
