@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from stylenet.checkpoint import ArtefactInfo, load_artefact
-from stylenet.errors import StyleNetError, check_number
+from stylenet.errors import StyleNetError
 from stylenet.image import Picture
 from stylenet.inference.arrays import unpack
 from stylenet.inference.canvas import Canvas, ImageCanvas
@@ -19,7 +19,7 @@ from stylenet.inference.memory import choose_tile, features_need_file, free_memo
 from stylenet.inference.precision import choose_device, choose_dtype, with_convolutions_in
 from stylenet.inference.settings import RepaintSettings
 from stylenet.inference.tiles import can_be_tiled, repaint_tiled
-from stylenet.networks import StyleNetwork, build_network
+from stylenet.networks import StyleNetwork, blend_networks
 
 Progress = Callable[[int, int], None]
 
@@ -93,8 +93,8 @@ class Stylizer:
     def blend(cls, first: "Stylizer", second: "Stylizer", share: float = 0.5) -> "Stylizer":
         """Makes a style between two, by a mean of the weights.
 
-        It looks well where one network was trained from the other (``init=...``). Networks trained
-        apart have nothing in common in their inner layers, and the middle of them is neither.
+        It looks well where one network was trained from the other (``init=...``), see
+        :func:`stylenet.networks.blend_networks`.
 
         Args:
             first: One style; its device and type are the result's.
@@ -107,25 +107,7 @@ class Stylizer:
         Raises:
             StyleNetError: The architectures differ, or the share is none.
         """
-        check_number("share", share, minimum=0)
-        if share > 1:
-            raise StyleNetError(f"share={share} is not a number from 0 to 1")
-        one, other = first.network, second.network
-        if (one.name, one.arguments) != (other.name, other.arguments):
-            raise StyleNetError(
-                f"{first.info.style} is a {one.name} network of {one.arguments}, "
-                f"{second.info.style} a {other.name} network of {other.arguments}; "
-                f"only networks of the same architecture can be blended"
-            )
-        weights = other.state_dict()
-        mean = {
-            key: torch.lerp(value, weights[key].to(value), share)
-            if value.is_floating_point()
-            else value
-            for key, value in one.state_dict().items()
-        }
-        network = build_network(one.name, **one.arguments)
-        network.load_state_dict(mean)
+        network = blend_networks(first.network, second.network, share)
         style = f"{first.info.style}+{second.info.style}"
         info = dataclasses.replace(first.info, style=style, description="")
         dtype = str(first.dtype).removeprefix("torch.")

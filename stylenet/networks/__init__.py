@@ -1,5 +1,6 @@
 """The networks that are trained: images in [0, 1] in, images of the same size out."""
 
+from stylenet.networks.blending import blend_networks
 from stylenet.networks.johnson import JohnsonNetwork
 from stylenet.networks.registry import (
     StyleNetwork,
@@ -14,6 +15,7 @@ __all__ = [
     "StyleNetwork",
     "TakeStatistics",
     "available_networks",
+    "blend_networks",
     "build_network",
     "register_network",
     "with_statistics",
