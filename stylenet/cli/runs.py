@@ -1,11 +1,9 @@
 """What the commands that train share: resuming, the trainer, and the run's first and last words."""
 
 import contextlib
-import logging
 import signal
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,24 +11,19 @@ from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch.distributed as dist
-from hydra.core.hydra_config import HydraConfig
-from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.loggers import TensorBoardLogger
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from stylenet.cli.app import build
+from stylenet.cli.trainer import make_trainer, quieten_lightning
 from stylenet.data import PhotoData
 from stylenet.errors import StyleNetError, check_number, first_line
 from stylenet.files import atomic_path
-from stylenet.share import Share, find_share
+from stylenet.share import find_share
 from stylenet.training import ResumableModule, RunFolder
 from stylenet.training.callbacks import SafeCheckpointIO, StopOnSignal
-from stylenet.training.cluster import choose_environment, count_devices, requeue
-from stylenet.training.hardware import choose_precision
+from stylenet.training.cluster import requeue
 from stylenet.training.rendezvous import renew_rendezvous
 from stylenet.training.run_lock import RunLock
-from stylenet.training.scaling import Pace
 
 
 @dataclass(frozen=True)
@@ -67,17 +60,11 @@ def prepare(config: DictConfig) -> Run:
     Raises:
         StyleNetError: A value is impossible, something is missing, or a run would be lost.
     """
-    _quieten_lightning()
+    quieten_lightning()
     folder = RunFolder(config.run_dir)
     _refuse_to_lose(folder, config.resume)
     check_number("seed", config.seed, minimum=0, integer=True)
-    for name in ("max_steps", "log_every_n_steps", "accumulate_grad_batches"):
-        check_number(f"trainer.{name}", config.trainer[name], minimum=1, integer=True)
-    share = find_share()
-    devices, machines = count_devices(share, config.trainer)
-    _keep_pace(config, devices * machines)
-    callbacks = [build(callback) for callback in config.callbacks.values() if callback]
-    trainer = _make_trainer(config, folder, callbacks, share, devices, machines)
+    trainer = make_trainer(config, folder)
     data = build(config.data)
     data.setup()
     pl.seed_everything(config.seed, verbose=False)
@@ -124,22 +111,6 @@ def fit(run: Run, module: ResumableModule, doing: str) -> bool:
                 print(_stopped(callback.received), flush=True)
             raise SystemExit(128 + callback.received)
     return trainer.is_global_zero and finished
-
-
-def _keep_pace(config: DictConfig, devices: int) -> None:
-    """Changes what a recipe for one device says for several; a user's own words stay."""
-    if devices == 1:
-        return
-    given = {item.lstrip("+").partition("=")[0] for item in HydraConfig.get().overrides.task}
-    pace = Pace(config.trainer.max_steps, config.optimizer.warmup_steps, config.optimizer.lr)
-    pace = pace.on(devices)
-    for part, name, value in (
-        (config.trainer, "max_steps", pace.max_steps),
-        (config.optimizer, "warmup_steps", pace.warmup_steps),
-        (config.optimizer, "lr", pace.lr),
-    ):
-        if part._get_full_key(name) not in given:
-            part[name] = value
 
 
 @contextlib.contextmanager
@@ -221,53 +192,3 @@ def _choose_checkpoint(folder: RunFolder, resume: bool | str, speak: bool) -> Pa
     if unreadable:
         raise unreadable
     return None
-
-
-def _make_trainer(
-    config: DictConfig,
-    folder: RunFolder,
-    callbacks: list,
-    share: Share,
-    devices: int,
-    machines: int,
-) -> pl.Trainer:
-    """The trainer, its values checked."""
-    settings = config.trainer
-    if settings.gradient_clip_val is not None:
-        check_number("trainer.gradient_clip_val", settings.gradient_clip_val, above=0)
-    precision = choose_precision(settings.precision, settings.accelerator)
-    logger = TensorBoardLogger(folder.tensorboard.parent, name="", version=folder.tensorboard.name)
-    try:
-        return build(
-            settings,
-            precision=precision,
-            devices=settings.devices if isinstance(settings.devices, list) else devices,
-            num_nodes=machines,
-            default_root_dir=str(folder.path),
-            callbacks=callbacks,
-            logger=logger,
-            plugins=[SafeCheckpointIO(), choose_environment(share)],
-        )
-    except InstantiationException as error:
-        cause = error.__cause__
-        if not isinstance(cause, MisconfigurationException | ValueError | TypeError):
-            raise
-        raise StyleNetError(
-            f"trainer.accelerator={settings.accelerator} trainer.devices={settings.devices} "
-            f"trainer.precision={settings.precision} cannot be had here: {cause} "
-            f"(trainer.accelerator=auto takes what there is)"
-        ) from error
-
-
-def _quieten_lightning() -> None:
-    """Keeps Lightning's remarks about what is meant to be so off the screen."""
-    for name in ("pytorch_lightning", "lightning_fabric", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for remark in (
-        ".*does not have many workers.*",
-        ".*in eval mode at the start of training.*",  # the frozen encoder
-        ".*LeafSpec.* is deprecated.*",  # Lightning's own use of PyTorch
-        ".*`broadcast_buffers` is deprecated.*",  # its successor is not in older PyTorch
-        ".*`srun` command is available.*",  # a run outside a job, on a machine that has Slurm
-    ):
-        warnings.filterwarnings("ignore", remark)

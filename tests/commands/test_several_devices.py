@@ -144,7 +144,9 @@ def test_two_nodes_and_the_death_of_one(torchrun, ddp, tmp_path):
     options = ["--nnodes=2", "--nproc-per-node=1", "--max-restarts=2", "--rdzv-backend=c10d"]
     options += [f"--rdzv-endpoint=127.0.0.1:{port}", "--rdzv-id=test"]
     parts = [*whole, f"run_dir={tmp_path}/parts"]
-    nodes = [torchrun(*options, arguments=parts) for _ in range(2)]
+    nodes = [
+        torchrun(*options, f"--local-addr=127.0.0.{number}", arguments=parts) for number in (1, 2)
+    ]
     folder = RunFolder(tmp_path / "parts")
     deadline = time.monotonic() + 120
     while not folder.saved_checkpoints() and time.monotonic() < deadline:
