@@ -3,10 +3,17 @@
 from pathlib import Path
 
 from omegaconf import DictConfig
+from PIL import ImageOps
+from torch import Tensor
 
 from stylenet.checkpoint import load_artefact
 from stylenet.cli.app import run
+from stylenet.data import SamplePhotos
 from stylenet.export import ExportSettings, export_network
+from stylenet.image import load_picture, to_tensor
+
+# Side of the photos that int8 is calibrated by and compared on.
+_SIDE = 256
 
 
 def main() -> None:
@@ -26,7 +33,8 @@ def export(config: DictConfig) -> None:
     settings = ExportSettings(config.format, config.precision, config.uint8)
     network, info = load_artefact(str(config.checkpoint))
     target = Path(str(config.output)).expanduser()
-    report = export_network(network, info, target, settings)
+    photos = _sample_photos() if settings.precision.startswith("int8") else []
+    report = export_network(network, info, target, settings, photos)
     print(f"{target}: {report.bytes / 1e6:.2f} MB")
     print(
         f"difference from PyTorch: {report.mean_difference:.4f}/255 on average, "
@@ -37,3 +45,10 @@ def export(config: DictConfig) -> None:
         f"256 x 256 pixels: {report.seconds * 1e3:.0f} ms, "
         f"PyTorch in float32 {report.seconds_pytorch * 1e3:.0f} ms"
     )
+
+
+def _sample_photos() -> list[Tensor]:
+    """The photographs that come with scikit-image, their middles, shape (1, 3, 256, 256)."""
+    samples = SamplePhotos("scikit-image", crop_size=_SIDE, batch_size=1)
+    pictures = (load_picture(samples.photo_folder() / name) for name in samples.list_photos())
+    return [to_tensor(ImageOps.fit(picture.rgb, (_SIDE, _SIDE))) for picture in pictures]

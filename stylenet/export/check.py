@@ -2,8 +2,9 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 
 import torch
 from torch import Tensor
@@ -48,7 +49,7 @@ class Report:
 
 @torch.inference_mode()
 def compare(
-    network: StyleNetwork, runner: Runner, uint8: bool
+    network: StyleNetwork, runner: Runner, uint8: bool, photos: Sequence[Tensor] = ()
 ) -> tuple[tuple[tuple[int, int, int], ...], float, float, float, float]:
     """Runs both on the same images.
 
@@ -56,6 +57,8 @@ def compare(
         network: The network itself, on the CPU.
         runner: What runs the exported one, on images as it takes them.
         uint8: Whether it takes bytes, shape (N, H, W, 3).
+        photos: What the images are cut from, shape (1, 3, H, W); without any they are made up,
+            which no quantised network is calibrated for.
 
     Returns:
         The sizes, mean and largest difference in 1/255, seconds of the exported and of the network
@@ -64,14 +67,8 @@ def compare(
     Raises:
         StyleNetError: The exported one gives another shape.
     """
-    generator = torch.Generator().manual_seed(0)
     differences = []
-    for count, height, width in _SIZES:
-        # Smooth colours and noise: nearer to photos than either alone.
-        coarse = torch.rand(count, 3, 9, 9, generator=generator)
-        smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic")
-        noise = torch.rand(count, 3, height, width, generator=generator)
-        images = ((0.8 * smooth + 0.2 * noise).clamp(0, 1) * 255).round() / 255
+    for images in _cut(photos) if photos else _make_up():
         expected = network(images)
         found = _run(runner, images, uint8)
         if found.shape != expected.shape:
@@ -80,7 +77,7 @@ def compare(
             )
         differences.append((found - expected).abs().flatten() * 255)
     joined = torch.cat(differences)
-    images = torch.rand(1, 3, 256, 256, generator=generator)
+    images = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(0))
     return (
         _SIZES,
         float(joined.mean()),
@@ -90,12 +87,45 @@ def compare(
     )
 
 
+def as_bytes(images: Tensor) -> Tensor:
+    """Turns images into what networks for bytes take.
+
+    Args:
+        images: RGB in [0, 1], shape (N, 3, H, W).
+
+    Returns:
+        uint8, shape (N, H, W, 3).
+    """
+    return (images * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
+def _make_up() -> Iterator[Tensor]:
+    """Images of every size, of whole steps of 1/255."""
+    generator = torch.Generator().manual_seed(0)
+    for count, height, width in _SIZES:
+        # Smooth colours and noise: nearer to photos than either alone.
+        coarse = torch.rand(count, 3, 9, 9, generator=generator)
+        smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic")
+        noise = torch.rand(count, 3, height, width, generator=generator)
+        yield ((0.8 * smooth + 0.2 * noise).clamp(0, 1) * 255).round() / 255
+
+
+def _cut(photos: Sequence[Tensor]) -> Iterator[Tensor]:
+    """The same of photos, from their middles."""
+    waiting = cycle(photos)
+    for count, height, width in _SIZES:
+        cut = []
+        for photo in islice(waiting, count):
+            top, left = (photo.shape[2] - height) // 2, (photo.shape[3] - width) // 2
+            cut.append(photo[:, :, top : top + height, left : left + width])
+        yield (torch.cat(cut) * 255).round() / 255
+
+
 def _run(runner: Runner, images: Tensor, uint8: bool) -> Tensor:
     """Gives images to the exported network in its own form."""
     if not uint8:
         return runner(images)
-    pixels = (images * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
-    return runner(pixels).permute(0, 3, 1, 2).float() / 255
+    return runner(as_bytes(images)).permute(0, 3, 1, 2).float() / 255
 
 
 def _time(run: Callable[[], object]) -> float:

@@ -1,15 +1,12 @@
 """Writing a network for another runtime, and proving it equal before it is left in place."""
 
-import importlib
 import json
-import logging
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,16 +15,31 @@ from torch.export import ExportedProgram
 import stylenet
 from stylenet.checkpoint import ArtefactInfo
 from stylenet.errors import StyleNetError, check_choice
-from stylenet.export.check import Report, Runner, compare
+from stylenet.export.aotinductor import read_aotinductor, write_aotinductor
+from stylenet.export.check import Report, Runner, as_bytes, compare
 from stylenet.export.graph import PortableNetwork, trace
+from stylenet.export.onnx_files import (
+    Quantiser,
+    read_onnx,
+    read_openvino,
+    write_onnx,
+    write_openvino,
+)
+from stylenet.export.quantise import equalise, make_quantiser
 from stylenet.files import atomic_path
 from stylenet.networks import StyleNetwork
 
-FORMATS = {"onnx": ".onnx", "torch_export": ".pt2", "openvino": ".xml"}
+FORMATS = {"onnx": ".onnx", "torch_export": ".pt2", "openvino": ".xml", "aotinductor": ".pt2"}
 
 # Mean difference in 1/255 that is let pass. Measured with the shipped networks on one CPU: float32
-# 0.0001 and below; float16 0.02 to 0.1, where OpenVINO computes in it. Bytes are rounded: 0.25.
-PRECISIONS = {"float32": 0.01, "float16": 0.5}
+# 0.0001 and below; float16 0.02 to 0.1, where OpenVINO computes in it; on photos int8_weights 0.13
+# to 0.18 (0.53 with a small network's random weights) and int8 0.7 to 0.95. Bytes are rounded:
+# 0.25.
+PRECISIONS = {"float32": 0.01, "float16": 0.5, "int8_weights": 1.0, "int8": 2.0}
+# Those that need ONNX's operations, and the formats that are made of it.
+_QUANTISED, _OF_ONNX = ("int8_weights", "int8"), ("onnx", "openvino")
+# Photos that int8 is not calibrated by, but compared on.
+_HELD_OUT = 2
 _ROUNDING = 0.3
 
 
@@ -37,7 +49,8 @@ class ExportSettings:
 
     Attributes:
         format: One of :data:`FORMATS`.
-        precision: One of :data:`PRECISIONS`.
+        precision: One of :data:`PRECISIONS`; ``int8`` computes in it in the residual blocks, and
+            ``int8_weights`` in float32 everywhere.
         uint8: Whether images are bytes, shape (N, H, W, 3), in the place of float32 in [0, 1],
             shape (N, 3, H, W).
     """
@@ -56,10 +69,19 @@ class ExportSettings:
         check_choice("precision", self.precision, tuple(PRECISIONS))
         if not isinstance(self.uint8, bool):
             raise StyleNetError(f"uint8={self.uint8} is neither true nor false")
+        if self.precision in _QUANTISED and self.format not in _OF_ONNX:
+            raise StyleNetError(
+                f"precision={self.precision} is for format={' and '.join(_OF_ONNX)}; "
+                f"format={self.format} takes float32 or float16"
+            )
 
 
 def export_network(
-    network: StyleNetwork, info: ArtefactInfo, path: Path, settings: ExportSettings
+    network: StyleNetwork,
+    info: ArtefactInfo,
+    path: Path,
+    settings: ExportSettings,
+    photos: Sequence[Tensor] = (),
 ) -> Report:
     """Writes a network for another runtime, with a report beside it.
 
@@ -71,12 +93,16 @@ def export_network(
         path: Where to; the report goes to the same name with ``.json`` after it, and OpenVINO's
             weights to the same name with ``.bin`` for ``.xml``.
         settings: What is written.
+        photos: RGB in [0, 1], shape (1, 3, H, W), H and W at least 256. All but the last two
+            calibrate int8, those two are what it is compared on; without any, other precisions
+            are compared on made-up images.
 
     Returns:
         The report.
 
     Raises:
-        StyleNetError: A package is missing, the pictures differ, or the file cannot be written.
+        StyleNetError: There are too few photos, a package or a compiler is missing, the pictures
+            differ, or the file cannot be written.
     """
     suffix = FORMATS[settings.format]
     if path.suffix != suffix:
@@ -85,14 +111,16 @@ def export_network(
         )
     write, read = _WAYS[settings.format]
     network = network.eval().to("cpu")
-    portable = PortableNetwork(network, settings.precision == "float16", settings.uint8)
+    known, unknown = photos[:-_HELD_OUT], photos[-_HELD_OUT:]
+    prepared, quantise = _prepare(network, settings, known)
+    portable = PortableNetwork(prepared, settings.precision == "float16", settings.uint8)
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / path.name
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporters' own, of no use to a user
-            write(trace(portable.eval()), made, info)
+            write(trace(portable.eval()), made, info, quantise)
         files = sorted(Path(folder).iterdir())
-        sizes, mean, largest, seconds, own = compare(network, read(made), settings.uint8)
+        sizes, mean, largest, seconds, own = compare(network, read(made), settings.uint8, unknown)
         report = Report(
             **asdict(settings),
             bytes=sum(file.stat().st_size for file in files),
@@ -117,43 +145,26 @@ def export_network(
     return report
 
 
-def _import(name: str) -> Any:
-    """A package that only exporting needs."""
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
+def _prepare(
+    network: StyleNetwork, settings: ExportSettings, photos: Sequence[Tensor]
+) -> tuple[StyleNetwork, Quantiser]:
+    """The network that is traced, and what is done to its ONNX file."""
+    computes = settings.precision == "int8"
+    if settings.precision not in _QUANTISED:
+        return network, lambda path: None
+    if computes and not photos:
         raise StyleNetError(
-            f"exporting needs the package {name}: pip install 'stylenet[export]'"
-        ) from error
+            f"precision=int8 takes its ranges from photos: at least {_HELD_OUT + 1} are needed "
+            f"(precision=int8_weights needs none)"
+        )
+    images = [as_bytes(photo) for photo in photos] if settings.uint8 else photos
+    prepared = equalise(network, photos) if computes else network
+    return prepared, make_quantiser(network, computes, images)
 
 
-def _write_onnx(program: ExportedProgram, path: Path, info: ArtefactInfo) -> None:
-    for name in ("onnx", "onnxscript", "onnxruntime"):
-        _import(name)
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    found = torch.onnx.export(
-        program, input_names=["image"], output_names=["stylised"], dynamo=True, verbose=False
-    )
-    assert found is not None
-    model = found.model
-    values = (model.graph.inputs[0], model.graph.outputs[0])
-    height = 1 if str(values[0].dtype) == "UINT8" else 2
-    for value in values:
-        shape = value.shape
-        assert shape is not None
-        shape[0], shape[height], shape[height + 1] = "N", "H", "W"
-    model.metadata_props.update(
-        {"style": info.style, "stylenet_version": stylenet.__version__, "colours": "RGB"}
-    )
-    found.save(path)
-
-
-def _read_onnx(path: Path) -> Runner:
-    session = _import("onnxruntime").InferenceSession(path, providers=["CPUExecutionProvider"])
-    return lambda images: torch.from_numpy(session.run(None, {"image": images.numpy()})[0])
-
-
-def _write_torch_export(program: ExportedProgram, path: Path, info: ArtefactInfo) -> None:
+def _write_torch_export(
+    program: ExportedProgram, path: Path, info: ArtefactInfo, quantise: Quantiser
+) -> None:
     extra = {"style": info.style, "stylenet_version": stylenet.__version__}
     torch.export.save(program, path, extra_files=extra)
 
@@ -168,27 +179,10 @@ def _read_torch_export(path: Path) -> Runner:
     return run
 
 
-def _write_openvino(program: ExportedProgram, path: Path, info: ArtefactInfo) -> None:
-    openvino = _import("openvino")
-    # By way of ONNX, whose operations OpenVINO has had for longest.
-    between = path.with_suffix(".onnx")
-    _write_onnx(program, between, info)
-    model = openvino.convert_model(between)
-    openvino.save_model(model, path, compress_to_fp16=False)
-    between.unlink()
-
-
-def _read_openvino(path: Path) -> Runner:
-    core = _import("openvino").Core()
-    # Its CPU plugin would compute in bfloat16 where it can, which is not what was exported.
-    hint = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled = core.compile_model(core.read_model(path), "CPU", hint)
-    return lambda images: torch.from_numpy(compiled(images.numpy())[0].copy())
-
-
-_Write = Callable[[ExportedProgram, Path, ArtefactInfo], None]
+_Write = Callable[[ExportedProgram, Path, ArtefactInfo, Quantiser], None]
 _WAYS: dict[str, tuple[_Write, Callable[[Path], Runner]]] = {
-    "onnx": (_write_onnx, _read_onnx),
+    "onnx": (write_onnx, read_onnx),
     "torch_export": (_write_torch_export, _read_torch_export),
-    "openvino": (_write_openvino, _read_openvino),
+    "openvino": (write_openvino, read_openvino),
+    "aotinductor": (write_aotinductor, read_aotinductor),
 }

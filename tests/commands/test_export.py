@@ -22,17 +22,28 @@ def test_an_export_is_reported(run, checkpoint, tmp_path):
     assert out.is_file()
 
 
+def test_int8_is_calibrated_by_the_sample_photos(run, tmp_path):
+    pytest.importorskip("onnxruntime")
+    checkpoint, out = tmp_path / "waves.safetensors", tmp_path / "waves.onnx"
+    torch.manual_seed(0)
+    save_artefact(checkpoint, build_network("johnson", width=8, blocks=1), ArtefactInfo("waves", 1))
+    result = run("export", f"checkpoint={checkpoint}", "precision=int8", f"output={out}")
+    assert result.status == 0, result.err
+    assert out.is_file()
+
+
 @pytest.mark.parametrize(
     ("mistake", "said"),
     [
         ("format=coreml", "onnx, torch_export, openvino"),
         ("output=net.pt", "expected a name that ends in .onnx"),
-        ("precision=int4", "float32, float16"),
+        ("precision=int4", "float32, float16, int8_weights, int8"),
+        ("format=aotinductor precision=int8", "precision=int8 is for format=onnx"),
         ("uint8=maybe", "neither true nor false"),
         ("checkpoint=nowhere", "checkpoint=nowhere"),
     ],
 )
 def test_a_mistake_is_one_line(run, checkpoint, tmp_path, mistake, said):
-    given = [f"checkpoint={checkpoint}", f"output={tmp_path}/net.onnx", mistake]
+    given = [f"checkpoint={checkpoint}", f"output={tmp_path}/net.onnx", *mistake.split()]
     assert said in run("export", *given).error
     assert [p.name for p in tmp_path.iterdir()] == [checkpoint.name]
