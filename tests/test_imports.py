@@ -32,13 +32,17 @@ KNOWS = {
     "export": {"networks", "checkpoint", "files", "errors", "__init__"},
     "inference": {"image", "networks", "checkpoint", "files", "share", "errors"},
 }
+KNOWS["benchmark"] = {
+    *("inference", "training", "data", "networks", "perceptual"),
+    *("checkpoint", "files", "errors"),
+}
 KNOWS["cli"] = {*KNOWS}
 
 # Which rooms may know what is heavy.
 MAY_IMPORT = {
     "hydra": {"cli"},
     "omegaconf": {"cli"},
-    "pytorch_lightning": {"data", "training", "cli"},
+    "pytorch_lightning": {"data", "training", "benchmark", "cli"},
 }
 
 

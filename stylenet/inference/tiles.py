@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from stylenet.inference.canvas import Canvas
 from stylenet.inference.features import Features
-from stylenet.networks import JohnsonNetwork, StyleNetwork, with_statistics
+from stylenet.networks import StagedNetwork, StyleNetwork, with_statistics
 
 Progress = Callable[[int, int], None]
 
@@ -89,7 +89,7 @@ def repaint_tiled(
     Raises:
         StyleNetError: The temporary file cannot be written.
     """
-    net = cast(JohnsonNetwork, network)
+    net = cast(StagedNetwork, network)
     height, width = photo.size
     stride = net.stride
     cells = net.enter(torch.empty(1, 1, height, width, device="meta")).shape[-2:]
@@ -153,7 +153,7 @@ def can_be_tiled(network: StyleNetwork) -> bool:
     Returns:
         Whether :func:`repaint_tiled` takes it.
     """
-    return isinstance(network, JohnsonNetwork)
+    return isinstance(network, StagedNetwork)
 
 
 def _norms(stage: nn.Module) -> list[str]:

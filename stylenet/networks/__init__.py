@@ -8,10 +8,12 @@ from stylenet.networks.registry import (
     build_network,
     register_network,
 )
+from stylenet.networks.staged import StagedNetwork
 from stylenet.networks.statistics import TakeStatistics, with_statistics
 
 __all__ = [
     "JohnsonNetwork",
+    "StagedNetwork",
     "StyleNetwork",
     "TakeStatistics",
     "available_networks",

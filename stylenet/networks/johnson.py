@@ -4,8 +4,15 @@ import torch
 from torch import Tensor, nn
 
 from stylenet.errors import check_choice, check_number
-from stylenet.networks.layers import ConvNorm, ResidualBlock, UpsampleConv, pad_to_multiple
-from stylenet.networks.registry import StyleNetwork, register_network
+from stylenet.networks.layers import (
+    ConvNorm,
+    PixelConvolution,
+    ResidualBlock,
+    UpsampleConv,
+    pad_to_multiple,
+)
+from stylenet.networks.registry import register_network
+from stylenet.networks.staged import StagedNetwork
 
 # The stem's 9x9 kernel reflects 4 pixels, so it needs 5; the next multiple of the stride is 8.
 _SMALLEST = 8
@@ -14,21 +21,18 @@ OUTPUTS = ("tanh", "linear")
 
 
 @register_network("johnson")
-class JohnsonNetwork(StyleNetwork):
+class JohnsonNetwork(StagedNetwork):
     """Down by four, residual blocks, up by four.
 
     As in the paper's supplementary material, with three departures that later work made standard:
     instance for batch normalisation (Ulyanov et al. 2016), nearest upsampling + convolution for
     the transposed convolutions (Odena et al. 2016), and reflection padding in every convolution
     instead of once at the start. 1.68 million parameters at the default size.
-
-    Attributes:
-        stride: Pixels a cell of the features between the stages: two convolutions of stride 2.
-        reach: How many cells around its own each stage looks at, at most. Down: (4 + 1 + 2) / 4
-            of them; a residual block: 2; up and head: 1/2 + 1/4 + 4/4.
     """
 
+    # Two convolutions of stride 2.
     stride = 4
+    # Down: (4 + 1 + 2) / 4 cells; a residual block: 2; up and head: 1/2 + 1/4 + 4/4.
     reach = 2
 
     def __init__(
@@ -52,6 +56,7 @@ class JohnsonNetwork(StyleNetwork):
         self.output = output
         check_number("network.width", width, minimum=1, integer=True)
         check_number("network.blocks", blocks, minimum=0, integer=True)
+        self.channels = 4 * width
         self.down = nn.Sequential(
             ConvNorm(3, width, 9, norm=norm),
             ConvNorm(width, 2 * width, 3, stride=2, norm=norm),
@@ -62,7 +67,7 @@ class JohnsonNetwork(StyleNetwork):
             UpsampleConv(4 * width, 2 * width, norm),
             UpsampleConv(2 * width, width, norm),
         )
-        self.head = nn.Conv2d(width, 3, 9, padding=4, padding_mode="reflect")
+        self.head = PixelConvolution(width, 9)
 
     def forward(self, images: Tensor) -> Tensor:
         """Repaints images.
@@ -79,35 +84,15 @@ class JohnsonNetwork(StyleNetwork):
         return self.leave(x[..., : images.shape[-2], : images.shape[-1]].to(images.dtype))
 
     def enter(self, images: Tensor) -> Tensor:
-        """Brings images into the form that the first of the stages takes.
-
-        Args:
-            images: RGB in [0, 1], shape (N, 3, H, W), any H and W from 1.
-
-        Returns:
-            In [-1, 1], shape (N, 3, H', W'), both sides multiples of ``stride``.
-        """
+        """Pads images to multiples of ``stride`` and brings them to [-1, 1]."""
         return pad_to_multiple(images, self.stride, _SMALLEST) * 2 - 1
 
     def stages(self) -> list[nn.Module]:
-        """Cuts the network where its features are small, for pictures larger than memory.
-
-        Returns:
-            Modules that follow each other: down to features of shape (N, 4 width, H'/4, W'/4), the
-            residual blocks, and up to what :meth:`leave` takes, (N, 3, H', W').
-        """
+        """Down, each residual block, and up with the head."""
         return [self.down, *self.residual, nn.Sequential(*self.up, self.head)]
 
     def leave(self, x: Tensor) -> Tensor:
-        """Makes images of what the last of the stages gives.
-
-        Args:
-            x: Shape (N, 3, H, W). In the input's type: under autocast the head gives bfloat16,
-                whose steps below 1 are as coarse as a byte's.
-
-        Returns:
-            RGB in [0, 1] (while training a linear output may leave it), the same shape.
-        """
+        """Makes images of what the head gives."""
         if self.output == "linear":
             return x if self.training else x.clamp(0, 1)
         # Johnson's scaled tanh, its scale set so that the whole of [0, 1] is reached and no more.

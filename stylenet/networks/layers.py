@@ -27,9 +27,42 @@ def make_norm(kind: str, channels: int) -> nn.Module:
         StyleNetError: The kind is unknown.
     """
     check_choice("network.norm", kind, NORMS)
-    if kind == "instance":
-        return nn.InstanceNorm2d(channels, affine=True, track_running_stats=False)
-    return nn.BatchNorm2d(channels)
+    return InstanceNorm(channels) if kind == "instance" else nn.BatchNorm2d(channels)
+
+
+class InstanceNorm(nn.InstanceNorm2d):
+    """Instance normalisation that keeps the channels-last order in memory on a CPU.
+
+    PyTorch's own brings features into the default order and so makes two copies of them. Batch
+    normalisation of a single image is the same formula and does not: forward 3 to 4 times as fast,
+    forward and backward 5 times (bfloat16, one core, 32 x 512 x 512 and 128 x 128 x 128). Group
+    normalisation with a group for each channel is as fast forward, but its backward is not.
+    """
+
+    def __init__(self, channels: int) -> None:
+        """Builds the layer, with learned scale and shift.
+
+        Args:
+            channels: Channels of the features.
+        """
+        super().__init__(channels, affine=True, track_running_stats=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Brings each channel of each image to mean 0 and variance 1, then scales and shifts it.
+
+        Args:
+            features: Shape (N, C, H, W).
+
+        Returns:
+            The same shape.
+        """
+        if features.device.type != "cpu" or torch.compiler.is_compiling():
+            return super().forward(features)
+        images = [
+            F.batch_norm(image, None, None, self.weight, self.bias, training=True, eps=self.eps)
+            for image in features.split(1)
+        ]
+        return images[0] if len(images) == 1 else torch.cat(images)
 
 
 class ConvNorm(nn.Sequential):
@@ -107,23 +140,25 @@ class ResidualBlock(nn.Module):
         return features + self.body(features)
 
 
-class UpsampleConv(nn.Module):
-    """Doubles the size by nearest neighbour, then convolves.
+class UpsampleConvolution(nn.Conv2d):
+    """Nearest-neighbour doubling and a 3x3 convolution with reflection padding, in one.
 
     A transposed convolution covers its output unevenly and paints checkerboards (Odena, Dumoulin,
-    Olah 2016, distill.pub/2016/deconv-checkerboard); this does not.
+    Olah 2016, distill.pub/2016/deconv-checkerboard); this does not. In the doubled features every
+    value stands four times, so each output pixel sees only 2x2 different ones: four kernels of 2x2,
+    one for each place in a square of 2x2 pixels, whose weights are sums of the 3x3 kernel's, give
+    the same in 4/9 of the multiplications and without the doubled features. Measured on one core in
+    bfloat16: half the time, forward and backward.
     """
 
-    def __init__(self, inputs: int, outputs: int, norm: str = "instance") -> None:
-        """Builds the block.
+    def __init__(self, inputs: int, outputs: int) -> None:
+        """Builds the layer.
 
         Args:
             inputs: Channels in.
             outputs: Channels out.
-            norm: See :func:`make_norm`.
         """
-        super().__init__()
-        self.conv = ConvNorm(inputs, outputs, 3, norm=norm)
+        super().__init__(inputs, outputs, 3, padding=1, padding_mode="reflect", bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
         """Doubles height and width.
@@ -134,7 +169,109 @@ class UpsampleConv(nn.Module):
         Returns:
             Shape (N, outputs, 2H, 2W).
         """
-        return self.conv(F.interpolate(features, scale_factor=2.0, mode="nearest"))
+        if torch.compiler.is_compiling():  # exported: two operations that every runtime has
+            return super().forward(F.interpolate(features, scale_factor=2.0, mode="nearest"))
+        height, width = features.shape[-2:]
+        # (O, I, 3, 3) -> (O, I, a, rows, b, columns) -> (4 O, I, 2, 2)
+        kernels = _pair_sums(_pair_sums(self.weight, 2), 4)
+        kernels = kernels.permute(2, 4, 0, 1, 3, 5).flatten(0, 2)
+        # Reflecting the doubled features by one pixel repeats their first value once more.
+        padded = F.pad(features, (1, 1, 1, 1), mode="replicate")
+        found = F.conv2d(padded, kernels.contiguous(memory_format=torch.channels_last))
+        # (N, H + 1, W + 1, a, b, O), where pixel (2 i + a, 2 j + b) was found at (i + a, j + b).
+        found = found.permute(0, 2, 3, 1).unflatten(3, (2, 2, -1))
+        rows = [
+            torch.stack([found[:, a : a + height, b : b + width, a, b] for b in (0, 1)], dim=3)
+            for a in (0, 1)
+        ]  # (N, H, W, b, O) each
+        whole = torch.stack(rows, dim=2).flatten(3, 4).flatten(1, 2)  # (N, 2 H, 2 W, O)
+        return whole.permute(0, 3, 1, 2)
+
+
+def _pair_sums(kernel: Tensor, dim: int) -> Tensor:
+    """Splits a dimension of three taps into (2, 2): what they come to on doubled values.
+
+    The first of two equal values sees the one before it by the first tap and itself by the other
+    two; the second sees itself by two and the next by the last.
+    """
+    first, middle, last = kernel.unbind(dim)
+    pairs = [torch.stack([first, middle + last], dim), torch.stack([first + middle, last], dim)]
+    return torch.stack(pairs, dim)
+
+
+class PixelConvolution(nn.Conv2d):
+    """A large kernel from many channels to the three of a picture, with reflection padding.
+
+    Processors compute at least 16 outputs at a time, of which three leave most idle. So this takes
+    2x2 pixels for one: 4 times the channels in, 12 out, and a kernel of half the side (and one)
+    with some weights zero give the same, in 0.6 of the time (9x9, 32 channels, one core, bfloat16).
+    """
+
+    def __init__(self, inputs: int, kernel: int) -> None:
+        """Builds the layer.
+
+        Args:
+            inputs: Channels in.
+            kernel: Side of the kernel, odd.
+        """
+        super().__init__(inputs, 3, kernel, padding=kernel // 2, padding_mode="reflect")
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Convolves.
+
+        Args:
+            features: Shape (N, C, H, W), H and W even and greater than half the kernel.
+
+        Returns:
+            Shape (N, 3, H, W).
+        """
+        if features.device.type != "cpu" or torch.compiler.is_compiling():
+            return super().forward(features)
+        margin = self.kernel_size[0] // 2
+        padded = F.pad(features, (margin,) * 4, mode="reflect")
+        shifted = [
+            F.pad(self.weight, (b, 1 - b, a, 1 - a)) for a in (0, 1) for b in (0, 1)
+        ]  # for pixel (2 i + a, 2 j + b)
+        # (a b, O, I, rows, 2, columns, 2) -> (a b O, 2 2 I, rows, columns)
+        kernels = torch.stack(shifted).unflatten(4, (-1, 2)).unflatten(3, (-1, 2))
+        kernels = kernels.permute(0, 1, 4, 6, 2, 3, 5).flatten(2, 4).flatten(0, 1)
+        squares = padded.permute(0, 2, 3, 1).unflatten(2, (-1, 2)).unflatten(1, (-1, 2))
+        squares = squares.transpose(2, 3).flatten(3)  # (N, H/2, W/2, 2 2 I)
+        found = F.conv2d(
+            squares.permute(0, 3, 1, 2),
+            kernels.contiguous(memory_format=torch.channels_last),
+            None if self.bias is None else self.bias.repeat(4),
+        )
+        pixels = found.permute(0, 2, 3, 1).unflatten(3, (2, 2, -1)).transpose(2, 3)
+        return pixels.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
+
+
+class UpsampleConv(nn.Module):
+    """Doubles the size and convolves, then normalises."""
+
+    def __init__(self, inputs: int, outputs: int, norm: str = "instance") -> None:
+        """Builds the block.
+
+        Args:
+            inputs: Channels in.
+            outputs: Channels out.
+            norm: See :func:`make_norm`.
+        """
+        super().__init__()
+        self.conv = nn.Sequential(
+            UpsampleConvolution(inputs, outputs), make_norm(norm, outputs), nn.ReLU(inplace=True)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Doubles height and width.
+
+        Args:
+            features: Shape (N, C, H, W).
+
+        Returns:
+            Shape (N, outputs, 2H, 2W).
+        """
+        return self.conv(features)
 
 
 def pad_to_multiple(images: Tensor, multiple: int, minimum: int) -> Tensor:

@@ -11,6 +11,7 @@ from hydra.core.global_hydra import GlobalHydra
 from PIL import Image
 
 from stylenet.cli import (
+    benchmark,
     check_data,
     contact_sheet,
     export,
@@ -27,6 +28,7 @@ ROOT = Path(__file__).parents[2]
 MAINS = {
     "train": train.main,
     "infer": infer.main,
+    "benchmark": benchmark.main,
     "check_data": check_data.main,
     "contact_sheet": contact_sheet.main,
     "export": export.main,

@@ -1,0 +1,21 @@
+"""Measuring speed and memory: suites, each with the plain reference beside what users run."""
+
+from stylenet.benchmark.bench import Bench, Conditions, parse_sizes
+from stylenet.benchmark.data_suite import DataSuite
+from stylenet.benchmark.inference_suite import InferenceSuite
+from stylenet.benchmark.memory_suite import MemorySuite
+from stylenet.benchmark.rows import Row, describe_machine, write_rows
+from stylenet.benchmark.training_suite import TrainingSuite
+
+__all__ = [
+    "Bench",
+    "Conditions",
+    "DataSuite",
+    "InferenceSuite",
+    "MemorySuite",
+    "Row",
+    "TrainingSuite",
+    "describe_machine",
+    "parse_sizes",
+    "write_rows",
+]

@@ -1,0 +1,122 @@
+"""Repainting pictures: the stylizer as users call it beside the plain network."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from stylenet.benchmark.baseline import reference_network
+from stylenet.benchmark.bench import Bench, Size
+from stylenet.benchmark.counting import counting
+from stylenet.benchmark.peak_memory import PeakMemory
+from stylenet.benchmark.peaks import PeakMeter
+from stylenet.benchmark.rows import Measured, Row, make_row
+from stylenet.benchmark.timing import alternate
+from stylenet.checkpoint import ArtefactInfo
+from stylenet.inference import Stylizer
+
+
+@dataclass(frozen=True)
+class InferenceSuite:
+    """Times ``stylizer(images)`` on float tensors."""
+
+    def run(self, bench: Bench) -> list[Row]:
+        """Measures all sizes.
+
+        Args:
+            bench: How, and what.
+
+        Returns:
+            A row for each size.
+        """
+        conditions = bench.conditions
+        meter = PeakMeter(conditions.device)
+        stylizer = make_stylizer(bench)
+        reference = PlainInference(bench) if conditions.baseline else None
+        return [_measure(bench, size, stylizer, reference, meter) for size in conditions.sizes]
+
+
+class PlainInference:
+    """The reference network under ``torch.no_grad``."""
+
+    def __init__(self, bench: Bench) -> None:
+        """Builds it.
+
+        Args:
+            bench: What stands beside it.
+        """
+        network, self.described = reference_network(bench.network())
+        self._network = network.to(bench.conditions.device).eval()
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor) -> Tensor:
+        """Repaints images.
+
+        Args:
+            images: RGB in [0, 1], shape (N, 3, H, W).
+
+        Returns:
+            The same shape, sides rounded up to multiples of 4.
+        """
+        return self._network(images)
+
+
+def make_stylizer(bench: Bench) -> Stylizer:
+    """Builds what users call.
+
+    Args:
+        bench: With which network, where and in which type.
+
+    Returns:
+        The stylizer.
+    """
+    conditions = bench.conditions
+    dtype = str(conditions.dtype).removeprefix("torch.")
+    return Stylizer(bench.network(), ArtefactInfo("none", 0), str(conditions.device), dtype)
+
+
+def _measure(
+    bench: Bench,
+    size: Size,
+    stylizer: Stylizer,
+    reference: PlainInference | None,
+    meter: PeakMeter,
+) -> Row:
+    """Measures one size."""
+    conditions = bench.conditions
+    images = conditions.images(size)
+    sides: list[tuple[Callable[[Tensor], Any], torch.dtype]] = [(stylizer, conditions.dtype)]
+    if reference is not None:
+        sides.append((reference, torch.float32))
+    memory, work = [], []
+    for call, dtype in sides:
+        meter(dtype)
+        peak = PeakMemory(conditions.device)
+        call(images)
+        memory.append(peak.above())
+        with counting() as counted:
+            call(images)
+        work.append(counted)
+    timings = alternate(
+        [partial(call, images) for call, _ in sides],
+        conditions.repeats,
+        conditions.warmup,
+        conditions.device,
+    )
+    measured = [
+        Measured(timing, str(dtype).removeprefix("torch."), counted, meter(dtype), most)
+        for timing, (_, dtype), counted, most in zip(timings, sides, work, memory, strict=True)
+    ]
+    network, (batch, _, height, width) = stylizer.network, images.shape
+    return make_row(
+        "inference",
+        f"{network.name}, {batch} x {width}x{height}",
+        (batch, height, width),
+        measured[0],
+        measured[1] if reference else None,
+        network={"name": network.name, **network.arguments},
+        baseline_network=reference.described if reference else None,
+    )

@@ -1,0 +1,117 @@
+"""Rows as text."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from stylenet.benchmark.rows import Row
+
+_Column = tuple[str, Callable[[Row], str]]
+
+
+def format_table(rows: Sequence[Row], machine: dict[str, Any]) -> str:
+    """Writes rows below each other, after a line about the machine and its peaks.
+
+    Args:
+        rows: Of one suite.
+        machine: See :func:`stylenet.benchmark.rows.describe_machine`.
+
+    Returns:
+        Several lines.
+    """
+    columns = _COLUMNS[rows[0].suite]
+    cells = [[title for title, _ in columns], *([show(row) for _, show in columns] for row in rows)]
+    # Nothing found anywhere: no column.
+    kept = [i for i in range(len(columns)) if any(line[i] for line in cells[1:])]
+    widths = [max(len(line[i]) for line in cells) for i in kept]
+    lines = [
+        "  ".join(
+            line[i].ljust(width) if i == 0 else line[i].rjust(width)
+            for i, width in zip(kept, widths, strict=True)
+        ).rstrip()
+        for line in cells
+    ]
+    return "\n".join([_heading(rows[0], machine), *lines])
+
+
+def _heading(row: Row, machine: dict[str, Any]) -> str:
+    """What was measured where, and what the machine can do."""
+    threads = 1 if row.suite == "data" else machine["threads"]
+    where = (
+        f"{row.suite} on {machine['device']} ({machine['device_name']}), threads: {threads}, "
+        f"torch {machine['torch']}"
+    )
+    peaks = dict.fromkeys(
+        f"{precision}: matrix product {flops / 1e9:,.0f} GFLOP/s, copy {bandwidth / 1e9:,.1f} GB/s"
+        for precision, flops, bandwidth in (
+            (row.precision, row.peak_flops, row.peak_bandwidth),
+            (row.baseline_precision, row.baseline_peak_flops, row.baseline_peak_bandwidth),
+        )
+        if flops and bandwidth
+    )
+    return "\n".join([where, *(f"peak in {peak}" for peak in peaks)])
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1e3:.1f} ms"
+
+
+def _spread(pair: tuple[float, float] | None) -> str:
+    return "" if pair is None else f"{_time(pair[0])} - {_time(pair[1])}"
+
+
+def _times(number: float | None) -> str:
+    return "" if number is None else f"{number:.2f}x"
+
+
+def _share(number: float | None) -> str:
+    return "" if number is None else f"{number:.0%}"
+
+
+def _giga(number: float | None) -> str:
+    return "" if number is None else f"{number / 1e9:,.2f}"
+
+
+def _number(number: float | None) -> str:
+    return "" if number is None else f"{number:,.0f}"
+
+
+_CASE: _Column = ("case", lambda row: row.case)
+_SECONDS: list[_Column] = [
+    ("time", lambda row: _time(row.seconds)),
+    ("quartiles", lambda row: _spread(row.seconds_quartiles)),
+    ("reference", lambda row: _time(row.baseline_seconds)),
+]
+_RATIO: _Column = ("ratio", lambda row: _times(row.ratio))
+_WORK: list[_Column] = [
+    ("GFLOP", lambda row: _giga(row.flops)),
+    ("of peak", lambda row: _share(row.share_of_peak)),
+    ("ref.", lambda row: _share(row.baseline_share_of_peak)),
+    ("GB moved", lambda row: _giga(row.bytes)),
+    ("of copy", lambda row: _share(row.share_of_bandwidth)),
+    ("ref.", lambda row: _share(row.baseline_share_of_bandwidth)),
+]
+_MEMORY: list[_Column] = [
+    ("peak GB", lambda row: _giga(row.peak_memory)),
+    ("reference GB", lambda row: _giga(row.baseline_peak_memory)),
+]
+_COLUMNS: dict[str, list[_Column]] = {
+    "inference": [_CASE, *_SECONDS, _RATIO, *_WORK, *_MEMORY],
+    "training": [_CASE, *_SECONDS, _RATIO, *_WORK, *_MEMORY],
+    "data": [
+        _CASE,
+        ("images/s a core", lambda row: _number(row.images_per_second)),
+        ("reference", lambda row: _number(row.baseline_images_per_second)),
+        _RATIO,
+        ("time an image", lambda row: _time(row.seconds)),
+        ("quartiles", lambda row: _spread(row.seconds_quartiles)),
+        ("file kB", lambda row: f"{row.bytes / 1e3:,.0f}" if row.bytes else ""),
+    ],
+    "memory": [
+        _CASE,
+        *_MEMORY,
+        ("ratio", lambda row: _times(row.memory_ratio)),
+        *_SECONDS,
+    ],
+}

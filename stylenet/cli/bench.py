@@ -1,0 +1,173 @@
+"""What the benchmark measures, built from the settings as the other commands build it."""
+
+import dataclasses
+import logging
+import multiprocessing
+import warnings
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from hydra.errors import InstantiationException
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.plugins.environments import LightningEnvironment
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
+from torch import Tensor
+
+from stylenet.benchmark import Conditions
+from stylenet.cli.app import build
+from stylenet.data import PhotoData, load_style_images
+from stylenet.errors import StyleNetError, first_line
+from stylenet.networks import StyleNetwork
+from stylenet.perceptual import Encoder, LossSettings, PerceptualLoss
+from stylenet.training import StyleTransferModule
+from stylenet.training.hardware import choose_precision
+
+# Lightning's names.
+_ACCELERATORS = {"cpu": "cpu", "cuda": "gpu", "mps": "mps"}
+_PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
+
+# For encoders that end early: those of configs/experiment/laptop.yaml.
+_CONTENT_LAYERS = ("relu2_2",)
+_STYLE_LAYERS = ("relu1_2", "relu2_2", "relu3_2", "relu3_4")
+
+
+@dataclasses.dataclass(frozen=True)
+class ConfiguredBench:
+    """A :class:`stylenet.benchmark.Bench` that builds its parts by Hydra.
+
+    Attributes:
+        config: configs/benchmark.yaml, composed.
+        conditions: How is measured.
+        strict: Whether the loss' layers are a user's own words, which no encoder changes.
+    """
+
+    config: DictConfig
+    conditions: Conditions
+    strict: bool
+
+    def network(self) -> StyleNetwork:
+        """Builds the network with fresh weights, the same every time."""
+        torch.manual_seed(0)
+        return build(self.config.network)
+
+    def criterion(self) -> tuple[PerceptualLoss, Tensor]:
+        """Builds the perceptual loss; gives the (first) picture of the style with it."""
+        style, loss = build(self.config.style), build(self.config.loss)
+        if style.layers is not None:
+            loss = dataclasses.replace(loss, style_layers=style.layers)
+        encoder = self._encoder()
+        if not self.strict:
+            loss = _with_layers_of(encoder, loss)
+        images = load_style_images(style)
+        criterion = PerceptualLoss(encoder, loss, images, style.weight)
+        return criterion, images[0].to(self.conditions.device)
+
+    def module(self, criterion: PerceptualLoss) -> StyleTransferModule:
+        """Builds what ``scripts/train.py`` trains."""
+        recipe: Any = OmegaConf.to_container(self.config)
+        optimizer = build(self.config.optimizer)
+        return StyleTransferModule(self.network(), criterion, optimizer, "none", recipe)
+
+    def trainer(self, steps: int, callback: pl.Callback) -> pl.Trainer:
+        """Builds the trainer of ``scripts/train.py`` for some steps, without its callbacks."""
+        settings, device = self.config.trainer, self.conditions.device
+        accelerator = _ACCELERATORS.get(device.type, "auto")
+        wanted = _PRECISIONS.get(self.config.precision, settings.precision)
+        try:
+            return build(
+                settings,
+                precision=choose_precision(wanted, accelerator),
+                accelerator=accelerator,
+                devices=[device.index or 0] if device.type == "cuda" else 1,
+                num_nodes=1,
+                max_steps=steps,
+                callbacks=[callback],
+                logger=False,
+                plugins=[LightningEnvironment()],  # one process, also inside a cluster's job
+            )
+        except InstantiationException as error:
+            cause = error.__cause__
+            if not isinstance(cause, MisconfigurationException | ValueError | TypeError):
+                raise
+            raise StyleNetError(
+                f"a trainer with precision={wanted} cannot be had on {device}: {first_line(cause)}"
+            ) from error
+
+    def data(self, size: int) -> PhotoData:
+        """Finds the photos, to be cropped to a size."""
+        return build(self.config.data, crop_size=size)
+
+    def apart(self, task: Callable[..., Any], *arguments: Any) -> Any:
+        """Runs ``task(bench, *arguments)`` in a process of its own and gives what it returns."""
+        context = multiprocessing.get_context("spawn")  # a fork would begin with all that is here
+        ours, theirs = context.Pipe(duplex=False)
+        threads = torch.get_num_threads()
+        process = context.Process(target=_work, args=(theirs, threads, self, task, arguments))
+        process.start()
+        theirs.close()
+        try:
+            result = ours.recv()
+        except EOFError:
+            result = None  # it ended without a word
+        finally:
+            process.join()
+        if result is None and (process.exitcode or 0) < 0:
+            raise StyleNetError(
+                f"a measuring process was ended by signal {-(process.exitcode or 0)}, probably for "
+                f"lack of memory; use a smaller size or batch, or baseline=false"
+            )
+        if result is None:
+            raise RuntimeError("a measuring process failed, see above")
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    def _encoder(self) -> Encoder:
+        """Builds the encoder. No download for its weights: their values do not change the time."""
+        settings = self.config.encoder
+        if settings.weights != "imagenet":
+            return build(settings)
+        return build(settings, weights="random", allow_random=True)
+
+
+def quieten_lightning() -> None:
+    """Keeps Lightning's remarks off the screen: what is unusual here is meant to be so."""
+    for name in ("pytorch_lightning", "lightning_fabric", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")
+    warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated.*")  # Lightning's use of PyTorch
+
+
+def _work(
+    connection: Connection,
+    threads: int,
+    bench: ConfiguredBench,
+    task: Callable[..., Any],
+    arguments: tuple[Any, ...],
+) -> None:
+    """The body of a process: sends the task's result, or the error that a user can mend."""
+    torch.set_num_threads(threads)
+    quieten_lightning()
+    try:
+        result = task(bench, *arguments)
+    except (StyleNetError, RuntimeError) as error:
+        # As plain ones: others may not survive the way.
+        kind = StyleNetError if isinstance(error, StyleNetError) else RuntimeError
+        result = kind(str(error))
+    connection.send(result)
+
+
+def _with_layers_of(encoder: Encoder, loss: LossSettings) -> LossSettings:
+    """Takes layers that the encoder has, where its weights end before the loss' own."""
+    if all(layer in encoder.layers for layer in (*loss.content_layers, *loss.style_layers)):
+        return loss
+    content, style = (
+        [layer for layer in layers if layer in encoder.layers]
+        for layers in (_CONTENT_LAYERS, _STYLE_LAYERS)
+    )
+    if not content or not style:
+        return loss  # whose own refusal says what there is
+    return dataclasses.replace(loss, content_layers=content, style_layers=style)

@@ -1,0 +1,93 @@
+"""The command that measures speed and memory."""
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from stylenet.benchmark import Conditions, describe_machine, parse_sizes, write_rows
+from stylenet.benchmark.plot import draw_plot
+from stylenet.benchmark.table import format_table
+from stylenet.cli.app import build, run
+from stylenet.cli.bench import ConfiguredBench, quieten_lightning
+from stylenet.errors import StyleNetError, check_choice, check_number
+from stylenet.files import reason
+from stylenet.inference.precision import DTYPES, choose_device, choose_dtype
+
+_SHORTAGE = ("out of memory", "DefaultCPUAllocator")
+
+
+def main() -> None:
+    """Runs ``scripts/benchmark.py``."""
+    run(benchmark, "benchmark")
+
+
+def benchmark(config: DictConfig) -> None:
+    """Measures a suite; prints a table, writes the rows and a plot.
+
+    Args:
+        config: configs/benchmark.yaml, composed.
+
+    Raises:
+        StyleNetError: A setting is impossible, or memory is short.
+    """
+    output = _check_output(str(config.output))
+    suite = build(config.suite)
+    check_choice("precision", config.precision, ("auto", *DTYPES))
+    device = choose_device(config.device)
+    settings = OmegaConf.to_container(config)
+    assert isinstance(settings, dict)
+    conditions = Conditions(
+        sizes=parse_sizes(settings["size"]),
+        batch=config.batch,
+        repeats=config.repeats,
+        warmup=config.warmup,
+        baseline=config.baseline,
+        device=device,
+        dtype=choose_dtype(config.precision, device),
+    )
+    if config.threads is not None:
+        check_number("threads", config.threads, minimum=1, integer=True)
+        torch.set_num_threads(config.threads)
+    quieten_lightning()
+    given = [item.lstrip("+~").partition("=")[0] for item in HydraConfig.get().overrides.task]
+    bench = ConfiguredBench(config, conditions, strict=any("layers" in name for name in given))
+    try:
+        rows = suite.run(bench)
+    except RuntimeError as error:
+        if not any(sign in str(error) for sign in _SHORTAGE):
+            raise
+        raise StyleNetError(
+            f"memory is short on {device}; use a smaller size or batch, or baseline=false, for "
+            f"the reference takes more"
+        ) from error
+    machine = describe_machine(device)
+    print(format_table(rows, machine))
+    write_rows(output, rows, machine)
+    print(f"rows: {output}")
+    plot = output.with_suffix(".png")
+    try:
+        draw_plot(plot, rows, machine)
+    except ImportError:
+        print("no plot, for Matplotlib is missing: pip install 'stylenet[benchmark]'")
+    else:
+        print(f"plot: {plot}")
+
+
+def _check_output(name: str) -> Path:
+    """Refuses at once what could not be written after minutes of measuring."""
+    path = Path(name).expanduser()
+    if path.suffix != ".json":
+        raise StyleNetError(f"output={name}: expected a name that ends in .json")
+    there = next(folder for folder in path.absolute().parents if folder.exists())
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        raise StyleNetError(f"output={name} cannot be written: {reason(error)}") from error
+    return path

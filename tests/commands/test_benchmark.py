@@ -1,0 +1,197 @@
+import dataclasses
+import json
+
+import pytest
+import torch
+from PIL import Image
+
+from stylenet.benchmark import Row
+
+SMALL = ["network.width=2", "network.blocks=1", "threads=1", "repeats=2", "warmup=0"]
+SMALL += ["device=cpu", "batch=1"]
+MACHINE = {"device", "device_name", "threads", "torch", "python", "system"}
+# What has a value where something was timed, or timed and compared.
+OURS = {"seconds", "seconds_quartiles", "images_per_second", "precision"}
+COMPARED = {"baseline_seconds", "ratio", "ratio_quartiles", "baseline_precision"}
+COUNTED = {"flops", "bytes", "share_of_peak", "share_of_bandwidth", "peak_flops"}
+
+
+@pytest.fixture(autouse=True)
+def _quick_peaks(monkeypatch):
+    monkeypatch.setattr("stylenet.benchmark.peaks._SIDE_ELSEWHERE", 64)
+    monkeypatch.setattr("stylenet.benchmark.peaks._COPIED_ELSEWHERE", 2**16)
+
+
+@pytest.fixture
+def measure(run, tmp_path):
+    def call(suite, *arguments):
+        output = tmp_path / "results" / "bench.json"
+        result = run("benchmark", f"suite={suite}", *SMALL, *arguments, f"output={output}")
+        assert result.status == 0, result.err
+        rows = json.loads(output.read_text())
+        with Image.open(output.with_suffix(".png")) as plot:
+            assert plot.format == "PNG"
+        assert sorted(p.name for p in output.parent.iterdir()) == ["bench.json", "bench.png"]
+        keys = {field.name for field in dataclasses.fields(Row)} | MACHINE
+        for row in rows:
+            assert row.keys() == keys
+            assert row["suite"] == suite
+            assert row["case"] in result.out
+            assert row["repeats"] == 2
+            assert not {key for key in OURS if row[key] is None}
+        return rows, result
+
+    return call
+
+
+def check_ratio(row):
+    assert not {key for key in COMPARED if row[key] is None}
+    assert row["ratio"] == pytest.approx(row["baseline_seconds"] / row["seconds"])
+
+
+def test_inference_at_several_sizes(measure):
+    rows, result = measure("inference", "size=[32,48x16]", "precision=float32")
+    assert [(row["width"], row["height"]) for row in rows] == [(32, 32), (48, 16)]
+    for row in rows:
+        check_ratio(row)
+        assert not {key for key in COUNTED if not row[key] or not row[f"baseline_{key}"]}
+        # Fewer where features are doubled, some by zeros in the head, for the same picture.
+        assert 0.5 < row["flops"] / row["baseline_flops"] < 1.1
+        assert f"{row['ratio']:.2f}x" in result.out
+    # 1,024 and 768 pixels.
+    assert rows[0]["flops"] / rows[1]["flops"] == pytest.approx(4 / 3, rel=0.01)
+
+
+def test_the_precision_is_what_was_asked_for_and_the_reference_float32(measure):
+    (row,), _ = measure("inference", "size=32", "precision=bfloat16", "batch=2")
+    assert (row["precision"], row["baseline_precision"], row["batch"]) == ("bfloat16", "float32", 2)
+
+
+def test_without_baseline(measure):
+    (row,), result = measure("inference", "size=32", "baseline=false")
+    assert not {key for key, value in row.items() if "baseline" in key and value is not None}
+    assert row["ratio"] is None
+    assert "reference" not in result.out
+
+
+@pytest.mark.parametrize("precision", ["auto", "float32", "bfloat16"])
+def test_training_with_the_bundled_encoder(measure, precision):
+    (row,), _ = measure("training", "encoder=lite", "size=32", f"precision={precision}")
+    check_ratio(row)
+    assert not {key for key in COUNTED if not row[key] or not row[f"baseline_{key}"]}
+    assert row["details"]["encoder"] == "lite"
+    expected = {"float32": "32-true", "bfloat16": "bf16-mixed"}
+    assert row["precision"] == expected.get(precision, row["precision"])
+
+
+def test_training_needs_no_download(measure):
+    (row,), _ = measure("training", "encoder=vgg16", "size=32", "baseline=false")
+    assert row["details"]["encoder_weights"] == "random"
+    assert row["details"]["style_layers"] == ["relu1_2", "relu2_2", "relu3_3", "relu4_3"]
+
+
+def test_training_with_weights_that_end_early(measure, shared):
+    weights = shared / "weights" / "vgg19_to_relu3_4.safetensors"
+    arguments = ["encoder=vgg19", f"encoder.weights={weights}", "size=32"]
+    (row,), _ = measure("training", *arguments)
+    assert row["details"]["style_layers"] == ["relu1_2", "relu2_2", "relu3_2", "relu3_4"]
+    check_ratio(row)
+
+
+def test_data(measure, photos):
+    (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    arguments = ["data=folder", f"data.root={photos}", "data.min_size=8", "size=16"]
+    (row,), _ = measure("data", *arguments)
+    check_ratio(row)
+    assert row["details"]["photos"] == 4
+    assert row["images_per_second"] == pytest.approx(1 / row["seconds"])
+    assert row["bytes"] > 0
+
+
+def test_data_of_six_photos_without_any_folder(measure):
+    (row,), _ = measure("data", "data=samples", "size=32", "suite.photos=2")
+    assert row["details"]["photos"] == 2
+
+
+def test_memory_in_processes_of_their_own(measure):
+    rows, _ = measure("memory", "encoder=lite", "suite.crop=32", "size=320x200", "repeats=2")
+    assert [row["details"]["part"] for row in rows] == ["training", "inference"]
+    for row in rows:
+        check_ratio(row)
+        assert row["peak_memory"] > 0
+        assert row["memory_ratio"] == pytest.approx(
+            row["baseline_peak_memory"] / row["peak_memory"]
+        )
+    assert (rows[1]["width"], rows[1]["height"]) == (320, 200)
+
+
+def test_as_a_script(script, tmp_path):
+    output = tmp_path / "bench.json"
+    result = script("benchmark", "suite=inference", "network=johnson", "size=16", *SMALL[:-1],
+                    f"output={output}", "batch=1", cwd=tmp_path)  # fmt: skip
+    assert result.status == 0, result.err
+    assert result.err == ""
+    assert json.loads(output.read_text())[0]["ratio"] > 0
+
+
+def test_without_matplotlib_the_rows_are_there(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
+    output = tmp_path / "bench.json"
+    result = run("benchmark", *SMALL, "size=16", f"output={output}")
+    assert result.status == 0, result.err
+    assert "stylenet[benchmark]" in result.out
+    assert [p.name for p in tmp_path.iterdir()] == ["bench.json"]
+
+
+@pytest.mark.parametrize(
+    ("mistakes", "said"),
+    [
+        (["suite=speed"], "speed"),
+        (["size=big"], "size=big"),
+        (["size=[64,0]"], "size=0"),
+        (["repeats=0"], "repeats=0"),
+        (["warmup=-1"], "warmup=-1"),
+        (["batch=1.5"], "batch=1.5"),
+        (["baseline=maybe"], "baseline=maybe"),
+        (["threads=0"], "threads=0"),
+        (["device=abacus"], "device=abacus"),
+        (["precision=float8"], "precision=float8"),
+        (["network.width=0"], "network.width=0"),
+        (["speed=9"], "unknown setting speed"),
+        (["output=bench.txt"], "ends in .json"),
+        (["output=."], "ends in .json"),
+        (["suite=data", "data=folder", "data.root=/nowhere"], "/nowhere"),
+        (["suite=data", "data=samples", "size=64x32"], "squares"),
+        (["suite=data", "data=samples", "suite.photos=0"], "suite.photos=0"),
+        (["suite=memory", "suite.crop=8"], "suite.crop=8"),
+        (["suite=training", "encoder=lite", "loss.style_layers=[relu9_9]"], "relu9_9"),
+        (["suite=training", "encoder=lite", "optimizer.lr=0"], "optimizer.lr=0"),
+        (["suite=training", "encoder.weights=/nowhere.pth"], "/nowhere.pth"),
+    ],
+)
+def test_a_mistake_is_one_line(run, tmp_path, monkeypatch, mistakes, said):
+    monkeypatch.chdir(tmp_path)
+    given = [*SMALL, "size=32", *mistakes]
+    assert said in run("benchmark", *given).error
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_measuring(run, tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.json").mkdir()
+    for output in (tmp_path / "file" / "bench.json", tmp_path / "folder.json"):
+        result = run("benchmark", *SMALL, "size=32", f"output={output}")
+        assert "cannot be written" in result.error
+        assert result.out == ""
+
+
+def test_a_mistake_in_a_process_of_its_own_is_one_line(run, tmp_path):
+    output = f"output={tmp_path / 'bench.json'}"
+    result = run("benchmark", "suite=memory", "encoder.weights=/nowhere.pth", *SMALL, output)
+    assert "/nowhere.pth" in result.error
+
+
+def test_the_number_of_threads_stays_as_it_was(measure, photos):
+    threads = torch.get_num_threads()
+    measure("data", "data=folder", f"data.root={photos}", "data.min_size=8", "size=16")
+    assert torch.get_num_threads() == threads
