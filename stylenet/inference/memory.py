@@ -6,11 +6,13 @@ import psutil
 import torch
 
 from stylenet.inference.settings import SMALLEST_TILE
-from stylenet.networks import StyleNetwork
+from stylenet.networks import StagedNetwork, StyleNetwork
 
-# Peak bytes a pixel, measured on the CPU with the default network (width 32), 512 to 2048 pixels
-# square: 1004 to 1149 in float32 for a whole picture, 521 to 722 with convolutions in bfloat16.
-_BYTES = {torch.float32: 1150, torch.bfloat16: 725, torch.float16: 725}
+# Peak bytes a pixel of a whole picture, measured on the CPU at a width of 32 with 512 to 2048
+# pixels square: in float32 577 to 786 (johnson) and 58 to 89 (compact), with convolutions in
+# bfloat16 289 to 434 and 46 to 54.
+_WIDE = {"johnson": 790, "compact": 90}
+_NARROW = {"johnson": 440, "compact": 55}
 _MEASURED_WIDTH = 32
 # Time a pixel was the same for 512, 1024 and 2048 within 5 % in float32; in bfloat16 512 took 29 %
 # more than 1024. This takes 0.8 GB in float32.
@@ -66,28 +68,30 @@ def peak_bytes(network: StyleNetwork, dtype: torch.dtype) -> float:
     """Estimates what a network takes for each pixel of a whole picture.
 
     Args:
-        network: Its width counts.
+        network: Its kind and its width count.
         dtype: Of its convolutions.
 
     Returns:
         Bytes a pixel.
     """
+    measured = _WIDE if dtype == torch.float32 else _NARROW
     width = getattr(network, "arguments", {}).get("width", _MEASURED_WIDTH)
-    return _BYTES[dtype] * width / _MEASURED_WIDTH
+    name = getattr(network, "name", "johnson")
+    return measured.get(name, measured["johnson"]) * width / _MEASURED_WIDTH
 
 
-def features_need_file(network: StyleNetwork, size: tuple[int, int], dtype: torch.dtype) -> bool:
+def features_need_file(network: StagedNetwork, size: tuple[int, int], dtype: torch.dtype) -> bool:
     """Says whether the features of :func:`repaint_tiled` are too large for memory.
 
     Args:
-        network: Its width counts.
+        network: Its features count.
         size: Height and width of the picture.
         dtype: Of its convolutions.
 
     Returns:
         Whether they had better go to a file.
     """
-    width = getattr(network, "arguments", {}).get("width", _MEASURED_WIDTH)
-    # Two maps of 4 width channels, a cell for each 4x4 pixels.
-    wanted = 2 * (4 * width / 16) * dtype.itemsize * size[0] * size[1]
+    # Two maps: what a stage reads and what it makes.
+    pixel = 2 * network.channels / network.stride**2 * dtype.itemsize
+    wanted = pixel * size[0] * size[1]
     return wanted > min(_LARGEST_FEATURES, free_memory(torch.device("cpu")) * _SHARE)

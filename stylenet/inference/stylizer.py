@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from PIL import Image
@@ -19,7 +19,7 @@ from stylenet.inference.memory import choose_tile, features_need_file, free_memo
 from stylenet.inference.precision import choose_device, choose_dtype, with_convolutions_in
 from stylenet.inference.settings import RepaintSettings
 from stylenet.inference.tiles import can_be_tiled, repaint_tiled
-from stylenet.networks import StyleNetwork, blend_networks
+from stylenet.networks import StagedNetwork, StyleNetwork, blend_networks
 
 Progress = Callable[[int, int], None]
 
@@ -255,7 +255,8 @@ class Stylizer:
         height, width = size = works[0].size
         tile = self._tile(size, side) if len(works) == 1 else 0
         if tile:
-            in_file = features_need_file(self._running, size, self.dtype)
+            staged = cast(StagedNetwork, self._running)
+            in_file = features_need_file(staged, size, self.dtype)
             try:
                 repaint_tiled(
                     self._running, works[0], results[0], tile, self.device, progress, in_file

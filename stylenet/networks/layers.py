@@ -235,15 +235,12 @@ class PixelConvolution(nn.Conv2d):
         # (a b, O, I, rows, 2, columns, 2) -> (a b O, 2 2 I, rows, columns)
         kernels = torch.stack(shifted).unflatten(4, (-1, 2)).unflatten(3, (-1, 2))
         kernels = kernels.permute(0, 1, 4, 6, 2, 3, 5).flatten(2, 4).flatten(0, 1)
-        squares = padded.permute(0, 2, 3, 1).unflatten(2, (-1, 2)).unflatten(1, (-1, 2))
-        squares = squares.transpose(2, 3).flatten(3)  # (N, H/2, W/2, 2 2 I)
         found = F.conv2d(
-            squares.permute(0, 3, 1, 2),
+            to_squares(padded, 2),
             kernels.contiguous(memory_format=torch.channels_last),
             None if self.bias is None else self.bias.repeat(4),
         )
-        pixels = found.permute(0, 2, 3, 1).unflatten(3, (2, 2, -1)).transpose(2, 3)
-        return pixels.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
+        return from_squares(found, 2)
 
 
 class UpsampleConv(nn.Module):
@@ -272,6 +269,37 @@ class UpsampleConv(nn.Module):
             Shape (N, outputs, 2H, 2W).
         """
         return self.conv(features)
+
+
+def to_squares(features: Tensor, side: int) -> Tensor:
+    """Takes squares of pixels for one cell each, with all their channels.
+
+    What PyTorch's ``pixel_unshuffle`` does, with the channels in another order, in which it is a
+    copy of longer runs where features lie channels-last.
+
+    Args:
+        features: Shape (N, C, H, W), H and W multiples of ``side``.
+        side: Of the squares.
+
+    Returns:
+        Shape (N, side² C, H / side, W / side), channels-last; channels by row, column and channel.
+    """
+    cells = features.permute(0, 2, 3, 1).unflatten(2, (-1, side)).unflatten(1, (-1, side))
+    return cells.transpose(2, 3).flatten(3).permute(0, 3, 1, 2)
+
+
+def from_squares(cells: Tensor, side: int) -> Tensor:
+    """Undoes :func:`to_squares`.
+
+    Args:
+        cells: Shape (N, side² C, H, W).
+        side: Of the squares.
+
+    Returns:
+        Shape (N, C, side H, side W), channels-last.
+    """
+    pixels = cells.permute(0, 2, 3, 1).unflatten(3, (side, side, -1)).transpose(2, 3)
+    return pixels.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
 
 
 def pad_to_multiple(images: Tensor, multiple: int, minimum: int) -> Tensor:

@@ -21,10 +21,17 @@ GUIDE = Path(__file__).parents[2] / "docs" / "export.md"
 INFO = ArtefactInfo("dots", 7)
 
 
-@pytest.fixture(scope="module", params=["tanh", "linear"])
+NETWORKS = {
+    "tanh": {"name": "johnson", "width": 4, "blocks": 1},
+    "linear": {"name": "johnson", "width": 4, "blocks": 1, "output": "linear"},
+    "compact": {"name": "compact", "width": 4, "deep_width": 4, "deep_blocks": 1},
+}
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
 def network(request):
     torch.manual_seed(0)
-    return build_network("johnson", width=4, blocks=1, output=request.param).eval()
+    return build_network(**NETWORKS[request.param]).eval()
 
 
 @pytest.fixture(scope="module")
