@@ -21,6 +21,7 @@ KNOWS = {
     "painting": set(),
     "networks": {"errors"},
     "perceptual": {"state_dict", "errors", "files"},
+    "optimisation": {"perceptual", "files", "errors"},
     "data": {"image", "files", "errors"},
     "shipped": {"errors"},
     "checkpoint": {"networks", "shipped", "files", "errors", "__init__"},
@@ -36,6 +37,7 @@ KNOWS["benchmark"] = {
     *("inference", "training", "data", "networks", "perceptual"),
     *("checkpoint", "files", "errors"),
 }
+KNOWS["dreaming"] = {"perceptual", "errors"}
 KNOWS["cli"] = {*KNOWS}
 
 # Which rooms may know what is heavy.

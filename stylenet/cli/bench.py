@@ -62,7 +62,7 @@ class ConfiguredBench:
         if not self.strict:
             loss = _with_layers_of(encoder, loss)
         images = load_style_images(style)
-        criterion = PerceptualLoss(encoder, loss, images, style.weight)
+        criterion = PerceptualLoss(encoder, loss, images, style.weight, style.image_weights)
         return criterion, images[0].to(self.conditions.device)
 
     def module(self, criterion: PerceptualLoss) -> StyleTransferModule:

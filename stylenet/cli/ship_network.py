@@ -81,7 +81,7 @@ def _losses(network: StyleNetwork, recipe: DictConfig, photos: list[Tensor]) -> 
     if style.layers is not None:
         loss = dataclasses.replace(loss, style_layers=style.layers)
     criterion = PerceptualLoss(
-        build(recipe.encoder), loss, load_style_images(style), style.weight
+        build(recipe.encoder), loss, load_style_images(style), style.weight, style.image_weights
     ).eval()
     with torch.inference_mode():
         found = [criterion(network(photo), photo) for photo in photos]

@@ -9,12 +9,13 @@ from pathlib import Path
 from omegaconf import DictConfig
 from pytorch_lightning.utilities import rank_zero_only
 
-from stylenet.checkpoint import start_from
+from stylenet.checkpoint import load_artefact, start_from
 from stylenet.cli.app import build, run
 from stylenet.cli.runs import fit, prepare
 from stylenet.data import load_style_images
+from stylenet.errors import StyleNetError
 from stylenet.perceptual import PerceptualLoss
-from stylenet.training import StyleTransferModule
+from stylenet.training import StyleTransferModule, Teacher
 
 # Said first and last where nobody chose photos and COCO is not in place.
 _QUICKSTART = (
@@ -73,11 +74,31 @@ def train(config: DictConfig) -> None:
     if config.init is not None:
         start_from(network, str(config.init))
     style_images = load_style_images(style)
-    criterion = PerceptualLoss(build(config.encoder), loss, style_images, style.weight)
+    criterion = PerceptualLoss(
+        build(config.encoder), loss, style_images, style.weight, style.image_weights
+    )
     optimizer = build(config.optimizer)  # as the number of devices has it
-    module = StyleTransferModule(network, criterion, optimizer, style.name, prepared.recipe)
+    module = StyleTransferModule(
+        network,
+        criterion,
+        optimizer,
+        style.name,
+        prepared.recipe,
+        _load_teacher(config.teacher_network),
+        config.teacher_weight,
+    )
     if fit(prepared, module, f"training {style.name} on"):
         folder = prepared.folder
         print(f"network: {folder.artefact(style.name)}")
         print(f"previews: {folder.previews}")
         print(f"repaint: python scripts/infer.py input=photo.jpg checkpoint={folder.path}")
+
+
+def _load_teacher(name: str | None) -> Teacher | None:
+    """The network whose pictures are to be met, if any."""
+    if name is None:
+        return None
+    try:
+        return Teacher(load_artefact(str(name))[0])
+    except StyleNetError as error:
+        raise StyleNetError(f"teacher_network={name}: {error}") from error

@@ -31,6 +31,8 @@ class StyleSettings:
             Larger makes brush strokes larger in the result.
         weight: Multiplies ``loss.style_weight`` for this style.
         layers: Takes the place of ``loss.style_layers`` for this style; ``None`` leaves them.
+        image_weights: How much each of several pictures counts in the mean of their Gram matrices;
+            only the ratios matter. ``None`` for all alike.
     """
 
     name: str
@@ -38,6 +40,7 @@ class StyleSettings:
     size: int | None
     weight: float = 1.0
     layers: Sequence[str] | None = None
+    image_weights: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
         """Checks every value.
@@ -52,12 +55,27 @@ class StyleSettings:
         check_number("style.weight", self.weight, above=0)
         if not self.images:
             raise StyleNetError("style.image is empty; give the path or URL of a picture")
+        if self.image_weights is not None:
+            self._check_image_weights(self.image_weights)
 
     @property
     def images(self) -> list[str]:
         """The paths and URLs, one or more."""
         several = isinstance(self.image, Sequence) and not isinstance(self.image, str)
         return [str(image) for image in (self.image if several else [self.image]) if image]
+
+    def _check_image_weights(self, weights: Sequence[float]) -> None:
+        given = f"style.image_weights={weights}"
+        if not isinstance(weights, Sequence) or isinstance(weights, str):
+            raise StyleNetError(f"{given} is not a list of numbers such as '[0.7,0.3]'")
+        for weight in weights:
+            check_number("style.image_weights", weight, minimum=0)
+        if len(weights) != len(self.images):
+            raise StyleNetError(
+                f"{given} has {len(weights)} numbers for {len(self.images)} pictures"
+            )
+        if not any(weights):
+            raise StyleNetError(f"{given} lets no picture count; give one a weight above 0")
 
 
 def load_style_images(settings: StyleSettings) -> list[Tensor]:

@@ -1,6 +1,7 @@
 """What judges a picture: a frozen encoder, Gram matrices, content and style losses."""
 
 from stylenet.perceptual.distilled_vgg import DistilledVGGEncoder
+from stylenet.perceptual.dream import DreamLoss, dream_loss, feature_strength
 from stylenet.perceptual.encoder import Encoder, VGGEncoder
 from stylenet.perceptual.lite import LiteEncoder
 from stylenet.perceptual.losses import content_loss, gram_matrix, style_loss, total_variation
@@ -8,12 +9,15 @@ from stylenet.perceptual.perceptual_loss import LossSettings, PerceptualLoss
 
 __all__ = [
     "DistilledVGGEncoder",
+    "DreamLoss",
     "Encoder",
     "LiteEncoder",
     "LossSettings",
     "PerceptualLoss",
     "VGGEncoder",
     "content_loss",
+    "dream_loss",
+    "feature_strength",
     "gram_matrix",
     "style_loss",
     "total_variation",

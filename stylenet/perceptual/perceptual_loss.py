@@ -7,6 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from stylenet.errors import StyleNetError, check_choice, check_number
+from stylenet.perceptual.dream import (
+    check_channels,
+    check_layers,
+    dream_loss,
+    feature_strength,
+)
 from stylenet.perceptual.encoder import Encoder
 from stylenet.perceptual.losses import content_loss, gram_matrix, style_loss, total_variation
 
@@ -23,6 +29,12 @@ class LossSettings:
         content_weight: Weight of the content loss.
         style_weight: Weight of the style loss.
         tv_weight: Weight of the total variation.
+        dream_weight: Weight of the dream, see :func:`stylenet.perceptual.dream.dream_loss`: with
+            it the picture is also to show more of what the encoder sees in the photo. 0 leaves it
+            out, at no cost.
+        dream_layers: Whose features are to grow; ``None`` for the deepest of ``style_layers``. The
+            dream is their mean, relative in either form.
+        dream_channels: The channels of these layers that count; ``None`` for all.
     """
 
     form: str
@@ -31,6 +43,9 @@ class LossSettings:
     content_weight: float
     style_weight: float
     tv_weight: float
+    dream_weight: float = 0.0
+    dream_layers: Sequence[str] | None = None
+    dream_channels: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
         """Checks every value.
@@ -39,7 +54,7 @@ class LossSettings:
             StyleNetError: A value is impossible.
         """
         check_choice("loss.form", self.form, ("relative", "absolute"))
-        for name in ("content_weight", "style_weight", "tv_weight"):
+        for name in ("content_weight", "style_weight", "tv_weight", "dream_weight"):
             check_number(f"loss.{name}", getattr(self, name), minimum=0)
         for name in ("content_layers", "style_layers"):
             layers = getattr(self, name)
@@ -50,6 +65,9 @@ class LossSettings:
                 )
             if not layers:
                 raise StyleNetError(f"loss.{name}=[] is empty; name at least one layer")
+        if self.dream_layers is not None:
+            check_layers("loss.dream_layers", self.dream_layers)
+        check_channels("loss.dream_channels", self.dream_channels)
 
 
 class PerceptualLoss(nn.Module):
@@ -65,6 +83,7 @@ class PerceptualLoss(nn.Module):
         settings: LossSettings,
         style_images: Sequence[Tensor],
         style_weight: float = 1.0,
+        image_weights: Sequence[float] | None = None,
     ) -> None:
         """Takes the style's Gram matrices once.
 
@@ -74,21 +93,30 @@ class PerceptualLoss(nn.Module):
             style_images: One or more pictures of the style, RGB in [0, 1], each of shape
                 (1, 3, H, W) with sizes of their own. Their Gram matrices are averaged.
             style_weight: Multiplies ``settings.style_weight`` for this style.
+            image_weights: How much each picture counts in the mean of the Gram matrices; only
+                their ratios matter. ``None`` for all alike.
 
         Raises:
-            StyleNetError: The encoder lacks a layer, or there is no style picture.
+            StyleNetError: The encoder lacks a layer, there is no style picture, or there are not as
+                many weights as pictures.
         """
         super().__init__()
         if not style_images:
             raise StyleNetError("style.image is empty; name at least one picture")
+        if image_weights is not None and len(image_weights) != len(style_images):
+            raise StyleNetError(
+                f"style.image_weights={list(image_weights)} has {len(image_weights)} numbers for "
+                f"{len(style_images)} pictures"
+            )
         encoder.require([*settings.content_layers, *settings.style_layers])
         self.encoder = encoder
         self.settings = settings
         self._style_weight = settings.style_weight * style_weight
+        self._dream_layers = _dream_layers(encoder, settings)
         with torch.no_grad():
             grams = [self._grams(image) for image in style_images]
         for layer in settings.style_layers:
-            mean = torch.stack([gram[layer] for gram in grams]).mean(dim=0)
+            mean = _mean([gram[layer] for gram in grams], image_weights)
             self.register_buffer(f"_gram_{layer}", mean, persistent=False)
 
     def forward(self, images: Tensor, photos: Tensor) -> dict[str, Tensor]:
@@ -100,13 +128,39 @@ class PerceptualLoss(nn.Module):
 
         Returns:
             Scalars by name: ``total``, the weighted sum; ``content``, ``style`` and ``tv``
-            without their weights; and ``content/relu2_2``, ``style/relu1_2`` … for each layer.
+            without their weights; and ``content/relu2_2``, ``style/relu1_2`` … for each layer. With
+            a weight for it also ``dream``, negative, and ``dream/relu3_4`` ….
+        """
+        with torch.no_grad():
+            targets = self.encoder(photos, self.photo_layers)
+        return self.compare(images, self.encoder(images, self.image_layers), targets)
+
+    @property
+    def photo_layers(self) -> list[str]:
+        """The layers of the photos that :meth:`compare` takes."""
+        return [*self.settings.content_layers, *self._dream_layers]
+
+    @property
+    def image_layers(self) -> list[str]:
+        """The layers of the network's output that :meth:`compare` takes."""
+        settings = self.settings
+        return [*settings.content_layers, *settings.style_layers, *self._dream_layers]
+
+    def compare(
+        self, images: Tensor, features: dict[str, Tensor], targets: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Judges repainted photos by their features, as :meth:`forward` does.
+
+        Args:
+            images: The network's output, RGB in [0, 1], shape (N, 3, H, W).
+            features: What the encoder says of it, at least the ``image_layers``.
+            targets: What it says of the photos, at least the ``photo_layers``.
+
+        Returns:
+            See :meth:`forward`.
         """
         settings = self.settings
         relative = settings.form == "relative"
-        with torch.no_grad():
-            targets = self.encoder(photos, settings.content_layers)
-        features = self.encoder(images, [*settings.content_layers, *settings.style_layers])
         content = {
             layer: content_loss(features[layer], targets[layer], relative)
             for layer in settings.content_layers
@@ -129,12 +183,43 @@ class PerceptualLoss(nn.Module):
         )
         layers = {f"content/{layer}": value for layer, value in content.items()}
         layers |= {f"style/{layer}": value for layer, value in style.items()}
+        if self._dream_layers:
+            dream = {
+                layer: dream_loss(
+                    features[layer], feature_strength(targets[layer]), settings.dream_channels
+                )
+                for layer in self._dream_layers
+            }
+            values["dream"] = torch.stack(list(dream.values())).mean()
+            total = total + settings.dream_weight * values["dream"]
+            layers |= {f"dream/{layer}": value for layer, value in dream.items()}
         return {"total": total, **values, **layers}
 
     def _grams(self, image: Tensor) -> dict[str, Tensor]:
         """The Gram matrices of a style picture, shape (1, C, C) for each style layer."""
         features = self.encoder(image, self.settings.style_layers)
         return {layer: gram_matrix(feature) for layer, feature in features.items()}
+
+
+def _dream_layers(encoder: Encoder, settings: LossSettings) -> list[str]:
+    """The layers to dream with, known to be there; none without a weight."""
+    if not settings.dream_weight:
+        return []
+    layers = settings.dream_layers
+    if layers is None:  # it is computed anyway
+        layers = [max(settings.style_layers, key=encoder.layers.index)]
+    check_layers("loss.dream_layers", layers, encoder)
+    check_channels("loss.dream_channels", settings.dream_channels, encoder, layers)
+    return list(layers)
+
+
+def _mean(grams: list[Tensor], weights: Sequence[float] | None) -> Tensor:
+    """The mean of Gram matrices, weighted if so wished; shape (1, C, C)."""
+    stacked = torch.stack(grams)  # (K, 1, C, C)
+    if weights is None:
+        return stacked.mean(dim=0)
+    shares = torch.tensor(weights).to(stacked) / sum(weights)
+    return (stacked * shares.view(-1, 1, 1, 1)).sum(dim=0)
 
 
 def _combine(values: list[Tensor], relative: bool) -> Tensor:

@@ -5,6 +5,7 @@ from stylenet.training.fidelity import mean_errors
 from stylenet.training.module import StyleTransferModule
 from stylenet.training.resumable import OptimizerSettings, ResumableModule
 from stylenet.training.run_folder import RunFolder
+from stylenet.training.teacher import Teacher
 
 __all__ = [
     "DistillationModule",
@@ -13,5 +14,6 @@ __all__ = [
     "ResumableModule",
     "RunFolder",
     "StyleTransferModule",
+    "Teacher",
     "mean_errors",
 ]

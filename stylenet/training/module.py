@@ -7,9 +7,11 @@ import torch
 from torch import Tensor
 
 from stylenet.checkpoint import ArtefactInfo, save_artefact
+from stylenet.errors import check_number
 from stylenet.networks import StyleNetwork
 from stylenet.perceptual import PerceptualLoss
 from stylenet.training.resumable import OptimizerSettings, ResumableModule
+from stylenet.training.teacher import Teacher
 
 
 class StyleTransferModule(ResumableModule):
@@ -30,6 +32,8 @@ class StyleTransferModule(ResumableModule):
         optimizer: OptimizerSettings,
         style: str,
         recipe: dict[str, Any],
+        teacher: Teacher | None = None,
+        teacher_weight: float = 0.0,
     ) -> None:
         """Takes the parts.
 
@@ -39,8 +43,16 @@ class StyleTransferModule(ResumableModule):
             optimizer: How fast it learns.
             style: Name of the style, for artefacts.
             recipe: The composed settings of the run, for artefacts.
+            teacher: A trained network to meet the pictures of.
+            teacher_weight: Weight of the difference from them.
+
+        Raises:
+            StyleNetError: The weight is impossible.
         """
+        check_number("teacher_weight", teacher_weight, minimum=0)
         super().__init__(network, optimizer, style, recipe)
+        self.teacher = teacher
+        self._teacher_weight = teacher_weight
         self.criterion = criterion.to(memory_format=torch.channels_last)
         self.repainted: Tensor | None = None
 
@@ -61,7 +73,7 @@ class StyleTransferModule(ResumableModule):
         return self.network(images)
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
-        """Repaints a batch of photos and judges it.
+        """Repaints a batch of photos and judges it; the loss to a teacher is ``teacher``.
 
         Args:
             batch: RGB in [0, 1], shape (N, 3, H, W).
@@ -73,6 +85,9 @@ class StyleTransferModule(ResumableModule):
         photos = batch.contiguous(memory_format=torch.channels_last)
         repainted = self.network(photos)
         values = self.criterion(repainted, photos)
+        if self.teacher is not None:
+            values["teacher"] = self.teacher(repainted, photos)
+            values["total"] = values["total"] + self._teacher_weight * values["teacher"]
         self.repainted = repainted.detach()
         self.losses = {name: value.detach() for name, value in values.items()}
         self.log_dict({f"loss/{name}": value for name, value in self.losses.items()})

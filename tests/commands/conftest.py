@@ -14,10 +14,12 @@ from stylenet.cli import (
     benchmark,
     check_data,
     contact_sheet,
+    dream,
     export,
     import_checkpoint,
     infer,
     make_shards,
+    optimize,
     paint_styles,
     prepare_coco,
     ship_network,
@@ -31,9 +33,11 @@ MAINS = {
     "benchmark": benchmark.main,
     "check_data": check_data.main,
     "contact_sheet": contact_sheet.main,
+    "dream": dream.main,
     "export": export.main,
     "import_checkpoint": import_checkpoint.main,
     "make_shards": make_shards.main,
+    "optimize": optimize.main,
     "paint_styles": paint_styles.main,
     "prepare_coco": prepare_coco.main,
     "ship_network": ship_network.main,
@@ -137,3 +141,38 @@ def tiny(tmp_path, photos):
         "trainer.max_steps=3",
         f"run_dir={tmp_path / 'run'}",
     ]
+
+
+# For scripts/optimize.py, in the folder below: a second's work.
+SMALL_OPTIMIZE = {
+    "content": "photo.jpg",
+    "style": "custom",
+    "style.image": "painting.png",
+    "style.size": 32,
+    "encoder": "lite",
+    "size": 32,
+    "steps": 3,
+    "device": "cpu",
+    "output": "out.png",
+}
+
+
+@pytest.fixture
+def small_folder(tmp_path, monkeypatch):
+    """The current folder, with a photo and a painting."""
+    monkeypatch.chdir(tmp_path)
+    blotches(tmp_path / "photo.jpg", 48, 36)
+    blotches(tmp_path / "painting.png", 48, 40, seed=9)
+    return tmp_path
+
+
+@pytest.fixture
+def optimize(run, small_folder):
+    """Runs scripts/optimize.py on them; what is given takes the place of what is above."""
+
+    def call(*arguments):
+        given = dict(argument.split("=", 1) for argument in arguments)
+        merged = {**SMALL_OPTIMIZE, **given}
+        return run("optimize", *(f"{key}={value}" for key, value in merged.items()))
+
+    return call

@@ -1,0 +1,139 @@
+"""The command that dreams on a picture."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import DictConfig, OmegaConf
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from stylenet.cli.app import build, run
+from stylenet.cli.new_film import new_film
+from stylenet.dreaming import DreamSettings, ZoomSettings, dream, dream_film, octave_sizes
+from stylenet.errors import StyleNetError, check_number
+from stylenet.image import (
+    Picture,
+    check_writable_suffix,
+    flatten,
+    load_picture,
+    save_picture,
+    to_image,
+    to_tensor,
+)
+from stylenet.inference.precision import choose_device
+from stylenet.perceptual import DreamLoss, Encoder
+
+# What is dreamt of where nothing else is said: the first that the encoder has. Of VGG-19's layers
+# relu5_1 (seen through its distilled form) made eyes and faces, relu4_1 little but scales, relu3_4
+# strokes, curls and nodes everywhere; VGG-16 has relu3_3 in its place.
+_LAYERS = ("relu5_1", "relu3_4", "relu3_3")
+
+
+def main() -> None:
+    """Runs ``scripts/dream.py``."""
+    run(dream_command, "dream")
+
+
+def dream_command(config: DictConfig) -> None:
+    """Dreams on a picture, or makes a film that goes into the dream.
+
+    Args:
+        config: configs/dream.yaml, composed.
+
+    Raises:
+        StyleNetError: A setting is impossible, a picture unusable or the output unwritable.
+    """
+    names = [field.name for field in dataclasses.fields(DreamSettings)]
+    settings = DreamSettings(**{name: config[name] for name in names})
+    film = None
+    if config.zoom_frames is not None:
+        film = ZoomSettings(config.zoom_frames, config.zoom, config.zoom_steps)
+    check_number("seed", config.seed, minimum=0, integer=True)
+    source = Path(str(config.input)).expanduser()
+    target = _target(config, source)
+    picture = _sized(load_picture(source), "size", config.size)
+    try:
+        octaves = len(octave_sizes(picture.rgb.height, picture.rgb.width, settings))
+    except StyleNetError as error:
+        raise StyleNetError(f"input={source}: {error}") from error
+    device = choose_device(str(config.device))
+    loss = _loss(config, device)
+    generator = torch.Generator().manual_seed(config.seed)
+    steps = octaves * settings.steps
+    if film is not None:
+        steps += (film.frames - 1) * octaves * film.steps
+        check_number("fps", config.fps, minimum=1, integer=True)
+        image = to_tensor(flatten(picture)).to(device)
+        with new_film(target, config.fps) as out, _bar(steps) as bar:
+            for frame in dream_film(image, loss, settings, film, generator, bar.update):
+                out.write(np.asarray(to_image(frame)))
+    else:
+        image = to_tensor(picture.rgb).to(device)
+        with _bar(steps) as bar:
+            dreamt = dream(image, loss, settings, generator, bar.update)
+        save_picture(dataclasses.replace(picture, rgb=to_image(dreamt)), target, config.quality)
+    print(target)
+
+
+def _target(config: DictConfig, source: Path) -> Path:
+    """Where the result goes, refused at once where nothing can be written."""
+    made = f"{source.stem}_dream{'.png' if config.zoom_frames is None else '.mp4'}"
+    target = Path(made if config.output is None else str(config.output)).expanduser()
+    if target.is_dir():
+        target /= made
+    if config.zoom_frames is None:
+        check_writable_suffix(target)
+    if config.quality is not None:
+        check_number("quality", config.quality, minimum=1, integer=True)
+    if target.exists() and source.exists() and target.samefile(source):
+        raise StyleNetError(f"output={target} is the input itself; choose another name")
+    return target
+
+
+def _sized(picture: Picture, name: str, size: Any) -> Picture:
+    """A picture whose longest side is as long as a setting says."""
+    if size is None:
+        return picture
+    check_number(name, size, minimum=1, integer=True)
+    factor = size / max(picture.rgb.size)
+    width, height = (max(1, round(side * factor)) for side in picture.rgb.size)
+
+    def resized(image: Image.Image) -> Image.Image:
+        return image.resize((width, height), Image.Resampling.LANCZOS)
+
+    alpha = None if picture.alpha is None else resized(picture.alpha)
+    return dataclasses.replace(picture, rgb=resized(picture.rgb), alpha=alpha)
+
+
+def _loss(config: DictConfig, device: torch.device) -> DreamLoss:
+    """What the encoder is asked, on its device."""
+    encoder: Encoder = build(config.encoder)
+    plain: Any = OmegaConf.to_container(config, resolve=True)
+    layers = plain["layers"]
+    if layers is None:
+        has = encoder.layers
+        relus = [layer for layer in has if layer.startswith("relu")]
+        layers = [next((layer for layer in _LAYERS if layer in has), relus[-1])]
+    guide = _guide(config)
+    return DreamLoss(encoder, layers, plain["channels"], guide).to(device)
+
+
+def _guide(config: DictConfig) -> Tensor | None:
+    """The picture to dream of, shape (1, 3, H, W)."""
+    if config.guide is None:
+        return None
+    picture = _sized(load_picture(str(config.guide)), "guide_size", config.guide_size)
+    try:
+        octave_sizes(picture.rgb.height, picture.rgb.width, DreamSettings(octaves=1))
+    except StyleNetError as error:
+        raise StyleNetError(f"guide={config.guide}: {error}") from error
+    return to_tensor(flatten(picture))
+
+
+def _bar(steps: int) -> tqdm:
+    """A bar that shows steps and the time left, on stderr."""
+    return tqdm(total=steps, unit="step", dynamic_ncols=True)

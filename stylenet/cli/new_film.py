@@ -1,0 +1,134 @@
+"""A film of frames that come from no other film."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from stylenet.errors import StyleNetError, first_line
+from stylenet.files import atomic_path, reason
+from stylenet.inference.film_codecs import import_av, quality_options, usual_codec
+from stylenet.inference.film_picture import SCALING, Colors
+
+if TYPE_CHECKING:
+    from av.video.stream import VideoStream
+
+# See stylenet.inference.film.FilmSettings.
+_QUALITY = 18
+# BT.709 in 16 to 235 by H.273's and FFmpeg's numbers, which all players know.
+_COLORS = Colors(space=1, range=1, primaries=1, transfer=1, matrix=1)
+# The first is what all players know; H.264 has no odd sizes in it.
+_EVEN, _ODD = "yuv420p", "yuv444p"
+
+
+class NewFilm:
+    """Takes frames, one by one, all of the size of the first."""
+
+    def __init__(self, path: Path, target: Path, fps: int) -> None:
+        """Opens the file.
+
+        Args:
+            path: What to write to.
+            target: Where the film goes in the end, for messages.
+            fps: Frames a second.
+
+        Raises:
+            StyleNetError: The suffix names no format for films.
+        """
+        self._av = import_av()
+        self._target, self._fps = target, fps
+        self._stream: VideoStream | None = None
+        with self._errors("its suffix names no format for films, expected .mp4, .mkv or .mov"):
+            self._container = self._av.open(f"file:{path}", "w")
+        name, meant_for = self._container.format.name, self._container.default_video_codec
+        if name.startswith("image2") or name in ("gif", "apng", "webp") or meant_for == "none":
+            self._container.close()
+            raise StyleNetError(
+                f"output={target} would be no film; expected .mp4, .mkv or .mov, or leave "
+                f"zoom_frames out for a picture"
+            )
+        self._codec = usual_codec(name, meant_for)
+
+    def write(self, pixels: np.ndarray) -> None:
+        """Encodes the next frame.
+
+        Args:
+            pixels: RGB, uint8, shape (H, W, 3).
+
+        Raises:
+            StyleNetError: It cannot be encoded or written.
+        """
+        with self._errors("it could not be encoded"):
+            stream = self._stream or self._open_picture(*pixels.shape[:2])
+            frame = self._av.VideoFrame.from_ndarray(pixels, "rgb24")
+            frame = frame.reformat(
+                format=stream.pix_fmt, interpolation=SCALING, **_COLORS.from_rgb()
+            )
+            self._container.mux(stream.encode(frame))
+
+    def close(self, complete: bool = True) -> None:
+        """Encodes what waits, and closes the file.
+
+        Args:
+            complete: ``False`` to close it as it is, after an error.
+
+        Raises:
+            StyleNetError: The end cannot be written.
+        """
+        if not complete:
+            with suppress(Exception):
+                self._container.close()
+            return
+        with self._errors("its end could not be written"):
+            if self._stream is not None:
+                self._container.mux(self._stream.encode(None))
+            self._container.close()
+
+    def _open_picture(self, height: int, width: int) -> "VideoStream":
+        stream = cast("VideoStream", self._container.add_stream(self._codec, rate=self._fps))
+        stream.width, stream.height = width, height
+        stream.pix_fmt = _ODD if width % 2 or height % 2 else _EVEN
+        context: Any = stream.codec_context
+        context.color_range, context.colorspace = _COLORS.range, _COLORS.space
+        context.color_primaries, context.color_trc = _COLORS.primaries, _COLORS.transfer
+        context.options = quality_options(self._codec, _QUALITY)
+        self._stream = stream
+        return stream
+
+    @contextmanager
+    def _errors(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except StyleNetError:
+            raise
+        except OSError as error:
+            raise StyleNetError(f"cannot write {self._target}: {reason(error)}") from error
+        except Exception as error:  # PyAV raises several kinds
+            cause = getattr(error, "strerror", None) or first_line(error)
+            raise StyleNetError(f"cannot write {self._target}: {what} ({cause})") from error
+
+
+@contextmanager
+def new_film(target: Path, fps: int) -> Iterator[NewFilm]:
+    """Writes a film; the file appears whole or not at all.
+
+    Args:
+        target: Where it goes; its suffix chooses the format.
+        fps: Frames a second.
+
+    Yields:
+        What takes the frames.
+
+    Raises:
+        StyleNetError: The file cannot be written, or its suffix names no format for films.
+    """
+    with atomic_path(target) as temporary:
+        film = NewFilm(temporary, target, fps)
+        try:
+            yield film
+        except BaseException:
+            film.close(complete=False)
+            raise
+        film.close()

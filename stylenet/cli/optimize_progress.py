@@ -1,0 +1,67 @@
+"""What is shown of an optimisation while it runs: a bar, pictures, TensorBoard."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+from omegaconf import DictConfig
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from stylenet.image import Picture, save_picture
+from stylenet.optimisation import Step
+
+
+class OptimizeProgress:
+    """Shows every step that it is told of."""
+
+    def __init__(self, config: DictConfig, target: Path, finish: Callable[..., Picture]) -> None:
+        """Shows nothing yet.
+
+        Args:
+            config: configs/optimize.yaml, composed; of it ``preview_every`` and ``tensorboard``.
+            target: Of the result; pictures go into a folder beside it.
+            finish: Makes a picture to be saved of an image at the result's size or a smaller one.
+        """
+        self._every: int | None = config.preview_every
+        self._log: str | None = config.tensorboard
+        self._folder = target.with_name(f"{target.stem}_steps")
+        self._finish = finish
+        self._bar: tqdm | None = None
+        self._writer: SummaryWriter | None = None
+        self._open = ExitStack()
+
+    def __enter__(self) -> "OptimizeProgress":
+        """Opens TensorBoard's file, if one is wanted."""
+        if self._log is not None:
+            self._writer = self._open.enter_context(SummaryWriter(str(self._log)))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Ends the bar, so that what is printed next has a line of its own."""
+        self._open.close()
+
+    def show(self, step: Step) -> None:
+        """Shows a step.
+
+        Args:
+            step: The start, or a step just taken.
+        """
+        if self._bar is None:
+            bar = tqdm(total=step.total, initial=step.number, unit="step", dynamic_ncols=True)
+            self._bar = self._open.enter_context(bar)
+        self._bar.update(step.number - self._bar.n)
+        shown = {name: f"{step.losses[name]:.4g}" for name in step.losses if "/" not in name}
+        self._bar.set_postfix(shown, refresh=False)
+        if self._writer is not None:
+            for name, value in step.losses.items():
+                self._writer.add_scalar(name, value, step.number)
+        if self._every is not None and step.number % self._every == 0:
+            path = self._folder / f"step_{step.number:05}.png"
+            save_picture(self._finish(step.image), path)

@@ -1,0 +1,170 @@
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from .conftest import blotches
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"), float)
+
+
+def test_a_photo_is_repainted_as_a_user_does_it(script, small_folder):
+    result = script(
+        "optimize",
+        *("content=photo.jpg", "style=starry", "encoder=lite"),
+        *("size=64", "steps=3", "output=out.png"),
+        cwd=small_folder,
+    )
+    assert result.status == 0, result.err
+    assert result.out.splitlines()[-1] == "out.png"
+    assert "3 steps of lbfgs" in result.out
+    assert "3/3" in result.err
+    assert "total=" in result.err
+    with Image.open(small_folder / "out.png") as made:
+        assert made.size == (64, 48)
+    assert names(small_folder) == ["out.png", "painting.png", "photo.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [("32", (32, 24)), ("null", (48, 36)), ("96", (96, 72))]
+)
+def test_the_longer_side_gets_the_size(optimize, small_folder, size, expected):
+    assert optimize(f"size={size}", "steps=1").status == 0
+    assert Image.open(small_folder / "out.png").size == expected
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        "method=adam",
+        "method=adam lr=30",
+        "lr=0.2",
+        "start=noise",
+        "start=noise seed=1",
+        "steps=4",
+        "scales=2 size=48",
+        "history=1 steps=5",
+        "preserve_color=luminance",
+        "preserve_color=histogram",
+        "preserve_color=statistics",
+        "loss=relative",
+        "loss.style_weight=1",
+        "loss.tv_weight=500",
+        "loss.dream_weight=5",
+        "style.weight=30",
+        "style.layers=[relu1_2]",
+        "style.size=64",
+        "style=starry style.image=painting.png",
+    ],
+)
+def test_every_choice_changes_the_picture(optimize, small_folder, changes):
+    basis = [c for c in changes.split() if c.startswith(("steps", "size"))]
+    if "seed" in changes:
+        basis.append("start=noise")
+    assert optimize(*basis if "steps=4" not in basis else []).status == 0
+    before = pixels("out.png")
+    result = optimize(*changes.split())
+    assert result.status == 0, result.err
+    after = pixels("out.png")
+    assert after.std() > 5
+    same = changes == "style=starry style.image=painting.png"
+    assert same == np.array_equal(before, after)
+
+
+def test_a_style_of_several_pictures_with_weights(optimize, small_folder):
+    blotches(small_folder / "other.png", 40, 40, seed=4)
+    made = {}
+    for weights in ("null", "[1,1]", "[1,0]", "[0.2,0.8]"):
+        pictures = "style.image=[painting.png,other.png]"
+        result = optimize(pictures, f"style.image_weights={weights}", "steps=5")
+        assert result.status == 0, result.err
+        made[weights] = pixels("out.png")
+    assert optimize("steps=5").status == 0
+    assert np.abs(made["null"] - made["[1,1]"]).max() <= 2
+    assert np.abs(made["[1,0]"] - pixels("out.png")).max() <= 2
+    assert np.abs(made["[0.2,0.8]"] - made["[1,1]"]).max() > 5
+
+
+def test_luminance_leaves_the_photos_colours(optimize, small_folder):
+    Image.new("RGB", (48, 36), (150, 100, 80)).save("photo.jpg", quality=100)
+    assert optimize("preserve_color=true", "steps=8", "start=noise").status == 0
+    image = pixels("out.png")
+    inside = ((image > 2) & (image < 253)).all(-1)
+    red_green = (image[..., 0] - image[..., 1])[inside]
+    assert np.abs(red_green - 50).max() <= 4
+    assert image.std() > 5
+
+
+def test_histogram_paints_with_the_photos_colours(optimize, small_folder):
+    photo = Image.new("RGB", (48, 36), (220, 40, 40))
+    photo.paste((120, 20, 20), (0, 0, 24, 36))
+    photo.save("photo.jpg", quality=100)
+    Image.open(blotches(small_folder / "a.png", seed=3)).convert("L").save("painting.png")
+    for colour, red in (("histogram", True), ("statistics", True), ("false", False)):
+        result = optimize(f"preserve_color={colour}", "loss.style_weight=2000", "steps=30")
+        assert result.status == 0, result.err
+        mean = pixels("out.png").reshape(-1, 3).mean(0)
+        assert (mean[0] - mean[1] > 90) == red, (colour, mean)
+
+
+def test_transparency_and_orientation_stay(optimize, small_folder):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned a quarter
+    Image.open("photo.jpg").save("photo.jpg", exif=exif)
+    assert optimize("output=out.jpg", "quality=50", "steps=1").status == 0
+    with Image.open("out.jpg") as made:
+        assert made.size == (24, 32)
+        assert made.getexif().get(0x0112, 1) == 1
+    small = os.path.getsize("out.jpg")
+    assert optimize("output=out.jpg", "steps=1").status == 0
+    assert small < os.path.getsize("out.jpg")
+    image = Image.open("painting.png").convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    image.save("clear.png")
+    assert optimize("content=clear.png", "steps=1").status == 0
+    alpha = Image.open("out.png").getchannel("A")
+    assert alpha.getextrema()[1] - alpha.getextrema()[0] > 200
+
+
+def test_previews_and_tensorboard_only_where_wanted(optimize, small_folder):
+    result = optimize("steps=4", "preview_every=2", "tensorboard=logs", "scales=2", "size=48")
+    assert result.status == 0, result.err
+    shown = {p.name: Image.open(p).size for p in (small_folder / "out_steps").iterdir()}
+    small, large = (24, 18), (48, 36)
+    assert [shown[f"step_{n:05}.png"] for n in (0, 2, 4, 6, 8)] == [
+        *(small, small),
+        *(large, large, large),  # what the finer scale begins with
+    ]
+    events = EventAccumulator(str(small_folder / "logs")).Reload()
+    assert {"total", "content", "style", "tv", "style/relu1_2"} <= set(events.Tags()["scalars"])
+    assert [event.step for event in events.Scalars("total")] == [*range(5), *range(4, 9)]
+    assert optimize("output=plain.png").status == 0
+    assert "plain_steps" not in names(small_folder)
+
+
+def test_the_result_is_named_after_photo_and_style(optimize, small_folder):
+    result = optimize("output=null", "style.name=mine", "steps=1")
+    assert result.out.splitlines()[-1] == "photo_mine.png"
+    assert (small_folder / "photo_mine.png").is_file()
+
+
+def test_real_weights_bring_the_style_nearer(run, small_folder, shared):
+    weights = shared / "weights" / "vgg19_to_relu3_4.safetensors"
+    result = run(
+        "optimize",
+        *("content=photo.jpg", "style=starry", "style.size=64", "size=48", "steps=12"),
+        *("encoder=vgg19", f"encoder.weights={weights}", "tensorboard=logs", "output=out.png"),
+        "loss.style_layers=[relu1_2,relu2_2,relu3_2,relu3_4]",
+    )
+    assert result.status == 0, result.err
+    style = EventAccumulator(str(small_folder / "logs")).Reload().Scalars("style")
+    assert style[-1].value < 0.1 * style[0].value

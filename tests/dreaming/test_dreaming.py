@@ -1,0 +1,214 @@
+import itertools
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from stylenet.dreaming import DreamSettings, ZoomSettings, ascent, dream, dream_film, octave_sizes
+from stylenet.dreaming import octaves as octaves_module
+from stylenet.dreaming.zoom import zoomed
+from stylenet.errors import StyleNetError
+from stylenet.perceptual import DreamLoss
+
+QUICK = DreamSettings(steps=2, octaves=2, jitter=4)
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture
+def loss(encoder):
+    return DreamLoss(encoder, ["relu2_1"])
+
+
+@pytest.mark.parametrize(
+    "asked", [{}, {"channels": [1, 3]}, {"guide": torch.rand(1, 3, 40, 33, generator=seeded(5))}]
+)
+@pytest.mark.parametrize("bands", [0, 3])
+def test_what_the_encoder_sees_grows(encoder, photo, asked, bands):
+    loss = DreamLoss(encoder, ["relu1_1", "relu2_1"], **asked)
+    photo = 0.3 + 0.4 * photo  # there is room for more
+    before = loss(photo, photo)
+    dreamt = dream(photo, loss, DreamSettings(steps=4, bands=bands), seeded())
+    assert loss(dreamt, photo) < before - 0.05 * before.abs()
+    assert 0 <= dreamt.min() < dreamt.max() <= 1
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (33, 71), (60, 45)])
+def test_the_size_stays(loss, height, width):
+    image = torch.rand(1, 3, height, width, generator=seeded())
+    assert dream(image, loss, QUICK, seeded()).shape == image.shape
+
+
+def test_the_same_seed_gives_the_same_picture(loss, photo):
+    first, again, other = (dream(photo, loss, QUICK, seeded(seed)) for seed in (3, 3, 4))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_octaves_grow_by_their_scale_up_to_the_own_size():
+    settings = DreamSettings(octaves=4, octave_scale=1.5)
+    assert octave_sizes(162, 324, settings) == [(48, 96), (72, 144), (108, 216), (162, 324)]
+    # Those that would be too small are left out.
+    assert octave_sizes(60, 300, settings) == [(40, 200), (60, 300)]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (31, 500)])
+def test_a_tiny_picture_is_refused(loss, size):
+    with pytest.raises(StyleNetError, match=f"{size[1]}x{size[0]} pixels is too small"):
+        dream(torch.rand(1, 3, *size), loss, QUICK, seeded())
+
+
+def test_detail_is_carried_from_octave_to_octave(loss, photo, monkeypatch):
+    seen = []
+
+    def brighten_the_first(image, *_):
+        seen.append(tuple(image.shape[2:]))
+        return image + 0.25 if len(seen) == 1 else image
+
+    monkeypatch.setattr(octaves_module, "ascend", brighten_the_first)
+    settings = DreamSettings(steps=1, octaves=3, octave_scale=1.25)
+    dim = photo / 2
+    steps = []
+    dreamt = dream(dim, loss, settings, seeded(), lambda: steps.append(1))
+    assert seen == [(38, 51), (48, 64), (60, 80)]
+    assert len(steps) == 3
+    # The picture has its own detail still, of which the small octave had less.
+    torch.testing.assert_close(dreamt, dim + 0.25)
+
+
+@pytest.mark.parametrize("jitter", [0, 7, 100])
+def test_jitter_is_undone(loss, photo, monkeypatch, jitter):
+    moved = []
+
+    def itself(image, *_):
+        moved.append(image)
+        return image
+
+    monkeypatch.setattr(ascent, "dream_gradient", itself)
+    settings = DreamSettings(jitter=jitter, bands=0, step_size=0.1)
+    result = ascent.ascend(photo, loss, {}, settings, seeded())
+    torch.testing.assert_close(result, (photo * (1 + 0.1 / photo.mean())).clamp(0, 1))
+    assert torch.equal(moved[0], photo) == (jitter == 0)
+
+
+def test_a_step_changes_values_by_its_size_on_average(loss, photo):
+    middle = 0.4 + photo / 5  # nothing is clamped
+    strengths = loss.strengths(middle)
+    moved = ascent.ascend(middle, loss, strengths, DreamSettings(step_size=0.01), seeded())
+    assert (moved - middle).abs().mean().item() == pytest.approx(0.01, rel=1e-3)
+
+
+class Mean:
+    """A loss whose gradient is known, and what it was asked about."""
+
+    layers = ("only",)
+
+    def __init__(self):
+        self.sizes = []
+
+    def compare(self, images, strengths):
+        self.sizes.append(tuple(images.shape[2:]))
+        return -3 * images.mean()
+
+
+def test_a_large_picture_goes_through_the_encoder_in_pieces():
+    image, loss = torch.rand(1, 3, 130, 64), Mean()
+    gradient = ascent.dream_gradient(image, loss, {}, tile=64)
+    assert loss.sizes == [(43, 64), (43, 64), (44, 64)]
+    torch.testing.assert_close(gradient, torch.full_like(image, 3 / image.numel()))
+
+
+def test_the_yardsticks_of_pieces_are_those_of_the_whole(encoder, photo):
+    loss = DreamLoss(encoder, ["point"])  # no piece has a border there
+    photo = photo * torch.linspace(0, 1, 80)
+    pieces = ascent.measure_strengths(photo, loss, tile=33)
+    torch.testing.assert_close(pieces, loss.strengths(photo))
+
+
+def test_tiles_change_little(encoder, photo):
+    loss = DreamLoss(encoder, ["relu2_1"])
+    strengths = loss.strengths(photo)
+    whole, pieces = (ascent.dream_gradient(photo, loss, strengths, tile) for tile in (80, 40))
+    assert F.cosine_similarity(whole.flatten(), pieces.flatten(), dim=0) > 0.9
+
+
+def roughness(image):
+    return (image[..., 1:] - image[..., :-1]).square().mean() / image.square().mean()
+
+
+def test_smoothing_leaves_a_gradient_less_rough():
+    noise = torch.randn(1, 3, 64, 50, generator=seeded())
+    plain, balanced, smooth = (ascent.smoothed(noise, *how) for how in [(0, 1), (4, 1), (4, 2)])
+    assert torch.equal(plain, noise)
+    assert balanced.shape == noise.shape
+    assert roughness(plain) > 2 * roughness(balanced) > 3 * roughness(smooth)
+
+
+def test_smoothing_leaves_out_what_would_shift_all_colours():
+    waves = torch.sin(torch.arange(64) * 2).expand(1, 3, 64, 64)
+    shifted = ascent.smoothed(waves + 5, 3, 1.0)
+    torch.testing.assert_close(shifted, ascent.smoothed(waves, 3, 1.0), atol=1e-4, rtol=1e-3)
+    assert abs(shifted.mean()) < 0.1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 200), (8, 8)])
+def test_smoothing_takes_any_size(size):
+    noise = torch.randn(1, 3, *size, generator=seeded())
+    result = ascent.smoothed(noise, 4, 0.7)
+    assert result.shape == noise.shape
+    assert bool(result.isfinite().all())
+
+
+def test_a_film_begins_with_the_dream_and_goes_into_it(loss, photo):
+    film = ZoomSettings(frames=3, zoom=1.1, steps=1)
+    steps = []
+    frames = list(dream_film(photo, loss, QUICK, film, seeded(), lambda: steps.append(1)))
+    assert [frame.shape for frame in frames] == [photo.shape] * 3
+    assert torch.equal(frames[0], dream(photo, loss, QUICK, seeded()))
+    assert len(steps) == 2 * 2 + 2 * 2 * 1  # octaves and steps of the first, of the others
+    # Each is nearer to the zoomed one before it than to that itself.
+    for before, after in itertools.pairwise(frames):
+        assert (after - zoomed(before, 1.1)).abs().mean() < (after - before).abs().mean()
+
+
+def test_a_film_keeps_its_contrast(loss, photo):
+    frames = list(dream_film(photo, loss, QUICK, ZoomSettings(12, 1.02), seeded()))
+    assert frames[-1].std().item() == pytest.approx(frames[0].std().item(), rel=0.1)
+
+
+def test_a_zoom_goes_towards_the_middle():
+    ramp = torch.linspace(0, 1, 40).expand(1, 3, 30, 40)
+    nearer = zoomed(ramp, 2.0)
+    assert nearer.shape == ramp.shape
+    assert nearer.aminmax() == (pytest.approx(0.25, abs=0.01), pytest.approx(0.75, abs=0.01))
+    assert bool((nearer.diff(dim=3) > 0).all())
+    assert torch.equal(zoomed(ramp, 1), ramp)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("steps", value) for value in (0, 1.5, None)],
+        ("octaves", 0),
+        ("octave_scale", 1),
+        ("step_size", 0),
+        ("smoothing", -1),
+        ("jitter", -1),
+        ("bands", -1),
+        ("tile", 32),
+    ],
+)
+def test_an_impossible_setting_is_named(name, value):
+    with pytest.raises(StyleNetError, match=f"^{name}={value} is not a"):
+        DreamSettings(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [((0,), "zoom_frames=0"), ((2, 0.9), "zoom=0.9"), ((2, 1.1, 0), "zoom_steps=0")],
+)
+def test_an_impossible_film_is_named(values, said):
+    with pytest.raises(StyleNetError, match=said):
+        ZoomSettings(*values)

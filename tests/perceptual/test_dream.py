@@ -1,0 +1,226 @@
+import numpy as np
+import pytest
+import torch
+
+from stylenet.errors import StyleNetError
+from stylenet.perceptual import (
+    DreamLoss,
+    LossSettings,
+    PerceptualLoss,
+    dream,
+    dream_loss,
+    feature_strength,
+)
+
+LAYERS = ["relu1_2", "relu2_2"]
+
+
+@pytest.fixture
+def encoder(encoder):
+    return encoder.double()
+
+
+def draw(*shape, seed=0):
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed)).double()
+
+
+def numpy_dream(features, reference, channels, guide):
+    """The loss of one layer from its features, position by position."""
+    values = []
+    for item, photo in zip(features.numpy(), reference.numpy(), strict=True):
+        strength = np.sqrt((photo**2).mean())
+        item = item if channels is None else item[channels]
+        if guide is None:
+            values.append(-np.sqrt((item**2).mean()) / strength)
+            continue
+        goal = guide.numpy()[0] if channels is None else guide.numpy()[0][channels]
+        vectors, known = (x.reshape(len(x), -1).T for x in (item, goal))
+        best = [max(float(vector @ other) for other in known) for vector in vectors]
+        values.append(-np.mean(best) / len(item) / strength / np.sqrt((goal**2).mean()))
+    return np.mean(values)
+
+
+@pytest.mark.parametrize("channels", [None, [3], [1, 17]])
+@pytest.mark.parametrize("guided", [False, True])
+def test_the_loss_equals_its_formula(encoder, channels, guided):
+    images, photos, other = draw(2, 3, 12, 9), draw(2, 3, 12, 9, seed=1), draw(1, 3, 8, 7, seed=2)
+    loss = DreamLoss(encoder, LAYERS, channels, other if guided else None)
+    of_images, of_photos, of_other = (encoder(x, LAYERS) for x in (images, photos, other))
+    expected = np.mean(
+        [
+            numpy_dream(
+                of_images[layer], of_photos[layer], channels, of_other[layer] if guided else None
+            )
+            for layer in LAYERS
+        ]
+    )
+    assert loss(images, photos).item() == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("layers", [["relu1_1"], ["conv2_1"], LAYERS])
+def test_a_photo_is_at_minus_one_for_every_layer(encoder, layers):
+    photos = draw(3, 3, 16, 16) * torch.tensor([0.1, 1, 0.5]).view(3, 1, 1, 1)
+    assert DreamLoss(encoder, layers)(photos, photos).item() == pytest.approx(-1)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+@pytest.mark.parametrize("guided", [False, True])
+def test_the_unit_of_the_features_does_not_matter(scale, guided):
+    features, photo, guide = (draw(1, 4, 5, 5, seed=seed) for seed in range(3))
+    plain, scaled = (
+        dream_loss(
+            features * factor, feature_strength(photo * factor), None, guide * factor * guided
+        )
+        if guided
+        else dream_loss(features * factor, feature_strength(photo * factor))
+        for factor in (1, scale)
+    )
+    torch.testing.assert_close(plain, scaled)
+
+
+@pytest.mark.parametrize("channels", [None, [2, 5]])
+@pytest.mark.parametrize("guided", [False, True])
+def test_the_gradient_equals_finite_differences(encoder, channels, guided):
+    photos, guide = draw(2, 3, 8, 8, seed=1), draw(1, 3, 8, 8, seed=2) if guided else None
+    loss = DreamLoss(encoder, LAYERS, channels, guide)
+    images = draw(2, 3, 8, 8).requires_grad_()
+    loss(images, photos).backward()
+    step = 1e-6
+    for pixel in [(0, 0, 0, 0), (0, 1, 3, 4), (1, 2, 7, 7), (1, 0, 5, 2)]:
+        shift = torch.zeros_like(images)
+        shift[pixel] = step
+        with torch.no_grad():
+            ahead, behind = (loss(images + s, photos).item() for s in (shift, -shift))
+        slope = (ahead - behind) / (2 * step)
+        assert images.grad[pixel].item() == pytest.approx(slope, rel=1e-4, abs=1e-9)
+
+
+def test_a_guide_is_matched_alike_piece_by_piece(encoder, monkeypatch):
+    images, guide = draw(2, 3, 12, 12), draw(1, 3, 10, 12, seed=1)
+    loss = DreamLoss(encoder, ["relu1_2"], guide=guide)
+    expected = loss(images, images)
+    monkeypatch.setattr(dream, "_PRODUCTS", 1000)
+    torch.testing.assert_close(loss(images, images), expected)
+
+
+def test_a_picture_is_closer_to_itself_than_to_another_guide(encoder):
+    photo, other = draw(1, 3, 16, 16), draw(1, 3, 16, 16, seed=1).round()
+    own, others = (DreamLoss(encoder, ["relu1_1"], guide=g)(photo, photo) for g in (photo, other))
+    assert own < others
+
+
+def test_a_batch_is_the_mean_of_its_parts(encoder):
+    images, photos = draw(4, 3, 8, 8), draw(4, 3, 8, 8, seed=1)
+    photos *= torch.tensor([0.1, 1.0, 0.5, 0.9]).view(4, 1, 1, 1)
+    for guide in (None, draw(1, 3, 8, 8, seed=2)):
+        loss = DreamLoss(encoder, LAYERS, guide=guide)
+        halves = [loss(i, p) for i, p in zip(images.split(2), photos.split(2), strict=True)]
+        torch.testing.assert_close(loss(images, photos), torch.stack(halves).mean())
+
+
+def test_features_of_zeros_leave_loss_and_gradient_finite():
+    features = torch.zeros(1, 3, 4, 4, requires_grad=True)
+    value = dream_loss(features, feature_strength(torch.zeros(1, 3, 4, 4)), [1])
+    value.backward()
+    assert bool(value.isfinite())
+    assert bool(features.grad.isfinite().all())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_features_do_not_overflow(dtype):
+    features, photo, guide = ((1000 * draw(2, 8, 24, 24, seed=s)).to(dtype) for s in range(3))
+    for other in (None, guide[:1]):
+        wide = None if other is None else other.double()
+        expected = dream_loss(features.double(), feature_strength(photo.double()), None, wide)
+        with torch.autocast("cpu", torch.bfloat16):
+            value = dream_loss(features, feature_strength(photo), None, other)
+        assert value.dtype == torch.float32
+        assert value.item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("layers", "channels", "said"),
+    [
+        (["relu9_9"], None, "has no layer relu9_9; it has relu1_1, "),
+        ("relu1_1", None, "layers=relu1_1 is not a list of layers"),
+        ([], None, "is not a list of layers"),
+        (None, None, "is not a list of layers"),
+        (["relu1_1"], [64], "relu1_1 of vgg16 has no channel 64; its channels are 0 to 63"),
+        (["relu2_1", "relu1_1"], [100], "relu1_1 of vgg16 has no channel 100"),
+        *[(["relu1_1"], c, "is not a list of channels") for c in ([], [-1], 3, "3", [1.5], [True])],
+    ],
+)
+def test_a_mistake_is_refused(encoder, layers, channels, said):
+    with pytest.raises(StyleNetError) as error:
+        DreamLoss(encoder, layers, channels)
+    assert said in str(error.value)
+
+
+def settings(**changes):
+    values = {
+        "form": "relative",
+        "content_layers": ["relu1_2"],
+        "style_layers": ["relu2_1", "relu1_1"],
+        "content_weight": 1.0,
+        "style_weight": 5.0,
+        "tv_weight": 0.1,
+    }
+    return LossSettings(**{**values, **changes})
+
+
+PICTURES = [draw(2, 3, 12, 12), draw(2, 3, 12, 12, seed=1)]
+STYLE = [draw(1, 3, 12, 12, seed=2)]
+
+
+@pytest.mark.parametrize("form", ["relative", "absolute"])
+def test_the_dream_enters_the_total_by_its_weight(encoder, form):
+    plain = PerceptualLoss(encoder, settings(form=form), STYLE)(*PICTURES)
+    chosen = {"dream_weight": 3.0, "dream_layers": ["relu1_1", "relu2_2"], "dream_channels": [4, 9]}
+    values = PerceptualLoss(encoder, settings(form=form, **chosen), STYLE)(*PICTURES)
+    alone = DreamLoss(encoder, ["relu1_1", "relu2_2"], [4, 9])(*PICTURES)
+    assert values["dream"].item() == pytest.approx(alone.item())
+    mean = (values["dream/relu1_1"] + values["dream/relu2_2"]) / 2
+    assert values["dream"].item() == pytest.approx(mean.item())
+    expected = plain["total"] + 3 * alone
+    assert values["total"].item() == pytest.approx(expected.item())
+    assert values.keys() - plain.keys() == {"dream", "dream/relu1_1", "dream/relu2_2"}
+    assert all(values[name] == plain[name] for name in plain.keys() - {"total"})
+
+
+def test_it_dreams_by_the_deepest_style_layer_where_none_is_named(encoder):
+    values = PerceptualLoss(encoder, settings(dream_weight=1.0), STYLE)(*PICTURES)
+    assert [name for name in values if name.startswith("dream/")] == ["dream/relu2_1"]
+
+
+@pytest.mark.parametrize("weight", [0, 2.0])
+def test_the_encoder_runs_once_for_each_picture_and_no_deeper_than_needed(encoder, weight):
+    loss = PerceptualLoss(encoder, settings(dream_weight=weight, dream_layers=["relu2_2"]), STYLE)
+    asked = []
+    encoder.register_forward_pre_hook(lambda _, arguments: asked.append(set(arguments[1])))
+    loss(*PICTURES)
+    dreams = {"relu2_2"} if weight else set()
+    assert asked == [{"relu1_2"} | dreams, {"relu1_1", "relu1_2", "relu2_1"} | dreams]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        *[("dream_weight", value) for value in (-1, float("nan"), "1", None)],
+        *[("dream_layers", value) for value in ([], "relu2_2", [3], 5)],
+        *[("dream_channels", value) for value in ([], [-1], ["a"], 5)],
+    ],
+)
+def test_an_impossible_setting_is_named(setting, value):
+    with pytest.raises(StyleNetError) as error:
+        settings(**{setting: value})
+    assert str(error.value).startswith(f"loss.{setting}={value} is not ")
+
+
+def test_what_the_encoder_lacks_is_refused_before_any_work(encoder):
+    for changes, said in [
+        ({"dream_layers": ["relu4_3"]}, r"loss\.dream_layers: vgg16 .* no layer relu4_3"),
+        ({"dream_channels": [128]}, r"loss\.dream_channels=\[128\]: relu2_1 .* 0 to 127"),
+    ]:
+        with pytest.raises(StyleNetError, match=said):
+            PerceptualLoss(encoder, settings(dream_weight=1.0, **changes), STYLE)
+        PerceptualLoss(encoder, settings(**changes), STYLE)  # of no matter without a weight

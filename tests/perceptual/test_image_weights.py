@@ -1,0 +1,88 @@
+"""Several pictures of one style, each with its weight."""
+
+import pytest
+import torch
+
+from stylenet.data import StyleSettings
+from stylenet.errors import StyleNetError
+from stylenet.perceptual import LossSettings, PerceptualLoss, gram_matrix
+
+LAYERS = ["relu1_1", "relu2_2"]
+SETTINGS = LossSettings("relative", ["relu1_2"], LAYERS, 1.0, 5.0, 0.0)
+
+
+def draw(seed, *size):
+    return torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture
+def images():
+    return [draw(0, 16, 20), draw(1, 24, 12) ** 3]
+
+
+def grams(encoder, images, weights):
+    loss = PerceptualLoss(encoder, SETTINGS, images, image_weights=weights)
+    return [loss.get_buffer(f"_gram_{layer}") for layer in LAYERS]
+
+
+def test_the_mean_of_gram_matrices_is_weighted(encoder, images):
+    for layer, mean in zip(LAYERS, grams(encoder, images, [3, 1]), strict=True):
+        first, second = (gram_matrix(encoder(image, [layer])[layer]) for image in images)
+        torch.testing.assert_close(mean, 0.75 * first + 0.25 * second)
+
+
+def test_only_ratios_matter(encoder, images):
+    for small, large in zip(
+        grams(encoder, images, [0.7, 0.3]), grams(encoder, images, [7, 3]), strict=True
+    ):
+        torch.testing.assert_close(small, large)
+
+
+def test_a_weight_of_zero_leaves_a_picture_out(encoder, images):
+    for mean, alone in zip(
+        grams(encoder, images, [1, 0]), grams(encoder, images[:1], None), strict=True
+    ):
+        torch.testing.assert_close(mean, alone)
+
+
+def test_without_weights_all_count_alike_as_ever(encoder, images):
+    for mean, layer, even in zip(
+        grams(encoder, images, None), LAYERS, grams(encoder, images, [1, 1]), strict=True
+    ):
+        both = torch.stack([gram_matrix(encoder(i, [layer])[layer]) for i in images])
+        assert torch.equal(mean, both.mean(dim=0))
+        torch.testing.assert_close(mean, even)
+
+
+def test_as_many_weights_as_pictures(encoder, images):
+    with pytest.raises(StyleNetError, match="has 1 numbers for 2 pictures"):
+        grams(encoder, images, [1])
+
+
+def settings(weights, image=("a.png", "b.png")):
+    return StyleSettings("mine", image, 64, image_weights=weights)
+
+
+def test_good_weights_are_taken():
+    assert settings([0.7, 0]).image_weights == [0.7, 0]
+    assert settings(None).image_weights is None
+    assert settings([2], "a.png").images == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ([1], "1 numbers for 2 pictures"),
+        ([], "0 numbers for 2 pictures"),
+        ([1, 2, 3], "3 numbers for 2 pictures"),
+        ([0, 0], "no picture count"),
+        ([1, -1], "is not a number of at least 0"),
+        ([1, None], "is not a number of at least 0"),
+        ([1, float("nan")], "is not a number of at least 0"),
+        ("0.5", "is not a list"),
+        (0.5, "is not a list"),
+    ],
+)
+def test_impossible_weights_are_one_line(weights, said):
+    with pytest.raises(StyleNetError, match=rf"^style\.image_weights.*{said}"):
+        settings(weights)
