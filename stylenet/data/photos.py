@@ -17,6 +17,11 @@ from stylenet.image import flatten, open_image, to_tensor, upright_picture
 _ATTEMPTS = 32
 
 
+# Modes whose values can be resized as they are stored: a crop of them is turned upright and taken
+# through its colour profile afterwards, which is a fifth of the work for a photo of 640x480.
+_PLAIN = ("RGB", "L", "CMYK")
+
+
 class Sample(NamedTuple):
     """One training sample.
 
@@ -143,9 +148,14 @@ class PhotoDataset(Dataset[Sample]):
         """A random crop of a photo, at a random scale, perhaps flipped."""
         scale, x, y, flip = random.random(4)
         shorter = round(self.crop_size * (1 + scale * (self.max_scale - 1)))
-        image = self._decode(path, shorter)
+        image = self._open(path, shorter)
+        soon = image.mode in _PLAIN
+        if not soon:
+            image = _flat(path, image)
         side = min(image.size) * self.crop_size / shorter
         image = _square(image, side, x, y, self.crop_size)
+        if soon:
+            image = _flat(path, image)
         if flip < 0.5:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         return to_tensor(image)[0]
@@ -156,16 +166,33 @@ class PhotoDataset(Dataset[Sample]):
         Raises:
             StyleNetError: It is unusable.
         """
+        return _flat(path, self._open(path, smallest))
+
+    def _open(self, path: Path, smallest: int) -> Image.Image:
+        """A photo as it is stored, no smaller than needed.
+
+        Raises:
+            StyleNetError: It is unusable.
+        """
         image = self.open_photo(path, max(smallest, self.min_size))
         if min(image.size) < self.min_size:
             raise StyleNetError(
                 f"{path} is too small: {image.width}x{image.height}, "
                 f"expected data.min_size={self.min_size} at least"
             )
-        try:
-            return flatten(upright_picture(image))
-        except StyleNetError as error:
-            raise StyleNetError(f"{path}: {error}") from error
+        return image
+
+
+def _flat(path: Path, image: Image.Image) -> Image.Image:
+    """Turns a photo upright and into sRGB colours.
+
+    Raises:
+        StyleNetError: It is unusable.
+    """
+    try:
+        return flatten(upright_picture(image))
+    except StyleNetError as error:
+        raise StyleNetError(f"{path}: {error}") from error
 
 
 def _square(image: Image.Image, side: float, x: float, y: float, size: int) -> Image.Image:
@@ -176,4 +203,4 @@ def _square(image: Image.Image, side: float, x: float, y: float, size: int) -> I
     left, top = x * (image.width - side), y * (image.height - side)
     right, bottom = min(left + side, image.width), min(top + side, image.height)  # rounding
     box = (left, top, right, bottom)
-    return image.resize((size, size), Image.Resampling.BICUBIC, box, reducing_gap=2.0)
+    return image.resize((size, size), Image.Resampling.BILINEAR, box, reducing_gap=2.0)

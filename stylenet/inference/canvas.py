@@ -84,10 +84,12 @@ class TensorCanvas:
     def write(self, box: Box, piece: Tensor) -> None:
         """See :class:`Canvas`; clamps, and rounds where bytes are stored."""
         top, left, bottom, right = box
+        place = self.pixels[:, top:bottom, left:right]
+        if (place.dtype, place.device) == (piece.dtype, piece.device):
+            torch.clamp(piece[0], 0, 1, out=place)
+            return
         piece = piece[0].clamp(0, 1)
-        if self.pixels.dtype == torch.uint8:
-            piece = (piece * 255).round()
-        self.pixels[:, top:bottom, left:right] = piece.to(self.pixels)
+        place.copy_((piece * 255).round() if place.dtype == torch.uint8 else piece)
 
     def blank(self) -> "TensorCanvas":
         """See :class:`Canvas`."""

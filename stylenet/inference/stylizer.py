@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from stylenet.checkpoint import ArtefactInfo, load_artefact
+from stylenet.checkpoint import ArtefactInfo, load_style
 from stylenet.errors import StyleNetError
 from stylenet.image import Picture
 from stylenet.inference.arrays import unpack
@@ -73,21 +73,25 @@ class Stylizer:
         self._running = with_convolutions_in(self._network, self.dtype)
 
     @classmethod
-    def load(cls, path: str | Path, device: str = "auto", dtype: str = "auto") -> "Stylizer":
+    def load(
+        cls, path: str | Path, device: str = "auto", dtype: str = "auto", style: str | None = None
+    ) -> "Stylizer":
         """Reads an artefact.
 
         Args:
             path: A ``.safetensors`` file or a run folder.
             device: See the class.
             dtype: See the class.
+            style: Of an artefact that holds several: one of them, or a mixture such as
+                ``starry:0.6,mosaic:0.4``; ``None`` for the first.
 
         Returns:
             The stylizer.
 
         Raises:
-            StyleNetError: See :func:`stylenet.checkpoint.load_artefact` and the class.
+            StyleNetError: See :func:`stylenet.checkpoint.load_style` and the class.
         """
-        return cls(*load_artefact(path), device, dtype)
+        return cls(*load_style(path, style), device, dtype)
 
     @classmethod
     def blend(cls, first: "Stylizer", second: "Stylizer", share: float = 0.5) -> "Stylizer":
@@ -267,7 +271,8 @@ class Stylizer:
                 raise self._too_large(height, width) from error
             return results
         whole = (0, 0, height, width)
-        painted = self.repaint_tensor(torch.cat([work.read(whole) for work in works]))
+        read = [work.read(whole) for work in works]
+        painted = self.repaint_tensor(read[0] if len(read) == 1 else torch.cat(read))
         for result, one in zip(results, painted.split(1), strict=True):
             result.write(whole, one)
         return results

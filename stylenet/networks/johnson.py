@@ -95,5 +95,6 @@ class JohnsonNetwork(StagedNetwork):
         """Makes images of what the head gives."""
         if self.output == "linear":
             return x if self.training else x.clamp(0, 1)
-        # Johnson's scaled tanh, its scale set so that the whole of [0, 1] is reached and no more.
-        return (torch.tanh(x) + 1) / 2
+        # Johnson's scaled tanh, its scale set so that the whole of [0, 1] is reached and no more:
+        # (tanh(x) + 1) / 2.
+        return torch.sigmoid(2 * x)

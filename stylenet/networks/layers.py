@@ -180,12 +180,16 @@ class UpsampleConvolution(nn.Conv2d):
         found = F.conv2d(padded, kernels.contiguous(memory_format=torch.channels_last))
         # (N, H + 1, W + 1, a, b, O), where pixel (2 i + a, 2 j + b) was found at (i + a, j + b).
         found = found.permute(0, 2, 3, 1).unflatten(3, (2, 2, -1))
-        rows = [
-            torch.stack([found[:, a : a + height, b : b + width, a, b] for b in (0, 1)], dim=3)
-            for a in (0, 1)
-        ]  # (N, H, W, b, O) each
-        whole = torch.stack(rows, dim=2).flatten(3, 4).flatten(1, 2)  # (N, 2 H, 2 W, O)
-        return whole.permute(0, 3, 1, 2)
+        places = [(a, b) for a in (0, 1) for b in (0, 1)]
+        pixels = [found[:, a : a + height, b : b + width, a, b] for a, b in places]
+        if torch.is_grad_enabled():
+            rows = [torch.stack(pixels[:2], dim=3), torch.stack(pixels[2:], dim=3)]
+            whole = torch.stack(rows, dim=2)  # (N, H, a, W, b, O)
+        else:  # where nothing has to be undone, each is copied once
+            whole = found.new_empty(len(found), height, 2, width, 2, self.out_channels)
+            for (a, b), part in zip(places, pixels, strict=True):
+                whole[:, :, a, :, b] = part
+        return whole.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)  # (N, O, 2 H, 2 W)
 
 
 def _pair_sums(kernel: Tensor, dim: int) -> Tensor:
