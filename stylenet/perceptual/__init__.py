@@ -5,6 +5,7 @@ from stylenet.perceptual.dream import DreamLoss, dream_loss, feature_strength
 from stylenet.perceptual.encoder import Encoder, VGGEncoder
 from stylenet.perceptual.lite import LiteEncoder
 from stylenet.perceptual.losses import content_loss, gram_matrix, style_loss, total_variation
+from stylenet.perceptual.many_styles import ManyStylesLoss
 from stylenet.perceptual.perceptual_loss import LossSettings, PerceptualLoss
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Encoder",
     "LiteEncoder",
     "LossSettings",
+    "ManyStylesLoss",
     "PerceptualLoss",
     "VGGEncoder",
     "content_loss",

@@ -103,11 +103,14 @@ class Encoder(nn.Module):
         self.require(wanted)
         features: dict[str, Tensor] = {}
         x = (images - self._mean) / self._std
+        kept = False
         for name, layer in self._layers.items():
             if len(features) == len(wanted):
                 break
-            x = layer(x)
-            if name in wanted:
+            # A ReLU works in its place, and so on a copy of what is captured.
+            x = layer(x.clone() if kept and isinstance(layer, nn.ReLU) else x)
+            kept = name in wanted
+            if kept:
                 features[name] = self._heads[name](x) if name in self._heads else x
         return features
 
