@@ -7,13 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylenet.errors import check_number
-from stylenet.networks.layers import (
-    ConvNorm,
-    ResidualBlock,
-    from_squares,
-    pad_to_multiple,
-    to_squares,
-)
+from stylenet.networks.convolutions import from_squares, to_squares
+from stylenet.networks.layers import ConvNorm, ResidualBlock, pad_to_multiple
 from stylenet.networks.registry import register_network
 from stylenet.networks.staged import StagedNetwork
 

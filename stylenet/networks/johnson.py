@@ -4,13 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from stylenet.errors import check_choice, check_number
-from stylenet.networks.layers import (
-    ConvNorm,
-    PixelConvolution,
-    ResidualBlock,
-    UpsampleConv,
-    pad_to_multiple,
-)
+from stylenet.networks.convolutions import PixelConvolution
+from stylenet.networks.layers import ConvNorm, ResidualBlock, UpsampleConv, pad_to_multiple
 from stylenet.networks.registry import register_network
 from stylenet.networks.staged import StagedNetwork
 

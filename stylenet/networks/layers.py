@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylenet.errors import check_choice
+from stylenet.networks.convolutions import UpsampleConvolution
 
 NORMS = ("instance", "batch")
 
@@ -140,113 +141,6 @@ class ResidualBlock(nn.Module):
         return features + self.body(features)
 
 
-class UpsampleConvolution(nn.Conv2d):
-    """Nearest-neighbour doubling and a 3x3 convolution with reflection padding, in one.
-
-    A transposed convolution covers its output unevenly and paints checkerboards (Odena, Dumoulin,
-    Olah 2016, distill.pub/2016/deconv-checkerboard); this does not. In the doubled features every
-    value stands four times, so each output pixel sees only 2x2 different ones: four kernels of 2x2,
-    one for each place in a square of 2x2 pixels, whose weights are sums of the 3x3 kernel's, give
-    the same in 4/9 of the multiplications and without the doubled features. Measured on one core in
-    bfloat16: half the time, forward and backward.
-    """
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        """Builds the layer.
-
-        Args:
-            inputs: Channels in.
-            outputs: Channels out.
-        """
-        super().__init__(inputs, outputs, 3, padding=1, padding_mode="reflect", bias=False)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Doubles height and width.
-
-        Args:
-            features: Shape (N, C, H, W).
-
-        Returns:
-            Shape (N, outputs, 2H, 2W).
-        """
-        if torch.compiler.is_compiling():  # exported: two operations that every runtime has
-            return super().forward(F.interpolate(features, scale_factor=2.0, mode="nearest"))
-        height, width = features.shape[-2:]
-        # (O, I, 3, 3) -> (O, I, a, rows, b, columns) -> (4 O, I, 2, 2)
-        kernels = _pair_sums(_pair_sums(self.weight, 2), 4)
-        kernels = kernels.permute(2, 4, 0, 1, 3, 5).flatten(0, 2)
-        # Reflecting the doubled features by one pixel repeats their first value once more.
-        padded = F.pad(features, (1, 1, 1, 1), mode="replicate")
-        found = F.conv2d(padded, kernels.contiguous(memory_format=torch.channels_last))
-        # (N, H + 1, W + 1, a, b, O), where pixel (2 i + a, 2 j + b) was found at (i + a, j + b).
-        found = found.permute(0, 2, 3, 1).unflatten(3, (2, 2, -1))
-        places = [(a, b) for a in (0, 1) for b in (0, 1)]
-        pixels = [found[:, a : a + height, b : b + width, a, b] for a, b in places]
-        if torch.is_grad_enabled():
-            rows = [torch.stack(pixels[:2], dim=3), torch.stack(pixels[2:], dim=3)]
-            whole = torch.stack(rows, dim=2)  # (N, H, a, W, b, O)
-        else:  # where nothing has to be undone, each is copied once
-            whole = found.new_empty(len(found), height, 2, width, 2, self.out_channels)
-            for (a, b), part in zip(places, pixels, strict=True):
-                whole[:, :, a, :, b] = part
-        return whole.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)  # (N, O, 2 H, 2 W)
-
-
-def _pair_sums(kernel: Tensor, dim: int) -> Tensor:
-    """Splits a dimension of three taps into (2, 2): what they come to on doubled values.
-
-    The first of two equal values sees the one before it by the first tap and itself by the other
-    two; the second sees itself by two and the next by the last.
-    """
-    first, middle, last = kernel.unbind(dim)
-    pairs = [torch.stack([first, middle + last], dim), torch.stack([first + middle, last], dim)]
-    return torch.stack(pairs, dim)
-
-
-class PixelConvolution(nn.Conv2d):
-    """A large kernel from many channels to the three of a picture, with reflection padding.
-
-    Processors compute at least 16 outputs at a time, of which three leave most idle. So this takes
-    2x2 pixels for one: 4 times the channels in, 12 out, and a kernel of half the side (and one)
-    with some weights zero give the same, in 0.6 of the time (9x9, 32 channels, one core, bfloat16).
-    """
-
-    def __init__(self, inputs: int, kernel: int) -> None:
-        """Builds the layer.
-
-        Args:
-            inputs: Channels in.
-            kernel: Side of the kernel, odd.
-        """
-        super().__init__(inputs, 3, kernel, padding=kernel // 2, padding_mode="reflect")
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Convolves.
-
-        Args:
-            features: Shape (N, C, H, W), H and W even and greater than half the kernel.
-
-        Returns:
-            Shape (N, 3, H, W).
-        """
-        if features.device.type != "cpu" or torch.compiler.is_compiling():
-            return super().forward(features)
-        margin = self.kernel_size[0] // 2
-        padded = F.pad(features, (margin,) * 4, mode="reflect")
-        shifted = [
-            F.pad(self.weight, (b, 1 - b, a, 1 - a)) for a in (0, 1) for b in (0, 1)
-        ]  # for pixel (2 i + a, 2 j + b)
-        # (a b, O, I, rows, 2, columns, 2) -> (a b O, 2 2 I, rows, columns)
-        kernels = torch.stack(shifted).unflatten(4, (-1, 2)).unflatten(3, (-1, 2))
-        kernels = kernels.permute(0, 1, 4, 6, 2, 3, 5).flatten(2, 4).flatten(0, 1)
-        found = F.conv2d(
-            to_squares(padded, 2),
-            kernels.contiguous(memory_format=torch.channels_last),
-            None if self.bias is None else self.bias.repeat(4),
-        )
-        return from_squares(found, 2)
-
-
 class UpsampleConv(nn.Module):
     """Doubles the size and convolves, then normalises."""
 
@@ -273,37 +167,6 @@ class UpsampleConv(nn.Module):
             Shape (N, outputs, 2H, 2W).
         """
         return self.conv(features)
-
-
-def to_squares(features: Tensor, side: int) -> Tensor:
-    """Takes squares of pixels for one cell each, with all their channels.
-
-    What PyTorch's ``pixel_unshuffle`` does, with the channels in another order, in which it is a
-    copy of longer runs where features lie channels-last.
-
-    Args:
-        features: Shape (N, C, H, W), H and W multiples of ``side``.
-        side: Of the squares.
-
-    Returns:
-        Shape (N, side² C, H / side, W / side), channels-last; channels by row, column and channel.
-    """
-    cells = features.permute(0, 2, 3, 1).unflatten(2, (-1, side)).unflatten(1, (-1, side))
-    return cells.transpose(2, 3).flatten(3).permute(0, 3, 1, 2)
-
-
-def from_squares(cells: Tensor, side: int) -> Tensor:
-    """Undoes :func:`to_squares`.
-
-    Args:
-        cells: Shape (N, side² C, H, W).
-        side: Of the squares.
-
-    Returns:
-        Shape (N, C, side H, side W), channels-last.
-    """
-    pixels = cells.permute(0, 2, 3, 1).unflatten(3, (side, side, -1)).transpose(2, 3)
-    return pixels.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
 
 
 def pad_to_multiple(images: Tensor, multiple: int, minimum: int) -> Tensor:

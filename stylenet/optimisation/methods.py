@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 # Without curvatures to go by, L-BFGS begins along the gradient, so many levels on average. (PyTorch
-# begins with 1 / sum|g|, which in a picture is less than float32 can tell from nothing.) Twice as many
-# after each step that met no curvature: else 1 in 100 descents from noise crept for 20 steps.
+# begins with 1 / sum|g|, which in a picture is less than float32 can tell from nothing.) Twice as
+# many after each step that met no curvature: else 1 in 100 descents from noise crept for 20 steps.
 _FIRST_STEP = 0.1
 
 # Of the cosine between a move and the change of the gradient along it. L-BFGS needs it above 0

@@ -2,7 +2,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from stylenet.networks.layers import InstanceNorm, PixelConvolution, UpsampleConvolution
+from stylenet.networks.convolutions import PixelConvolution, UpsampleConvolution
+from stylenet.networks.layers import InstanceNorm
 
 SHAPES = [(1, 4, 2, 2), (2, 3, 6, 10), (3, 5, 8, 6)]
 
