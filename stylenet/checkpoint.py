@@ -1,7 +1,7 @@
 """The artefact that inference takes: a network's weights and what they are, in one safe file."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,13 @@ from safetensors.torch import save
 import stylenet
 from stylenet.errors import StyleNetError
 from stylenet.files import atomic_path
-from stylenet.networks import StyleNetwork, build_network
+from stylenet.networks import (
+    JohnsonMultiNetwork,
+    StyleNetwork,
+    build_network,
+    joint_name,
+    parse_mixture,
+)
 from stylenet.shipped import shipped_networks
 
 # Raised when a file written by a newer version could not be understood by this one.
@@ -27,7 +33,7 @@ class ArtefactInfo:
     """What an artefact says of itself.
 
     Attributes:
-        style: Name of the style.
+        style: Name of the style; of a network that holds several, their joint name.
         step: Training steps taken.
         recipe: The composed settings of the run, as plain values.
         package_version: The StyleNet that wrote it.
@@ -128,6 +134,37 @@ def load_artefact(path: str | Path) -> tuple[StyleNetwork, ArtefactInfo]:
             f"({str(error).splitlines()[1].strip()})"
         ) from error
     return network.eval(), info
+
+
+def load_style(path: str | Path, style: str | None = None) -> tuple[StyleNetwork, ArtefactInfo]:
+    """Reads a network for inference in one style, whatever styles its artefact holds.
+
+    Args:
+        path: See :func:`find_artefact`.
+        style: One of the artefact's styles, or a mixture such as ``starry:0.6,mosaic:0.4``;
+            ``None`` for the first.
+
+    Returns:
+        A network of one style, on the CPU in evaluation mode, and what it is. The style of a
+        mixture is called ``starry+mosaic``.
+
+    Raises:
+        StyleNetError: See :func:`load_artefact`; or the artefact has no such style.
+    """
+    network, info = load_artefact(path)
+    if isinstance(network, JohnsonMultiNetwork):
+        mixture = parse_mixture(network.styles[0] if style is None else style)
+        try:
+            return network.select(mixture), replace(info, style=joint_name(mixture))
+        except StyleNetError as error:
+            raise StyleNetError(f"checkpoint={path}: {error}") from error
+    if style not in (None, info.style):
+        raise StyleNetError(
+            f"checkpoint={path} holds one style, {info.style}, and not {style}; give either "
+            f"style=NAME, one of those that StyleNet brings ({', '.join(shipped_networks())}), or "
+            f"checkpoint=PATH"
+        )
+    return network, info
 
 
 def start_from(network: StyleNetwork, path: str | Path) -> None:

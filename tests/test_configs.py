@@ -23,6 +23,7 @@ EXPERIMENTS = sorted(path.stem for path in CONFIGS.glob("experiment/*.yaml"))
 GIVEN = {
     "data": ["data.root=photos"],
     "style": ["style.image=painting.jpg"],
+    "network": ["styles=[starry]"],
     "encoder": ["encoder.weights=random", "encoder.allow_random=true"],
     "teacher": ["teacher.weights=random", "teacher.allow_random=true"],
 }

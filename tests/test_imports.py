@@ -38,6 +38,10 @@ KNOWS["benchmark"] = {
     *("checkpoint", "files", "errors"),
 }
 KNOWS["dreaming"] = {"perceptual", "errors"}
+KNOWS["evaluation"] = {
+    *("perceptual", "optimisation", "inference", "networks", "checkpoint"),
+    *("image", "data", "files", "errors"),
+}
 KNOWS["cli"] = {*KNOWS}
 
 # Which rooms may know what is heavy.

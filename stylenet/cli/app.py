@@ -5,7 +5,7 @@ import errno
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,6 +23,7 @@ from omegaconf.errors import (
 
 import stylenet
 from stylenet.errors import StyleNetError
+from stylenet.networks import joint_name
 
 # A full disk, no permission, a file system that cannot be written: the user's to mend.
 _USERS_OS_ERRORS = {errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT, errno.EFBIG}
@@ -56,7 +57,21 @@ def _shipped(folder: str, in_clone: str) -> Path:
     return inside if inside.is_dir() else package.parent / in_clone
 
 
+def run_name(styles: Sequence[str] | None, style: str) -> str:
+    """Names a run; ``${run_name:${styles},${style.name}}`` in a config.
+
+    Args:
+        styles: Those of a network that holds many.
+        style: The one of a network that does not.
+
+    Returns:
+        Their joint name.
+    """
+    return joint_name(styles) if styles else style
+
+
 OmegaConf.register_new_resolver("picture", style_picture, replace=True)
+OmegaConf.register_new_resolver("run_name", run_name, replace=True)
 
 
 def run(task: Callable[[DictConfig], None], config_name: str, **short: str) -> None:
@@ -70,8 +85,11 @@ def run(task: Callable[[DictConfig], None], config_name: str, **short: str) -> N
         **short: Words of the command line that Hydra would take for the choice of a group, such as
             ``style``, and the settings of this command that they stand for.
     """
+    sweeps = {"-m", "--multirun"} & set(sys.argv)
     sys.argv[1:] = [
-        f"{short[key]}={value}" if equals and key in short else argument
+        f"{short[key]}={value if sweeps else _as_text(value)}"
+        if equals and key in short
+        else argument
         for argument in sys.argv[1:]
         for key, equals, value in [argument.partition("=")]
     ]
@@ -126,6 +144,11 @@ def build(config: DictConfig, **more: Any) -> Any:
         if isinstance(cause, TypeError) and "unexpected keyword argument" in str(cause):
             raise StyleNetError(f"{config._get_full_key(None)}: {cause}") from error
         raise
+
+
+def _as_text(value: str) -> str:
+    """Quotes a value with commas, such as ``starry:0.6,mosaic:0.4``: no choices of a sweep."""
+    return f"'{value}'" if "," in value and value[0] not in "'\"[" else value
 
 
 @contextmanager

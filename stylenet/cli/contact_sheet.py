@@ -39,7 +39,7 @@ def contact_sheet(config: DictConfig) -> None:
     for style in tqdm(styles, unit="style", dynamic_ncols=True):
         stylizer = Stylizer.load(style, str(config.device))
         columns[stylizer.info.style] = [stylizer(photo) for photo in photos]
-    sheet = Picture(_table(columns, config.size))
+    sheet = Picture(draw_sheet(columns, config.size))
     save_picture(sheet, Path(str(config.output)).expanduser(), config.quality)
     print(config.output)
 
@@ -61,7 +61,7 @@ def _square(path: Path, size: int) -> Image.Image:
     return ImageOps.fit(flatten(load_picture(path)), (size, size), Image.Resampling.LANCZOS)
 
 
-def _table(columns: dict[str, list[Image.Image]], size: int) -> Image.Image:
+def draw_sheet(columns: dict[str, list[Image.Image]], size: int) -> Image.Image:
     """The pictures in columns under their headers, on white."""
     rows = len(next(iter(columns.values())))
     step = size + _GAP

@@ -6,7 +6,7 @@ from omegaconf import DictConfig
 from PIL import ImageOps
 from torch import Tensor
 
-from stylenet.checkpoint import load_artefact
+from stylenet.checkpoint import load_style
 from stylenet.cli.app import run
 from stylenet.data import SamplePhotos
 from stylenet.export import ExportSettings, export_network
@@ -18,7 +18,7 @@ _SIDE = 256
 
 def main() -> None:
     """Runs ``scripts/export.py``."""
-    run(export, "export")
+    run(export, "export", style="style_name")
 
 
 def export(config: DictConfig) -> None:
@@ -31,7 +31,8 @@ def export(config: DictConfig) -> None:
         StyleNetError: See :func:`stylenet.export.export_network`.
     """
     settings = ExportSettings(config.format, config.precision, config.uint8)
-    network, info = load_artefact(str(config.checkpoint))
+    style = None if config.style_name is None else str(config.style_name)
+    network, info = load_style(str(config.checkpoint), style)
     target = Path(str(config.output)).expanduser()
     photos = _sample_photos() if settings.precision.startswith("int8") else []
     report = export_network(network, info, target, settings, photos)

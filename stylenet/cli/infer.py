@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from stylenet.checkpoint import load_artefact
 from stylenet.cli.app import build, run
+from stylenet.cli.interpolate import interpolate
 from stylenet.errors import StyleNetError, check_number
 from stylenet.image import Picture, load_picture, save_picture
 from stylenet.inference import RepaintSettings, Stylizer, repaint_file
@@ -23,7 +24,7 @@ from stylenet.shipped import shipped_network, shipped_networks
 
 # By suffix, for a film cannot be told from a picture cheaper. FFmpeg reads many more kinds: those
 # go through a rename.
-_FILMS = {
+FILMS = {
     *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
     *(".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"),
 }
@@ -56,13 +57,18 @@ def infer(config: DictConfig) -> None:
     source = Path(name).expanduser()
     if not is_camera and not source.exists():
         raise StyleNetError(f"input={source}: no such file or folder")
+    if config.interpolate is not None:
+        if is_camera or source.is_dir() or source.suffix.lower() in FILMS:
+            raise StyleNetError(f"input={name}: interpolate makes a film of one picture")
+        interpolate(config, source, settings, _mask(config), _Progress("frame").show)
+        return
     stylizer = _load(config)
     if is_camera:
         with Window(stylizer.info.style) as window:
             preview(stylizer, camera_frames(name), window.show, settings, film)
     elif source.is_dir():
         _repaint_folder(config, stylizer, source, settings)
-    elif source.suffix.lower() in _FILMS:
+    elif source.suffix.lower() in FILMS:
         _repaint_film(config, stylizer, source, settings, film)
     else:
         target = _target(config, source, stylizer.info.style)
@@ -154,19 +160,20 @@ def _list_styles() -> None:
 
 def _load(config: DictConfig) -> Stylizer:
     """The network that the user means, on the process' own device, blended if so wished."""
-    if (config.style_name is None) == (config.checkpoint is None):
+    if config.style_name is None and config.checkpoint is None:
         raise StyleNetError(
             f"give either style=NAME ({', '.join(shipped_networks())}; list=true says more) or "
             f"checkpoint=PATH (a run folder or a .safetensors file)"
         )
-    if config.style_name is not None:
-        path = shipped_network(str(config.style_name))
+    style = None if config.style_name is None else str(config.style_name)
+    if config.checkpoint is not None:
+        path = Path(str(config.checkpoint))  # the style is one of its own
     else:
-        path = Path(str(config.checkpoint))
+        path, style = shipped_network(str(style)), None
     device, share = str(config.device), find_share()
     if device == "auto" and share.world > 1 and Stylizer.load(path).device.type == "cuda":
         device = f"cuda:{share.local_rank}"
-    stylizer = Stylizer.load(path, device, str(config.dtype))
+    stylizer = Stylizer.load(path, device, str(config.dtype), style)
     if config.blend_with is None:
         return stylizer
     other = Stylizer.load(str(config.blend_with), device, str(config.dtype))
@@ -180,7 +187,7 @@ def _mask(config: DictConfig) -> Image.Image | None:
 
 def _target(config: DictConfig, source: Path, style: str) -> Path:
     """Where the result goes: what the user said, or a name made of input and style."""
-    if source.suffix.lower() in _FILMS:
+    if source.suffix.lower() in FILMS:
         made = f"{source.stem}_{style}{source.suffix}"
     else:
         made = name_result(source, style, str(config.name or "{name}_{style}"), config.format)

@@ -26,13 +26,14 @@ _EVEN, _ODD = "yuv420p", "yuv444p"
 class NewFilm:
     """Takes frames, one by one, all of the size of the first."""
 
-    def __init__(self, path: Path, target: Path, fps: int) -> None:
+    def __init__(self, path: Path, target: Path, fps: int, asked_by: str = "zoom_frames") -> None:
         """Opens the file.
 
         Args:
             path: What to write to.
             target: Where the film goes in the end, for messages.
             fps: Frames a second.
+            asked_by: The setting that asks for a film, for messages.
 
         Raises:
             StyleNetError: The suffix names no format for films.
@@ -47,7 +48,7 @@ class NewFilm:
             self._container.close()
             raise StyleNetError(
                 f"output={target} would be no film; expected .mp4, .mkv or .mov, or leave "
-                f"zoom_frames out for a picture"
+                f"{asked_by} out for a picture"
             )
         self._codec = usual_codec(name, meant_for)
 
@@ -111,12 +112,13 @@ class NewFilm:
 
 
 @contextmanager
-def new_film(target: Path, fps: int) -> Iterator[NewFilm]:
+def new_film(target: Path, fps: int, asked_by: str = "zoom_frames") -> Iterator[NewFilm]:
     """Writes a film; the file appears whole or not at all.
 
     Args:
         target: Where it goes; its suffix chooses the format.
         fps: Frames a second.
+        asked_by: The setting that asks for a film, for messages.
 
     Yields:
         What takes the frames.
@@ -125,7 +127,7 @@ def new_film(target: Path, fps: int) -> Iterator[NewFilm]:
         StyleNetError: The file cannot be written, or its suffix names no format for films.
     """
     with atomic_path(target) as temporary:
-        film = NewFilm(temporary, target, fps)
+        film = NewFilm(temporary, target, fps, asked_by)
         try:
             yield film
         except BaseException:

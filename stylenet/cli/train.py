@@ -11,11 +11,13 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from stylenet.checkpoint import load_artefact, start_from
 from stylenet.cli.app import build, run
+from stylenet.cli.many_styles import build_many, compose_styles
 from stylenet.cli.runs import fit, prepare
 from stylenet.data import load_style_images
 from stylenet.errors import StyleNetError
-from stylenet.perceptual import PerceptualLoss
-from stylenet.training import StyleTransferModule, Teacher
+from stylenet.networks import JohnsonMultiNetwork, joint_name
+from stylenet.perceptual import ManyStylesLoss, PerceptualLoss
+from stylenet.training import ManyStylesModule, StyleTransferModule, Teacher
 
 # Said first and last where nobody chose photos and COCO is not in place.
 _QUICKSTART = (
@@ -65,40 +67,56 @@ def train(config: DictConfig) -> None:
         StyleNetError: A setting is impossible, or the run cannot go on.
     """
     # What is cheap to get wrong first, what takes long last.
-    style, loss = build(config.style), build(config.loss)
+    styles, loss = compose_styles(config), build(config.loss)
     build(config.optimizer)
-    if style.layers is not None:
-        loss = dataclasses.replace(loss, style_layers=style.layers)
+    losses = [
+        loss if style.layers is None else dataclasses.replace(loss, style_layers=style.layers)
+        for style in styles
+    ]
     prepared = prepare(config)
-    network = build(config.network)  # the first to draw from the seeded random state
+    # The first to draw from the seeded random state.
+    network = build(config.network) if config.styles is None else build_many(config, styles)
     if config.init is not None:
         start_from(network, str(config.init))
-    style_images = load_style_images(style)
-    criterion = PerceptualLoss(
-        build(config.encoder), loss, style_images, style.weight, style.image_weights
-    )
+    images = [load_style_images(style) for style in styles]
+    encoder = build(config.encoder)
+    criteria = {
+        style.name: PerceptualLoss(encoder, loss, pictures, style.weight, style.image_weights)
+        for style, loss, pictures in zip(styles, losses, images, strict=True)
+    }
     optimizer = build(config.optimizer)  # as the number of devices has it
-    module = StyleTransferModule(
-        network,
-        criterion,
-        optimizer,
-        style.name,
-        prepared.recipe,
-        _load_teacher(config.teacher_network),
-        config.teacher_weight,
-    )
-    if fit(prepared, module, f"training {style.name} on"):
+    module: StyleTransferModule
+    if isinstance(network, JohnsonMultiNetwork):
+        name = joint_name(network.styles)
+        module = ManyStylesModule(
+            network, ManyStylesLoss(criteria), optimizer, name, prepared.recipe
+        )
+    else:
+        ((name, criterion),) = criteria.items()
+        module = StyleTransferModule(
+            network,
+            criterion,
+            optimizer,
+            name,
+            prepared.recipe,
+            _load_teacher(config.teacher_network, name),
+            config.teacher_weight,
+        )
+    if fit(prepared, module, f"training {name} on"):
         folder = prepared.folder
-        print(f"network: {folder.artefact(style.name)}")
+        print(f"network: {folder.artefact(name)}")
         print(f"previews: {folder.previews}")
         print(f"repaint: python scripts/infer.py input=photo.jpg checkpoint={folder.path}")
 
 
-def _load_teacher(name: str | None) -> Teacher | None:
-    """The network whose pictures are to be met, if any."""
+def _load_teacher(name: str | None, style: str) -> Teacher | None:
+    """The network whose pictures are to be met, if any; of one with many styles, the style's."""
     if name is None:
         return None
     try:
-        return Teacher(load_artefact(str(name))[0])
+        network, _ = load_artefact(str(name))
+        if isinstance(network, JohnsonMultiNetwork):
+            network = network.select({style: 1.0})
+        return Teacher(network)
     except StyleNetError as error:
         raise StyleNetError(f"teacher_network={name}: {error}") from error

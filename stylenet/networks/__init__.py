@@ -3,6 +3,8 @@
 from stylenet.networks.blending import blend_networks
 from stylenet.networks.compact import CompactNetwork
 from stylenet.networks.johnson import JohnsonNetwork
+from stylenet.networks.johnson_multi import JohnsonMultiNetwork, add_styles, check_style_names
+from stylenet.networks.mixture import joint_name, mean_mixture, parse_mixture
 from stylenet.networks.registry import (
     StyleNetwork,
     available_networks,
@@ -14,13 +16,19 @@ from stylenet.networks.statistics import TakeStatistics, with_statistics
 
 __all__ = [
     "CompactNetwork",
+    "JohnsonMultiNetwork",
     "JohnsonNetwork",
     "StagedNetwork",
     "StyleNetwork",
     "TakeStatistics",
+    "add_styles",
     "available_networks",
     "blend_networks",
     "build_network",
+    "check_style_names",
+    "joint_name",
+    "mean_mixture",
+    "parse_mixture",
     "register_network",
     "with_statistics",
 ]

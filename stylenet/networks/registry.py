@@ -96,5 +96,9 @@ def build_network(name: str, **arguments: Any) -> StyleNetwork:
     complete.apply_defaults()
     network = network_class(**complete.arguments)
     network.name = name
-    network.arguments = dict(complete.arguments)
+    # Lists as a checkpoint's JSON gives them back, so that networks compare by their arguments.
+    network.arguments = {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in complete.arguments.items()
+    }
     return network

@@ -2,6 +2,7 @@
 
 from stylenet.training.distillation import DistillationModule, DistillationSettings
 from stylenet.training.fidelity import mean_errors
+from stylenet.training.many_styles import ManyStylesModule
 from stylenet.training.module import StyleTransferModule
 from stylenet.training.resumable import OptimizerSettings, ResumableModule
 from stylenet.training.run_folder import RunFolder
@@ -10,6 +11,7 @@ from stylenet.training.teacher import Teacher
 __all__ = [
     "DistillationModule",
     "DistillationSettings",
+    "ManyStylesModule",
     "OptimizerSettings",
     "ResumableModule",
     "RunFolder",

@@ -9,7 +9,7 @@ from torch import Tensor
 from stylenet.checkpoint import ArtefactInfo, save_artefact
 from stylenet.errors import check_number
 from stylenet.networks import StyleNetwork
-from stylenet.perceptual import PerceptualLoss
+from stylenet.perceptual import ManyStylesLoss, PerceptualLoss
 from stylenet.training.resumable import OptimizerSettings, ResumableModule
 from stylenet.training.teacher import Teacher
 
@@ -28,7 +28,7 @@ class StyleTransferModule(ResumableModule):
     def __init__(
         self,
         network: StyleNetwork,
-        criterion: PerceptualLoss,
+        criterion: PerceptualLoss | ManyStylesLoss,
         optimizer: OptimizerSettings,
         style: str,
         recipe: dict[str, Any],
@@ -83,8 +83,7 @@ class StyleTransferModule(ResumableModule):
             The total loss, a scalar.
         """
         photos = batch.contiguous(memory_format=torch.channels_last)
-        repainted = self.network(photos)
-        values = self.criterion(repainted, photos)
+        repainted, values = self.judge(photos)
         if self.teacher is not None:
             values["teacher"] = self.teacher(repainted, photos)
             values["total"] = values["total"] + self._teacher_weight * values["teacher"]
@@ -92,6 +91,29 @@ class StyleTransferModule(ResumableModule):
         self.losses = {name: value.detach() for name, value in values.items()}
         self.log_dict({f"loss/{name}": value for name, value in self.losses.items()})
         return values["total"]
+
+    def judge(self, photos: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Repaints photos and says how well.
+
+        Args:
+            photos: RGB in [0, 1], shape (N, 3, H, W).
+
+        Returns:
+            What the network made of them, the same shape, and the losses by name.
+        """
+        repainted = self.network(photos)
+        return repainted, self.criterion(repainted, photos)
+
+    def in_every_style(self, photos: Tensor) -> list[Tensor]:
+        """Repaints photos in each style that is learned, for previews.
+
+        Args:
+            photos: RGB in [0, 1], shape (N, 3, H, W).
+
+        Returns:
+            One of the same shape and range for each style.
+        """
+        return [self(photos)]
 
     def artefact_info(self) -> ArtefactInfo:
         """Says what an artefact of the network as it is now holds.

@@ -142,7 +142,7 @@ MISTAKES = [
     ("mask={small}", "the mask has 9x7 pixels"),
     ("mask=nowhere.png", "nowhere.png"),
     ("blend_with=nowhere", "nowhere"),
-    ("style=waves", "either style=NAME"),
+    ("style=mosaic", "either style=NAME"),
 ]
 
 

@@ -11,11 +11,12 @@ from torchvision.utils import make_grid
 from stylenet.data import PhotoData
 from stylenet.errors import check_number
 from stylenet.image import Picture, save_picture, to_image
+from stylenet.training.module import StyleTransferModule
 from stylenet.training.run_folder import RunFolder
 
 
 class Previews(pl.Callback):
-    """Paints a grid, photos above and repainted below, into TensorBoard and the run folder."""
+    """Paints a grid, photos above and each style below, into TensorBoard and the run folder."""
 
     def __init__(self, every_n_steps: int, count: int, size: int) -> None:
         """Sets how often and how large.
@@ -57,6 +58,7 @@ class Previews(pl.Callback):
     @torch.no_grad()
     def _paint(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Repaints the photos and saves the grid, once for each step."""
+        assert isinstance(pl_module, StyleTransferModule)
         step = trainer.global_step
         if self._photos is None or step == self._painted_step:
             return
@@ -65,14 +67,16 @@ class Previews(pl.Callback):
         try:
             # One at a time: previews may be larger than training crops, memory may be short.
             repainted = [
-                pl_module(photo.unsqueeze(0).to(pl_module.device)).float().cpu()
+                [
+                    one.float().cpu()
+                    for one in pl_module.in_every_style(photo.unsqueeze(0).to(pl_module.device))
+                ]
                 for photo in self._photos
             ]
         finally:
             pl_module.train()
-        grid = make_grid(
-            torch.cat([self._photos, *repainted]), nrow=len(self._photos), pad_value=1.0
-        )
+        rows = [torch.cat(row) for row in zip(*repainted, strict=True)]
+        grid = make_grid(torch.cat([self._photos, *rows]), nrow=len(self._photos), pad_value=1.0)
         save_picture(Picture(to_image(grid)), RunFolder(trainer.default_root_dir).preview(step))
         if isinstance(trainer.logger, TensorBoardLogger):
             trainer.logger.experiment.add_image("preview", grid, step)

@@ -1,0 +1,220 @@
+"""The command that measures trained networks."""
+
+import dataclasses
+import statistics
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from stylenet.benchmark import describe_machine
+from stylenet.benchmark.timing import alternate
+from stylenet.cli.app import run
+from stylenet.cli.contact_sheet import draw_sheet
+from stylenet.cli.evaluate_inputs import (
+    Artefact,
+    check_output,
+    check_settings,
+    find_pictures_and_films,
+    load_artefacts,
+)
+from stylenet.errors import StyleNetError
+from stylenet.evaluation import (
+    Row,
+    Study,
+    Summary,
+    format_table,
+    judge,
+    load_square,
+    measure_flicker,
+    similarity,
+    study,
+    summarise,
+    write_report,
+)
+from stylenet.evaluation.plot import draw_iterations
+from stylenet.evaluation.recipe import same_judge
+from stylenet.image import Picture, save_picture, to_image, to_tensor
+
+_QUALITY = 90  # of the contact sheet, a JPEG
+_WARMUP = 2
+_SHORTAGE = ("out of memory", "DefaultCPUAllocator")
+
+
+def main() -> None:
+    """Runs ``scripts/evaluate.py``."""
+    run(evaluate, "evaluate")
+
+
+def evaluate(config: DictConfig) -> None:
+    """Measures networks on photos; prints a table, writes a report and pictures.
+
+    Args:
+        config: configs/evaluate.yaml, composed.
+
+    Raises:
+        StyleNetError: A setting is impossible, a checkpoint or all photos are unusable, or memory
+            is short.
+        SystemExit: With status 1 if some of the photos or films are unreadable.
+    """
+    try:
+        _evaluate(config)
+    except RuntimeError as error:
+        if not any(sign in str(error) for sign in _SHORTAGE):
+            raise
+        raise StyleNetError(
+            f"memory is short at size={config.size}; use a smaller size, or encoder=lite"
+        ) from error
+
+
+def _evaluate(config: DictConfig) -> None:
+    """Measures everything first, then writes everything."""
+    check_settings(config)
+    output = check_output(str(config.output))
+    paths, films = find_pictures_and_films(config, output)
+    artefacts = load_artefacts(config)
+    failures: list[str] = []
+    rows, photos, columns = _judge_photos(config, artefacts, paths, failures)
+    flicker = _measure_films(config, artefacts, films, failures)
+    summaries = _summarise(config, artefacts, rows, photos, flicker)
+    studies = _study(config, artefacts, rows, photos) if config.iterations else []
+    print(format_table(summaries, studies))
+    for line in (line for found in studies for line in found.describe()):
+        print(line)
+    save_picture(Picture(draw_sheet(columns, config.size)), output / "contact_sheet.jpg", _QUALITY)
+    if studies:
+        _plot(output / "iterations.png", studies)
+    write_report(
+        output / "report.json",
+        rows,
+        summaries,
+        studies,
+        settings=OmegaConf.to_container(config, resolve=True),
+        machine=describe_machine(artefacts[0].stylizer.device),
+        failures=failures,
+    )
+    print(f"report: {output / 'report.json'}, {output / 'contact_sheet.jpg'}")
+    if failures:
+        print(f"{len(failures)} could not be used:", *failures, sep="\n  ", file=sys.stderr)
+        raise SystemExit(1)
+
+
+def _judge_photos(
+    config: DictConfig, artefacts: Sequence[Artefact], paths: dict[str, Path], failures: list[str]
+) -> tuple[list[Row], dict[str, Tensor], dict[str, list[Image.Image]]]:
+    """A row for each photo and artefact; the first photos; the columns of the contact sheet."""
+    rows: list[Row] = []
+    photos: dict[str, Tensor] = {}
+    columns: dict[str, list[Image.Image]] = {"": [], **{item.name: [] for item in artefacts}}
+    for name, path in tqdm(paths.items(), unit="photo", dynamic_ncols=True):
+        try:
+            square = load_square(path, config.size)
+        except StyleNetError as error:
+            failures.append(" ".join(str(error).split()))
+            continue
+        photo = to_tensor(square).to(artefacts[0].stylizer.device)
+        is_shown = len(columns[""]) < config.sheet_photos
+        if is_shown:
+            columns[""].append(square)
+        if len(photos) < max(1, config.iteration_photos):
+            photos[name] = photo
+        for item in artefacts:
+            painted = item.paint(photo)
+            try:
+                losses = judge(item.criterion, painted, photo)
+            except StyleNetError as error:
+                raise StyleNetError(f"{item.name} on {path}: {error}") from error
+            rows.append(Row(item.name, name, losses, *similarity(painted, photo)))
+            if is_shown:
+                columns[item.name].append(to_image(painted))
+    if not rows:
+        raise StyleNetError(f"photos={config.photos}: none can be used, such as {failures[0]}")
+    return rows, photos, columns
+
+
+def _measure_films(
+    config: DictConfig, artefacts: Sequence[Artefact], films: Sequence[Path], failures: list[str]
+) -> dict[str, dict[str, dict[str, float] | None]]:
+    """The warping errors by artefact and film."""
+    found: dict[str, dict[str, dict[str, float] | None]] = {item.name: {} for item in artefacts}
+    for path in films:
+        for item in tqdm(artefacts, unit="network", desc=path.name, dynamic_ncols=True):
+            try:
+                errors = measure_flicker(item.stylizer, path, config.size, config.film_frames)
+            except StyleNetError as error:
+                failures.append(" ".join(str(error).split()))
+                break
+            found[item.name][str(path)] = None if errors is None else dataclasses.asdict(errors)
+    return found
+
+
+def _summarise(
+    config: DictConfig,
+    artefacts: Sequence[Artefact],
+    rows: Sequence[Row],
+    photos: dict[str, Tensor],
+    flicker: dict[str, dict[str, dict[str, float] | None]],
+) -> list[Summary]:
+    """What is said of each artefact as a whole; its speed is measured here."""
+    photo = next(iter(photos.values()))
+    calls = [lambda item=item: item.paint(photo) for item in artefacts]
+    timings = alternate(calls, config.repeats, _WARMUP, artefacts[0].stylizer.device)
+    return [
+        Summary(
+            artefact=item.name,
+            style_pictures=item.style.images,
+            photos=sum(row.artefact == item.name for row in rows),
+            means=summarise(rows, item.name),
+            parameters=sum(weight.numel() for weight in item.stylizer.network.parameters()),
+            precision=str(item.stylizer.dtype).removeprefix("torch."),
+            images_per_second=1 / timing.median,
+            seconds_quartiles=timing.quartiles,
+            flicker=flicker[item.name],
+        )
+        for item, timing in zip(artefacts, timings, strict=True)
+    ]
+
+
+def _study(
+    config: DictConfig,
+    artefacts: Sequence[Artefact],
+    rows: Sequence[Row],
+    photos: dict[str, Tensor],
+) -> list[Study]:
+    """Image optimisation beside the artefacts, once for each style."""
+    groups: dict[str, list[Artefact]] = {}
+    for item in artefacts:
+        groups.setdefault(same_judge(item.style), []).append(item)
+    total = len(groups) * 2 * len(photos) * config.iterations
+    studies = []
+    with tqdm(total=total, unit="iteration", dynamic_ncols=True) as bar:
+        for group in groups.values():
+            objectives = {
+                item.name: statistics.fmean(
+                    row.losses["total"]
+                    for row in rows
+                    if row.artefact == item.name and row.photo in photos
+                )
+                for item in group
+            }
+            style, criterion = Path(group[0].style.images[0]).stem, group[0].criterion
+            studies.append(
+                study(
+                    style, photos, criterion, objectives, config.iterations, config.seed, bar.update
+                )
+            )
+    return studies
+
+
+def _plot(path: Path, studies: Sequence[Study]) -> None:
+    """Draws the curves, if Matplotlib is there."""
+    try:
+        draw_iterations(path, studies)
+    except ImportError:
+        print("no plot, for Matplotlib is missing: pip install 'stylenet[benchmark]'")
+    else:
+        print(f"plot: {path}")

@@ -1,0 +1,214 @@
+"""What scripts/evaluate.py measures: checkpoints with their judges, photos and films."""
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import compose
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from torch import Tensor
+
+from stylenet.checkpoint import ArtefactInfo, load_artefact
+from stylenet.cli.app import build, config_folder, style_picture
+from stylenet.cli.infer import FILMS
+from stylenet.data import StyleSettings, load_style_images
+from stylenet.errors import StyleNetError, check_number
+from stylenet.evaluation import recorded_style
+from stylenet.evaluation.recipe import same_judge
+from stylenet.files import reason, walk_files
+from stylenet.image import SUFFIXES
+from stylenet.inference import Stylizer
+from stylenet.networks import JohnsonMultiNetwork, StyleNetwork
+from stylenet.perceptual import PerceptualLoss
+
+
+@dataclasses.dataclass(frozen=True)
+class Artefact:
+    """What is measured, and against what.
+
+    Attributes:
+        name: What it is called in the report.
+        stylizer: The network.
+        style: What it is judged by.
+        criterion: The judge; artefacts of one style share it.
+    """
+
+    name: str
+    stylizer: Stylizer
+    style: StyleSettings
+    criterion: PerceptualLoss
+
+    def paint(self, photo: Tensor) -> Tensor:
+        """Repaints a photo.
+
+        Args:
+            photo: RGB in [0, 1], shape (1, 3, H, W).
+
+        Returns:
+            The same shape and range.
+        """
+        return self.stylizer.repaint_tensor(photo)
+
+
+def check_settings(config: DictConfig) -> None:
+    """Refuses impossible values before any work.
+
+    Args:
+        config: configs/evaluate.yaml, composed.
+
+    Raises:
+        StyleNetError: A value is impossible.
+    """
+    least = {"size": 16, "film_frames": 2, "sheet_photos": 1, "repeats": 1, "iterations": 0}
+    for name, minimum in {**least, "iteration_photos": 1, "seed": 0}.items():
+        check_number(name, config[name], minimum=minimum, integer=True)
+    if config.limit is not None:
+        check_number("limit", config.limit, minimum=1, integer=True)
+
+
+def check_output(name: str) -> Path:
+    """Refuses at once what could not be written after minutes of measuring.
+
+    Args:
+        name: What the user gave for the folder.
+
+    Returns:
+        Its path; it need not be there yet.
+
+    Raises:
+        StyleNetError: It is a file, or no folder of the user's.
+    """
+    folder = Path(name).expanduser()
+    there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise StyleNetError(f"cannot write output={name}; give a folder among your own")
+    return folder
+
+
+def find_pictures_and_films(config: DictConfig, output: Path) -> tuple[dict[str, Path], list[Path]]:
+    """Lists what is to be repainted.
+
+    Args:
+        config: configs/evaluate.yaml, composed; of it ``photos``, ``film`` and ``limit``.
+        output: Where the report goes; pictures in it are no photos.
+
+    Returns:
+        The photos by name, and the films.
+
+    Raises:
+        StyleNetError: There is no photo, or what was named is not there.
+    """
+    source = Path(str(config.photos)).expanduser()
+    films = [] if config.film is None else [Path(str(config.film)).expanduser()]
+    if films and not films[0].is_file():
+        raise StyleNetError(f"film={films[0]}: no such file")
+    if source.is_file():
+        return {source.name: source}, films
+    if not source.is_dir():
+        raise StyleNetError(f"photos={source}: no such file or folder")
+    try:
+        names = walk_files(source, {*SUFFIXES, *FILMS})[0]
+    except OSError as error:
+        raise StyleNetError(f"photos={source} cannot be read: {reason(error)}") from error
+    inside = output.resolve()  # an earlier report
+    found = {n: source / n for n in names if inside not in (source / n).resolve().parents}
+    films += [path for path in found.values() if path.suffix.lower() in FILMS]
+    photos = {name: path for name, path in found.items() if path not in films}
+    if not photos:
+        raise StyleNetError(f"photos={source}: expected a folder of pictures, or a picture")
+    return dict(list(photos.items())[: config.limit]), films
+
+
+def load_artefacts(config: DictConfig) -> list[Artefact]:
+    """Loads the networks that the user means, each with its judge.
+
+    Args:
+        config: configs/evaluate.yaml, composed.
+
+    Returns:
+        One at least, with names that differ; for a network of several styles one for each.
+
+    Raises:
+        StyleNetError: A checkpoint, a style or the encoder is unusable.
+    """
+    given = config.checkpoints
+    given = [str(item) for item in (given if isinstance(given, ListConfig) else [given])]
+    if not given or len(set(given)) < len(given):
+        raise StyleNetError(
+            f"checkpoints=[{','.join(given)}] {'names one twice' if given else 'is empty'}; give "
+            f"run folders, .safetensors files or names of styles that StyleNet brings"
+        )
+    stems = [Path(item).name.removesuffix(".safetensors") for item in given]
+    names = stems if len(set(stems)) == len(stems) else given
+    loaded = {
+        title: Stylizer(network, info, str(config.device), str(config.dtype))
+        for item, name in zip(given, names, strict=True)
+        for title, network, info in _networks(item, name)
+    }
+    first = next(iter(loaded.values()))
+    styles = _styles(config, loaded)
+    judges = _judges(config, styles, first)
+    return [
+        Artefact(name, stylizer, style, judges[same_judge(style)])
+        for (name, stylizer), style in zip(loaded.items(), styles, strict=True)
+    ]
+
+
+def _networks(path: str, name: str) -> list[tuple[str, StyleNetwork, ArtefactInfo]]:
+    """What a file holds, each with a name of its own and a recipe for its own style."""
+    network, info = load_artefact(path)
+    if not isinstance(network, JohnsonMultiNetwork):
+        return [(name, network, info)]
+    recorded = info.recipe.get("style")
+    recorded = recorded if isinstance(recorded, dict) else {}
+    found: list[tuple[str, StyleNetwork, ArtefactInfo]] = []
+    for style in network.styles:
+        # Such a run records the names of its styles, and the settings of one at most.
+        recipe = {"style": recorded if recorded.get("name") == style else _choice(style)}
+        one = dataclasses.replace(info, style=style, recipe=recipe)
+        found.append((f"{name}:{style}", network.select({style: 1.0}), one))
+    return found
+
+
+def _choice(style: str) -> Any:
+    """The settings of a file in configs/style/, if there is one."""
+    if not (config_folder() / "style" / f"{style}.yaml").is_file():
+        return None
+    return OmegaConf.to_container(compose("evaluate", [f"style={style}"]).style, resolve=True)
+
+
+def _styles(config: DictConfig, loaded: Mapping[str, Stylizer]) -> list[StyleSettings]:
+    """What each is judged by: the user's choice, or what its recipe names."""
+    folder = config.style_folder
+    folder = None if folder is None else Path(str(folder)).expanduser()
+    if folder is not None and not folder.is_dir():
+        raise StyleNetError(f"style_folder={folder}: no such folder")
+    if config.get("style") is not None:
+        return [build(config.style)] * len(loaded)
+    shipped = Path(style_picture(""))
+    return [
+        recorded_style(name, stylizer.info, shipped, folder) for name, stylizer in loaded.items()
+    ]
+
+
+def _judges(
+    config: DictConfig, styles: Sequence[StyleSettings], first: Stylizer
+) -> dict[str, PerceptualLoss]:
+    """A judge for each style, all with one encoder."""
+    loss = build(config.loss)
+    encoder = build(config.encoder).to(first.device)
+    judges: dict[str, PerceptualLoss] = {}
+    for style in styles:
+        if same_judge(style) in judges:
+            continue
+        layers = loss.style_layers if style.layers is None else style.layers
+        judges[same_judge(style)] = PerceptualLoss(
+            encoder,
+            dataclasses.replace(loss, style_layers=layers),
+            [image.to(first.device) for image in load_style_images(style)],
+            style.weight,
+            style.image_weights,
+        )
+    return judges

@@ -1,0 +1,25 @@
+"""How good networks are: losses, likeness, flicker, and how much optimisation one pass is worth."""
+
+from stylenet.evaluation.flicker import measure_flicker
+from stylenet.evaluation.iterations import Curve, Study, average_curve, find_crossing, study
+from stylenet.evaluation.measures import judge, load_square, similarity
+from stylenet.evaluation.recipe import recorded_style
+from stylenet.evaluation.report import Row, Summary, format_table, summarise, write_report
+
+__all__ = [
+    "Curve",
+    "Row",
+    "Study",
+    "Summary",
+    "average_curve",
+    "find_crossing",
+    "format_table",
+    "judge",
+    "load_square",
+    "measure_flicker",
+    "recorded_style",
+    "similarity",
+    "study",
+    "summarise",
+    "write_report",
+]

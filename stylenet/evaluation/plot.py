@@ -1,0 +1,77 @@
+"""The objective of image optimisation beside networks', as in figure 5 of Johnson et al. 2016."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from stylenet.evaluation.iterations import Study
+from stylenet.files import atomic_path
+
+_CURVES = {"noise": "#b8bcc2", "photo": "#6b7178"}
+_NETWORKS = ("#1f5fa8", "#c8571b", "#2c8a57", "#8e3b8a", "#a88a1f", "#b02a3a")
+
+
+def draw_iterations(path: Path, studies: Sequence[Study]) -> None:
+    """Draws a panel for each style; the file appears whole or not at all.
+
+    Args:
+        path: Where to, ``*.png``.
+        studies: One at least.
+
+    Raises:
+        ImportError: Matplotlib is not installed.
+        StyleNetError: The file cannot be written.
+    """
+    from matplotlib.figure import Figure  # optional; without pyplot, which looks for a display
+
+    figure = Figure(figsize=(1 + 4.6 * len(studies), 4.4), layout="constrained")
+    panels = figure.subplots(1, len(studies), squeeze=False)[0]
+    for axes, study in zip(panels, studies, strict=True):
+        _draw(axes, study)
+    panels[0].set_ylabel("objective, the mean over photos")
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=150, format="png")
+
+
+def _draw(axes: Any, study: Study) -> None:
+    """The curves, a line for each artefact, and where they meet."""
+    for start, curve in study.curves.items():
+        label = f"L-BFGS from {'noise' if start == 'noise' else 'the photo'}"
+        axes.plot(range(len(curve.values)), curve.values, color=_CURVES[start], lw=2, label=label)
+    for place, (name, level) in enumerate(study.objectives.items()):
+        color = _NETWORKS[place % len(_NETWORKS)]
+        axes.axhline(level, color=color, lw=1.2, ls="--", label=f"{name}, one pass")
+        _mark(axes, study.crossings[name], level, color)
+    every = [value for curve in study.curves.values() for value in curve.values]
+    if min(*every, *study.objectives.values()) > 0:  # with a dream it may fall below
+        axes.set_yscale("log")
+        for axis in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+            axis("{x:g}")
+        axes.yaxis.get_minor_locator().set_params(subs=(2, 3, 5))  # more would overlap
+    axes.set_xlim(0, max(map(len, (curve.values for curve in study.curves.values()))) - 1)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_title(f"{study.style}, photos: {len(study.photos)}", fontsize=10)
+    axes.set_xlabel("iteration of L-BFGS")
+    axes.grid(True, which="both", lw=0.3)
+    axes.legend(fontsize=8, frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _mark(axes: Any, crossings: Mapping[str, int | None], level: float, color: str) -> None:
+    """A dot with its iteration where a curve meets a network."""
+    # Both may be at the same place: one number goes above, the other below.
+    places = {"noise": ((5, 5), "left"), "photo": ((-5, -12), "right")}
+    for start, number in crossings.items():
+        if number is None:
+            continue
+        offset, side = places[start]
+        axes.plot([number], [level], "o", color=color, ms=5)
+        axes.annotate(
+            f"{number} from {start}",
+            (number, level),
+            xytext=offset,
+            ha=side,
+            textcoords="offset points",
+            fontsize=8,
+            color=color,
+        )

@@ -1,0 +1,83 @@
+"""Against which pictures an artefact is judged: those that its own recipe names."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stylenet.checkpoint import ArtefactInfo
+from stylenet.data import StyleSettings
+from stylenet.errors import StyleNetError
+
+
+def recorded_style(
+    name: str, info: ArtefactInfo, shipped: Path, folder: Path | None = None
+) -> StyleSettings:
+    """Reads the style that an artefact was trained on out of its recipe.
+
+    Its pictures, their size and its weights count; its ``layers`` do not, for every artefact is to
+    be judged at the same ones. Nothing in the recipe is run.
+
+    Args:
+        name: What the user calls the artefact, for messages.
+        info: What it says of itself.
+        shipped: Where the pictures are that come with StyleNet.
+        folder: Where to look for a picture by its name if it is no longer where it was.
+
+    Returns:
+        The style; its pictures are files that are there, or URLs.
+
+    Raises:
+        StyleNetError: There is no recipe with a style, it is damaged, or a picture is not found.
+    """
+    recorded = info.recipe.get("style")
+    if not isinstance(recorded, dict) or not recorded.get("image"):
+        raise StyleNetError(
+            f"{name} records no style picture; give the one to judge it by: style=NAME, or "
+            f"style=custom style.image=PATH"
+        )
+    image: Any = recorded["image"]
+    images = [str(item) for item in (image if isinstance(image, list) else [image])]
+    try:
+        return StyleSettings(
+            name=recorded.get("name", info.style),
+            image=[_locate(item, name, shipped, folder) for item in images],
+            size=recorded.get("size"),
+            weight=recorded.get("weight", 1.0),
+            image_weights=recorded.get("image_weights"),
+        )
+    except StyleNetError as error:
+        raise StyleNetError(f"{name}: {error}") from error
+
+
+def same_judge(style: StyleSettings) -> str:
+    """Tells styles apart by all that the losses depend on.
+
+    Args:
+        style: With or without a name of its own.
+
+    Returns:
+        The same word for styles against which losses are the same.
+    """
+    layers: Sequence[str] | None = style.layers
+    return repr((style.images, style.size, style.weight, layers, style.image_weights))
+
+
+def _locate(image: str, name: str, shipped: Path, folder: Path | None) -> str:
+    """Where a recorded picture is now."""
+    if Path(image).expanduser().is_file():
+        return image
+    # From another machine, perhaps with another kind of path.
+    *parents, bare = re.split(r"[\\/]", image)
+    if folder is not None and (folder / bare).is_file():
+        return str(folder / bare)
+    if image.lower().startswith(("http://", "https://")):
+        return image
+    # Networks that come with StyleNet record bare names; in a clone and in a wheel alike their
+    # pictures lie in a folder `styles`. Anywhere else one of that name is somebody's own.
+    if (not parents or parents[-1] == "styles") and (shipped / bare).is_file():
+        return str(shipped / bare)
+    raise StyleNetError(
+        f"its style picture {image} is not here; give style_folder=FOLDER with a {bare} in it, "
+        f"style=NAME, or style=custom style.image=PATH"
+    )

@@ -1,0 +1,286 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import ExifTags, Image
+
+from stylenet.checkpoint import ArtefactInfo, load_artefact, save_artefact
+from stylenet.data import StyleSettings, load_style_images
+from stylenet.evaluation import load_square
+from stylenet.image import to_tensor
+from stylenet.networks import build_network
+from stylenet.perceptual import LiteEncoder, LossSettings, PerceptualLoss
+
+from .conftest import blotches
+
+SIZE = 32
+QUICK = ["encoder=lite", f"size={SIZE}", "device=cpu", "dtype=float32", "repeats=2"]
+FILES = ["contact_sheet.jpg", "report.json"]
+
+
+@pytest.fixture
+def artefact(tmp_path):
+    """Saves a network that learned nothing, as a run folder does."""
+
+    def artefact(name, width=2, recipe=True, **style):
+        torch.manual_seed(width)
+        network = build_network("johnson", width=width, blocks=1)
+        painting = blotches(tmp_path / "painting.png", 48, 40, seed=9)
+        told = {"name": name, "image": str(painting), "size": 32, "weight": 1.0, **style}
+        info = ArtefactInfo(name, 3, {"style": told} if recipe else {})
+        save_artefact(tmp_path / "runs" / name / f"{name}.safetensors", network, info)
+        return tmp_path / "runs" / name
+
+    return artefact
+
+
+@pytest.fixture
+def evaluate(run, tmp_path, photos, monkeypatch):
+    """Runs the command in a folder with photos; later arguments win."""
+    monkeypatch.chdir(tmp_path)
+
+    def evaluate(*arguments):
+        given = dict(argument.split("=", 1) for argument in [*QUICK, *arguments])
+        words = {"photos": "photos/", "output": "report/"} | given
+        return run("evaluate", *(f"{key}={value}" for key, value in words.items()))
+
+    return evaluate
+
+
+@pytest.fixture
+def report(evaluate, tmp_path):
+    def report(*arguments, status=0, files=FILES):
+        result = evaluate(*arguments)
+        assert result.status == status, result.err
+        assert sorted(entry.name for entry in (tmp_path / "report").iterdir()) == files
+        return json.loads((tmp_path / "report" / "report.json").read_text()), result
+
+    return report
+
+
+def test_losses_are_those_of_training(report, artefact, tmp_path):
+    found, result = report(f"checkpoints=[{artefact('mine', weight=2.0)}]")
+    network, info = load_artefact(tmp_path / "runs" / "mine")
+    layers = ["relu1_2", "relu2_2", "relu3_2", "relu3_4"]
+    style = StyleSettings(**info.recipe["style"])
+    criterion = PerceptualLoss(
+        LiteEncoder(),
+        LossSettings("relative", ["relu2_2"], layers, 1.0, 15.0, 5.0),
+        load_style_images(style),
+        2.0,
+    )
+    assert [row["photo"] for row in found["rows"]] == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
+    totals = []
+    for row in found["rows"]:
+        photo = to_tensor(load_square(tmp_path / "photos" / row["photo"], SIZE))
+        with torch.inference_mode():
+            losses = criterion(network(photo), photo)
+        for name, value in losses.items():
+            assert row[name] == pytest.approx(value.item(), rel=1e-3), name
+        totals.append(row["total"])
+        assert -1 <= row["ssim"] <= 1
+        assert row["ms_ssim"] is None
+    (means,) = found["means"]
+    assert means["means"]["total"] == pytest.approx(np.mean(totals))
+    assert f"{means['means']['total']:.4f}" in result.out
+    assert means["parameters"] == sum(p.numel() for p in network.parameters())
+    assert means["images_per_second"] > 0
+    assert means["style_pictures"] == [str(tmp_path / "painting.png")]
+    assert found["settings"]["encoder"]["_target_"].endswith("LiteEncoder")
+    assert found["iterations"] == []
+
+
+def test_iterations_of_optimisation(report, artefact, tmp_path):
+    """The command of the README, with two artefacts of one style and one of another."""
+    runs = [artefact("multi"), artefact("other", 3), artefact("finer", 4, size=24)]
+    found, result = report(
+        f"checkpoints=[{','.join(str(path) for path in runs)}]",
+        "iterations=2",
+        "iteration_photos=2",
+        files=["contact_sheet.jpg", "iterations.png", "report.json"],
+    )
+    first, second = found["iterations"]
+    assert sorted(first["objectives"]) == ["multi", "other"]
+    assert sorted(second["objectives"]) == ["finer"]
+    assert first["photos"] == ["0.jpg", "1.jpg"]
+    own = [row["total"] for row in found["rows"] if row["artefact"] == "multi"]
+    assert first["objectives"]["multi"] == pytest.approx(np.mean(own[:2]))
+    for start in ("noise", "photo"):
+        values = first["curves"][start]["values"]
+        assert len(values) == 3
+        level, crossing = first["objectives"]["multi"], first["crossings"]["multi"][start]
+        expected = [i for i, value in enumerate(values) if value <= level]
+        assert crossing == (expected[0] if expected else None)
+    assert "one pass of multi equals" in result.out
+    with Image.open(tmp_path / "report" / "iterations.png") as plot:
+        assert plot.format == "PNG"
+    with Image.open(tmp_path / "report" / "contact_sheet.jpg") as sheet:
+        assert sheet.size == (4 * (SIZE + 6) - 6, 4 * (SIZE + 6) - 6 + 28)
+
+
+def test_one_style_for_all(report, artefact):
+    runs = f"checkpoints=[{artefact('a', recipe=False)},{artefact('b', size=24)}]"
+    style = ["style=custom", "style.image=painting.png", "style.size=32"]
+    found, _ = report(runs, *style, "limit=1")
+    assert {tuple(row["style_pictures"]) for row in found["means"]} == {("painting.png",)}
+    assert [row["photo"] for row in found["rows"]] == ["0.jpg", "0.jpg"]
+
+
+def test_a_network_of_several_styles_has_a_column_for_each(report, tmp_path):
+    network = build_network("johnson_multi", width=2, blocks=1, styles=["starry", "mosaic"])
+    recipe = {"style": {"name": "starry", "image": "starry.jpg", "size": 32}}
+    info = ArtefactInfo("starry+mosaic", 3, recipe)
+    save_artefact(tmp_path / "runs" / "multi" / "m.safetensors", network, info)
+    found, _ = report("checkpoints=[runs/multi]", "limit=1")
+    pictures = {row["artefact"]: row["style_pictures"] for row in found["means"]}
+    assert list(pictures) == ["multi:starry", "multi:mosaic"]
+    assert [path.endswith("mosaic.jpg") for (path,) in pictures.values()] == [False, True]
+
+
+def test_a_network_that_comes_with_the_project(report, photos):
+    found, _ = report("checkpoints=starry", f"photos={photos / '0.jpg'}")
+    (path,) = found["means"][0]["style_pictures"]
+    assert path.endswith("starry.jpg")
+
+
+def test_moved_style_pictures_are_found(report, artefact, tmp_path):
+    run = artefact("moved", image="/gone/painting.png")
+    blotches(tmp_path / "pictures" / "painting.png", 48, 40, seed=9)
+    found, _ = report(f"checkpoints=[{run}]", "style_folder=pictures", "limit=1")
+    assert found["means"][0]["style_pictures"] == ["pictures/painting.png"]
+
+
+def test_odd_photos(report, artefact, photos, tmp_path):
+    for path in photos.iterdir():
+        path.unlink()
+    Image.new("L", (3, 1), 99).save(photos / "tiny.png")
+    clear = Image.new("RGBA", (40, 50), (200, 30, 30, 0))
+    clear.paste((10, 200, 30, 255), (0, 0, 20, 50))
+    clear.save(photos / "clear.png")
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    blotches(photos / "plain.png", 60, 30)
+    with Image.open(photos / "plain.png") as image:
+        image.transpose(Image.Transpose.ROTATE_90).save(photos / "sideways.png", exif=exif)
+    found, _ = report(f"checkpoints=[{artefact('mine')}]")
+    rows = {row["photo"]: row for row in found["rows"]}
+    assert sorted(rows) == ["clear.png", "plain.png", "sideways.png", "tiny.png"]
+    assert rows["sideways.png"]["total"] == pytest.approx(rows["plain.png"]["total"], rel=1e-4)
+
+
+def test_an_unreadable_photo_does_not_end_the_run(report, artefact, photos):
+    (photos / "1.jpg").write_text("no photo")
+    (photos / "film.mp4").write_text("no film")
+    found, result = report(f"checkpoints=[{artefact('mine')}]", status=1)
+    assert [row["photo"] for row in found["rows"]] == ["0.jpg", "2.jpg", "3.jpg"]
+    assert len(found["failures"]) == 2
+    assert "2 could not be used" in result.err
+    assert "1.jpg" in result.err
+    assert "film.mp4" in result.err
+
+
+def test_flicker_of_films(report, artefact, tmp_path):
+    av = pytest.importorskip("av")
+    path = tmp_path / "photos" / "film.mp4"
+    wide = np.asarray(Image.open(blotches(tmp_path / "wide.png", 96, 48)))
+    with av.open(str(path), "w") as film:
+        stream = film.add_stream("libx264", rate=25, options={"crf": "1"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for i in range(4):
+            pixels = np.ascontiguousarray(wide[:, 2 * i : 2 * i + 64])
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
+        film.mux(stream.encode(None))
+    found, result = report(f"checkpoints=[{artefact('mine')}]", "film_frames=3", "limit=1")
+    (means,) = found["means"]
+    errors = means["flicker"]["photos/film.mp4"]
+    assert errors["pairs"] == 2
+    assert 0 < errors["painted"] < 1
+    assert means["flicker_mean"] == errors["painted"]
+    assert "flicker" in result.out
+    # One by name counts beside those among the photos.
+    found, _ = report(f"checkpoints=[{artefact('mine')}]", f"film={path}", "photos=photos/0.jpg")
+    assert list(found["means"][0]["flicker"]) == [str(path)]
+
+
+def test_the_same_command_again_takes_no_report_for_a_photo(report, artefact):
+    arguments = [f"checkpoints=[{artefact('mine')}]", "photos=.", "style_folder=photos"]
+    first, _ = report(*arguments)
+    again, _ = report(*arguments)
+    assert [row["photo"] for row in again["rows"]] == [row["photo"] for row in first["rows"]]
+    keys = ("total", "content", "style", "tv", "ssim")
+    for one, other in zip(first["rows"], again["rows"], strict=True):
+        assert [one[key] for key in keys] == [other[key] for key in keys]
+
+
+def test_without_matplotlib_the_numbers_are_there(report, artefact, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
+    found, result = report(f"checkpoints=[{artefact('mine')}]", "iterations=1", "limit=1")
+    assert "stylenet[benchmark]" in result.out
+    assert found["iterations"][0]["crossings"]
+
+
+@pytest.mark.parametrize(
+    ("mistakes", "said"),
+    [
+        (["checkpoints=[runs/nowhere]"], "runs/nowhere"),
+        (["checkpoints=[]"], "checkpoints=[] is empty"),
+        (["checkpoints=[starry,starry]"], "names one twice"),
+        (["checkpoints=[runs/plain]"], "plain records no style picture"),
+        (["checkpoints=[runs/lost]"], "lost: its style picture gone.png is not here"),
+        (["checkpoints=[runs/nan]"], "nan on photos/0.jpg: the loss total is nan"),
+        (["photos=nowhere"], "photos=nowhere: no such file or folder"),
+        (["photos=runs"], "photos=runs: expected a folder of pictures"),
+        (["photos=broken.jpg"], "none can be used"),
+        (["film=nowhere.mp4"], "film=nowhere.mp4: no such file"),
+        (["style_folder=nowhere"], "style_folder=nowhere: no such folder"),
+        (["style=nosuch"], "nosuch"),
+        (["style=custom", "style.image=gone.png"], "gone.png"),
+        (["encoder=vgg19", "encoder.weights=/nowhere.pth"], "/nowhere.pth"),
+        (["loss.style_layers=[relu9_9]"], "relu9_9"),
+        (["size=8"], "size=8 is not a whole number of at least 16"),
+        (["limit=0"], "limit=0"),
+        (["repeats=0"], "repeats=0"),
+        (["iterations=-1"], "iterations=-1"),
+        (["iteration_photos=0"], "iteration_photos=0"),
+        (["film_frames=1"], "film_frames=1"),
+        (["sheet_photos=0"], "sheet_photos=0"),
+        (["seed=-1"], "seed=-1"),
+        (["device=abacus"], "device=abacus"),
+        (["dtype=float8"], "dtype=float8"),
+        (["iteration=3"], "unknown setting iteration, did you mean iterations"),
+        (["output=broken.jpg"], "cannot write output=broken.jpg"),
+        (["output=broken.jpg/report"], "cannot write output=broken.jpg/report"),
+    ],
+)
+def test_a_mistake_is_one_line(evaluate, artefact, tmp_path, mistakes, said):
+    artefact("mine")
+    artefact("plain", recipe=False)
+    artefact("lost", image="gone.png")
+    network = build_network("johnson", width=2, blocks=1)
+    for weight in network.parameters():
+        weight.data.fill_(torch.nan)
+    recipe = {"style": {"image": str(tmp_path / "painting.png"), "size": 32}}
+    save_artefact(tmp_path / "runs/nan/nan.safetensors", network, ArtefactInfo("nan", 1, recipe))
+    (tmp_path / "broken.jpg").write_text("no photo")
+    before = sorted(tmp_path.rglob("*"))
+    assert said in evaluate("checkpoints=[runs/mine]", *mistakes).error
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("said", ["DefaultCPUAllocator: can't", "CUDA out of memory"])
+def test_running_out_of_memory_is_one_line(evaluate, artefact, tmp_path, monkeypatch, said):
+    def fail(*_):
+        raise RuntimeError(said)
+
+    monkeypatch.setattr("stylenet.cli.evaluate.judge", fail)
+    assert "memory is short at size=32" in evaluate(f"checkpoints=[{artefact('mine')}]").error
+    assert not (tmp_path / "report").exists()
+
+
+def test_as_a_script(script, artefact, photos, tmp_path):
+    artefact("multi")
+    result = script("evaluate", "checkpoints=[runs/multi]", "photos=photos/", "encoder=lite",
+                    "output=report/", "size=16", "limit=1", cwd=tmp_path)  # fmt: skip
+    assert result.status == 0, result.err
+    assert sorted(entry.name for entry in (tmp_path / "report").iterdir()) == FILES

@@ -1,0 +1,260 @@
+"""Many styles in one network: trained, chosen, mixed, added to, exported."""
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from stylenet.checkpoint import ArtefactInfo, load_artefact, save_artefact
+from stylenet.errors import StyleNetError
+from stylenet.inference import Stylizer
+from stylenet.networks import build_network
+
+from .conftest import blotches
+
+
+@pytest.fixture
+def many(tiny):
+    """Overrides for a run of a second on two styles."""
+    rest = [o for o in tiny if not o.startswith("style.image")]
+    return [*rest, "network=johnson_multi", "styles=[starry,mosaic]"]
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """Of two styles that are seen to differ."""
+    torch.manual_seed(0)
+    network = build_network("johnson_multi", styles=["starry", "mosaic"], width=2, blocks=1)
+    with torch.no_grad():
+        for name in network.styles:
+            for parameter in network.norm_parameters(name):
+                parameter.add_(torch.randn_like(parameter))
+    save_artefact(tmp_path / "multi.safetensors", network, ArtefactInfo("starry+mosaic", 1))
+    return tmp_path / "multi.safetensors"
+
+
+@pytest.fixture
+def repaint(run, checkpoint, tmp_path):
+    photo = blotches(tmp_path / "photo.png", 61, 44)
+
+    def call(*options, output="out.png"):
+        out = tmp_path / output
+        given = [f"input={photo}", f"checkpoint={checkpoint}", f"output={out}"]
+        result = run("infer", *given, *options)
+        assert result.status == 0, result.err
+        return np.asarray(Image.open(out), float) if output.endswith(".png") else out
+
+    return call
+
+
+def scalars(run_dir):
+    return set(EventAccumulator(str(run_dir / "tensorboard")).Reload().Tags()["scalars"])
+
+
+def test_two_styles_are_trained_resumed_and_repainted_with(run, many, tmp_path):
+    result = run("train", *many, "trainer.log_every_n_steps=1", "style.layers=[relu1_1]")
+    assert result.status == 0, result.err
+    assert "training starry+mosaic on" in result.out
+    run_dir = tmp_path / "run"
+    assert f"network: {run_dir / 'starry+mosaic.safetensors'}" in result.out
+    network, info = load_artefact(run_dir)
+    assert network.styles == ["starry", "mosaic"]
+    assert (info.style, info.step) == ("starry+mosaic", 3)
+    assert yaml.safe_load((run_dir / "config.yaml").read_text())["styles"] == network.styles
+    assert {
+        "loss/total",
+        "loss/content",
+        "loss/style",
+        "loss/tv",
+        "loss/starry/style",
+        "loss/mosaic/content",
+    } <= scalars(run_dir)
+
+    more = [*many, "style.layers=[relu1_1]", "trainer.max_steps=5"]
+    assert run("train", *more, "resume=true").status == 0
+    assert run("train", *more, f"run_dir={tmp_path / 'whole'}").status == 0
+    resumed, whole = (load_artefact(tmp_path / name)[0].state_dict() for name in ("run", "whole"))
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+
+    photo, out = blotches(tmp_path / "photo.jpg"), tmp_path / "mix.png"
+    given = [f"input={photo}", f"checkpoint={run_dir}", f"output={out}"]
+    done = run("infer", *given, "style=starry:0.6,mosaic:0.4")
+    assert (done.status, done.out.strip()) == (0, str(out)), done.err
+
+
+def test_each_style_keeps_its_picture_weight_and_layers(run, many, tmp_path):
+    folder = tmp_path / "configs" / "style"
+    for name, layers, weight in (("first", "[relu1_1]", 1.0), ("second", "[relu1_2]", 1000.0)):
+        blotches(tmp_path / f"{name}.png", 48, 40, seed=3)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.yaml").write_text(
+            f"_target_: stylenet.data.StyleSettings\nname: {name}\nimage: {tmp_path}/{name}.png\n"
+            f"image_weights: null\nsize: 32\nweight: {weight}\nlayers: {layers}\n"
+        )
+    given = [o for o in many if not o.startswith("styles")]
+    given += ["styles=[first,second]", f"hydra.searchpath=[file://{folder.parent}]"]
+    result = run("train", *given, "trainer.max_steps=1", "trainer.log_every_n_steps=1")
+    assert result.status == 0, result.err
+    events = EventAccumulator(str(tmp_path / "run/tensorboard")).Reload()
+    found = {
+        name: events.Scalars(f"loss/{name}")[0].value
+        for name in ("total", "content", "tv", "first/style", "second/style")
+    }
+    style = (found["first/style"] + 1000 * found["second/style"]) / 2
+    expected = found["content"] + 15 * style + 5 * found["tv"]  # loss/relative.yaml's weights
+    assert found["total"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_style_is_added_and_the_old_ones_stay(run, many, checkpoint, tmp_path):
+    given = [o for o in many if not o.startswith("styles")]
+    result = run("train", *given, "styles=[woodblock]", f"add_to={checkpoint}")
+    assert result.status == 0, result.err
+    before, after = load_artefact(checkpoint)[0], load_artefact(tmp_path / "run")[0]
+    assert after.styles == ["starry", "mosaic", "woodblock"]
+    assert all(torch.equal(after.state_dict()[k], v) for k, v in before.state_dict().items())
+    new, mean = after.select({"woodblock": 1}), before.select({"starry": 1, "mosaic": 1})
+    assert not torch.equal(new.down[0][1].weight, mean.down[0][1].weight)
+
+
+def test_a_picture_of_ones_own_is_added(run, tiny, checkpoint, tmp_path):
+    given = [*tiny, "network=johnson_multi", "styles=[custom]", f"add_to={checkpoint}"]
+    result = run("train", *given, "style.name=mine")
+    assert result.status == 0, result.err
+    assert load_artefact(tmp_path / "run")[0].styles == ["starry", "mosaic", "mine"]
+
+
+def test_a_teacher_of_many_styles_teaches_the_one_asked_for(run, tiny, checkpoint):
+    rest = [*tiny, "style=mosaic", f"teacher_network={checkpoint}"]
+    result = run("train", *rest, "trainer.max_steps=1")
+    assert result.status == 0, result.err
+    error = run("train", *rest, "style=ink", "resume=true").error
+    assert "style=ink is none of its styles, which are starry, mosaic" in error
+
+
+def test_a_style_is_chosen_by_name_and_mixtures_lie_between(repaint, checkpoint):
+    starry, mosaic = repaint("style=starry"), repaint("style=mosaic")
+    assert np.abs(starry - mosaic).mean() > 5
+    assert np.array_equal(repaint(), starry)
+    assert np.array_equal(repaint("style=mosaic:0.3"), mosaic)
+    mixed = repaint("style=starry:0.6,mosaic:0.4")
+    assert np.array_equal(repaint("style='starry:6,mosaic:4'"), mixed)
+    assert min(np.abs(mixed - starry).mean(), np.abs(mixed - mosaic).mean()) > 1
+    stylizer = Stylizer.load(checkpoint, style="starry:0.6,mosaic:0.4")
+    assert stylizer.info.style == "starry+mosaic"
+    assert Stylizer.load(checkpoint).info.style == "starry"
+
+
+def test_tiles_know_nothing_of_styles(checkpoint, tmp_path):
+    stylizer = Stylizer.load(checkpoint, style="mosaic", dtype="float32", device="cpu")
+    photo = Image.open(blotches(tmp_path / "large.png", 300, 280))
+    whole, tiled = (np.asarray(stylizer(photo, tile=tile), int) for tile in ("none", 256))
+    assert np.abs(whole - tiled).max() <= 1
+
+
+def test_a_film_goes_from_style_to_style(repaint):
+    av = pytest.importorskip("av")
+    options = ["interpolate=[starry,mosaic]", "frames=5", "fps=8"]
+    with av.open(str(repaint(*options, output="morph.mp4"))) as film:
+        frames = [frame.to_ndarray(format="rgb24").astype(float) for frame in film.decode(video=0)]
+        assert film.streams.video[0].average_rate == 8
+    assert (len(frames), frames[0].shape) == (5, (44, 61, 3))
+    ends = repaint("style=starry"), repaint("style=mosaic")
+    away = [[np.abs(frame - end).mean() for frame in frames] for end in ends]
+    assert away[0][0] == min(away[0])
+    assert away[1][-1] == min(away[1])
+    assert away[0][0] < 8 > away[1][-1]  # of 255: what coding does to blotches
+
+
+def test_a_mixture_is_exported(run, checkpoint, tmp_path):
+    out = tmp_path / "mix.pt2"
+    given = [f"checkpoint={checkpoint}", "format=torch_export", f"output={out}"]
+    result = run("export", *given, "style=starry:0.5,mosaic:0.5")
+    assert result.status == 0, result.err
+    images = torch.rand(1, 3, 24, 20)
+    expected = load_artefact(checkpoint)[0].select({"starry": 1, "mosaic": 1})(images)
+    found = torch.export.load(out).module(check_guards=False)(images)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+    assert "starry, mosaic" in run("export", *given, "style=ink").error
+
+
+def test_only_networks_of_one_style_are_shipped(run, checkpoint):
+    assert "holds several styles" in run("ship_network", f"checkpoint={checkpoint}").error
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["style=ink"], "style=ink is none of its styles, which are starry, mosaic"),
+        (["style=starry:0.5,ink:0.5"], "which are starry, mosaic"),
+        (["style=starry:-1,mosaic:2"], "style=starry=-1.0 is not a number above 0"),
+        (["style=starry:0,mosaic:1"], "is not a number above 0"),
+        (["style=starry:much"], "style=starry:much is not a number above 0"),
+        (["style=starry:1,starry:2"], "names starry twice"),
+        (["style=starry,"], "lacks a name"),
+        (["interpolate=[starry,ink]"], "which are starry, mosaic"),
+        (["interpolate=[starry]"], "is not a list of two styles or more"),
+        (["interpolate=starry"], "is not a list of two styles or more"),
+        (["interpolate=[starry,mosaic]", "frames=1"], "frames=1"),
+        (["interpolate=[starry,mosaic]", "fps=0"], "fps=0"),
+        (["interpolate=[starry,mosaic]", "style=starry"], "and no style"),
+        (["interpolate=[starry,mosaic]"], "leave interpolate out for a picture"),
+        (["interpolate=[starry,mosaic]", "input={folder}"], "of one picture"),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, list) else "",
+)
+def test_a_mistake_in_repainting_is_one_line(run, checkpoint, tmp_path, given, said):
+    photo, out = blotches(tmp_path / "in" / "photo.png"), tmp_path / "out.png"
+    good = [f"input={photo}", f"checkpoint={checkpoint}", f"output={out}"]
+    given = [option.replace("{folder}", str(photo.parent)) for option in given]
+    assert said in run("infer", *good, *given).error
+    assert not out.exists()
+
+
+def test_a_network_of_one_style_has_no_other(run, tmp_path):
+    path, photo = tmp_path / "waves.safetensors", blotches(tmp_path / "photo.png")
+    save_artefact(path, build_network("johnson", width=2, blocks=1), ArtefactInfo("waves", 1))
+    given = [f"input={photo}", f"checkpoint={path}", f"output={tmp_path / 'out.png'}"]
+    assert "holds one style, waves, and not ink" in run("infer", *given, "style=ink").error
+    assert "holds one style, waves;" in run("infer", *given, "interpolate=[a,b]").error
+    assert run("infer", *given, "style=waves").status == 0
+    with pytest.raises(StyleNetError, match="holds one style, waves"):
+        Stylizer.load(path, style="ink")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["network=johnson"], "choose network=johnson_multi"),
+        (["styles=null"], "styles=None is not a list"),
+        (["styles=[]"], "styles=[] is not a list"),
+        (["styles=starry"], "styles=starry is not a list"),
+        (["styles=[ink,ink]"], "names ink twice"),
+        (["styles=[stary]"], "starry"),
+        (["style.name=same"], "style.name=same would hold for each of"),
+        (["style.layers=[relu9_9]"], "relu1_1"),
+        (["add_to=nowhere"], "add_to=nowhere: "),
+        (["add_to={multi}"], "names starry twice"),
+        (["add_to={multi}", "styles=[ink]", "network.width=3"], "add network.width=2"),
+        (["add_to={multi}", "styles=[ink]", "init={multi}"], "leave one of them out"),
+        (["add_to=starry", "styles=[ink]"], "network johnson of one style"),
+        (["network=johnson", "styles=null", "add_to={multi}"], "add_to needs"),
+        (["teacher_network={multi}"], "teacher_network teaches one style"),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, list) else "",
+)
+def test_a_mistake_in_training_is_one_line(run, many, checkpoint, tmp_path, given, said):
+    # Those of the same key take the place of what is there.
+    given = [option.replace("{multi}", str(checkpoint)) for option in given]
+    keys = {option.split("=")[0] for option in given}
+    kept = [option for option in many if option.split("=")[0] not in keys]
+    assert said in run("train", *kept, *given).error
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_of_many_styles_has_a_folder_of_their_names(run):
+    shown = run("train", "network=johnson_multi", "styles=[starry,mosaic]", "--cfg", "job")
+    assert shown.status == 0, shown.err
+    shown = run("train", "styles=[starry,mosaic]", "--cfg", "job", "--resolve")
+    assert yaml.safe_load(shown.out)["run_dir"] == "runs/starry+mosaic"

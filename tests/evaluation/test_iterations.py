@@ -1,0 +1,69 @@
+import pytest
+
+from stylenet.evaluation import Curve, Study, average_curve, find_crossing, study
+from stylenet.optimisation import OptimisationSettings, optimise_image
+
+
+@pytest.mark.parametrize(
+    ("values", "level", "place"),
+    [
+        ([9, 5, 3, 2], 3, 2),  # met exactly
+        ([9, 5, 3, 2], 4, 2),  # between two
+        ([9, 5, 3, 2], 9, 0),  # the start is as low
+        ([9, 5, 3, 2], 100, 0),
+        ([9, 5, 3, 2], 1.9, None),  # never
+        ([9, 2, 7, 1], 3, 1),  # for the first time, though it rises again
+        ([4], 4, 0),
+        ([4], 3, None),
+    ],
+)
+def test_where_a_curve_meets_a_level(values, level, place):
+    assert find_crossing(values, level) == place
+
+
+@pytest.mark.parametrize(("word", "start"), [("noise", "noise"), ("photo", "content")])
+def test_a_curve_is_the_mean_of_single_optimisations(criterion, picture, word, start):
+    photos = [picture(seed=1), picture(seed=2)]
+    settings = OptimisationSettings(start=start, steps=3, seed=4)
+    totals = []
+    for photo in photos:
+        history = []
+        optimise_image(photo, [criterion], settings, history.append)
+        totals.append([step.losses["total"] for step in history])
+    told = []
+    curve = average_curve(photos, criterion, word, 3, 4, lambda: told.append(1))
+    assert curve.values == pytest.approx([(a + b) / 2 for a, b in zip(*totals, strict=True)])
+    assert len(curve.values) == 4
+    assert curve.values[-1] < curve.values[0]
+    assert curve.seconds > 0
+    assert len(told) == 6
+
+
+def test_from_the_photo_the_first_value_is_the_photos_own(criterion, picture):
+    photo = picture(seed=1)
+    curve = average_curve([photo], criterion, "photo", 1)
+    assert curve.values[0] == pytest.approx(criterion(photo, photo)["total"].item(), rel=1e-5)
+
+
+def test_a_study_of_several_artefacts(criterion, picture):
+    photos = {"a.jpg": picture(seed=1)}
+    found = study("blotches", photos, criterion, {"high": 1e9, "low": 1e-9}, 2)
+    assert list(found.photos) == ["a.jpg"]
+    assert found.crossings == {
+        "high": {"noise": 0, "photo": 0},
+        "low": {"noise": None, "photo": None},
+    }
+    assert {start: len(curve.values) for start, curve in found.curves.items()} == {
+        "noise": 3,
+        "photo": 3,
+    }
+
+
+def test_a_study_in_words():
+    curves = {"noise": Curve([9, 5, 3], 0.5), "photo": Curve([4, 2, 1], 0.25)}
+    crossings = {"mine": {"noise": None, "photo": 2}}
+    (line,) = Study("s", ["a", "b"], curves, {"mine": 1.5}, crossings).describe()
+    assert line == (
+        "one pass of mine equals more than 2 iterations of L-BFGS from noise and "
+        "2 iterations of L-BFGS (0.5 s) from the photo (objective 1.5, photos: 2)"
+    )
