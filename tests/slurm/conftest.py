@@ -5,9 +5,11 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
+import filelock
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -50,12 +52,20 @@ def answers(*command):
 
 def start_munge():
     """Starts the service by which Slurm's programs trust each other, unless it runs."""
-    if answers("munge", "-n"):
-        return
-    folder = Path("/run/munge")
-    folder.mkdir(exist_ok=True)
-    shutil.chown(folder, "munge")
-    subprocess.run(["runuser", "-u", "munge", "--", shutil.which("munged"), "--force"], check=True)
+    with filelock.FileLock(
+        Path(tempfile.gettempdir()) / "stylenet-munge.lock"
+    ):  # one of all workers
+        if answers("munge", "-n"):
+            return
+        folder = Path("/run/munge")
+        folder.mkdir(exist_ok=True)
+        shutil.chown(folder, "munge")
+        program = shutil.which("munged")
+        subprocess.run(["runuser", "-u", "munge", "--", program, "--force"], check=True)
+        for _ in range(100):
+            if answers("munge", "-n"):
+                return
+            time.sleep(0.1)
 
 
 class Slurm:
