@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from stylenet.errors import StyleNetError
 from stylenet.perceptual.encoder import Encoder
+from stylenet.perceptual.losses import wide
 
 # Keeps the loss finite where there is nothing but zeros; real features are far larger.
 _TINY = 1e-12
@@ -36,7 +37,7 @@ def feature_strength(features: Tensor) -> Tensor:
         The root mean square of each picture's, shape (N,), float32 (float64 for float64).
     """
     with torch.autocast(features.device.type, enabled=False):
-        return _wide(features).square().flatten(1).mean(dim=1).clamp_min(_TINY).sqrt()
+        return wide(features).square().flatten(1).mean(dim=1).clamp_min(_TINY).sqrt()
 
 
 def dream_loss(
@@ -68,7 +69,7 @@ def dream_loss(
         tensor(-3.)
     """
     with torch.autocast(features.device.type, enabled=False):
-        features = _choose(_wide(features), channels)
+        features = _choose(wide(features), channels)
         if guide is None:
             return -(feature_strength(features) / strength).mean()
         guide = _choose(guide.to(features), channels)
@@ -236,8 +237,3 @@ def _best_match(features: Tensor, guide: Tensor) -> Tensor:
     n, channels, height, width = features.shape
     # (C, NHW) -> (C, N, H, W) -> (N, C, H, W)
     return known[:, best].view(channels, n, height, width).transpose(0, 1)
-
-
-def _wide(values: Tensor) -> Tensor:
-    """The same values in float32, or in float64 if they are."""
-    return values.to(torch.promote_types(values.dtype, torch.float32))

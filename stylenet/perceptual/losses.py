@@ -45,7 +45,7 @@ class _Gram(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor) -> Tensor:
         ctx.save_for_backward(features)
-        flat = _wide(features).flatten(2)  # (N, C, H, W) -> (N, C, HW)
+        flat = wide(features).flatten(2)  # (N, C, H, W) -> (N, C, HW)
         return flat @ flat.transpose(1, 2) / features[0].numel()
 
     @staticmethod
@@ -103,7 +103,7 @@ def total_variation(images: Tensor) -> Tensor:
         The mean over the N pictures, a scalar.
     """
     with torch.autocast(images.device.type, enabled=False):
-        images = _wide(images)
+        images = wide(images)
         across = (images[..., :, 1:] - images[..., :, :-1]).square().sum()
         down = (images[..., 1:, :] - images[..., :-1, :]).square().sum()
         return (across + down) / images.numel()
@@ -112,7 +112,7 @@ def total_variation(images: Tensor) -> Tensor:
 def _compare(values: Tensor, target: Tensor, relative: bool) -> Tensor:
     """The mean over the batch of each item's squared distance, relative or per element."""
     with torch.autocast(values.device.type, enabled=False):
-        values, target = _wide(values), _wide(target)
+        values, target = wide(values), wide(target)
         # Not flattened, which would copy features that lie channels-last.
         each = tuple(range(1, values.ndim))
         distance = (values - target).square().sum(each)  # (N,)
@@ -122,6 +122,13 @@ def _compare(values: Tensor, target: Tensor, relative: bool) -> Tensor:
         return (distance / scale).mean()
 
 
-def _wide(values: Tensor) -> Tensor:
-    """The same values in float32, or in float64 if they are."""
+def wide(values: Tensor) -> Tensor:
+    """Brings values to a type in which sums over thousands of positions keep their digits.
+
+    Args:
+        values: Any floating type.
+
+    Returns:
+        The same in float32, or in float64 if they are.
+    """
     return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -18,7 +18,7 @@ def vgg_layers(architecture: str) -> dict[str, nn.Module]:
     Returns:
         The layers in order under the papers' names: ``conv1_1``, ``relu1_1``, ``conv1_2``, …,
         ``pool1``, ``conv2_1``, … . The convolutions are on the meta device; the ReLUs work
-        in their place, which spares one feature map of each two: 6 % of a training step.
+        in their place, which spares one feature map of each two.
     """
     with torch.device("meta"):  # no 550 MB of classifier for the sake of its shapes
         features = _BUILDERS[architecture](weights=None).features
