@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from stylenet.errors import StyleNetError, first_line
-from stylenet.files import atomic_path, reason
-from stylenet.inference.film_codecs import import_av, quality_options, usual_codec
+from stylenet.errors import StyleNetError
+from stylenet.files import atomic_path
+from stylenet.inference.film_codecs import import_av, quality_options, usual_codec, writing
 from stylenet.inference.film_picture import SCALING, Colors
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ class NewFilm:
         self._av = import_av()
         self._target, self._fps = target, fps
         self._stream: VideoStream | None = None
-        with self._errors("its suffix names no format for films, expected .mp4, .mkv or .mov"):
+        with writing(
+            self._target, "its suffix names no format for films, expected .mp4, .mkv or .mov"
+        ):
             self._container = self._av.open(f"file:{path}", "w")
         name, meant_for = self._container.format.name, self._container.default_video_codec
         if name.startswith("image2") or name in ("gif", "apng", "webp") or meant_for == "none":
@@ -61,7 +63,7 @@ class NewFilm:
         Raises:
             StyleNetError: It cannot be encoded or written.
         """
-        with self._errors("it could not be encoded"):
+        with writing(self._target, "it could not be encoded"):
             stream = self._stream or self._open_picture(*pixels.shape[:2])
             frame = self._av.VideoFrame.from_ndarray(pixels, "rgb24")
             frame = frame.reformat(
@@ -82,7 +84,7 @@ class NewFilm:
             with suppress(Exception):
                 self._container.close()
             return
-        with self._errors("its end could not be written"):
+        with writing(self._target, "its end could not be written"):
             if self._stream is not None:
                 self._container.mux(self._stream.encode(None))
             self._container.close()
@@ -97,18 +99,6 @@ class NewFilm:
         context.options = quality_options(self._codec, _QUALITY)
         self._stream = stream
         return stream
-
-    @contextmanager
-    def _errors(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except StyleNetError:
-            raise
-        except OSError as error:
-            raise StyleNetError(f"cannot write {self._target}: {reason(error)}") from error
-        except Exception as error:  # PyAV raises several kinds
-            cause = getattr(error, "strerror", None) or first_line(error)
-            raise StyleNetError(f"cannot write {self._target}: {what} ({cause})") from error
 
 
 @contextmanager

@@ -1,11 +1,14 @@
 """PyAV, and what is to be known of its encoders and formats."""
 
 import io
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from stylenet.errors import StyleNetError
+from stylenet.errors import StyleNetError, first_line
+from stylenet.files import reason
 
 if TYPE_CHECKING:
     from av.stream import Stream
@@ -106,3 +109,28 @@ def stream_fits(stream: "Stream", format_name: str) -> bool:
     except Exception:
         return False
     return True
+
+
+@contextmanager
+def writing(target: Path, what: str) -> Iterator[None]:
+    """Turns whatever goes wrong in writing a film into one line about it.
+
+    Args:
+        target: The film.
+        what: What failed, in words, where PyAV is the one to complain.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        StyleNetError: Something went wrong.
+    """
+    try:
+        yield
+    except StyleNetError:
+        raise
+    except OSError as error:
+        raise StyleNetError(f"cannot write {target}: {reason(error)}") from error
+    except Exception as error:  # PyAV raises several kinds
+        cause = getattr(error, "strerror", None) or first_line(error)
+        raise StyleNetError(f"cannot write {target}: {what} ({cause})") from error

@@ -1,12 +1,10 @@
 """Writing films: frames encoded, everything else copied from the film that they came from."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from stylenet.errors import StyleNetError, first_line
-from stylenet.files import reason
 from stylenet.inference.film_codecs import (
     USUAL,
     check_codec,
@@ -14,6 +12,7 @@ from stylenet.inference.film_codecs import (
     quality_options,
     stream_fits,
     usual_codec,
+    writing,
 )
 from stylenet.inference.film_picture import SCALING
 from stylenet.inference.film_reader import FilmFrame, FilmReader
@@ -60,7 +59,9 @@ class FilmWriter:
         """
         av = import_av()
         self._source, self._target = source, target
-        with self._errors("its suffix names no format for films, expected .mp4, .mkv or .mov"):
+        with writing(
+            self._target, "its suffix names no format for films, expected .mp4, .mkv or .mov"
+        ):
             self._container: OutputContainer = av.open(f"file:{path}", "w")
         self._format = self._container.format.name
         try:
@@ -72,7 +73,7 @@ class FilmWriter:
             self._open_picture(codec, quality)
             self._open_copies()
             self._copy_metadata()
-            with self._errors(f"{self._format} cannot hold the film"):
+            with writing(self._target, f"{self._format} cannot hold the film"):
                 self._container.start_encoding()
         except BaseException:
             self.close(complete=False)
@@ -90,7 +91,7 @@ class FilmWriter:
         """
         import av
 
-        with self._errors("it could not be encoded"):
+        with writing(self._target, "it could not be encoded"):
             if not isinstance(item, FilmFrame):
                 copy = self._copies.get(item.stream.index)
                 if copy is not None:
@@ -119,10 +120,10 @@ class FilmWriter:
                 self._container.close()
             return
         try:
-            with self._errors("its end could not be encoded"):
+            with writing(self._target, "its end could not be encoded"):
                 self._mux(self._stream.encode(None))
         finally:
-            with self._errors("its end could not be written"):
+            with writing(self._target, "its end could not be written"):
                 self._container.close()
 
     def _open_picture(self, codec: str | None, quality: float) -> None:
@@ -132,7 +133,7 @@ class FilmWriter:
         self.codec = codec or usual_codec(self._format, self._container.default_video_codec)
         check_codec(self.codec)
         self._pixel_format = self._choose_pixel_format()
-        with self._errors(f"{self._format} does not take codec={self.codec}"):
+        with writing(self._target, f"{self._format} does not take codec={self.codec}"):
             stream = self._container.add_stream(self.codec, rate=source.rate)
         self._stream = cast("VideoStream", stream)
         context = self._stream.codec_context
@@ -151,7 +152,7 @@ class FilmWriter:
             context.color_range, context.colorspace = colors.range, colors.space
             context.color_primaries, context.color_trc = colors.primaries, colors.transfer
         self._scaler = VideoReformatter()
-        with self._errors(f"codec={self.codec} cannot encode it"):
+        with writing(self._target, f"codec={self.codec} cannot encode it"):
             context.open()
 
     def _choose_pixel_format(self) -> str:
@@ -189,14 +190,15 @@ class FilmWriter:
         self._copies: dict[int, Stream] = {}
         self.left_out = list(self._source.left_out)
         for stream in self._source.others:
-            what = f"{stream.type} stream {stream.index} ({stream.name or 'unknown'})"
+            kind = getattr(stream, "name", None)  # PyAV has none for a stream that it cannot read
+            what = f"{stream.type} stream {stream.index} ({kind or 'unknown'})"
             if not stream_fits(stream, self._format):
                 # Who asks for a GIF knows that it is silent.
                 silent = self._container.default_audio_codec == "none"
                 if stream.type == "audio" and not silent:
                     raise StyleNetError(
                         f"output={self._target}: {self._format} cannot hold the film's sound "
-                        f"({stream.name or 'of an unknown kind'}); choose a name that ends in .mkv"
+                        f"({kind or 'of an unknown kind'}); choose a name that ends in .mkv"
                     )
                 self.left_out.append(what)
                 continue
@@ -226,15 +228,3 @@ class FilmWriter:
             if duration:
                 packet.duration = duration
             self._container.mux(packet)
-
-    @contextmanager
-    def _errors(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except StyleNetError:
-            raise
-        except OSError as error:
-            raise StyleNetError(f"cannot write {self._target}: {reason(error)}") from error
-        except Exception as error:  # PyAV raises several kinds
-            cause = getattr(error, "strerror", None) or first_line(error)
-            raise StyleNetError(f"cannot write {self._target}: {what} ({cause})") from error
