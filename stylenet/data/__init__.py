@@ -1,6 +1,8 @@
 """What a network learns from: folders of photos, and the pictures of a style."""
 
-from stylenet.data.module import CocoData, PhotoData
+from stylenet.data.coco import CocoData
+from stylenet.data.loading import Pairs, photos_of
+from stylenet.data.module import PhotoData
 from stylenet.data.photos import PhotoDataset
 from stylenet.data.samples import SamplePhotos
 from stylenet.data.scan import scan_photos
@@ -9,11 +11,13 @@ from stylenet.data.style import StyleSettings, load_style_images
 
 __all__ = [
     "CocoData",
+    "Pairs",
     "PhotoData",
     "PhotoDataset",
     "SamplePhotos",
     "ShardData",
     "StyleSettings",
     "load_style_images",
+    "photos_of",
     "scan_photos",
 ]

@@ -1,4 +1,4 @@
-"""Unpacking COCO's zip files, and room on the disk for them."""
+"""COCO: training from its folder; unpacking its zip files, and room on the disk for them."""
 
 import os
 import re
@@ -8,8 +8,33 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from stylenet.data.module import PhotoData
 from stylenet.errors import StyleNetError
 from stylenet.files import reason
+
+
+class CocoData(PhotoData):
+    """COCO's training photos (Lin et al. 2014, arXiv:1405.0312), laid out as COCO unpacks."""
+
+    def photo_folder(self) -> Path:
+        """Says which folder is searched.
+
+        Returns:
+            ``train2017`` below the root.
+
+        Raises:
+            StyleNetError: It is not there.
+        """
+        folder = self.root / "train2017"
+        if not folder.is_dir():
+            state = "holds no folder train2017" if self.root.is_dir() else "does not exist"
+            raise StyleNetError(
+                f"COCO was asked for, but data.root={self.root} {state}: python "
+                f"scripts/prepare_coco.py output={self.root} downloads train2017.zip and unpacks "
+                f"it there (see data/README.md), or set data.root or STYLENET_COCO to where it "
+                f"is, or train on photos of your own: data=folder data.root=PATH"
+            )
+        return folder
 
 
 def unpack_photos(archive: Path, folder: Path) -> Iterator[Path]:

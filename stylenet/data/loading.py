@@ -26,6 +26,30 @@ class Batch(NamedTuple):
     skipped: list[str]
 
 
+class Pairs(NamedTuple):
+    """What training gets where paintings come with the photos.
+
+    Attributes:
+        photos: RGB in [0, 1], shape (N, 3, crop, crop).
+        paintings: The same of as many crops of paintings.
+    """
+
+    photos: Tensor
+    paintings: Tensor
+
+
+def photos_of(batch: Tensor | Pairs) -> Tensor:
+    """Gives the photos of a batch, with or without paintings beside them.
+
+    Args:
+        batch: What training gets.
+
+    Returns:
+        RGB in [0, 1], shape (N, 3, crop, crop).
+    """
+    return batch.photos if isinstance(batch, Pairs) else batch
+
+
 def collate(samples: list[Sample]) -> Batch:
     """Stacks the samples that there are and gathers what was skipped for them.
 

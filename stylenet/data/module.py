@@ -11,7 +11,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from stylenet.data.loading import Batch, EndlessSampler, collate, leave_signals_to_the_trainer
+from stylenet.data.loading import (
+    Batch,
+    EndlessSampler,
+    Pairs,
+    collate,
+    leave_signals_to_the_trainer,
+)
 from stylenet.data.photos import PhotoDataset
 from stylenet.data.scan import scan_photos
 from stylenet.errors import StyleNetError, check_number
@@ -28,10 +34,13 @@ class PhotoData(pl.LightningDataModule):
     Attributes:
         batch_size: Images a step on each device.
         dataset: What is drawn from; its photos are there after ``setup``.
+        paintings: Where crops of paintings come with the photos: what these are drawn from.
     """
 
     # In configs/data/: the choice that `check_data` lists the unusable files of data.root with.
     _choice = "folder"
+    # What the user named the folder by.
+    _setting = "data.root"
 
     def __init__(
         self,
@@ -42,6 +51,7 @@ class PhotoData(pl.LightningDataModule):
         min_size: int = 64,
         workers: int | None = None,
         seed: int = 0,
+        styles: str | None = None,
     ) -> None:
         """Sets what is drawn, without touching the disk.
 
@@ -54,6 +64,8 @@ class PhotoData(pl.LightningDataModule):
             workers: Decoding processes for each device; ``None`` for one a core of those that are
                 its own, 8 at most. The samples do not depend on it.
             seed: Chooses the order and the crops.
+            styles: A folder of paintings, searched with its subfolders: with each batch of photos
+                comes one of as many crops of these. ``None`` for photos alone.
 
         Raises:
             StyleNetError: A value is impossible.
@@ -71,6 +83,11 @@ class PhotoData(pl.LightningDataModule):
         self._named: set[str] = set()
         self._used = 0
         self._skipped = 0
+        self.paintings: PhotoData | None = None
+        if styles is not None:
+            options = (crop_size, batch_size, max_scale, min_size, workers, seed)
+            self.paintings = PhotoData(str(styles), *options)
+            self.paintings._setting = "data.styles"
 
     def photo_folder(self) -> Path:
         """Says which folder is searched.
@@ -89,7 +106,7 @@ class PhotoData(pl.LightningDataModule):
         Raises:
             StyleNetError: The folder is missing or holds no image.
         """
-        return scan_photos(self.photo_folder())
+        return scan_photos(self.photo_folder(), self._setting)
 
     def setup(self, stage: str | None = None) -> None:
         """Finds the photos.
@@ -103,6 +120,8 @@ class PhotoData(pl.LightningDataModule):
         if not self.dataset.photos:
             self.dataset.root = self.photo_folder()
             self.dataset.photos = self.list_photos()
+        if self.paintings is not None:
+            self.paintings.setup()
 
     def decoders(self, beside: int = 1) -> int:
         """Counts the processes that decode.
@@ -115,12 +134,20 @@ class PhotoData(pl.LightningDataModule):
         """
         return min(8, cores(beside)) if self.workers is None else self.workers
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
         """Makes the loader, from the sample that the trainer's step has come to.
 
         Returns:
-            Endless batches; ``on_before_batch_transfer`` takes the images out of them.
+            Endless batches; ``on_before_batch_transfer`` takes the images out of them. With
+            paintings two loaders, whose batches come together.
         """
+        if self.paintings is None:
+            return self._loader()
+        self.paintings.trainer = self.trainer
+        return [self._loader(), self.paintings._loader()]
+
+    def _loader(self) -> DataLoader[Batch]:
+        """Batches of this folder alone."""
         world, rank, done, beside = 1, 0, 0, 1
         if self.trainer is not None:
             world, rank = self.trainer.world_size, self.trainer.global_rank
@@ -140,19 +167,31 @@ class PhotoData(pl.LightningDataModule):
             worker_init_fn=leave_signals_to_the_trainer,
         )
 
-    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Tensor:
+    def on_before_batch_transfer(
+        self, batch: Batch | list[Batch], dataloader_idx: int
+    ) -> Tensor | Pairs:
         """Names skipped files once, and ends the run if most are bad.
 
         Args:
-            batch: From the loader.
+            batch: From the loader, or one from each of the two.
             dataloader_idx: Of no matter; Lightning passes it.
 
         Returns:
-            RGB in [0, 1], shape (batch, 3, crop, crop).
+            RGB in [0, 1], shape (batch, 3, crop, crop); with paintings as many of these beside.
 
         Raises:
             StyleNetError: More files were skipped than used.
         """
+        if self.paintings is None:
+            assert isinstance(batch, Batch)
+            return self._images(batch)
+        photos, paintings = batch
+        assert isinstance(photos, Batch)
+        assert isinstance(paintings, Batch)
+        return Pairs(self._images(photos), self.paintings._images(paintings))
+
+    def _images(self, batch: Batch) -> Tensor:
+        """The images of a batch, its bad files told of."""
         used = 0 if batch.images is None else len(batch.images)
         self._used += used
         self._skipped += len(batch.skipped)
@@ -163,8 +202,8 @@ class PhotoData(pl.LightningDataModule):
         tried = self._used + self._skipped
         if used < self.batch_size or (tried >= _FEW and self._skipped > self._used):
             raise StyleNetError(
-                f"data.root={self.root}: {self._skipped} of the {tried} files tried were unusable; "
-                f"list them with: python scripts/check_data.py data={self._choice} "
+                f"{self._setting}={self.root}: {self._skipped} of the {tried} files tried were "
+                f"unusable; list them with: python scripts/check_data.py data={self._choice} "
                 f"data.root={self.root}"
             )
         assert batch.images is not None
@@ -173,7 +212,7 @@ class PhotoData(pl.LightningDataModule):
     @property
     def skipped_files(self) -> int:
         """How many different files were skipped so far."""
-        return len(self._named)
+        return len(self._named) + (0 if self.paintings is None else self.paintings.skipped_files)
 
     def preview_photos(self, count: int, size: int) -> Tensor:
         """Shows a few photos, the same ones every time, from all over the folder.
@@ -200,34 +239,10 @@ class PhotoData(pl.LightningDataModule):
                 break
         if not crops:
             raise StyleNetError(
-                f"data.root={self.root}: no usable photo among those tried; list them with: "
+                f"{self._setting}={self.root}: no usable photo among those tried; list them with: "
                 f"python scripts/check_data.py data={self._choice} data.root={self.root}"
             )
         return torch.stack(crops)
-
-
-class CocoData(PhotoData):
-    """COCO's training photos (Lin et al. 2014, arXiv:1405.0312), laid out as COCO unpacks."""
-
-    def photo_folder(self) -> Path:
-        """Says which folder is searched.
-
-        Returns:
-            ``train2017`` below the root.
-
-        Raises:
-            StyleNetError: It is not there.
-        """
-        folder = self.root / "train2017"
-        if not folder.is_dir():
-            state = "holds no folder train2017" if self.root.is_dir() else "does not exist"
-            raise StyleNetError(
-                f"COCO was asked for, but data.root={self.root} {state}: python "
-                f"scripts/prepare_coco.py output={self.root} downloads train2017.zip and unpacks "
-                f"it there (see data/README.md), or set data.root or STYLENET_COCO to where it "
-                f"is, or train on photos of your own: data=folder data.root=PATH"
-            )
-        return folder
 
 
 def cores(processes: int = 1) -> int:

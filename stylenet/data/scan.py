@@ -12,7 +12,7 @@ from stylenet.files import atomic_path, reason, walk_files
 from stylenet.image import SUFFIXES
 
 
-def scan_photos(root: str | Path) -> list[str]:
+def scan_photos(root: str | Path, setting: str = "data.root") -> list[str]:
     """Lists the image files of a folder and its subfolders, by suffix alone.
 
     The list is kept in the user's cache folder and used again while no folder below has changed,
@@ -20,6 +20,7 @@ def scan_photos(root: str | Path) -> list[str]:
 
     Args:
         root: The folder.
+        setting: What the user named it by, for messages.
 
     Returns:
         Paths relative to ``root``, in an order that is the same on every machine. Files and
@@ -31,14 +32,14 @@ def scan_photos(root: str | Path) -> list[str]:
     root = Path(root).expanduser()
     if not root.is_dir():
         what = "is a file, expected a folder of photos" if root.is_file() else "no such folder"
-        raise StyleNetError(f"data.root={root}: {what}; set data.root to a folder of photos")
+        raise StyleNetError(f"{setting}={root}: {what}; set {setting} to a folder of photos")
     cache = cache_folder() / "scans" / _cache_name(root)
     photos = _from_cache(cache, root)
     if photos is None:
         try:
             photos, folders = walk_files(root, SUFFIXES)
         except OSError as error:
-            raise StyleNetError(f"data.root={root} cannot be read: {reason(error)}") from error
+            raise StyleNetError(f"{setting}={root} cannot be read: {reason(error)}") from error
         try:
             with atomic_path(cache) as temporary:
                 temporary.write_text(json.dumps({"folders": folders, "photos": photos}))
@@ -46,7 +47,7 @@ def scan_photos(root: str | Path) -> list[str]:
             pass  # a cache that cannot be written only costs the next start its time
     if not photos:
         raise StyleNetError(
-            f"data.root={root} holds no image; expected {', '.join(sorted(SUFFIXES))} files in it "
+            f"{setting}={root} holds no image; expected {', '.join(sorted(SUFFIXES))} files in it "
             f"or its subfolders"
         )
     return photos

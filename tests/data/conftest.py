@@ -33,6 +33,15 @@ def photos(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def paintings(tmp_path_factory):
+    """Three paintings, each of one shade of red."""
+    folder = tmp_path_factory.mktemp("paintings")
+    for i in range(3):
+        Image.new("RGB", (30, 26), (50 + 60 * i, 0, 0)).save(folder / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def which():
     """Tells which of the ``photos`` each image of a batch is of."""
     return lambda images: [round(float(image.mean()) * 255 / 20) for image in images]

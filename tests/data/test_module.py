@@ -35,7 +35,9 @@ def at(data, step, world=1, rank=0, accumulate=1):
 
 
 def batches(data, count):
-    loaded = itertools.islice(data.train_dataloader(), count)
+    loader = data.train_dataloader()
+    steps = zip(*loader, strict=True) if isinstance(loader, list) else loader
+    loaded = itertools.islice(steps, count)
     return [data.on_before_batch_transfer(batch, 0) for batch in loaded]
 
 
@@ -284,3 +286,40 @@ def test_no_preview_at_all_is_one_clear_error(mixed):
     folder = mixed(good=0, bad=3)
     with pytest.raises(StyleNetError, match=f"^data.root={folder}: no usable photo"):
         photo_data(folder).preview_photos(2, 20)
+
+
+# Paintings beside the photos
+
+
+def test_paintings_come_with_the_photos(photos, paintings):
+    (first, second) = batches(photo_data(photos, styles=str(paintings)), 2)
+    assert torch.equal(torch.cat([first.photos, second.photos]), samples(photo_data(photos), 2))
+    assert torch.equal(
+        torch.cat([first.paintings, second.paintings]), samples(photo_data(paintings), 2)
+    )
+
+
+def test_paintings_go_on_where_the_photos_do(photos, paintings):
+    *_, last = batches(photo_data(photos, styles=str(paintings)), 4)
+    (resumed,) = batches(at(photo_data(photos, styles=str(paintings)), 3), 1)
+    assert torch.equal(resumed.paintings, last.paintings)
+    assert torch.equal(resumed.photos, last.photos)
+
+
+def test_devices_share_the_paintings(photos, paintings):
+    alone = batches(photo_data(photos, styles=str(paintings), batch_size=4), 1)[0].paintings
+    for rank in (0, 1):
+        (part,) = batches(at(photo_data(photos, styles=str(paintings)), 0, 2, rank), 1)
+        assert torch.equal(part.paintings, alone[rank::2])
+
+
+def test_a_missing_folder_of_paintings_is_called_by_its_setting(photos, tmp_path):
+    with pytest.raises(StyleNetError, match=r"data\.styles=.*nowhere: no such folder"):
+        photo_data(photos, styles=str(tmp_path / "nowhere"))
+
+
+def test_bad_paintings_are_counted_and_end_the_run(photos, mixed):
+    data = photo_data(photos, styles=str(mixed(1, 40)))
+    with pytest.raises(StyleNetError, match=r"data\.styles=.* were unusable"):
+        batches(data, 40)
+    assert data.skipped_files > 0

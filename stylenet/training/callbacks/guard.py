@@ -5,6 +5,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from stylenet.data import photos_of
 from stylenet.errors import StyleNetError, check_number
 from stylenet.training.module import StyleTransferModule
 
@@ -50,7 +51,7 @@ class Guard(pl.Callback):
                 f"optimizer.lr, or trainer.precision=32-true"
             )
         assert pl_module.repainted is not None
-        flat = _spread(pl_module.repainted) < _FLAT < _spread(batch)
+        flat = _spread(pl_module.repainted) < _FLAT < _spread(photos_of(batch))
         self._flat_looks = self._flat_looks + 1 if flat else 0
         if self._flat_looks >= self.patience:
             raise StyleNetError(

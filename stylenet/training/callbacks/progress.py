@@ -7,6 +7,7 @@ from typing import Any
 import pytorch_lightning as pl
 from tqdm import tqdm
 
+from stylenet.data import photos_of
 from stylenet.errors import check_number
 from stylenet.training.resumable import ResumableModule
 
@@ -97,7 +98,8 @@ class Throughput(pl.Callback):
         if self._since is None:
             self._since = (step, now)
         elif step - self._since[0] >= self.every_n_steps:
-            images = (step - self._since[0]) * len(batch) * trainer.accumulate_grad_batches
+            images = (step - self._since[0]) * len(photos_of(batch))
+            images *= trainer.accumulate_grad_batches
             speed = images / (now - self._since[1])
             pl_module.log("images_per_second", speed * trainer.world_size)
             pl_module.log("images_per_second_per_device", speed)
