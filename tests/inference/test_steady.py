@@ -41,19 +41,19 @@ def test_the_first_frame_has_its_own_statistics_and_a_still_film_keeps_them(netw
 def test_statistics_are_a_mean_first_and_an_exponential_moving_average_then():
     statistics = SteadyStatistics(0.6)
     frames = [torch.randn(1, 2, 5, 6) * i + i for i in (1, 2, 5, 3)]
-    expected_mean = expected_variance = torch.zeros(1, 2, 1, 1)
+    expected_mean = expected_variance = torch.zeros(2)
     for frame, share in zip(frames, (0, 1 / 2, 0.6, 0.6), strict=True):  # 2/3 would be more
         mean, variance = statistics.take("a", frame)
-        own = frame.mean((2, 3), keepdim=True), frame.var((2, 3), correction=0, keepdim=True)
+        own = frame.mean((0, 2, 3)), frame.var((0, 2, 3), correction=0)
         expected_mean = share * expected_mean + (1 - share) * own[0]
         expected_variance = share * expected_variance + (1 - share) * own[1]
         assert torch.allclose(mean, expected_mean, atol=1e-5)
         assert torch.allclose(variance, expected_variance, atol=1e-4)
     other, _ = statistics.take("b", frames[0])
-    assert torch.allclose(other, frames[0].mean((2, 3), keepdim=True), atol=1e-5)
+    assert torch.allclose(other, frames[0].mean((0, 2, 3)), atol=1e-5)
     statistics.forget()
     mean, _ = statistics.take("a", frames[1])
-    assert torch.allclose(mean, frames[1].mean((2, 3), keepdim=True), atol=1e-5)
+    assert torch.allclose(mean, frames[1].mean((0, 2, 3)), atol=1e-5)
 
 
 @torch.inference_mode()

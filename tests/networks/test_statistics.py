@@ -11,15 +11,12 @@ def network():
 
 
 def own(name, features):
-    return (
-        features.mean((2, 3), keepdim=True),
-        features.var((2, 3), correction=0, keepdim=True),
-    )
+    return features.mean((0, 2, 3)), features.var((0, 2, 3), correction=0)
 
 
 @torch.no_grad()
 def test_by_its_own_statistics_nothing_changes(network):
-    images = torch.rand(2, 3, 17, 23, dtype=torch.float64)
+    images = torch.rand(1, 3, 17, 23, dtype=torch.float64)
     torch.testing.assert_close(with_statistics(network, own)(images), network(images))
 
 
