@@ -1,6 +1,7 @@
 """Measuring speed and memory: suites, each with the plain reference beside what users run."""
 
 from stylenet.benchmark.bench import Bench, Conditions, parse_sizes
+from stylenet.benchmark.curve_suite import CurveSuite
 from stylenet.benchmark.data_suite import DataSuite
 from stylenet.benchmark.inference_suite import InferenceSuite
 from stylenet.benchmark.memory_suite import MemorySuite
@@ -10,6 +11,7 @@ from stylenet.benchmark.training_suite import TrainingSuite
 __all__ = [
     "Bench",
     "Conditions",
+    "CurveSuite",
     "DataSuite",
     "InferenceSuite",
     "MemorySuite",

@@ -75,8 +75,8 @@ class Bench(Protocol):
 
     conditions: Conditions
 
-    def network(self) -> StyleNetwork:
-        """Builds the network with fresh weights, the same every time."""
+    def network(self, seed: int = 0) -> StyleNetwork:
+        """Builds the network with fresh weights, the same every time for a seed."""
 
     def criterion(self) -> tuple[PerceptualLoss, Tensor]:
         """Builds the perceptual loss; gives the (first) picture of the style with it."""

@@ -27,7 +27,11 @@ def draw_plot(path: Path, rows: Sequence[Row], machine: dict[str, Any]) -> None:
     scales = len(rows) > 1 and rows[0].suite in ("inference", "training")
     figure = Figure(figsize=(11 if scales else 7, 1.9 + 0.75 * len(rows)), layout="constrained")
     axes = figure.subplots(1, 2 if scales else 1, squeeze=False)[0]
-    _draw_bars(axes[0], rows)
+    if rows[0].suite == "curve":
+        _draw_curves(axes[0], rows[0])
+        figure.set_figheight(4)
+    else:
+        _draw_bars(axes[0], rows)
     if scales:
         figure.set_figheight(max(4.2, figure.get_figheight()))
         _draw_growth(axes[1], rows)
@@ -104,3 +108,24 @@ def _draw_growth(axes: Any, rows: Sequence[Row]) -> None:
     axes.set_ylabel("seconds")
     axes.grid(True, which="both", lw=0.3)
     axes.legend(fontsize=8, frameon=False)
+
+
+def _draw_curves(axes: Any, row: Row) -> None:
+    """Losses over the steps, each a mean over a twentieth of the run."""
+    curves = (
+        ("losses", f"StyleNet ({row.precision})", _OURS, "-"),
+        ("baseline_losses", f"reference ({row.baseline_precision})", "#777b80", "-"),
+        ("other_seed_losses", "reference, other weights at the start", "#777b80", ":"),
+    )
+    width = max(1, len(row.details["losses"]) // 20)
+    for key, label, color, line in curves:
+        losses = row.details[key]
+        means = [sum(losses[i : i + width]) / width for i in range(len(losses) - width + 1)]
+        steps = range(width, len(losses) + 1)
+        axes.semilogy(steps, means, line, color=color, label=label)
+    axes.set_xlabel("steps")
+    axes.set_ylabel("loss")
+    axes.set_title(row.case, fontsize=9)
+    axes.grid(True, which="both", lw=0.3)
+    axes.legend(fontsize=8, frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)

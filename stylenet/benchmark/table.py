@@ -1,5 +1,6 @@
 """Rows as text."""
 
+import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -77,6 +78,11 @@ def _number(number: float | None) -> str:
     return "" if number is None else f"{number:,.0f}"
 
 
+def _last(losses: Sequence[float]) -> float:
+    """The mean of the last tenth of a curve."""
+    return statistics.mean(losses[-max(1, len(losses) // 10) :])
+
+
 _CASE: _Column = ("case", lambda row: row.case)
 _SECONDS: list[_Column] = [
     ("time", lambda row: _time(row.seconds)),
@@ -99,6 +105,15 @@ _MEMORY: list[_Column] = [
 _COLUMNS: dict[str, list[_Column]] = {
     "inference": [_CASE, *_SECONDS, _RATIO, *_WORK, *_MEMORY],
     "training": [_CASE, *_SECONDS, _RATIO, *_WORK, *_MEMORY],
+    "curve": [
+        _CASE,
+        ("last loss", lambda row: f"{_last(row.details['losses']):,.0f}"),
+        ("reference", lambda row: f"{_last(row.details['baseline_losses']):,.0f}"),
+        ("difference", lambda row: f"{row.details['difference']:+.1%}"),
+        ("other seed", lambda row: f"{row.details['noise']:+.1%}"),
+        *_SECONDS,
+        _RATIO,
+    ],
     "data": [
         _CASE,
         ("images/s a core", lambda row: _number(row.images_per_second)),

@@ -48,9 +48,9 @@ class ConfiguredBench:
     conditions: Conditions
     strict: bool
 
-    def network(self) -> StyleNetwork:
-        """Builds the network with fresh weights, the same every time."""
-        torch.manual_seed(0)
+    def network(self, seed: int = 0) -> StyleNetwork:
+        """Builds the network with fresh weights, the same every time for a seed."""
+        torch.manual_seed(seed)
         return build(self.config.network)
 
     def criterion(self) -> tuple[PerceptualLoss, Tensor]:

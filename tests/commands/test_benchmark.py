@@ -98,6 +98,16 @@ def test_training_with_weights_that_end_early(measure, shared):
     check_ratio(row)
 
 
+def test_loss_curves_begin_at_the_same_weights_and_go_on_alike(measure):
+    (row,), result = measure(
+        "curve", "encoder=lite", "data=samples", "size=32", "suite.steps=3", "precision=float32"
+    )
+    found = row["details"]
+    assert found["losses"] == pytest.approx(found["baseline_losses"], rel=1e-3)
+    assert found["losses"][0] != pytest.approx(found["other_seed_losses"][0], rel=1e-3)
+    assert f"{found['difference']:+.1%}" in result.out
+
+
 def test_data(measure, photos):
     (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
     arguments = ["data=folder", f"data.root={photos}", "data.min_size=8", "size=16"]
@@ -163,6 +173,9 @@ def test_without_matplotlib_the_rows_are_there(run, tmp_path, monkeypatch):
         (["suite=data", "data=folder", "data.root=/nowhere"], "/nowhere"),
         (["suite=data", "data=samples", "size=64x32"], "squares"),
         (["suite=data", "data=samples", "suite.photos=0"], "suite.photos=0"),
+        (["suite=curve", "data=samples", "encoder=lite", "suite.steps=1"], "suite.steps=1"),
+        (["suite=curve", "data=samples", "encoder=lite", "size=64x32"], "squares"),
+        (["suite=curve", "data=samples", "encoder=lite", "baseline=false"], "baseline=false"),
         (["suite=memory", "suite.crop=8"], "suite.crop=8"),
         (["suite=training", "encoder=lite", "loss.style_layers=[relu9_9]"], "relu9_9"),
         (["suite=training", "encoder=lite", "optimizer.lr=0"], "optimizer.lr=0"),
