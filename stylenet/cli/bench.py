@@ -1,9 +1,7 @@
 """What the benchmark measures, built from the settings as the other commands build it."""
 
 import dataclasses
-import logging
 import multiprocessing
-import warnings
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
@@ -18,6 +16,7 @@ from torch import Tensor
 
 from stylenet.benchmark import Conditions
 from stylenet.cli.app import build
+from stylenet.cli.trainer import quieten_lightning
 from stylenet.data import PhotoData, load_style_images
 from stylenet.errors import StyleNetError, first_line
 from stylenet.networks import StyleNetwork
@@ -133,14 +132,6 @@ class ConfiguredBench:
         return build(settings, weights="random", allow_random=True)
 
 
-def quieten_lightning() -> None:
-    """Keeps Lightning's remarks off the screen: what is unusual here is meant to be so."""
-    for name in ("pytorch_lightning", "lightning_fabric", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")
-    warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated.*")  # Lightning's use of PyTorch
-
-
 def _work(
     connection: Connection,
     threads: int,
@@ -150,7 +141,7 @@ def _work(
 ) -> None:
     """The body of a process: sends the task's result, or the error that a user can mend."""
     torch.set_num_threads(threads)
-    quieten_lightning()
+    quieten_lightning(wholly=True)
     try:
         result = task(bench, *arguments)
     except (StyleNetError, RuntimeError) as error:

@@ -13,7 +13,8 @@ from stylenet.benchmark import Conditions, describe_machine, parse_sizes, write_
 from stylenet.benchmark.plot import draw_plot
 from stylenet.benchmark.table import format_table
 from stylenet.cli.app import build, run
-from stylenet.cli.bench import ConfiguredBench, quieten_lightning
+from stylenet.cli.bench import ConfiguredBench
+from stylenet.cli.trainer import quieten_lightning
 from stylenet.errors import StyleNetError, check_choice, check_number
 from stylenet.files import reason
 from stylenet.inference.precision import DTYPES, choose_device, choose_dtype
@@ -53,7 +54,7 @@ def benchmark(config: DictConfig) -> None:
     if config.threads is not None:
         check_number("threads", config.threads, minimum=1, integer=True)
         torch.set_num_threads(config.threads)
-    quieten_lightning()
+    quieten_lightning(wholly=True)
     given = [item.lstrip("+~").partition("=")[0] for item in HydraConfig.get().overrides.task]
     bench = ConfiguredBench(config, conditions, strict=any("layers" in name for name in given))
     try:

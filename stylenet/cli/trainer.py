@@ -83,10 +83,16 @@ def _keep_pace(config: DictConfig, devices: int) -> None:
             part[name] = value
 
 
-def quieten_lightning() -> None:
-    """Keeps Lightning's remarks about what is meant to be so off the screen."""
+def quieten_lightning(wholly: bool = False) -> None:
+    """Keeps Lightning's remarks about what is meant to be so off the screen.
+
+    Args:
+        wholly: Whether to keep all but its errors off, for runs that only serve to measure.
+    """
     for name in ("pytorch_lightning", "lightning_fabric", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(logging.ERROR if wholly else logging.WARNING)
+    if wholly:
+        warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")
     for remark in (
         ".*does not have many workers.*",
         ".*in eval mode at the start of training.*",  # the frozen encoder
