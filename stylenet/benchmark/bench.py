@@ -81,8 +81,8 @@ class Bench(Protocol):
     def criterion(self) -> tuple[PerceptualLoss, Tensor]:
         """Builds the perceptual loss; gives the (first) picture of the style with it."""
 
-    def module(self, criterion: PerceptualLoss) -> StyleTransferModule:
-        """Builds what ``scripts/train.py`` trains."""
+    def module(self, criterion: PerceptualLoss, seed: int = 0) -> StyleTransferModule:
+        """Builds what ``scripts/train.py`` trains, with the weights of :meth:`network`."""
 
     def trainer(self, steps: int, callback: pl.Callback) -> pl.Trainer:
         """Builds the trainer of ``scripts/train.py`` for some steps, without its callbacks."""

@@ -1,5 +1,6 @@
 """Loss curves: what is fast must learn as the plain training does, on the same photos."""
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,31 +17,32 @@ from stylenet.benchmark.rows import Measured, Row, make_row
 from stylenet.benchmark.timing import Timing, now
 from stylenet.data import PhotoData
 from stylenet.errors import StyleNetError, check_number
-
-# Seeds of the fresh weights: ours and the reference's, and the reference's for comparison.
-_SEED, _OTHER_SEED = 0, 1
+from stylenet.training import StyleTransferModule
 
 
 @dataclass(frozen=True)
 class CurveSuite:
-    """Trains StyleNet and the reference from the same weights on the same photos.
+    """Trains StyleNet and the reference from the same weights on the same photos, several times.
 
-    The reference runs once more from other weights: what two seeds differ in is noise. The
+    Each pair has other weights at the start and other photos: what pairs differ in is noise. The
     objective is the reference's own (configs/suite/curve.yaml), so that losses compare.
 
     Attributes:
         steps: Of training.
+        pairs: How many.
     """
 
     steps: int = 200
+    pairs: int = 4
 
     def __post_init__(self) -> None:
-        """Checks the value.
+        """Checks the values.
 
         Raises:
-            StyleNetError: It is impossible.
+            StyleNetError: One is impossible.
         """
         check_number("suite.steps", self.steps, minimum=3, integer=True)
+        check_number("suite.pairs", self.pairs, minimum=2, integer=True)
 
     def run(self, bench: Bench) -> list[Row]:
         """Trains at all sizes.
@@ -63,54 +65,63 @@ class CurveSuite:
         width, height = size
         if width != height:
             raise StyleNetError(f"size={width}x{height}: suite=curve crops photos to squares")
-        device, batch = bench.conditions.device, bench.conditions.batch
+        batch = bench.conditions.batch
         data = bench.data(width)
         data.setup()
-        criterion, style = bench.criterion()
-        # Before the module, which moves the loss into its own layout.
-        references = [
-            reference_training(bench.network(seed), criterion, style)
-            for seed in (_SEED, _OTHER_SEED)
-        ]
-        module = bench.module(criterion)
-        curves = Curves(references, device)
-        trainer = bench.trainer(self.steps, curves)
-        # The reference does not clip, and at its weights every step would be.
-        trainer.gradient_clip_val = None
-        steps = cast(Dataset[Tensor], Batches(data, batch, self.steps))
-        trainer.fit(module, DataLoader(steps, batch_size=None))
-        ours, reference, other = curves.losses
-        network = module.network
+        pairs = [self._train(bench, data, seed) for seed in range(self.pairs)]
+        curves, module, precision = zip(*pairs, strict=True)
+        ours, reference = ([pair.losses[side] for pair in curves] for side in (0, 1))
+        # The first step warms up.
+        times = [[s for pair in curves for s in pair.seconds[side][1:]] for side in (0, 1)]
+        difference, error, noise = compare(ours, reference)
+        network, criterion = module[0].network, module[0].criterion
         return make_row(
             "curve",
             f"{network.name}, {criterion.encoder.architecture}, {batch} x {width}x{height}, "
             f"{self.steps} steps",
             (batch, height, width),
-            Measured(Timing(curves.seconds[0][1:]), str(trainer.precision)),
-            Measured(Timing(curves.seconds[1][1:]), "32-true"),
+            Measured(Timing(times[0]), precision[0]),
+            Measured(Timing(times[1]), "32-true"),
             network={"name": network.name, **network.arguments},
             encoder=criterion.encoder.architecture,
             encoder_weights=criterion.encoder.weights,
             losses=ours,
             baseline_losses=reference,
-            other_seed_losses=other,
-            difference=_difference(ours, reference),
-            noise=_difference(other, reference),
+            difference=difference,
+            standard_error=error,
+            noise=noise,
         )
+
+    def _train(
+        self, bench: Bench, data: PhotoData, seed: int
+    ) -> tuple["Curves", StyleTransferModule, str]:
+        """Trains a pair."""
+        criterion, style = bench.criterion()
+        # Before the module, which moves the loss into its own layout.
+        reference = reference_training(bench.network(seed), criterion, style)
+        module = bench.module(criterion, seed)
+        curves = Curves(reference, bench.conditions.device)
+        trainer = bench.trainer(self.steps, curves)
+        # The reference does not clip, and at its weights every step would be.
+        trainer.gradient_clip_val = None
+        batches = Batches(data, bench.conditions.batch, self.steps, seed * self.steps)
+        trainer.fit(module, DataLoader(cast(Dataset[Tensor], batches), batch_size=None))
+        return curves, module, str(trainer.precision)
 
 
 class Batches:
     """The photos of a run, the same for all who learn from them."""
 
-    def __init__(self, data: PhotoData, batch: int, steps: int) -> None:
+    def __init__(self, data: PhotoData, batch: int, steps: int, done: int) -> None:
         """Sets what is drawn from.
 
         Args:
             data: Its photos found.
             batch: Photos a step.
             steps: Of the run.
+            done: Steps of runs before, whose photos are not to come again.
         """
-        self._data, self._batch, self._steps = data, batch, steps
+        self._data, self._batch, self._steps, self._done = data, batch, steps, done
 
     def __len__(self) -> int:
         return self._steps
@@ -119,7 +130,7 @@ class Batches:
         """Crops the photos of a step: RGB in [0, 1], shape (batch, 3, crop, crop)."""
         if step >= self._steps:
             raise IndexError(step)
-        first = step * self._batch
+        first = (self._done + step) * self._batch
         samples = [self._data.dataset[n] for n in range(first, first + self._batch)]
         images = [sample.image for sample in samples if sample.image is not None]
         if len(images) < self._batch:
@@ -128,23 +139,23 @@ class Batches:
 
 
 class Curves(pl.Callback):
-    """Lets the references learn from each batch after StyleNet has.
+    """Lets the reference learn from each batch after StyleNet has.
 
     Attributes:
-        losses: Of StyleNet and of each reference, by step.
+        losses: Of StyleNet and of the reference, by step.
         seconds: What each step took.
     """
 
-    def __init__(self, references: Sequence[Any], device: torch.device) -> None:
-        """Takes the references.
+    def __init__(self, reference: Any, device: torch.device) -> None:
+        """Takes the reference.
 
         Args:
-            references: Each with a method ``step``.
+            reference: Has a method ``step``.
             device: Where everything runs.
         """
-        self._references, self._device = references, device
-        self.losses: list[list[float]] = [[] for _ in range(1 + len(references))]
-        self.seconds: list[list[float]] = [[] for _ in range(1 + len(references))]
+        self._reference, self._device = reference, device
+        self.losses: tuple[list[float], list[float]] = ([], [])
+        self.seconds: tuple[list[float], list[float]] = ([], [])
         self._start = 0.0
 
     def on_train_batch_start(self, *_: Any) -> None:
@@ -154,16 +165,33 @@ class Curves(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Tensor, *_: Any
     ) -> None:
-        """Notes the loss of our step, then of the references' steps on the same batch."""
-        self.seconds[0].append(now(self._device) - self._start)
-        self.losses[0].append(float(module.losses["total"]))  # type: ignore[index]
-        for place, reference in enumerate(self._references, 1):
-            start = now(self._device)
-            self.losses[place].append(reference.step(batch))
-            self.seconds[place].append(now(self._device) - start)
+        """Notes the loss of our step, then of the reference's on the same batch."""
+        middle = now(self._device)
+        losses = (float(module.losses["total"]), self._reference.step(batch))  # type: ignore[index]
+        times = (middle - self._start, now(self._device) - middle)
+        for side in (0, 1):
+            self.losses[side].append(losses[side])
+            self.seconds[side].append(times[side])
 
 
-def _difference(losses: Sequence[float], others: Sequence[float]) -> float:
-    """How much higher one curve is than another over the second half, as a share."""
-    half = len(losses) // 2
-    return statistics.mean(losses[half:]) / statistics.mean(others[half:]) - 1
+def compare(
+    ours: Sequence[Sequence[float]], reference: Sequence[Sequence[float]]
+) -> tuple[float, float, float]:
+    """Compares the second halves of curves by their logarithms, whose noise is even.
+
+    Args:
+        ours: Losses by step, a curve for each pair.
+        reference: The same of the reference.
+
+    Returns:
+        How much higher ours are, the standard error of that from the pairs' differences, and how
+        far the reference's own runs lie from each other (standard deviation); as shares.
+    """
+
+    def levels(curves: Sequence[Sequence[float]]) -> list[float]:
+        return [statistics.mean(map(math.log, curve[len(curve) // 2 :])) for curve in curves]
+
+    own, others = levels(ours), levels(reference)
+    differences = [a - b for a, b in zip(own, others, strict=True)]
+    error = statistics.stdev(differences) / math.sqrt(len(differences))
+    return statistics.mean(differences), error, statistics.stdev(others)

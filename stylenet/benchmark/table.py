@@ -1,6 +1,5 @@
 """Rows as text."""
 
-import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -78,11 +77,6 @@ def _number(number: float | None) -> str:
     return "" if number is None else f"{number:,.0f}"
 
 
-def _last(losses: Sequence[float]) -> float:
-    """The mean of the last tenth of a curve."""
-    return statistics.mean(losses[-max(1, len(losses) // 10) :])
-
-
 _CASE: _Column = ("case", lambda row: row.case)
 _SECONDS: list[_Column] = [
     ("time", lambda row: _time(row.seconds)),
@@ -107,10 +101,9 @@ _COLUMNS: dict[str, list[_Column]] = {
     "training": [_CASE, *_SECONDS, _RATIO, *_WORK, *_MEMORY],
     "curve": [
         _CASE,
-        ("last loss", lambda row: f"{_last(row.details['losses']):,.0f}"),
-        ("reference", lambda row: f"{_last(row.details['baseline_losses']):,.0f}"),
-        ("difference", lambda row: f"{row.details['difference']:+.1%}"),
-        ("other seed", lambda row: f"{row.details['noise']:+.1%}"),
+        ("loss", lambda row: f"{row.details['difference']:+.1%}"),
+        ("standard error", lambda row: f"{row.details['standard_error']:.1%}"),
+        ("runs differ by", lambda row: f"{row.details['noise']:.1%}"),
         *_SECONDS,
         _RATIO,
     ],

@@ -64,11 +64,11 @@ class ConfiguredBench:
         criterion = PerceptualLoss(encoder, loss, images, style.weight, style.image_weights)
         return criterion, images[0].to(self.conditions.device)
 
-    def module(self, criterion: PerceptualLoss) -> StyleTransferModule:
-        """Builds what ``scripts/train.py`` trains."""
+    def module(self, criterion: PerceptualLoss, seed: int = 0) -> StyleTransferModule:
+        """Builds what ``scripts/train.py`` trains, with the weights of :meth:`network`."""
         recipe: Any = OmegaConf.to_container(self.config)
         optimizer = build(self.config.optimizer)
-        return StyleTransferModule(self.network(), criterion, optimizer, "none", recipe)
+        return StyleTransferModule(self.network(seed), criterion, optimizer, "none", recipe)
 
     def trainer(self, steps: int, callback: pl.Callback) -> pl.Trainer:
         """Builds the trainer of ``scripts/train.py`` for some steps, without its callbacks."""

@@ -1,11 +1,13 @@
 import dataclasses
 import json
+import math
 
 import pytest
 import torch
 from PIL import Image
 
 from stylenet.benchmark import Row
+from stylenet.benchmark.curve_suite import compare
 
 SMALL = ["network.width=2", "network.blocks=1", "threads=1", "repeats=2", "warmup=0"]
 SMALL += ["device=cpu", "batch=1"]
@@ -24,7 +26,7 @@ def _quick_peaks(monkeypatch):
 
 @pytest.fixture
 def measure(run, tmp_path):
-    def call(suite, *arguments):
+    def call(suite, *arguments, repeats=2):
         output = tmp_path / "results" / "bench.json"
         result = run("benchmark", f"suite={suite}", *SMALL, *arguments, f"output={output}")
         assert result.status == 0, result.err
@@ -37,7 +39,7 @@ def measure(run, tmp_path):
             assert row.keys() == keys
             assert row["suite"] == suite
             assert row["case"] in result.out
-            assert row["repeats"] == 2
+            assert row["repeats"] == repeats
             assert not {key for key in OURS if row[key] is None}
         return rows, result
 
@@ -98,14 +100,24 @@ def test_training_with_weights_that_end_early(measure, shared):
     check_ratio(row)
 
 
-def test_loss_curves_begin_at_the_same_weights_and_go_on_alike(measure):
-    (row,), result = measure(
-        "curve", "encoder=lite", "data=samples", "size=32", "suite.steps=3", "precision=float32"
-    )
+def test_loss_curves_of_the_same_weights_on_the_same_photos_are_alike(measure):
+    arguments = ["encoder=lite", "data=samples", "size=32", "suite.steps=3", "suite.pairs=2"]
+    (row,), result = measure("curve", *arguments, "precision=float32", repeats=4)
     found = row["details"]
-    assert found["losses"] == pytest.approx(found["baseline_losses"], rel=1e-3)
-    assert found["losses"][0] != pytest.approx(found["other_seed_losses"][0], rel=1e-3)
-    assert f"{found['difference']:+.1%}" in result.out
+    for ours, reference in zip(found["losses"], found["baseline_losses"], strict=True):
+        assert ours == pytest.approx(reference, rel=1e-3)
+    first, second = found["losses"]
+    assert first[0] != pytest.approx(second[0], rel=1e-3)
+    assert abs(found["difference"]) < 1e-3 < found["noise"]
+    assert f"{found['noise']:.1%}" in result.out
+
+
+def test_curves_are_compared_by_the_logarithms_of_their_second_halves():
+    ours = [[9, 9, math.e, math.e], [9, 9, math.exp(4), math.exp(6)]]
+    reference = [[1, 1, 1, 1], [1, 1, math.exp(2), math.exp(2)]]
+    difference, error, noise = compare(ours, reference)
+    assert (difference, error) == pytest.approx((2, 1))  # 1 and 3
+    assert noise == pytest.approx(math.sqrt(2))  # 0 and 2
 
 
 def test_data(measure, photos):
@@ -174,6 +186,7 @@ def test_without_matplotlib_the_rows_are_there(run, tmp_path, monkeypatch):
         (["suite=data", "data=samples", "size=64x32"], "squares"),
         (["suite=data", "data=samples", "suite.photos=0"], "suite.photos=0"),
         (["suite=curve", "data=samples", "encoder=lite", "suite.steps=1"], "suite.steps=1"),
+        (["suite=curve", "data=samples", "encoder=lite", "suite.pairs=1"], "suite.pairs=1"),
         (["suite=curve", "data=samples", "encoder=lite", "size=64x32"], "squares"),
         (["suite=curve", "data=samples", "encoder=lite", "baseline=false"], "baseline=false"),
         (["suite=memory", "suite.crop=8"], "suite.crop=8"),
