@@ -15,6 +15,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from stylenet.benchmark import Conditions
+from stylenet.cli.adversarial import build_loss
 from stylenet.cli.app import build
 from stylenet.cli.trainer import quieten_lightning
 from stylenet.data import PhotoData, load_style_images
@@ -54,7 +55,7 @@ class ConfiguredBench:
 
     def criterion(self) -> tuple[PerceptualLoss, Tensor]:
         """Builds the perceptual loss; gives the (first) picture of the style with it."""
-        style, loss = build(self.config.style), build(self.config.loss)
+        style, loss = build(self.config.style), build_loss(self.config)
         if style.layers is not None:
             loss = dataclasses.replace(loss, style_layers=style.layers)
         encoder = self._encoder()

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from torch import Tensor
 
 from stylenet.checkpoint import ArtefactInfo, load_artefact
+from stylenet.cli.adversarial import build_loss
 from stylenet.cli.app import build, config_folder, style_picture
 from stylenet.cli.infer import FILMS
 from stylenet.data import StyleSettings, load_style_images
@@ -197,7 +198,7 @@ def _judges(
     config: DictConfig, styles: Sequence[StyleSettings], first: Stylizer
 ) -> dict[str, PerceptualLoss]:
     """A judge for each style, all with one encoder."""
-    loss = build(config.loss)
+    loss = build_loss(config)
     encoder = build(config.encoder).to(first.device)
     judges: dict[str, PerceptualLoss] = {}
     for style in styles:

@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from PIL import Image
 from torch import Tensor
 
+from stylenet.cli.adversarial import build_loss
 from stylenet.cli.app import build, run
 from stylenet.cli.optimize_colours import after, before, choose_colour
 from stylenet.cli.optimize_progress import OptimizeProgress
@@ -142,7 +143,7 @@ def _criteria(
     So strokes have the same size beside the picture at all scales, as where a picture and its style
     are made smaller together (Gatys et al. 2017, section 6).
     """
-    loss = build(config.loss)
+    loss = build_loss(config)
     if style.layers is not None:
         loss = dataclasses.replace(loss, style_layers=style.layers)
     encoder = build(config.encoder).to(device)

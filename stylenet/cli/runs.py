@@ -48,11 +48,12 @@ class Run:
         return cast(dict[str, Any], OmegaConf.to_container(self.config, resolve=True))
 
 
-def prepare(config: DictConfig) -> Run:
+def prepare(config: DictConfig, **data_options: Any) -> Run:
     """Checks and builds what all commands that train have in common; seeds the random state.
 
     Args:
         config: The whole of the command's settings; what the number of devices changes is changed.
+        **data_options: What the data is built with beyond its own settings.
 
     Returns:
         The run.
@@ -65,7 +66,7 @@ def prepare(config: DictConfig) -> Run:
     _refuse_to_lose(folder, config.resume)
     check_number("seed", config.seed, minimum=0, integer=True)
     trainer = make_trainer(config, folder)
-    data = build(config.data)
+    data = build(config.data, **data_options)
     data.setup()
     pl.seed_everything(config.seed, verbose=False)
     return Run(config, folder, trainer, data)

@@ -10,13 +10,14 @@ from omegaconf import DictConfig
 from pytorch_lightning.utilities import rank_zero_only
 
 from stylenet.checkpoint import load_artefact, start_from
+from stylenet.cli.adversarial import build_adversarial, find_paintings
 from stylenet.cli.app import build, run
 from stylenet.cli.many_styles import build_many, compose_styles
 from stylenet.cli.runs import fit, prepare
 from stylenet.data import load_style_images
 from stylenet.errors import StyleNetError
 from stylenet.networks import JohnsonMultiNetwork, joint_name
-from stylenet.perceptual import ManyStylesLoss, PerceptualLoss
+from stylenet.perceptual import AdversarialSettings, ManyStylesLoss, PerceptualLoss
 from stylenet.training import ManyStylesModule, StyleTransferModule, Teacher
 
 # Said first and last where nobody chose photos and COCO is not in place.
@@ -73,7 +74,7 @@ def train(config: DictConfig) -> None:
         loss if style.layers is None else dataclasses.replace(loss, style_layers=style.layers)
         for style in styles
     ]
-    prepared = prepare(config)
+    prepared = prepare(config, **find_paintings(config, loss))
     # The first to draw from the seeded random state.
     network = build(config.network) if config.styles is None else build_many(config, styles)
     if config.init is not None:
@@ -93,15 +94,19 @@ def train(config: DictConfig) -> None:
         )
     else:
         ((name, criterion),) = criteria.items()
-        module = StyleTransferModule(
-            network,
-            criterion,
-            optimizer,
-            name,
-            prepared.recipe,
-            _load_teacher(config.teacher_network, name),
-            config.teacher_weight,
-        )
+        teacher = _load_teacher(config.teacher_network, name)
+        if isinstance(loss, AdversarialSettings):
+            module = build_adversarial(prepared, loss, network, criterion, optimizer, name, teacher)
+        else:
+            module = StyleTransferModule(
+                network,
+                criterion,
+                optimizer,
+                name,
+                prepared.recipe,
+                teacher,
+                config.teacher_weight,
+            )
     if fit(prepared, module, f"training {name} on"):
         folder = prepared.folder
         print(f"network: {folder.artefact(name)}")

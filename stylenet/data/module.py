@@ -52,6 +52,7 @@ class PhotoData(pl.LightningDataModule):
         workers: int | None = None,
         seed: int = 0,
         styles: str | None = None,
+        styles_setting: str = "data.styles",
     ) -> None:
         """Sets what is drawn, without touching the disk.
 
@@ -66,6 +67,7 @@ class PhotoData(pl.LightningDataModule):
             seed: Chooses the order and the crops.
             styles: A folder of paintings, searched with its subfolders: with each batch of photos
                 comes one of as many crops of these. ``None`` for photos alone.
+            styles_setting: What the user named that folder by, for messages.
 
         Raises:
             StyleNetError: A value is impossible.
@@ -87,7 +89,7 @@ class PhotoData(pl.LightningDataModule):
         if styles is not None:
             options = (crop_size, batch_size, max_scale, min_size, workers, seed)
             self.paintings = PhotoData(str(styles), *options)
-            self.paintings._setting = "data.styles"
+            self.paintings._setting = styles_setting
 
     def photo_folder(self) -> Path:
         """Says which folder is searched.

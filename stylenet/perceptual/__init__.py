@@ -1,5 +1,7 @@
 """What judges a picture: a frozen encoder, Gram matrices, content and style losses."""
 
+from stylenet.perceptual.adversarial import OBJECTIVES, AdversarialSettings, told_apart
+from stylenet.perceptual.discriminator import PatchDiscriminator
 from stylenet.perceptual.distilled_vgg import DistilledVGGEncoder
 from stylenet.perceptual.dream import DreamLoss, dream_loss, feature_strength
 from stylenet.perceptual.encoder import Encoder, VGGEncoder
@@ -9,12 +11,15 @@ from stylenet.perceptual.many_styles import ManyStylesLoss
 from stylenet.perceptual.perceptual_loss import LossSettings, PerceptualLoss
 
 __all__ = [
+    "OBJECTIVES",
+    "AdversarialSettings",
     "DistilledVGGEncoder",
     "DreamLoss",
     "Encoder",
     "LiteEncoder",
     "LossSettings",
     "ManyStylesLoss",
+    "PatchDiscriminator",
     "PerceptualLoss",
     "VGGEncoder",
     "content_loss",
@@ -22,5 +27,6 @@ __all__ = [
     "feature_strength",
     "gram_matrix",
     "style_loss",
+    "told_apart",
     "total_variation",
 ]

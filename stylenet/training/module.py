@@ -73,7 +73,7 @@ class StyleTransferModule(ResumableModule):
         return self.network(images)
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
-        """Repaints a batch of photos and judges it; the loss to a teacher is ``teacher``.
+        """Repaints a batch of photos and judges it.
 
         Args:
             batch: RGB in [0, 1], shape (N, 3, H, W).
@@ -84,16 +84,22 @@ class StyleTransferModule(ResumableModule):
         """
         photos = batch.contiguous(memory_format=torch.channels_last)
         repainted, values = self.judge(photos)
-        if self.teacher is not None:
-            values["teacher"] = self.teacher(repainted, photos)
-            values["total"] = values["total"] + self._teacher_weight * values["teacher"]
+        self.note(repainted, values)
+        return values["total"]
+
+    def note(self, repainted: Tensor, values: dict[str, Tensor]) -> None:
+        """Logs a step and keeps it for callbacks.
+
+        Args:
+            repainted: What the network made of the photos, RGB in [0, 1], (N, 3, H, W).
+            values: The losses by name.
+        """
         self.repainted = repainted.detach()
         self.losses = {name: value.detach() for name, value in values.items()}
         self.log_dict({f"loss/{name}": value for name, value in self.losses.items()})
-        return values["total"]
 
     def judge(self, photos: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Repaints photos and says how well.
+        """Repaints photos and says how well; the loss to a teacher is ``teacher``.
 
         Args:
             photos: RGB in [0, 1], shape (N, 3, H, W).
@@ -102,7 +108,11 @@ class StyleTransferModule(ResumableModule):
             What the network made of them, the same shape, and the losses by name.
         """
         repainted = self.network(photos)
-        return repainted, self.criterion(repainted, photos)
+        values = self.criterion(repainted, photos)
+        if self.teacher is not None:
+            values["teacher"] = self.teacher(repainted, photos)
+            values["total"] = values["total"] + self._teacher_weight * values["teacher"]
+        return repainted, values
 
     def in_every_style(self, photos: Tensor) -> list[Tensor]:
         """Repaints photos in each style that is learned, for previews.

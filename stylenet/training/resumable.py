@@ -57,7 +57,7 @@ class OptimizerSettings:
 
 
 class ResumableModule(pl.LightningModule):
-    """Trains one network; only that network's weights go into a checkpoint, nothing frozen does.
+    """Trains one network; only what is trained goes into a checkpoint, nothing frozen does.
 
     Attributes:
         network: What is trained.
@@ -107,6 +107,11 @@ class ResumableModule(pl.LightningModule):
         """
         raise NotImplementedError
 
+    @property
+    def trained(self) -> dict[str, nn.Module]:
+        """What goes into checkpoints, by name."""
+        return {"network": self.network}
+
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Says what Adam trains.
 
@@ -122,27 +127,41 @@ class ResumableModule(pl.LightningModule):
             The optimiser and its schedule in Lightning's form.
         """
         optimizer = torch.optim.Adam(self.parameter_groups(), lr=self.settings.lr)
-        steps = int(self.trainer.max_steps)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: self.settings.factor(step, steps)
-        )
         return {
             "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+            "lr_scheduler": {"scheduler": self.schedule(optimizer), "interval": "step"},
         }
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
-        """Gives the network's weights alone.
+    def schedule(self, optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
+        """Makes the schedule of the settings for an optimiser.
+
+        Args:
+            optimizer: Whose learning rate is to follow it.
 
         Returns:
-            The weights under ``network.``.
+            The schedule.
         """
-        return {f"network.{k}": v for k, v in self.network.state_dict(*args, **kwargs).items()}
+        steps = int(self.trainer.max_steps)
+        return torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: self.settings.factor(step, steps)
+        )
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
+        """Gives the weights of what is trained alone.
+
+        Returns:
+            The weights, the network's under ``network.``.
+        """
+        return {
+            f"{name}.{key}": value
+            for name, part in self.trained.items()
+            for key, value in part.state_dict(*args, **kwargs).items()
+        }
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> Any:
-        """Takes the network's weights.
+        """Takes the weights of what is trained.
 
         Args:
             state_dict: From :meth:`state_dict`.
@@ -150,14 +169,27 @@ class ResumableModule(pl.LightningModule):
             assign: Whether to take the tensors themselves.
 
         Returns:
-            The missing and the unexpected keys.
+            The missing and the unexpected keys of each part.
 
         Raises:
             StyleNetError: The weights are those of another network.
         """
-        own = {k.removeprefix("network."): v for k, v in state_dict.items()}
+        parts: dict[str, dict[str, Any]] = {}
+        for key, value in state_dict.items():
+            name, _, own = key.partition(".")
+            parts.setdefault(name, {})[own] = value
+        if parts.keys() != self.trained.keys():
+            raise StyleNetError(
+                f"the checkpoint is of a run that trained {' and '.join(parts)}, this one trains "
+                f"{' and '.join(self.trained)}; resume with the loss in the run folder's "
+                f"config.yaml, or begin a new run with the network beside the checkpoint: "
+                f"init=PATH.safetensors"
+            )
         try:
-            return self.network.load_state_dict(own, strict=strict, assign=assign)
+            return {
+                name: part.load_state_dict(parts[name], strict=strict, assign=assign)
+                for name, part in self.trained.items()
+            }
         except RuntimeError as error:
             raise StyleNetError(
                 f"the checkpoint is of another network than {self.described} "

@@ -1,0 +1,120 @@
+"""Training against a discriminator: what ``loss=adversarial`` asks of the other settings."""
+
+from typing import Any
+
+from omegaconf import DictConfig
+
+from stylenet.cli.app import build
+from stylenet.cli.runs import Run
+from stylenet.errors import StyleNetError
+from stylenet.networks import StyleNetwork
+from stylenet.perceptual import AdversarialSettings, LossSettings, PerceptualLoss
+from stylenet.training import AdversarialModule, OptimizerSettings, Teacher
+
+_SETTING = "loss.style_folder"
+_TARGET = "stylenet.perceptual.AdversarialSettings"
+
+
+def build_loss(config: DictConfig) -> LossSettings:
+    """Builds the settings of the loss for a command in which no discriminator learns.
+
+    Args:
+        config: The whole of the command's settings.
+
+    Returns:
+        The settings.
+
+    Raises:
+        StyleNetError: A value is impossible, or a discriminator is asked for.
+    """
+    if config.loss._target_ == _TARGET:
+        raise StyleNetError(
+            "loss=adversarial is for scripts/train.py, where a discriminator learns beside the "
+            "network; here choose loss=relative, the losses that it stands beside"
+        )
+    return build(config.loss)
+
+
+def find_paintings(config: DictConfig, loss: LossSettings) -> dict[str, Any]:
+    """Checks what the settings of a training have to do with ``loss=adversarial``, if it is chosen.
+
+    Args:
+        config: configs/train.yaml, composed.
+        loss: Its loss.
+
+    Returns:
+        How the data is to be built beyond its own settings.
+
+    Raises:
+        StyleNetError: There are no paintings, or another setting does not go with it.
+    """
+    if not isinstance(loss, AdversarialSettings):
+        return {}
+    if config.network.name == "johnson_multi":
+        raise StyleNetError(
+            "loss=adversarial learns from one painter's pictures, and network=johnson_multi holds "
+            "several styles; choose network=johnson or network=compact, or loss=relative"
+        )
+    if config.data.styles is not None:
+        raise StyleNetError(
+            f"data.styles={config.data.styles} and {_SETTING}={loss.style_folder} both name a "
+            f"folder of paintings; leave data.styles out, loss=adversarial sets it"
+        )
+    if config.trainer.accumulate_grad_batches != 1:
+        raise StyleNetError(
+            f"trainer.accumulate_grad_batches={config.trainer.accumulate_grad_batches} does not go "
+            f"with loss=adversarial, which takes a step of the discriminator with every batch; "
+            f"leave it at 1 and set a larger data.batch_size"
+        )
+    crop = config.data.crop_size
+    if isinstance(crop, int) and 16 <= crop < loss.patch_size:
+        raise StyleNetError(
+            f"data.crop_size={crop} is smaller than the patches of {loss.patch_size} pixels that "
+            f"the discriminator judges; set a larger one, or a smaller "
+            f"loss.discriminator_layers than {loss.discriminator_layers}"
+        )
+    return {"styles": str(loss.style_folder), "styles_setting": _SETTING}
+
+
+def build_adversarial(
+    run: Run,
+    loss: AdversarialSettings,
+    network: StyleNetwork,
+    criterion: PerceptualLoss,
+    optimizer: OptimizerSettings,
+    style: str,
+    teacher: Teacher | None,
+) -> AdversarialModule:
+    """Builds what learns.
+
+    Args:
+        run: Made with what :func:`find_paintings` gave; its trainer's clipping of gradients becomes
+            the module's.
+        loss: Settings of the discriminator.
+        network: What is trained.
+        criterion: What judges it beside the discriminator.
+        optimizer: How fast it learns.
+        style: Name of the style.
+        teacher: A trained network to meet the pictures of.
+
+    Returns:
+        The module.
+
+    Raises:
+        StyleNetError: No painting is usable, or the teacher's weight is impossible.
+    """
+    assert run.data.paintings is not None
+    run.data.paintings.preview_photos(1, run.data.dataset.crop_size)
+    # Lightning refuses to clip for a module that takes its steps by itself.
+    clip, run.trainer.gradient_clip_val = run.trainer.gradient_clip_val, None
+    return AdversarialModule(
+        network,
+        criterion,
+        optimizer,
+        style,
+        run.recipe,
+        loss,
+        teacher,
+        run.config.teacher_weight,
+        clip,
+    )
