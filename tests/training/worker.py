@@ -9,6 +9,7 @@ It reads a list of jobs from its standard input, each a dict, and does them one 
     signal   [rank, step, number]: that process sends itself that signal at that step
     kill     seconds after which all processes of the job get SIGKILL
     seed     of the fresh weights
+    adversarial   whether a discriminator learns beside the network, from the photos as paintings
 
 Processes are forked from one that has imported PyTorch and never computed with it, so each starts
 at once, and PyTorch's threads are not there yet to be lost.
@@ -29,9 +30,9 @@ from torch import nn
 
 from stylenet.data import PhotoData
 from stylenet.networks import build_network
-from stylenet.perceptual import Encoder, LossSettings, PerceptualLoss
+from stylenet.perceptual import AdversarialSettings, Encoder, LossSettings, PerceptualLoss
 from stylenet.share import find_share
-from stylenet.training import OptimizerSettings, RunFolder, StyleTransferModule
+from stylenet.training import AdversarialModule, OptimizerSettings, RunFolder, StyleTransferModule
 from stylenet.training.callbacks import Checkpoints, SafeCheckpointIO, StopOnSignal
 from stylenet.training.cluster import choose_environment
 from stylenet.training.run_lock import RunLock
@@ -45,7 +46,9 @@ class Watch(pl.Callback):
 
     def on_before_optimizer_step(self, trainer, module, optimizer):
         if trainer.global_step == 0 and self.rank == 0:
-            gradients = {k: p.grad.clone() for k, p in module.network.named_parameters()}
+            # Of two optimisers the second finds the gradients of both.
+            named = module.named_parameters()
+            gradients = {k: p.grad.clone() for k, p in named if p.grad is not None}
             torch.save(gradients, self.folder / "gradients.pt")
 
     def on_train_batch_start(self, trainer, *args):
@@ -53,7 +56,7 @@ class Watch(pl.Callback):
             os.kill(os.getpid(), self.wanted[2])
 
 
-def make_module(seed):
+def make_module(seed, adversarial):
     torch.manual_seed(7)
     layers = {
         "conv1_1": nn.Conv2d(3, 8, 3, padding=1),
@@ -62,10 +65,11 @@ def make_module(seed):
         "relu1_2": nn.ReLU(),
     }
     encoder = Encoder("tiny", "random", layers).double()
-    settings = LossSettings("relative", ["relu1_2"], ["relu1_1"], 1.0, 5.0, 1.0)
+    values = ("relative", ["relu1_2"], ["relu1_1"], 1.0, 5.0, 1.0)
+    settings = LossSettings(*values)
     style = torch.rand(1, 3, 32, 32, dtype=torch.float64)
     torch.manual_seed(seed)
-    return StyleTransferModule(
+    parts = (
         # Lightning would make it float64 only after it has taken the weights of a checkpoint.
         build_network("johnson", width=2, blocks=1).double(),
         PerceptualLoss(encoder, settings, [style]),
@@ -73,6 +77,12 @@ def make_module(seed):
         "test",
         {},
     )
+    if not adversarial:
+        return StyleTransferModule(*parts)
+    more = {"style_folder": "photos", "discriminator_width": 2, "discriminator_layers": 1}
+    module = AdversarialModule(*parts, AdversarialSettings(*values, **more), gradient_clip_val=1.0)
+    module.discriminator.double()
+    return module
 
 
 def train(job, photos, rank):
@@ -98,13 +108,22 @@ def train(job, photos, rank):
         plugins=[SafeCheckpointIO(), choose_environment(find_share())],
     )
     data = PhotoData(
-        photos, 16, job.get("batch", 2), min_size=8, workers=job.get("workers", 0), seed=3
+        photos,
+        16,
+        job.get("batch", 2),
+        min_size=8,
+        workers=job.get("workers", 0),
+        seed=3,
+        styles=photos if job.get("adversarial") else None,
     )
     data.setup()
 
     def fit():
         saved = folder.saved_checkpoints() if job.get("resume") else []
-        trainer.fit(make_module(job.get("seed", 0)), data, ckpt_path=saved[-1] if saved else None)
+        module = make_module(job.get("seed", 0), job.get("adversarial"))
+        trainer.fit(module, data, ckpt_path=saved[-1] if saved else None)
+        if job.get("adversarial"):
+            torch.save(module.state_dict(), folder.path / f"weights_{rank}.pt")
 
     if rank > 0:
         fit()

@@ -1,0 +1,146 @@
+"""Training against a discriminator, as a user types it."""
+
+import pytest
+import torch
+import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from stylenet.checkpoint import load_artefact
+from stylenet.training import RunFolder
+
+from .conftest import blotches
+
+
+@pytest.fixture
+def paintings(tmp_path):
+    for number in range(3):
+        blotches(tmp_path / "paintings" / f"{number}.png", 40, 40, seed=20 + number)
+    return tmp_path / "paintings"
+
+
+@pytest.fixture
+def adversarial(tiny, paintings):
+    """Overrides for a run of a second against a small discriminator."""
+    return [
+        *tiny,
+        "loss=adversarial",
+        f"loss.style_folder={paintings}",
+        "loss.discriminator_width=4",
+        "loss.discriminator_layers=1",
+        "trainer.precision=32-true",
+    ]
+
+
+def test_a_run_logs_resumes_and_leaves_a_network_to_repaint_with(
+    run, adversarial, tmp_path, monkeypatch
+):
+    logs = ["trainer.log_every_n_steps=1", "optimizer.decay=none"]
+    result = run("train", *adversarial, *logs)
+    assert result.status == 0, result.err
+    assert "adversarial" in result.out
+    run_dir = tmp_path / "run"
+    scalars = EventAccumulator(str(run_dir / "tensorboard")).Reload()
+    assert {
+        "loss/total",
+        "loss/style",
+        "loss/adversarial",
+        "loss/discriminator",
+        "discriminator/real",
+        "discriminator/fake",
+        "discriminator/accuracy",
+        "lr-Adam",
+        "lr-discriminator",
+    } <= set(scalars.Tags()["scalars"])
+    assert len(scalars.Scalars("loss/adversarial")) == 3
+    assert load_artefact(run_dir)[1].step == 3
+    assert set(load_artefact(run_dir)[0].state_dict())  # the network's own names: it was loaded
+    settings = yaml.safe_load((run_dir / "config.yaml").read_text())
+    assert settings["loss"]["adversarial_weight"] == 1.0
+    assert settings["trainer"]["gradient_clip_val"] == 10.0
+
+    longer = [*adversarial, *logs, "trainer.max_steps=5"]
+    result = run("train", *longer, "resume=true")
+    assert result.status == 0, result.err
+    assert run("train", *longer, f"run_dir={tmp_path}/whole").status == 0
+    ends = [torch.load(RunFolder(tmp_path / n).checkpoint(5)) for n in ("run", "whole")]
+    assert any(name.startswith("discriminator.") for name in ends[0]["state_dict"])
+    for name, value in ends[0]["state_dict"].items():
+        assert torch.equal(value, ends[1]["state_dict"][name]), name
+
+    back = [o for o in adversarial if not o.startswith("loss")]
+    back += ["loss.content_layers=[relu1_2]", "loss.style_layers=[relu1_1]"]
+    error = run("train", *back, "resume=true", "trainer.max_steps=6").error
+    assert "trained network and discriminator, this one trains network" in error
+
+
+def test_a_relative_run_does_not_go_on_as_an_adversarial_one(run, tiny, adversarial):
+    assert run("train", *tiny).status == 0
+    error = run("train", *adversarial, "resume=true", "trainer.max_steps=5").error
+    assert "this one trains network and discriminator" in error
+    assert "init=" in error
+
+
+def test_a_compact_network_learns_too(run, adversarial, tmp_path):
+    rest = [o for o in adversarial if not o.startswith("network")]
+    small = ["network.width=4", "network.deep_width=4", "data.crop_size=24"]
+    more = ["loss.objective=bce", "loss.spectral_norm=false", "trainer.gradient_clip_val=null"]
+    result = run("train", *rest, "network=compact", *small, *more)
+    assert result.status == 0, result.err
+    assert load_artefact(tmp_path / "run")[0].name == "compact"
+
+
+MISTAKES = [
+    (["loss.style_folder=nowhere"], "loss.style_folder=nowhere: no such folder"),
+    (["loss.style_folder=pyproject.toml"], "loss.style_folder=pyproject.toml: is a file"),
+    (["loss.style_folder=configs"], "loss.style_folder=configs holds no image"),
+    (["loss.style_folder=''"], "loss.style_folder is empty"),
+    (["loss.style_folder=???"], "loss.style_folder is missing"),
+    (["loss.adversarial_weight=-1"], "loss.adversarial_weight=-1"),
+    (["loss.objective=wgan"], "loss.objective=wgan is unknown; choose one of lsgan, bce"),
+    (["loss.spectral_norm=3"], "loss.spectral_norm=3"),
+    (["loss.discriminator_width=0"], "loss.discriminator_width=0"),
+    (["loss.discriminator_layers=0"], "loss.discriminator_layers=0"),
+    (["loss.discriminator_layers=2"], "data.crop_size=16 is smaller than the patches of 34 pixels"),
+    (["loss.discriminator_lr_ratio=0"], "loss.discriminator_lr_ratio=0"),
+    (["loss.adversarial_wieght=1"], "did you mean loss.adversarial_weight"),
+    (["data.styles=photos"], "leave data.styles out"),
+    (["trainer.accumulate_grad_batches=2"], "larger data.batch_size"),
+]
+
+
+@pytest.mark.parametrize(("given", "said"), MISTAKES, ids=[m[0][0] for m in MISTAKES])
+def test_a_mistake_is_one_line_and_leaves_nothing(run, adversarial, tmp_path, given, said):
+    assert said in run("train", *adversarial, *given).error
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_folder_has_to_be_given(run, tiny):
+    assert "loss.style_folder is missing" in run("train", *tiny, "loss=adversarial").error
+
+
+def test_paintings_that_are_none_end_the_run_before_it_begins(
+    run, adversarial, paintings, tmp_path
+):
+    for painting in paintings.iterdir():
+        painting.write_bytes(b"no picture")
+    error = run("train", *adversarial).error
+    assert f"loss.style_folder={paintings}: no usable photo" in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_many_styles_are_not_for_it(run, adversarial):
+    rest = [o for o in adversarial if not o.startswith("style.image")]
+    error = run("train", *rest, "network=johnson_multi", "styles=[starry,mosaic]").error
+    assert "one painter's pictures" in error
+
+
+@pytest.mark.parametrize(
+    ("command", "given"),
+    [
+        ("optimize", ["content=photo.jpg", "style=starry", "encoder=lite", "size=32", "steps=1"]),
+        ("evaluate", ["checkpoints=[starry]", "photos=.", "encoder=lite", "output=report"]),
+        ("benchmark", ["suite=training", "encoder=lite", "output=bench.json"]),
+    ],
+)
+def test_other_commands_say_that_there_is_no_discriminator(run, small_folder, command, given):
+    assert "scripts/train.py" in run(command, *given, "loss=adversarial").error

@@ -1,0 +1,222 @@
+"""A network that learns against a discriminator: its steps, and going on exactly."""
+
+import copy
+
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from stylenet.checkpoint import load_artefact
+from stylenet.data import PhotoData
+from stylenet.errors import StyleNetError
+from stylenet.networks import build_network
+from stylenet.perceptual import AdversarialSettings, PerceptualLoss
+from stylenet.training import AdversarialModule, OptimizerSettings, RunFolder, Teacher
+from stylenet.training.callbacks import Checkpoints, Guard, SafeCheckpointIO
+
+from .test_resume import assert_equal
+
+STEPS = 5
+
+
+@pytest.fixture
+def make(encoder):
+    def make(seed=0, clip=None, teacher=None, decay="cosine", lr=1e-2, **changes):
+        torch.manual_seed(seed)
+        values = {"discriminator_width": 4, "discriminator_layers": 1, "style_folder": "paintings"}
+        layers = (["relu1_2"], ["relu1_1"])
+        settings = AdversarialSettings("relative", *layers, 1.0, 5.0, 1.0, **values | changes)
+        style = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+        return AdversarialModule(
+            build_network("johnson", width=2, blocks=1),
+            PerceptualLoss(encoder, settings, [style]),
+            OptimizerSettings(lr, 2, decay),
+            "test",
+            {"seed": seed},
+            settings,
+            teacher,
+            5.0 if teacher else 0.0,
+            clip,
+        )
+
+    return make
+
+
+@pytest.fixture
+def paired(photos):
+    def make(batch_size=2):
+        return PhotoData(
+            str(photos), 16, batch_size, min_size=8, workers=0, seed=3, styles=str(photos)
+        )
+
+    return make
+
+
+def fit(module, data, folder, steps=STEPS, resume=None, callbacks=(), precision="32-true"):
+    trainer = pl.Trainer(
+        max_steps=steps,
+        accelerator="cpu",
+        precision=precision,
+        default_root_dir=folder,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        callbacks=[*callbacks, Checkpoints(2, keep=None)],
+        plugins=[SafeCheckpointIO()],
+    )
+    trainer.fit(module, data, ckpt_path=resume)
+    return trainer
+
+
+class Watch(pl.Callback):
+    """Notes the steps, the passes of the network, the learning rates and the gradients' norms."""
+
+    def __init__(self):
+        self.steps, self.rates, self.passes, self.norms = [], [], 0, []
+
+    def on_train_start(self, trainer, module):
+        module.network.register_forward_hook(self._count)
+
+    def _count(self, *_):
+        self.passes += 1
+
+    def on_train_batch_start(self, trainer, module, *_):
+        self.rates.append([o.param_groups[0]["lr"] for o in trainer.optimizers])
+
+    def on_train_batch_end(self, trainer, module, *_):
+        self.steps.append((trainer.global_step, module.global_step, trainer.fit_loop.batch_idx + 1))
+        for part in module.trained.values():
+            norms = torch.stack([p.grad.norm() for p in part.parameters()])
+            self.norms.append(float(norms.norm()))
+
+
+def test_a_step_is_counted_once_and_takes_one_pass_of_the_network(make, paired, tmp_path):
+    watch = Watch()
+    module = make(discriminator_lr_ratio=0.5)
+    trainer = fit(module, paired(), tmp_path, callbacks=[watch])
+    assert trainer.global_step == STEPS
+    assert watch.steps == [(step, step, step) for step in range(1, STEPS + 1)]
+    assert watch.passes == STEPS
+    assert load_artefact(tmp_path)[1].step == STEPS
+    for optimizer in trainer.optimizers:
+        assert {int(state["step"]) for state in optimizer.state.values()} == {STEPS}
+    factors = [module.settings.factor(step, STEPS) for step in range(STEPS)]
+    expected = [[1e-2 * factor, 0.5e-2 * factor] for factor in factors]
+    assert watch.rates == [pytest.approx(pair) for pair in expected]
+
+
+def test_both_networks_learn_and_what_they_lose_is_known(make, paired, tmp_path):
+    module = make()
+    before = copy.deepcopy(module.state_dict())
+    fit(module, paired(), tmp_path)
+    changed = [k for k, v in module.state_dict().items() if not torch.equal(v, before[k])]
+    assert {name.split(".")[0] for name in changed} == {"network", "discriminator"}
+    assert {"total", "content", "style", "tv", "adversarial", "discriminator"} <= set(module.losses)
+    logged = fit(make(), paired(), tmp_path / "again", 1).callback_metrics
+    assert {"discriminator/real", "discriminator/fake", "discriminator/accuracy"} <= set(logged)
+    assert {"loss/adversarial", "loss/discriminator"} <= set(logged)
+    total = logged["loss/content"] + 5 * logged["loss/style"] + logged["loss/tv"]
+    assert float(logged["loss/total"]) == pytest.approx(float(total + logged["loss/adversarial"]))
+
+
+def test_the_discriminator_learns_against_an_idle_network(make, paired, tmp_path):
+    # A fresh network's pictures against real ones; without a weight nothing tells the network.
+    module = make(adversarial_weight=0.0, lr=1e-3, discriminator_lr_ratio=10.0, decay="none")
+    first = fit(module, paired(), tmp_path / "a", 1).callback_metrics["loss/discriminator"]
+    last = fit(module, paired(), tmp_path / "b", 40).callback_metrics["loss/discriminator"]
+    assert last < 0.5 * first
+
+
+def test_without_a_weight_the_network_is_that_of_the_perceptual_losses(
+    make, make_module, paired, make_data, tmp_path
+):
+    watching = make(adversarial_weight=0.0, decay="none", lr=1e-3)
+    plain = make_module()
+    fit(watching, paired(), tmp_path / "a")
+    fit(plain, make_data(), tmp_path / "b")
+    assert_equal(watching.network.state_dict(), plain.network.state_dict())
+
+
+@pytest.mark.parametrize("objective", ["lsgan", "bce"])
+def test_resuming_mid_run_equals_never_stopping(make, paired, tmp_path, objective):
+    whole = make(objective=objective)
+    fit(whole, paired(), tmp_path / "whole")
+    resumed = make(seed=5, objective=objective)
+    checkpoint = RunFolder(tmp_path / "whole").checkpoint(2)
+    trainer = fit(resumed, paired(), tmp_path / "resumed", resume=checkpoint)
+    assert trainer.global_step == STEPS
+    assert_equal(whole.state_dict(), resumed.state_dict())
+    for first, second in zip(whole.optimizers(), resumed.optimizers(), strict=True):
+        moments = [o.optimizer.state_dict()["state"] for o in (first, second)]
+        for parameter, state in moments[0].items():
+            assert_equal(state, moments[1][parameter])
+
+
+def test_a_checkpoint_holds_both_and_the_artefact_the_network_alone(make, paired, tmp_path):
+    module = make()
+    fit(module, paired(), tmp_path)
+    checkpoint = SafeCheckpointIO().load_checkpoint(RunFolder(tmp_path).checkpoint(STEPS))
+    assert {name.split(".")[0] for name in checkpoint["state_dict"]} == {"network", "discriminator"}
+    assert len(checkpoint["optimizer_states"]) == len(checkpoint["lr_schedulers"]) == 2
+    network, _ = load_artefact(tmp_path)
+    assert_equal(network.state_dict(), module.network.state_dict())
+
+
+def test_another_kind_of_run_cannot_be_resumed(make, make_module, paired, make_data, tmp_path):
+    fit(make(), paired(), tmp_path / "with", 2)
+    fit(make_module(), make_data(), tmp_path / "without", 2)
+    with pytest.raises(StyleNetError, match="trained network and discriminator, this one") as told:
+        fit(make_module(), make_data(), tmp_path, resume=RunFolder(tmp_path / "with").checkpoint(2))
+    assert "init=" in str(told.value)
+    checkpoint = RunFolder(tmp_path / "without").checkpoint(2)
+    with pytest.raises(StyleNetError, match="trains network and discriminator"):
+        fit(make(), paired(), tmp_path, resume=checkpoint)
+    checkpoint = RunFolder(tmp_path / "with").checkpoint(2)
+    for change in ({"discriminator_width": 5}, {"spectral_norm": False}):
+        with pytest.raises(StyleNetError, match=r"loss\.discriminator_width"):
+            fit(make(**change), paired(), tmp_path, resume=checkpoint)
+
+
+def test_bfloat16_mixed_precision_stays_close_to_float32(make, paired, tmp_path):
+    exact, mixed = make(lr=1e-3), make(lr=1e-3)
+    fit(exact, paired(), tmp_path / "a")
+    fit(mixed, paired(), tmp_path / "b", precision="bf16-mixed")
+    assert all(value.dtype == torch.float32 for value in mixed.losses.values())
+    assert all(value.dtype == torch.float32 for value in mixed.state_dict().values())
+    for name, value in exact.losses.items():
+        assert mixed.losses[name] == pytest.approx(float(value), rel=0.05), name
+
+
+def test_the_gradients_of_both_are_clipped(make, paired, tmp_path):
+    free, clipped = Watch(), Watch()
+    fit(make(), paired(), tmp_path / "a", 1, callbacks=[free])
+    bound = min(free.norms) / 2
+    fit(make(clip=bound), paired(), tmp_path / "b", 1, callbacks=[clipped])
+    assert clipped.norms == [pytest.approx(bound, rel=1e-3)] * 2
+
+
+def test_a_teacher_may_teach_too(make, paired, tmp_path):
+    torch.manual_seed(9)
+    module = make(teacher=Teacher(build_network("johnson", width=2, blocks=1)))
+    fit(module, paired(), tmp_path, 2)
+    assert float(module.losses["teacher"]) > 0
+
+
+def test_the_guard_watches_the_discriminator_too(make, paired, tmp_path):
+    class Spoil(pl.Callback):
+        def on_train_batch_start(self, trainer, module, *_):
+            if trainer.global_step == 1:
+                next(module.discriminator.parameters()).data.fill_(float("nan"))
+
+    with pytest.raises(StyleNetError, match="discriminator"):
+        fit(make(), paired(), tmp_path, callbacks=[Spoil(), Guard(1, 20)])
+
+
+def test_two_tries_are_the_same(make, paired, tmp_path):
+    first, second = make(), make()
+    fit(first, paired(), tmp_path / "a", 2)
+    torch.manual_seed(77)
+    fit(second, paired(), tmp_path / "b", 2)
+    assert_equal(first.state_dict(), second.state_dict())
