@@ -5,6 +5,7 @@ import copy
 import pytest
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.plugins.precision import MixedPrecision
 
 from stylenet.checkpoint import load_artefact
 from stylenet.data import PhotoData
@@ -52,11 +53,11 @@ def paired(photos):
     return make
 
 
-def fit(module, data, folder, steps=STEPS, resume=None, callbacks=(), precision="32-true"):
+def fit(module, data, folder, steps=STEPS, resume=None, callbacks=(), precision=None, plugins=()):
     trainer = pl.Trainer(
         max_steps=steps,
         accelerator="cpu",
-        precision=precision,
+        precision=precision or (None if plugins else "32-true"),
         default_root_dir=folder,
         logger=False,
         enable_checkpointing=False,
@@ -64,7 +65,7 @@ def fit(module, data, folder, steps=STEPS, resume=None, callbacks=(), precision=
         enable_model_summary=False,
         use_distributed_sampler=False,
         callbacks=[*callbacks, Checkpoints(2, keep=None)],
-        plugins=[SafeCheckpointIO()],
+        plugins=[SafeCheckpointIO(), *plugins],
     )
     trainer.fit(module, data, ckpt_path=resume)
     return trainer
@@ -187,6 +188,31 @@ def test_bfloat16_mixed_precision_stays_close_to_float32(make, paired, tmp_path)
     assert all(value.dtype == torch.float32 for value in mixed.state_dict().values())
     for name, value in exact.losses.items():
         assert mixed.losses[name] == pytest.approx(float(value), rel=0.05), name
+
+
+def test_float16_scales_the_gradients_of_both_and_goes_on_exactly(make, paired, tmp_path):
+    # As on a GPU, where Lightning makes this plugin by itself: autocast and a scaler of gradients.
+    def half():
+        scaler = torch.amp.GradScaler("cpu", init_scale=1024.0, growth_interval=4)
+        return [MixedPrecision("16-mixed", "cpu", scaler)]
+
+    exact, mixed, watch, watch_exact = (
+        make(lr=1e-3, clip=1.0),
+        make(lr=1e-3, clip=1.0),
+        Watch(),
+        Watch(),
+    )
+    fit(exact, paired(), tmp_path / "a", callbacks=[watch_exact])
+    trainer = fit(mixed, paired(), tmp_path / "b", callbacks=[watch], plugins=half())
+    assert trainer.global_step == STEPS
+    assert trainer.precision_plugin.scaler.get_scale() > 1024  # no step was left out
+    assert watch.norms == pytest.approx(watch_exact.norms, rel=0.05)
+    for name, value in exact.losses.items():
+        assert mixed.losses[name] == pytest.approx(float(value), rel=0.05), name
+    resumed = make(seed=5, lr=1e-3, clip=1.0)
+    checkpoint = RunFolder(tmp_path / "b").checkpoint(2)
+    fit(resumed, paired(), tmp_path / "c", resume=checkpoint, plugins=half())
+    assert_equal(mixed.state_dict(), resumed.state_dict())
 
 
 def test_the_gradients_of_both_are_clipped(make, paired, tmp_path):
