@@ -99,7 +99,7 @@ class AdversarialSettings(LossSettings):
     """
 
     style_folder: str = ""
-    adversarial_weight: float = 1.0
+    adversarial_weight: float = 3.0
     objective: str = "lsgan"
     spectral_norm: bool = True
     discriminator_width: int = 64

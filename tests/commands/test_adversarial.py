@@ -55,7 +55,7 @@ def test_a_run_logs_resumes_and_leaves_a_network_to_repaint_with(
     assert load_artefact(run_dir)[1].step == 3
     assert set(load_artefact(run_dir)[0].state_dict())  # the network's own names: it was loaded
     settings = yaml.safe_load((run_dir / "config.yaml").read_text())
-    assert settings["loss"]["adversarial_weight"] == 1.0
+    assert settings["loss"]["adversarial_weight"] == 3.0
     assert settings["trainer"]["gradient_clip_val"] == 10.0
 
     longer = [*adversarial, *logs, "trainer.max_steps=5"]
