@@ -57,16 +57,19 @@ def _shipped(folder: str, in_clone: str) -> Path:
     return inside if inside.is_dir() else package.parent / in_clone
 
 
-def run_name(styles: Sequence[str] | None, style: str) -> str:
-    """Names a run; ``${run_name:${styles},${style.name}}`` in a config.
+def run_name(styles: Sequence[str] | None, style: str, network: str) -> str:
+    """Names a run; ``${run_name:${styles},${style.name},${network.name}}`` in a config.
 
     Args:
         styles: Those of a network that holds many.
         style: The one of a network that does not.
+        network: The name of the network.
 
     Returns:
-        Their joint name.
+        Their joint name; the network's, if it is for any style.
     """
+    if network == "adain":
+        return network
     return joint_name(styles) if styles else style
 
 

@@ -1,5 +1,6 @@
 """The networks that are trained: images in [0, 1] in, images of the same size out."""
 
+from stylenet.networks.adain import AdainNetwork, AdainStyleNetwork
 from stylenet.networks.blending import blend_networks
 from stylenet.networks.compact import CompactNetwork
 from stylenet.networks.johnson import JohnsonNetwork
@@ -15,6 +16,8 @@ from stylenet.networks.staged import StagedNetwork
 from stylenet.networks.statistics import TakeStatistics, with_statistics
 
 __all__ = [
+    "AdainNetwork",
+    "AdainStyleNetwork",
     "CompactNetwork",
     "JohnsonMultiNetwork",
     "JohnsonNetwork",

@@ -1,5 +1,6 @@
 """What judges a picture: a frozen encoder, Gram matrices, content and style losses."""
 
+from stylenet.perceptual.any_style import AnyStyleLoss
 from stylenet.perceptual.distilled_vgg import DistilledVGGEncoder
 from stylenet.perceptual.dream import DreamLoss, dream_loss, feature_strength
 from stylenet.perceptual.encoder import Encoder, VGGEncoder
@@ -9,6 +10,7 @@ from stylenet.perceptual.many_styles import ManyStylesLoss
 from stylenet.perceptual.perceptual_loss import LossSettings, PerceptualLoss
 
 __all__ = [
+    "AnyStyleLoss",
     "DistilledVGGEncoder",
     "DreamLoss",
     "Encoder",

@@ -1,5 +1,6 @@
 """Training: the Lightning modules, their callbacks, and what a run folder holds."""
 
+from stylenet.training.any_style import AnyStyleModule
 from stylenet.training.distillation import DistillationModule, DistillationSettings
 from stylenet.training.fidelity import mean_errors
 from stylenet.training.many_styles import ManyStylesModule
@@ -9,6 +10,7 @@ from stylenet.training.run_folder import RunFolder
 from stylenet.training.teacher import Teacher
 
 __all__ = [
+    "AnyStyleModule",
     "DistillationModule",
     "DistillationSettings",
     "ManyStylesModule",

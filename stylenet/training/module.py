@@ -9,7 +9,7 @@ from torch import Tensor
 from stylenet.checkpoint import ArtefactInfo, save_artefact
 from stylenet.errors import check_number
 from stylenet.networks import StyleNetwork
-from stylenet.perceptual import ManyStylesLoss, PerceptualLoss
+from stylenet.perceptual import AnyStyleLoss, ManyStylesLoss, PerceptualLoss
 from stylenet.training.resumable import OptimizerSettings, ResumableModule
 from stylenet.training.teacher import Teacher
 
@@ -28,7 +28,7 @@ class StyleTransferModule(ResumableModule):
     def __init__(
         self,
         network: StyleNetwork,
-        criterion: PerceptualLoss | ManyStylesLoss,
+        criterion: PerceptualLoss | ManyStylesLoss | AnyStyleLoss,
         optimizer: OptimizerSettings,
         style: str,
         recipe: dict[str, Any],
