@@ -198,9 +198,7 @@ def load_style(
     return network, info
 
 
-def start_from(
-    network: StyleNetwork, path: str | Path, encoder_weights: str | None = None
-) -> None:
+def start_from(network: StyleNetwork, path: str | Path, encoder_weights: str | None = None) -> None:
     """Fills a network with the weights of a trained one.
 
     Args:

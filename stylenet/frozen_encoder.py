@@ -28,7 +28,9 @@ def fingerprint(weights: Mapping[str, Tensor]) -> str:
     """
     digest = hashlib.sha256()
     for name in sorted(weights):
-        value = weights[name].detach().to("cpu", torch.float32, memory_format=torch.contiguous_format)
+        value = (
+            weights[name].detach().to("cpu", torch.float32, memory_format=torch.contiguous_format)
+        )
         digest.update(f"{name} {tuple(value.shape)}\n".encode())
         digest.update(value.contiguous().numpy().tobytes())
     return digest.hexdigest()
@@ -72,7 +74,7 @@ def find_again(
         StyleNetError: They are not found, or others than those it was trained with.
     """
     # Only here, for it imports torchvision, which networks of their own weights never need.
-    from stylenet.perceptual.weights import convolution_weights, is_cached  # noqa: PLC0415
+    from stylenet.perceptual.weights import convolution_weights, is_cached
 
     name, layer, wanted = (recorded[key] for key in (*_ARGUMENTS, "sha256"))
     source = trained_with.get("weights") if isinstance(trained_with, dict) else None

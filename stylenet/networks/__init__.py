@@ -5,7 +5,7 @@ from stylenet.networks.blending import blend_networks
 from stylenet.networks.compact import CompactNetwork
 from stylenet.networks.johnson import JohnsonNetwork
 from stylenet.networks.johnson_multi import JohnsonMultiNetwork, add_styles, check_style_names
-from stylenet.networks.mixture import joint_name, mean_mixture, parse_mixture
+from stylenet.networks.mixture import joint_name, parse_mixture
 from stylenet.networks.registry import (
     StyleNetwork,
     available_networks,
@@ -30,7 +30,6 @@ __all__ = [
     "build_network",
     "check_style_names",
     "joint_name",
-    "mean_mixture",
     "parse_mixture",
     "register_network",
     "with_statistics",

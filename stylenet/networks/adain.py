@@ -160,7 +160,7 @@ class AdainNetwork(_AnyStyle):
 
 
 def adain(features: Tensor, styles: Tensor) -> Tensor:
-    """Adaptive instance normalisation, eq. 8 of the paper: σ(y) (x - μ(x)) / σ(x) + μ(y).
+    """Adaptive instance normalisation, eq. 8 of the paper.
 
     Args:
         features: x, shape (N, C, H, W).

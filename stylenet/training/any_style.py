@@ -80,6 +80,10 @@ class AnyStyleModule(StyleTransferModule):
             for painting in self.shown.split(1)
         ]
 
+    def beside_previews(self) -> Tensor:
+        """Shows the paintings of the previews."""
+        return self.shown
+
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """Gives the decoder's weights alone.
 

@@ -115,6 +115,15 @@ class StyleTransferModule(ResumableModule):
         """
         return [self(photos)]
 
+    def beside_previews(self) -> Tensor | None:
+        """Shows what the styles of previews are.
+
+        Returns:
+            A picture for each of :meth:`in_every_style`, RGB in [0, 1], shape (K, 3, H, W); or
+            ``None``, where their names are known.
+        """
+        return None
+
     def artefact_info(self) -> ArtefactInfo:
         """Says what an artefact of the network as it is now holds.
 
