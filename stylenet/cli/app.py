@@ -73,6 +73,19 @@ def run_name(styles: Sequence[str] | None, style: str, network: str) -> str:
     return joint_name(styles) if styles else style
 
 
+def adain_layer(encoder: str) -> str:
+    """Chooses where a network for any style works; ``${adain_layer:lite}`` in a config.
+
+    Args:
+        encoder: The architecture of its encoder.
+
+    Returns:
+        The layer of the paper; with the small encoder, whose relu4_1 leaves much out, one before.
+    """
+    return "relu3_4" if encoder == "lite" else "relu4_1"
+
+
+OmegaConf.register_new_resolver("adain_layer", adain_layer, replace=True)
 OmegaConf.register_new_resolver("picture", style_picture, replace=True)
 OmegaConf.register_new_resolver("run_name", run_name, replace=True)
 

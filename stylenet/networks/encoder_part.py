@@ -151,10 +151,10 @@ def make_decoder(encoder: str, layer: str, width: int) -> _Decoder:
         modules += [_convolution(channels, outputs, doubles=step < before), nn.ReLU(inplace=True)]
         channels, before, pixels = outputs, step, pixels + step
     decoder = _Decoder(*modules, PixelConvolution(channels, 3))
-    for module in decoder:
+    for module in modules:
         if isinstance(module, nn.Conv2d):
-            # He et al. 2015: nothing normalises, and PyTorch's own choice leaves a picture of one
-            # colour, which learns slowly: @@
+            # He et al. 2015. Nothing normalises here, and PyTorch's own choice would shrink what
+            # goes through to a hundredth: a picture of one colour.
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             assert module.bias is not None
             nn.init.zeros_(module.bias)
