@@ -49,11 +49,12 @@ def assert_equal(first, second):
         assert torch.equal(value, second[name]), name
 
 
-def test_two_processes_with_half_the_batch_are_one_with_the_whole(do, tmp_path):
+@pytest.mark.parametrize("any_style", [False, True])
+def test_two_processes_with_half_the_batch_are_one_with_the_whole(do, tmp_path, any_style):
     one, two = tmp_path / "one", tmp_path / "two"
     do(
-        {"folder": one, "batch": 4, "steps": 3},
-        {"folder": two, "batch": 2, "steps": 3, "world": 2},
+        {"folder": one, "batch": 4, "steps": 3, "any": any_style},
+        {"folder": two, "batch": 2, "steps": 3, "any": any_style, "world": 2},
     )
     gradients = [torch.load(folder / "gradients.pt") for folder in (one, two)]
     assert {g.dtype for g in gradients[0].values()} == {torch.float64}

@@ -7,6 +7,7 @@ It reads a list of jobs from its standard input, each a dict, and does them one 
     batch, steps, workers, every     as in configs
     resume   whether to go on from the newest checkpoint
     signal   [rank, step, number]: that process sends itself that signal at that step
+    any      whether the network is for any style, with the photos for paintings, too
     kill     seconds after which all processes of the job get SIGKILL
     seed     of the fresh weights
 
@@ -29,9 +30,9 @@ from torch import nn
 
 from stylenet.data import PhotoData
 from stylenet.networks import build_network
-from stylenet.perceptual import Encoder, LossSettings, PerceptualLoss
+from stylenet.perceptual import AnyStyleLoss, Encoder, LossSettings, PerceptualLoss
 from stylenet.share import find_share
-from stylenet.training import OptimizerSettings, RunFolder, StyleTransferModule
+from stylenet.training import AnyStyleModule, OptimizerSettings, RunFolder, StyleTransferModule
 from stylenet.training.callbacks import Checkpoints, SafeCheckpointIO, StopOnSignal
 from stylenet.training.cluster import choose_environment
 from stylenet.training.run_lock import RunLock
@@ -45,7 +46,8 @@ class Watch(pl.Callback):
 
     def on_before_optimizer_step(self, trainer, module, optimizer):
         if trainer.global_step == 0 and self.rank == 0:
-            gradients = {k: p.grad.clone() for k, p in module.network.named_parameters()}
+            trained = [(k, p) for k, p in module.network.named_parameters() if p.requires_grad]
+            gradients = {k: p.grad.clone() for k, p in trained}
             torch.save(gradients, self.folder / "gradients.pt")
 
     def on_train_batch_start(self, trainer, *args):
@@ -53,7 +55,7 @@ class Watch(pl.Callback):
             os.kill(os.getpid(), self.wanted[2])
 
 
-def make_module(seed):
+def make_module(seed, any_style):
     torch.manual_seed(7)
     layers = {
         "conv1_1": nn.Conv2d(3, 8, 3, padding=1),
@@ -64,6 +66,11 @@ def make_module(seed):
     encoder = Encoder("tiny", "random", layers).double()
     settings = LossSettings("relative", ["relu1_2"], ["relu1_1"], 1.0, 5.0, 1.0)
     style = torch.rand(1, 3, 32, 32, dtype=torch.float64)
+    if any_style:
+        network = build_network("adain", layer="relu2_1", width=2).double()
+        network.encoder.fill(network.encoder.convolutions.state_dict())
+        optimizer = OptimizerSettings(1e-2, 2, "cosine")
+        return AnyStyleModule(network, AnyStyleLoss(encoder, settings), optimizer, {}, style)
     torch.manual_seed(seed)
     return StyleTransferModule(
         # Lightning would make it float64 only after it has taken the weights of a checkpoint.
@@ -98,13 +105,20 @@ def train(job, photos, rank):
         plugins=[SafeCheckpointIO(), choose_environment(find_share())],
     )
     data = PhotoData(
-        photos, 16, job.get("batch", 2), min_size=8, workers=job.get("workers", 0), seed=3
+        photos,
+        16,
+        job.get("batch", 2),
+        min_size=8,
+        workers=job.get("workers", 0),
+        seed=3,
+        styles=photos if job.get("any") else None,
     )
     data.setup()
 
     def fit():
         saved = folder.saved_checkpoints() if job.get("resume") else []
-        trainer.fit(make_module(job.get("seed", 0)), data, ckpt_path=saved[-1] if saved else None)
+        module = make_module(job.get("seed", 0), bool(job.get("any")))
+        trainer.fit(module, data, ckpt_path=saved[-1] if saved else None)
 
     if rank > 0:
         fit()
