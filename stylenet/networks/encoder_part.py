@@ -48,6 +48,7 @@ class EncoderPart(nn.Module):
         convolutions: By name, ``conv1_1`` and so on.
         stride: Pixels a cell of the features, along each side.
         channels: Of the features.
+        width: Channels at the picture's size.
         reach: How many cells around its own each cell sees, at most.
         scale: What features are multiplied by. Those of one VGG are hundreds of times larger than
             those of another, and a decoder begins well with features near 1.
@@ -76,6 +77,7 @@ class EncoderPart(nn.Module):
             self.convolutions[name] = _convolution(inputs, outputs)
             inputs = outputs
         self.channels, self.stride = inputs, _step(names[-1])
+        self.width = ENCODERS[encoder][names[0]]
         self.reach = -(-sum(map(_step, names)) // self.stride)
         self.register_buffer("_mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("_std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
