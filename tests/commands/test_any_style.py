@@ -57,6 +57,8 @@ def repaint(run, checkpoint, tmp_path):
     def call(*options, output="out.png"):
         out = tmp_path / output
         given = [f"input={photo}", f"checkpoint={checkpoint}", f"output={out}"]
+        if not any(option.startswith("style_size") for option in options):
+            given.append("style_size=48")
         result = run("infer", *given, *options)
         assert result.status == 0, result.err
         return np.asarray(Image.open(out), float) if output.endswith(".png") else out
@@ -129,6 +131,7 @@ def test_an_encoder_that_does_not_come_with_stylenet_is_named_by_its_hash(
 
     photo, out = blotches(tmp_path / "photo.jpg"), tmp_path / "out.png"
     given = [f"input={photo}", f"checkpoint={artefact}", f"style={pictures[0]}", f"output={out}"]
+    given.append("style_size=48")
     assert run("infer", *given).status == 0
     before = out.read_bytes()
     out.unlink()
@@ -156,7 +159,7 @@ def test_a_style_is_any_picture_and_mixtures_lie_between(repaint, checkpoint, pi
     assert np.array_equal(
         repaint(f"style={light}", "strength=0"), repaint("strength=0", f"style={dark}")
     )
-    assert np.abs(repaint(f"style={light}", "style_size=64") - first).mean() > 0.1
+    assert np.abs(repaint(f"style={light}", "style_size=96") - first).mean() > 0.1
     stylizer = Stylizer.load(checkpoint, style=f"{light}:0.6,{dark}:0.4")
     assert stylizer.info.style == "light+dark"
 
