@@ -90,15 +90,15 @@ def load_artefact(
 
     Args:
         path: See :func:`find_artefact`.
-        encoder_weights: Of a network that needs an encoder's weights beside its own: their file.
-            ``None`` for where they were in training, or where torchvision keeps its own.
+        encoder_weights: The file of an encoder's weights, where a network needs them beside its
+            own; ``None`` for where training found them, or torchvision keeps them.
 
     Returns:
         The network on the CPU in evaluation mode, and what it is.
 
     Raises:
         StyleNetError: The file is missing, damaged, not an artefact, or of a newer format; or the
-            encoder's weights are not found, or others than in training.
+            encoder's weights are not found.
     """
     path = find_artefact(path)
     try:
@@ -165,8 +165,7 @@ def load_style(
         style: One of the artefact's styles, or a mixture such as ``starry:0.6,mosaic:0.4``;
             ``None`` for the first. Of one for any style: a picture, or several, see
             :func:`stylenet.any_style.parse_pictures`.
-        style_size: The shorter side that these pictures are brought to, in pixels; ``None`` leaves
-            them.
+        style_size: The shorter side that they are brought to, in pixels; ``None`` leaves them.
         encoder_weights: See :func:`load_artefact`.
 
     Returns:

@@ -95,5 +95,5 @@ def find_again(
         reason = f"those of {source} are others"
     raise StyleNetError(
         f"it needs the weights of {name} up to {layer} that it was trained with, and {reason}; "
-        f"give their file: encoder_weights=PATH"
+        f"give their file: encoder_weights=PATH (in training encoder.weights=PATH)"
     )

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
@@ -69,7 +70,13 @@ def prepare_any_style(config: DictConfig) -> tuple[Run, AnyStyleModule]:
         }
     )
     if config.init is not None:
+        own = {name: value.clone() for name, value in network.encoder.state_dict().items()}
         start_from(network, str(config.init), _file(config))
+        if not all(torch.equal(own[k], value) for k, value in network.encoder.state_dict().items()):
+            raise StyleNetError(
+                f"init={config.init} was trained with other weights of {encoder.architecture} than "
+                f"encoder.weights={encoder.weights}; give those"
+            )
     paintings = prepared.data.paintings
     assert paintings is not None
     module = AnyStyleModule(

@@ -155,8 +155,8 @@ def make_decoder(encoder: str, layer: str, width: int) -> _Decoder:
     decoder = _Decoder(*modules, PixelConvolution(channels, 3))
     for module in modules:
         if isinstance(module, nn.Conv2d):
-            # He et al. 2015. Nothing normalises here, and PyTorch's own choice would shrink what
-            # goes through to a hundredth: a picture of one colour.
+            # He et al. 2015. Nothing normalises here, and by PyTorch's own choice features end at
+            # 0.006 of the size that they have so (lite, relu3_4): a picture of one colour.
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             assert module.bias is not None
             nn.init.zeros_(module.bias)

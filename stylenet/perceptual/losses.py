@@ -73,7 +73,7 @@ def moments(features: Tensor) -> Tensor:
     """
     with torch.autocast(features.device.type, enabled=False):
         variance, mean = torch.var_mean(wide(features), dim=(2, 3), correction=0)
-        # A channel that is zero everywhere has a deviation without a gradient.
+        # Of a channel that is zero everywhere the root alone has no gradient.
         return torch.stack([mean, (variance + _TINY).sqrt()], dim=1)
 
 

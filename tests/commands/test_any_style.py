@@ -8,12 +8,13 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from safetensors.torch import save_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from stylenet.checkpoint import ArtefactInfo, load_artefact, load_style, save_artefact
 from stylenet.inference import Stylizer
 from stylenet.networks import build_network
-from stylenet.perceptual import LiteEncoder
+from stylenet.perceptual import LiteEncoder, VGGEncoder
 from stylenet.training import RunFolder
 from stylenet.training.callbacks import SafeCheckpointIO
 
@@ -289,3 +290,21 @@ def test_a_run_for_any_style_has_a_folder_of_its_name(run):
     settings = yaml.safe_load(shown.out)
     assert settings["run_dir"] == "runs/adain"
     assert settings["network"]["encoder"] == "vgg16"
+
+
+def test_another_encoder_cannot_begin_with_a_trained_decoder(run, any_style, tmp_path):
+    vgg = [option for option in any_style if not option.startswith("encoder")]
+    vgg += ["encoder=vgg19", "encoder.allow_random=true", "network.layer=relu2_1"]
+    vgg.append("trainer.max_steps=1")
+    assert run("train", *vgg, "encoder.weights=random").status == 0
+    state = VGGEncoder("vgg19", "random", allow_random=True)._layers.state_dict()
+    numbers = {"conv1_1": 0, "conv1_2": 2, "conv2_1": 5}
+    other = {
+        f"features.{number}.{kind}": state[f"{name}.{kind}"] * 2
+        for name, number in numbers.items()
+        for kind in ("weight", "bias")
+    }
+    save_file(other, tmp_path / "other.safetensors")
+    given = [f"encoder.weights={tmp_path / 'other.safetensors'}", f"init={tmp_path / 'run'}"]
+    error = run("train", *vgg, *given, f"run_dir={tmp_path / 'begun'}").error
+    assert "are others; give their file: encoder_weights=PATH" in error
