@@ -10,9 +10,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 import stylenet
+from stylenet.any_style import STYLE_SIZE, select_pictures
 from stylenet.errors import StyleNetError
 from stylenet.files import atomic_path
+from stylenet.frozen_encoder import find_again, leave_out
 from stylenet.networks import (
+    AdainNetwork,
     JohnsonMultiNetwork,
     StyleNetwork,
     build_network,
@@ -71,6 +74,8 @@ def save_artefact(
         key: value.detach().to("cpu", memory_format=torch.contiguous_format).contiguous()
         for key, value in network.state_dict().items()
     }
+    if network.recorded:
+        weights, metadata["encoder"] = leave_out(network, weights)
     if half:
         weights = {k: v.half() if v.is_floating_point() else v for k, v in weights.items()}
     content = save(weights, metadata={_METADATA_KEY: json.dumps(metadata)})
@@ -78,17 +83,22 @@ def save_artefact(
         temporary.write_bytes(content)
 
 
-def load_artefact(path: str | Path) -> tuple[StyleNetwork, ArtefactInfo]:
+def load_artefact(
+    path: str | Path, encoder_weights: str | None = None
+) -> tuple[StyleNetwork, ArtefactInfo]:
     """Reads a network for inference. Runs no code from the file.
 
     Args:
         path: See :func:`find_artefact`.
+        encoder_weights: The file of an encoder's weights, where a network needs them beside its
+            own; ``None`` for where training found them, or torchvision keeps them.
 
     Returns:
         The network on the CPU in evaluation mode, and what it is.
 
     Raises:
-        StyleNetError: The file is missing, damaged, not an artefact, or of a newer format.
+        StyleNetError: The file is missing, damaged, not an artefact, or of a newer format; or the
+            encoder's weights are not found.
     """
     path = find_artefact(path)
     try:
@@ -124,6 +134,12 @@ def load_artefact(path: str | Path) -> tuple[StyleNetwork, ArtefactInfo]:
             metadata["package_version"],
             metadata.get("description", ""),  # files of before there was one
         )
+        if network.recorded:
+            recorded, recipe = metadata["encoder"], info.recipe.get("encoder")
+            try:
+                weights |= find_again(network, recorded, recipe, encoder_weights)
+            except StyleNetError as error:
+                raise StyleNetError(f"{path}: {error}") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StyleNetError(f"{path}: its StyleNet metadata is damaged ({error!r})") from error
     try:
@@ -136,13 +152,21 @@ def load_artefact(path: str | Path) -> tuple[StyleNetwork, ArtefactInfo]:
     return network.eval(), info
 
 
-def load_style(path: str | Path, style: str | None = None) -> tuple[StyleNetwork, ArtefactInfo]:
+def load_style(
+    path: str | Path,
+    style: str | None = None,
+    style_size: int | None = STYLE_SIZE,
+    encoder_weights: str | None = None,
+) -> tuple[StyleNetwork, ArtefactInfo]:
     """Reads a network for inference in one style, whatever styles its artefact holds.
 
     Args:
         path: See :func:`find_artefact`.
         style: One of the artefact's styles, or a mixture such as ``starry:0.6,mosaic:0.4``;
-            ``None`` for the first.
+            ``None`` for the first. Of one for any style: a picture, or several, see
+            :func:`stylenet.any_style.parse_pictures`.
+        style_size: The shorter side that they are brought to, in pixels; ``None`` leaves them.
+        encoder_weights: See :func:`load_artefact`.
 
     Returns:
         A network of one style, on the CPU in evaluation mode, and what it is. The style of a
@@ -151,7 +175,13 @@ def load_style(path: str | Path, style: str | None = None) -> tuple[StyleNetwork
     Raises:
         StyleNetError: See :func:`load_artefact`; or the artefact has no such style.
     """
-    network, info = load_artefact(path)
+    network, info = load_artefact(path, encoder_weights)
+    if isinstance(network, AdainNetwork):
+        try:
+            selected, name = select_pictures(network, style, style_size)
+        except StyleNetError as error:
+            raise StyleNetError(f"checkpoint={path}: {error}") from error
+        return selected, replace(info, style=name)
     if isinstance(network, JohnsonMultiNetwork):
         mixture = parse_mixture(network.styles[0] if style is None else style)
         try:
@@ -167,17 +197,18 @@ def load_style(path: str | Path, style: str | None = None) -> tuple[StyleNetwork
     return network, info
 
 
-def start_from(network: StyleNetwork, path: str | Path) -> None:
+def start_from(network: StyleNetwork, path: str | Path, encoder_weights: str | None = None) -> None:
     """Fills a network with the weights of a trained one.
 
     Args:
         network: To be trained further.
         path: See :func:`load_artefact`.
+        encoder_weights: See there.
 
     Raises:
         StyleNetError: See :func:`load_artefact`; or the trained one is another network.
     """
-    trained, _ = load_artefact(path)
+    trained, _ = load_artefact(path, encoder_weights)
     if (trained.name, trained.arguments) != (network.name, network.arguments):
         raise StyleNetError(
             f"init={path} is a network {trained.name} with {trained.arguments}, this run trains "

@@ -7,6 +7,7 @@ import struct
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 import stylenet
@@ -19,6 +20,7 @@ from stylenet.checkpoint import (
 )
 from stylenet.errors import StyleNetError
 from stylenet.networks import available_networks, build_network
+from stylenet.perceptual import VGGEncoder
 
 INFO = ArtefactInfo("starry night ✨", 1200, {"loss": {"style_weight": 5.0, "layers": ["a"]}})
 
@@ -284,3 +286,30 @@ def test_an_artefact_holds_no_more_than_the_network(artefact):
     weights = io.BytesIO()
     torch.save(small().state_dict(), weights)
     assert artefact.stat().st_size < len(weights.getvalue()) + 2000
+
+
+def test_an_encoder_is_found_again_by_its_hash(tmp_path):
+    network = build_network("adain", encoder="vgg19", layer="relu2_1", width=2)
+    found = VGGEncoder("vgg19", "random", allow_random=True).convolutions_to("relu2_1")
+    network.encoder.fill(
+        {f"{k}.{kind}": v for k, c in found.items() for kind, v in c.state_dict().items()}
+    )
+    path = tmp_path / "any.safetensors"
+    save_artefact(path, network, ArtefactInfo("adain", 1, {"encoder": {"weights": "random"}}))
+    with safe_open(path, framework="pt") as file:
+        names = list(file.keys())
+    assert all(name.startswith("decoder.") or name == "encoder.scale" for name in names)
+    assert_same_weights(load_artefact(path)[0], network)
+    # A style of it names its encoder, too.
+    style = network.select([torch.rand(1, 3, 24, 24)])
+    save_artefact(path, style, ArtefactInfo("light", 1, {"encoder": {"weights": "random"}}))
+    assert_same_weights(load_artefact(path)[0], style)
+
+    with torch.no_grad():
+        network.encoder.convolutions["conv2_1"].bias.add_(1e-3)
+    save_artefact(path, network, ArtefactInfo("adain", 1, {"encoder": {"weights": "random"}}))
+    assert "those of random are others; give their file: encoder_weights=PATH" in refusal(path)
+    save_artefact(path, network, ArtefactInfo("adain", 1, {"encoder": {"weights": "gone.pth"}}))
+    assert "encoder.weights=gone.pth of its recipe is not here" in refusal(path)
+    save_artefact(path, network, ArtefactInfo("adain", 1))
+    assert "vgg19 up to relu2_1" in refusal(path)

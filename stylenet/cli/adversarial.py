@@ -16,7 +16,7 @@ _TARGET = "stylenet.perceptual.AdversarialSettings"
 
 
 def build_loss(config: DictConfig) -> LossSettings:
-    """Builds the settings of the loss for a command in which no discriminator learns.
+    """Builds the settings of the loss where no discriminator learns.
 
     Args:
         config: The whole of the command's settings.
@@ -29,8 +29,8 @@ def build_loss(config: DictConfig) -> LossSettings:
     """
     if config.loss._target_ == _TARGET:
         raise StyleNetError(
-            "loss=adversarial is for scripts/train.py, where a discriminator learns beside the "
-            "network; here choose loss=relative, the losses that it stands beside"
+            "loss=adversarial is for scripts/train.py and networks of one style, beside which a "
+            "discriminator learns; here leave it out, or choose loss=relative"
         )
     return build(config.loss)
 
@@ -54,11 +54,6 @@ def find_paintings(config: DictConfig, loss: LossSettings) -> dict[str, Any]:
         raise StyleNetError(
             "loss=adversarial learns from one painter's pictures, and network=johnson_multi holds "
             "several styles; choose network=johnson or network=compact, or loss=relative"
-        )
-    if config.data.styles is not None:
-        raise StyleNetError(
-            f"data.styles={config.data.styles} and {_SETTING}={loss.style_folder} both name a "
-            f"folder of paintings; leave data.styles out, loss=adversarial sets it"
         )
     if config.trainer.accumulate_grad_batches != 1:
         raise StyleNetError(

@@ -57,19 +57,35 @@ def _shipped(folder: str, in_clone: str) -> Path:
     return inside if inside.is_dir() else package.parent / in_clone
 
 
-def run_name(styles: Sequence[str] | None, style: str) -> str:
-    """Names a run; ``${run_name:${styles},${style.name}}`` in a config.
+def run_name(styles: Sequence[str] | None, style: str, network: str) -> str:
+    """Names a run; ``${run_name:${styles},${style.name},${network.name}}`` in a config.
 
     Args:
         styles: Those of a network that holds many.
         style: The one of a network that does not.
+        network: The name of the network.
 
     Returns:
-        Their joint name.
+        Their joint name; the network's, if it is for any style.
     """
+    if network == "adain":
+        return network
     return joint_name(styles) if styles else style
 
 
+def adain_layer(encoder: str) -> str:
+    """Chooses where a network for any style works; ``${adain_layer:lite}`` in a config.
+
+    Args:
+        encoder: The architecture of its encoder.
+
+    Returns:
+        The layer of the paper; with the small encoder, whose relu4_1 leaves much out, one before.
+    """
+    return "relu3_4" if encoder == "lite" else "relu4_1"
+
+
+OmegaConf.register_new_resolver("adain_layer", adain_layer, replace=True)
 OmegaConf.register_new_resolver("picture", style_picture, replace=True)
 OmegaConf.register_new_resolver("run_name", run_name, replace=True)
 

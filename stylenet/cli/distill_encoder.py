@@ -5,6 +5,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from stylenet.checkpoint import load_artefact
+from stylenet.cli.any_style import is_any_style
 from stylenet.cli.app import build, run
 from stylenet.cli.runs import fit, prepare
 from stylenet.data import scan_photos
@@ -30,6 +31,7 @@ def distill_encoder(config: DictConfig) -> None:
     Raises:
         StyleNetError: A setting is impossible, or the run cannot go on.
     """
+    is_any_style(config)
     distillation = build(config.distillation)
     build(config.optimizer)
     prepared = prepare(config)

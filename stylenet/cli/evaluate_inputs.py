@@ -21,7 +21,7 @@ from stylenet.evaluation.recipe import same_judge
 from stylenet.files import reason, walk_files
 from stylenet.image import SUFFIXES
 from stylenet.inference import Stylizer
-from stylenet.networks import JohnsonMultiNetwork, StyleNetwork
+from stylenet.networks import AdainNetwork, JohnsonMultiNetwork, StyleNetwork
 from stylenet.perceptual import PerceptualLoss
 
 
@@ -146,7 +146,7 @@ def load_artefacts(config: DictConfig) -> list[Artefact]:
     loaded = {
         title: Stylizer(network, info, str(config.device), str(config.dtype))
         for item, name in zip(given, names, strict=True)
-        for title, network, info in _networks(item, name)
+        for title, network, info in _networks(config, item, name)
     }
     first = next(iter(loaded.values()))
     styles = _styles(config, loaded)
@@ -157,9 +157,14 @@ def load_artefacts(config: DictConfig) -> list[Artefact]:
     ]
 
 
-def _networks(path: str, name: str) -> list[tuple[str, StyleNetwork, ArtefactInfo]]:
+def _networks(
+    config: DictConfig, path: str, name: str
+) -> list[tuple[str, StyleNetwork, ArtefactInfo]]:
     """What a file holds, each with a name of its own and a recipe for its own style."""
-    network, info = load_artefact(path)
+    weights = None if config.encoder_weights is None else str(config.encoder_weights)
+    network, info = load_artefact(path, weights)
+    if isinstance(network, AdainNetwork):
+        return [(name, _in_the_style(config, network, name), info)]
     if not isinstance(network, JohnsonMultiNetwork):
         return [(name, network, info)]
     recorded = info.recipe.get("style")
@@ -171,6 +176,23 @@ def _networks(path: str, name: str) -> list[tuple[str, StyleNetwork, ArtefactInf
         one = dataclasses.replace(info, style=style, recipe=recipe)
         found.append((f"{name}:{style}", network.select({style: 1.0}), one))
     return found
+
+
+def _in_the_style(config: DictConfig, network: AdainNetwork, name: str) -> StyleNetwork:
+    """A network for any style in the one that all are judged by."""
+    if config.get("style") is None:
+        raise StyleNetError(
+            f"{name} repaints in the style of any picture; say which it is to be judged in: "
+            f"style=NAME, or style=custom style.image=PATH"
+        )
+    style = build(config.style)
+    weights = style.image_weights or [1.0] * len(style.images)
+    counting = [
+        (image, weight)
+        for image, weight in zip(load_style_images(style), weights, strict=True)
+        if weight > 0
+    ]
+    return network.select(*map(list, zip(*counting, strict=True)))
 
 
 def _choice(style: str) -> Any:

@@ -19,6 +19,7 @@ from stylenet.inference.camera import Window, camera_frames, preview
 from stylenet.inference.files import name_result, plan_folder
 from stylenet.inference.film import FilmSettings, repaint_film
 from stylenet.inference.folder import repaint_all
+from stylenet.inference.precision import choose_device
 from stylenet.share import find_share
 from stylenet.shipped import shipped_network, shipped_networks
 
@@ -171,9 +172,10 @@ def _load(config: DictConfig) -> Stylizer:
     else:
         path, style = shipped_network(str(style)), None
     device, share = str(config.device), find_share()
-    if device == "auto" and share.world > 1 and Stylizer.load(path).device.type == "cuda":
+    if device == "auto" and share.world > 1 and choose_device("auto").type == "cuda":
         device = f"cuda:{share.local_rank}"
-    stylizer = Stylizer.load(path, device, str(config.dtype), style)
+    weights = None if config.encoder_weights is None else str(config.encoder_weights)
+    stylizer = Stylizer.load(path, device, str(config.dtype), style, config.style_size, weights)
     if config.blend_with is None:
         return stylizer
     other = Stylizer.load(str(config.blend_with), device, str(config.dtype))

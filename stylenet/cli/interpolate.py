@@ -7,14 +7,24 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
-from stylenet.checkpoint import load_artefact
+from stylenet.any_style import select_pictures
+from stylenet.checkpoint import ArtefactInfo, load_artefact
 from stylenet.cli.new_film import new_film
 from stylenet.errors import StyleNetError, check_number
 from stylenet.image import flatten, load_picture
 from stylenet.inference import RepaintSettings, Stylizer
-from stylenet.networks import JohnsonMultiNetwork, joint_name, mean_mixture, parse_mixture
+from stylenet.networks import (
+    AdainNetwork,
+    JohnsonMultiNetwork,
+    StyleNetwork,
+    blend_networks,
+    joint_name,
+    parse_mixture,
+)
 
 Progress = Callable[[int, int], None]
+
+_KINDS = "network=johnson_multi or network=adain"
 
 
 def interpolate(
@@ -41,22 +51,18 @@ def interpolate(
     check_number("fps", config.fps, minimum=1, integer=True)
     if config.checkpoint is None or config.style_name is not None:
         raise StyleNetError(
-            "interpolate goes between the styles of checkpoint=PATH, a network that was trained "
-            "with network=johnson_multi; give that, and no style"
+            f"interpolate goes between the styles of checkpoint=PATH, a network that was trained "
+            f"with {_KINDS}; give that, and no style"
         )
-    network, info = load_artefact(str(config.checkpoint))
-    if not isinstance(network, JohnsonMultiNetwork):
-        raise StyleNetError(
-            f"checkpoint={config.checkpoint} holds one style, {info.style}; interpolate needs a "
-            f"network that was trained with network=johnson_multi"
-        )
+    weights = None if config.encoder_weights is None else str(config.encoder_weights)
+    network, info = load_artefact(str(config.checkpoint), weights)
     try:
-        first, *_ = (network.select(stop) for stop in stops)
+        networks, names = _networks(network, info, stops, config.style_size)
     except StyleNetError as error:
         raise StyleNetError(f"checkpoint={config.checkpoint}: {error}") from error
-    stylizer = Stylizer(first, info, str(config.device), str(config.dtype))
+    stylizer = Stylizer(networks[0], info, str(config.device), str(config.dtype))
     picture = load_picture(source)
-    made = f"{source.stem}_{'-'.join(map(joint_name, stops))}.mp4"
+    made = f"{source.stem}_{'-'.join(names)}.mp4"
     target = Path(made if config.output is None else str(config.output)).expanduser()
     if target.is_dir():
         target /= made
@@ -64,18 +70,35 @@ def interpolate(
         for frame in range(config.frames):
             position = frame * (len(stops) - 1) / (config.frames - 1)
             before = min(int(position), len(stops) - 2)
-            mixture = mean_mixture(stops[before], stops[before + 1], position - before)
-            stylizer.network = network.select(mixture)
+            # All but the normalisations is the same: this mixes the styles.
+            ends = networks[before], networks[before + 1]
+            stylizer.network = blend_networks(*ends, position - before)
             film.write(np.asarray(flatten(stylizer.repaint(picture, settings, mask))))
             progress(frame + 1, config.frames)
     print(target)
 
 
-def _stops(config: DictConfig) -> Sequence[dict[str, float]]:
+def _networks(
+    network: StyleNetwork, info: ArtefactInfo, stops: Sequence[str], size: int | None
+) -> tuple[list[StyleNetwork], list[str]]:
+    """The network of each stop, and what its style is called."""
+    if isinstance(network, AdainNetwork):
+        pairs = [select_pictures(network, stop, size) for stop in stops]
+        return [selected for selected, _ in pairs], [name for _, name in pairs]
+    if not isinstance(network, JohnsonMultiNetwork):
+        raise StyleNetError(
+            f"it holds one style, {info.style}; interpolate needs a network that was trained with "
+            f"{_KINDS}"
+        )
+    mixtures = [parse_mixture(stop) for stop in stops]
+    return [network.select(mixture) for mixture in mixtures], [joint_name(m) for m in mixtures]
+
+
+def _stops(config: DictConfig) -> list[str]:
     """The styles, or mixtures of them, that the film goes through."""
     given = config.interpolate
     if not OmegaConf.is_list(given) or len(given) < 2:
         raise StyleNetError(
             f"interpolate={given} is not a list of two styles or more such as '[starry,mosaic]'"
         )
-    return [parse_mixture(str(stop)) for stop in given]
+    return [str(stop) for stop in given]

@@ -15,7 +15,7 @@ from stylenet.data import load_style_images
 from stylenet.errors import StyleNetError
 from stylenet.files import atomic_path, walk_files
 from stylenet.image import SUFFIXES, load_picture, to_tensor
-from stylenet.networks import JohnsonMultiNetwork, StyleNetwork
+from stylenet.networks import AdainNetwork, JohnsonMultiNetwork, StyleNetwork
 from stylenet.perceptual import PerceptualLoss
 from stylenet.shipped import SHIPPED
 
@@ -39,8 +39,9 @@ def ship_network(config: DictConfig) -> None:
     """
     source = find_artefact(str(config.checkpoint))
     network, info = load_artefact(source)
-    if isinstance(network, JohnsonMultiNetwork):
-        raise StyleNetError(f"{source} holds several styles; only networks of one are shipped")
+    if isinstance(network, AdainNetwork | JohnsonMultiNetwork):
+        what = "any style" if isinstance(network, AdainNetwork) else "several styles"
+        raise StyleNetError(f"{source} holds {what}; only networks of one are shipped")
     photos = _held_out(Path(str(config.held_out)).expanduser(), config.count, config.size)
     losses = _losses(network, OmegaConf.create(info.recipe), photos)
     name = config.name or info.style

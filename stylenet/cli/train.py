@@ -11,14 +11,15 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from stylenet.checkpoint import load_artefact, start_from
 from stylenet.cli.adversarial import build_adversarial, find_paintings
+from stylenet.cli.any_style import is_any_style, prepare_any_style
 from stylenet.cli.app import build, run
 from stylenet.cli.many_styles import build_many, compose_styles
-from stylenet.cli.runs import fit, prepare
+from stylenet.cli.runs import Run, fit, prepare
 from stylenet.data import load_style_images
 from stylenet.errors import StyleNetError
-from stylenet.networks import JohnsonMultiNetwork, joint_name
+from stylenet.networks import AdainNetwork, JohnsonMultiNetwork, joint_name
 from stylenet.perceptual import AdversarialSettings, ManyStylesLoss, PerceptualLoss
-from stylenet.training import ManyStylesModule, StyleTransferModule, Teacher
+from stylenet.training import AnyStyleModule, ManyStylesModule, StyleTransferModule, Teacher
 
 # Said first and last where nobody chose photos and COCO is not in place.
 _QUICKSTART = (
@@ -67,6 +68,9 @@ def train(config: DictConfig) -> None:
     Raises:
         StyleNetError: A setting is impossible, or the run cannot go on.
     """
+    if is_any_style(config):
+        _fit(*prepare_any_style(config))
+        return
     # What is cheap to get wrong first, what takes long last.
     styles, loss = compose_styles(config), build(config.loss)
     build(config.optimizer)
@@ -107,11 +111,18 @@ def train(config: DictConfig) -> None:
                 teacher,
                 config.teacher_weight,
             )
+    _fit(prepared, module)
+
+
+def _fit(prepared: Run, module: StyleTransferModule) -> None:
+    """Trains, and says where everything is."""
+    name = module.artefact_name
     if fit(prepared, module, f"training {name} on"):
         folder = prepared.folder
         print(f"network: {folder.artefact(name)}")
         print(f"previews: {folder.previews}")
-        print(f"repaint: python scripts/infer.py input=photo.jpg checkpoint={folder.path}")
+        style = " style=painting.jpg" if isinstance(module, AnyStyleModule) else ""
+        print(f"repaint: python scripts/infer.py input=photo.jpg checkpoint={folder.path}{style}")
 
 
 def _load_teacher(name: str | None, style: str) -> Teacher | None:
@@ -122,6 +133,8 @@ def _load_teacher(name: str | None, style: str) -> Teacher | None:
         network, _ = load_artefact(str(name))
         if isinstance(network, JohnsonMultiNetwork):
             network = network.select({style: 1.0})
+        if isinstance(network, AdainNetwork):
+            raise StyleNetError("it paints in any style, and can teach none of them")
         return Teacher(network)
     except StyleNetError as error:
         raise StyleNetError(f"teacher_network={name}: {error}") from error

@@ -87,7 +87,9 @@ class PhotoData(pl.LightningDataModule):
         self._skipped = 0
         self.paintings: PhotoData | None = None
         if styles is not None:
-            options = (crop_size, batch_size, max_scale, min_size, workers, seed)
+            # Of another seed: as many paintings as photos would else come in the same order, and
+            # each photo always with the same painting.
+            options = (crop_size, batch_size, max_scale, min_size, workers, seed + 1)
             self.paintings = PhotoData(str(styles), *options)
             self.paintings._setting = styles_setting
 

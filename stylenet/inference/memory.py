@@ -6,13 +6,14 @@ import psutil
 import torch
 
 from stylenet.inference.settings import SMALLEST_TILE
-from stylenet.networks import StagedNetwork, StyleNetwork
+from stylenet.networks import AdainStyleNetwork, StagedNetwork, StyleNetwork
 
 # Peak bytes a pixel of a whole picture, measured on the CPU at a width of 32 with 512 to 2048
 # pixels square: in float32 577 to 786 (johnson) and 58 to 89 (compact), with convolutions in
-# bfloat16 289 to 434 and 46 to 54.
-_WIDE = {"johnson": 790, "compact": 90}
-_NARROW = {"johnson": 440, "compact": 55}
+# bfloat16 289 to 434 and 46 to 54. Of adain_style with the small encoder 459 and 277 at 1024; with
+# VGG-19 to relu4_1, whose first layers have 64 channels, 775 and 385, at a width of 64 864 and 512.
+_WIDE = {"johnson": 790, "compact": 90, "adain_style": 470}
+_NARROW = {"johnson": 440, "compact": 55, "adain_style": 290}
 _MEASURED_WIDTH = 32
 # Time a pixel was the same for 512, 1024 and 2048 within 5 % in float32; in bfloat16 512 took 29 %
 # more than 1024. This takes 0.8 GB in float32.
@@ -76,6 +77,8 @@ def peak_bytes(network: StyleNetwork, dtype: torch.dtype) -> float:
     """
     measured = _WIDE if dtype == torch.float32 else _NARROW
     width = getattr(network, "arguments", {}).get("width", _MEASURED_WIDTH)
+    if isinstance(network, AdainStyleNetwork):
+        width = max(width, network.encoder.width)
     name = getattr(network, "name", "johnson")
     return measured.get(name, measured["johnson"]) * width / _MEASURED_WIDTH
 

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from stylenet.checkpoint import ArtefactInfo, load_style
+from stylenet.checkpoint import STYLE_SIZE, ArtefactInfo, load_style
 from stylenet.errors import StyleNetError
 from stylenet.image import Picture
 from stylenet.inference.arrays import unpack
@@ -74,7 +74,13 @@ class Stylizer:
 
     @classmethod
     def load(
-        cls, path: str | Path, device: str = "auto", dtype: str = "auto", style: str | None = None
+        cls,
+        path: str | Path,
+        device: str = "auto",
+        dtype: str = "auto",
+        style: str | None = None,
+        style_size: int | None = STYLE_SIZE,
+        encoder_weights: str | None = None,
     ) -> "Stylizer":
         """Reads an artefact.
 
@@ -83,7 +89,11 @@ class Stylizer:
             device: See the class.
             dtype: See the class.
             style: Of an artefact that holds several: one of them, or a mixture such as
-                ``starry:0.6,mosaic:0.4``; ``None`` for the first.
+                ``starry:0.6,mosaic:0.4``; ``None`` for the first. Of one for any style: a picture,
+                or several, such as ``first.jpg:0.6,second.jpg:0.4``.
+            style_size: The shorter side that these pictures are brought to, in pixels; larger makes
+                larger strokes. ``None`` leaves them.
+            encoder_weights: See :func:`stylenet.checkpoint.load_artefact`.
 
         Returns:
             The stylizer.
@@ -91,7 +101,7 @@ class Stylizer:
         Raises:
             StyleNetError: See :func:`stylenet.checkpoint.load_style` and the class.
         """
-        return cls(*load_style(path, style), device, dtype)
+        return cls(*load_style(path, style, style_size, encoder_weights), device, dtype)
 
     @classmethod
     def blend(cls, first: "Stylizer", second: "Stylizer", share: float = 0.5) -> "Stylizer":

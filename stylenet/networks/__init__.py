@@ -1,10 +1,11 @@
 """The networks that are trained: images in [0, 1] in, images of the same size out."""
 
+from stylenet.networks.adain import AdainNetwork, AdainStyleNetwork
 from stylenet.networks.blending import blend_networks
 from stylenet.networks.compact import CompactNetwork
 from stylenet.networks.johnson import JohnsonNetwork
 from stylenet.networks.johnson_multi import JohnsonMultiNetwork, add_styles, check_style_names
-from stylenet.networks.mixture import joint_name, mean_mixture, parse_mixture
+from stylenet.networks.mixture import joint_name, parse_mixture
 from stylenet.networks.normalisation import moments, pool_moments
 from stylenet.networks.registry import (
     StyleNetwork,
@@ -16,6 +17,8 @@ from stylenet.networks.staged import StagedNetwork
 from stylenet.networks.statistics import TakeStatistics, with_statistics
 
 __all__ = [
+    "AdainNetwork",
+    "AdainStyleNetwork",
     "CompactNetwork",
     "JohnsonMultiNetwork",
     "JohnsonNetwork",
@@ -28,7 +31,6 @@ __all__ = [
     "build_network",
     "check_style_names",
     "joint_name",
-    "mean_mixture",
     "moments",
     "parse_mixture",
     "pool_moments",

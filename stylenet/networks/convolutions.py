@@ -16,14 +16,15 @@ class UpsampleConvolution(nn.Conv2d):
     bfloat16: half the time, forward and backward.
     """
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, bias: bool = False) -> None:
         """Builds the layer.
 
         Args:
             inputs: Channels in.
             outputs: Channels out.
+            bias: Whether it has one; a normalisation that follows would take it away again.
         """
-        super().__init__(inputs, outputs, 3, padding=1, padding_mode="reflect", bias=False)
+        super().__init__(inputs, outputs, 3, padding=1, padding_mode="reflect", bias=bias)
 
     def forward(self, features: Tensor) -> Tensor:
         """Doubles height and width.
@@ -42,7 +43,11 @@ class UpsampleConvolution(nn.Conv2d):
         kernels = kernels.permute(2, 4, 0, 1, 3, 5).flatten(0, 2)
         # Reflecting the doubled features by one pixel repeats their first value once more.
         padded = F.pad(features, (1, 1, 1, 1), mode="replicate")
-        found = F.conv2d(padded, kernels.contiguous(memory_format=torch.channels_last))
+        found = F.conv2d(
+            padded,
+            kernels.contiguous(memory_format=torch.channels_last),
+            None if self.bias is None else self.bias.repeat(4),
+        )
         # (N, H + 1, W + 1, a, b, O), where pixel (2 i + a, 2 j + b) was found at (i + a, j + b).
         found = found.permute(0, 2, 3, 1).unflatten(3, (2, 2, -1))
         places = [(a, b) for a in (0, 1) for b in (0, 1)]

@@ -1,6 +1,6 @@
 """Mixtures of styles, as users write them: ``starry:0.6,mosaic:0.4``."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from stylenet.errors import StyleNetError, check_number
 
@@ -32,25 +32,6 @@ def parse_mixture(text: str) -> dict[str, float]:
             raise StyleNetError(f"style={text} names {name} twice")
         mixture[name] = _weight(name, given) if colon else 1.0
     return mixture
-
-
-def mean_mixture(
-    first: Mapping[str, float], second: Mapping[str, float], share: float
-) -> dict[str, float]:
-    """Goes a part of the way from one mixture to another.
-
-    Args:
-        first: Weights by the names of styles.
-        second: The same.
-        share: How much of the second, from 0 to 1.
-
-    Returns:
-        The mixture there, without the styles that have no part in it; its weights add up to 1.
-    """
-    parts = ((first, 1 - share), (second, share))
-    names = dict.fromkeys([*first, *second])
-    weights = {n: sum(s * m.get(n, 0.0) / sum(m.values()) for m, s in parts) for n in names}
-    return {name: weight for name, weight in weights.items() if weight}
 
 
 def joint_name(names: Iterable[str]) -> str:

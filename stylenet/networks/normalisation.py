@@ -89,7 +89,7 @@ def normalise_by(
 
     Args:
         features: Shape (N, C, H, W).
-        mean: Of each channel, shape (C,).
+        mean: Of each channel, shape (C,), or of each channel of each image, shape (N, C, 1, 1).
         variance: The same.
         weight: Scales, shape (C,).
         bias: Shifts, shape (C,).
@@ -98,4 +98,8 @@ def normalise_by(
     Returns:
         The same shape.
     """
-    return F.batch_norm(features, mean, variance, weight, bias, training=False, eps=eps)
+    if mean.ndim == 1:
+        return F.batch_norm(features, mean, variance, weight, bias, training=False, eps=eps)
+    scale = weight.view(-1, 1, 1) * (variance + eps).rsqrt()
+    shift = bias.view(-1, 1, 1) - mean * scale
+    return features * scale.to(features.dtype) + shift.to(features.dtype)

@@ -16,10 +16,13 @@ class StyleNetwork(nn.Module):
         name: The registered name.
         arguments: Every constructor argument, defaults included, so that a checkpoint keeps its
             meaning when a default changes.
+        recorded: How the names of weights begin that are another's and can be had again, for which
+            artefacts say which they are in the place of holding them; empty for none.
     """
 
     name: str
     arguments: dict[str, Any]
+    recorded: str = ""
 
     def forward(self, images: Tensor) -> Tensor:
         """Repaints images.

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from stylenet.networks.normalisation import normalise_by
 from stylenet.networks.registry import StyleNetwork
 
-# (name of the layer, its input (N, C, H, W)) -> mean and variance, each of shape (C,).
+# (name of the layer, its input (N, C, H, W)) -> mean and variance, see below.
 TakeStatistics = Callable[[str, Tensor], tuple[Tensor, Tensor]]
 
 
@@ -24,7 +24,8 @@ def with_statistics(network: StyleNetwork, take: TakeStatistics) -> StyleNetwork
         network: Stays as it is, and shares its weights with the copy.
         take: Called in each instance normalisation, in the order of the layers, with its name and
             its input, shape (N, C, H, W); returns the mean and the (biased) variance to normalise
-            by, each of shape (C,), in float32, or in float64 for such an input.
+            by, each of shape (C,) for all images, or (N, C, 1, 1); in float32, or in float64 for
+            such an input.
 
     Returns:
         The copy.

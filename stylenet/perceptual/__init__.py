@@ -1,6 +1,7 @@
 """What judges a picture: a frozen encoder, Gram matrices, content and style losses."""
 
 from stylenet.perceptual.adversarial import OBJECTIVES, AdversarialSettings, told_apart
+from stylenet.perceptual.any_style import AnyStyleLoss
 from stylenet.perceptual.discriminator import PatchDiscriminator
 from stylenet.perceptual.distilled_vgg import DistilledVGGEncoder
 from stylenet.perceptual.dream import DreamLoss, dream_loss, feature_strength
@@ -13,6 +14,7 @@ from stylenet.perceptual.perceptual_loss import LossSettings, PerceptualLoss
 __all__ = [
     "OBJECTIVES",
     "AdversarialSettings",
+    "AnyStyleLoss",
     "DistilledVGGEncoder",
     "DreamLoss",
     "Encoder",

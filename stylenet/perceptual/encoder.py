@@ -82,6 +82,31 @@ class Encoder(nn.Module):
                 f"loss.style_layers to some of these"
             )
 
+    def convolutions_to(self, layer: str) -> dict[str, nn.Conv2d]:
+        """Lists the convolutions that lead to a layer.
+
+        Args:
+            layer: Of a convolution, such as ``relu4_1``.
+
+        Returns:
+            They, in order, by name: ``conv1_1`` and so on.
+
+        Raises:
+            StyleNetError: It has no such layer.
+        """
+        self._require_one(layer)
+        reached = self.layers[: self.layers.index(layer) + 1]
+        layers = {name: self._layers[name] for name in reached}
+        return {name: part for name, part in layers.items() if isinstance(part, nn.Conv2d)}
+
+    def _require_one(self, layer: str) -> None:
+        if layer not in self.layers:
+            relus = ", ".join(name for name in self.layers if name.startswith("relu"))
+            raise StyleNetError(
+                f"{self.architecture} with encoder.weights={self.weights} has no layer {layer}, "
+                f"which network.layer asks for; it has {relus}"
+            )
+
     def train(self, mode: bool = True) -> "Encoder":
         """Stays in evaluation mode, whatever a parent module asks."""
         return super().train(False)

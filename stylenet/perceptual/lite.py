@@ -88,6 +88,12 @@ class LiteEncoder(Encoder):
         """
         return dict(self._convolutions[layer])
 
+    def convolutions_to(self, layer: str) -> dict[str, nn.Conv2d]:
+        """Lists the 3x3 convolutions that lead to a layer; see the base class."""
+        self._require_one(layer)
+        reached = self.layers[: self.layers.index(layer) + 1]
+        return {k: part for name in reached for k, part in self._convolutions[name].items()}
+
     def head(self, layer: str) -> nn.Conv2d:
         """Gives the 1x1 convolution that makes a layer's features.
 

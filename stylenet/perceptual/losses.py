@@ -60,6 +60,23 @@ class _Gram(torch.autograd.Function):
         return found.transpose(1, 2).unflatten(2, features.shape[2:]).to(features.dtype)
 
 
+def moments(features: Tensor) -> Tensor:
+    """Takes each channel's mean and standard deviation over all positions.
+
+    What Huang & Belongie 2017 compare styles by, eq. 13.
+
+    Args:
+        features: Shape (N, C, H, W), any floating type.
+
+    Returns:
+        Shape (N, 2, C), float32 (float64 for float64 features), also under autocast.
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        variance, mean = torch.var_mean(wide(features), dim=(2, 3), correction=0)
+        # Of a channel that is zero everywhere the root alone has no gradient.
+        return torch.stack([mean, (variance + _TINY).sqrt()], dim=1)
+
+
 def content_loss(features: Tensor, target: Tensor, relative: bool = True) -> Tensor:
     """Compares a picture's features with those of its photo.
 
@@ -76,11 +93,11 @@ def content_loss(features: Tensor, target: Tensor, relative: bool = True) -> Ten
 
 
 def style_loss(gram: Tensor, target: Tensor, relative: bool = True) -> Tensor:
-    """Compares a picture's Gram matrix with the style's.
+    """Compares a picture's Gram matrix, or its :func:`moments`, with the style's.
 
     Args:
-        gram: Of the picture, shape (N, C, C).
-        target: Of the style, shape (1, C, C) or (N, C, C).
+        gram: Of the picture, shape (N, C, C); or (N, 2, C).
+        target: Of the style, shape (1, C, C) or (N, C, C); or (1, 2, C) or (N, 2, C).
         relative: ‖G(y) - G(s)‖² / ‖G(s)‖² instead of the mean of the squared differences (which is
             Johnson et al. 2016, eq. 4, divided by C², as in their released code).
 

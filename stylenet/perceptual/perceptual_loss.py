@@ -14,7 +14,16 @@ from stylenet.perceptual.dream import (
     feature_strength,
 )
 from stylenet.perceptual.encoder import Encoder
-from stylenet.perceptual.losses import content_loss, gram_matrix, style_loss, total_variation
+from stylenet.perceptual.losses import (
+    content_loss,
+    gram_matrix,
+    moments,
+    style_loss,
+    total_variation,
+)
+
+# What styles are compared by; Huang & Belongie 2017 take moments.
+_STATISTICS = {"gram": gram_matrix, "moments": moments}
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,8 @@ class LossSettings:
         dream_layers: Whose features are to grow; ``None`` for the deepest of ``style_layers``. The
             dream is their mean, relative in either form.
         dream_channels: The channels of these layers that count; ``None`` for all.
+        style_statistics: ``gram``, or ``moments`` to compare the means and standard deviations of
+            channels in the place of Gram matrices.
     """
 
     form: str
@@ -46,6 +57,7 @@ class LossSettings:
     dream_weight: float = 0.0
     dream_layers: Sequence[str] | None = None
     dream_channels: Sequence[int] | None = None
+    style_statistics: str = "gram"
 
     def __post_init__(self) -> None:
         """Checks every value.
@@ -54,6 +66,7 @@ class LossSettings:
             StyleNetError: A value is impossible.
         """
         check_choice("loss.form", self.form, ("relative", "absolute"))
+        check_choice("loss.style_statistics", self.style_statistics, _STATISTICS)
         for name in ("content_weight", "style_weight", "tv_weight", "dream_weight"):
             check_number(f"loss.{name}", getattr(self, name), minimum=0)
         for name in ("content_layers", "style_layers"):
@@ -81,17 +94,18 @@ class PerceptualLoss(nn.Module):
         self,
         encoder: Encoder,
         settings: LossSettings,
-        style_images: Sequence[Tensor],
+        style_images: Sequence[Tensor] | None,
         style_weight: float = 1.0,
         image_weights: Sequence[float] | None = None,
     ) -> None:
-        """Takes the style's Gram matrices once.
+        """Takes the style's Gram matrices, or moments, once.
 
         Args:
             encoder: The frozen encoder.
             settings: What is compared, and how much it counts.
             style_images: One or more pictures of the style, RGB in [0, 1], each of shape
-                (1, 3, H, W) with sizes of their own. Their Gram matrices are averaged.
+                (1, 3, H, W) with sizes of their own. Their Gram matrices are averaged. ``None``
+                where :meth:`compare` is told the style each time.
             style_weight: Multiplies ``settings.style_weight`` for this style.
             image_weights: How much each picture counts in the mean of the Gram matrices; only
                 their ratios matter. ``None`` for all alike.
@@ -101,9 +115,9 @@ class PerceptualLoss(nn.Module):
                 many weights as pictures.
         """
         super().__init__()
-        if not style_images:
+        if style_images is not None and not style_images:
             raise StyleNetError("style.image is empty; name at least one picture")
-        if image_weights is not None and len(image_weights) != len(style_images):
+        if image_weights is not None and style_images and len(image_weights) != len(style_images):
             raise StyleNetError(
                 f"style.image_weights={list(image_weights)} has {len(image_weights)} numbers for "
                 f"{len(style_images)} pictures"
@@ -113,8 +127,10 @@ class PerceptualLoss(nn.Module):
         self.settings = settings
         self._style_weight = settings.style_weight * style_weight
         self._dream_layers = _dream_layers(encoder, settings)
+        if style_images is None:
+            return
         with torch.no_grad():
-            grams = [self._grams(image) for image in style_images]
+            grams = [self.style_of(encoder(image, settings.style_layers)) for image in style_images]
         for layer in settings.style_layers:
             mean = _mean([gram[layer] for gram in grams], image_weights)
             self.register_buffer(f"_gram_{layer}", mean, persistent=False)
@@ -147,7 +163,11 @@ class PerceptualLoss(nn.Module):
         return [*settings.content_layers, *settings.style_layers, *self._dream_layers]
 
     def compare(
-        self, images: Tensor, features: dict[str, Tensor], targets: dict[str, Tensor]
+        self,
+        images: Tensor,
+        features: dict[str, Tensor],
+        targets: dict[str, Tensor],
+        styles: dict[str, Tensor] | None = None,
     ) -> dict[str, Tensor]:
         """Judges repainted photos by their features, as :meth:`forward` does.
 
@@ -155,6 +175,7 @@ class PerceptualLoss(nn.Module):
             images: The network's output, RGB in [0, 1], shape (N, 3, H, W).
             features: What the encoder says of it, at least the ``image_layers``.
             targets: What it says of the photos, at least the ``photo_layers``.
+            styles: From :meth:`style_of`, one for each photo; ``None`` for the style's own.
 
         Returns:
             See :meth:`forward`.
@@ -167,9 +188,9 @@ class PerceptualLoss(nn.Module):
         }
         style = {
             layer: style_loss(
-                gram_matrix(features[layer]), self.get_buffer(f"_gram_{layer}"), relative
+                found, styles[layer] if styles else self.get_buffer(f"_gram_{layer}"), relative
             )
-            for layer in settings.style_layers
+            for layer, found in self.style_of(features).items()
         }
         values = {
             "content": _combine(list(content.values()), relative),
@@ -195,10 +216,17 @@ class PerceptualLoss(nn.Module):
             layers |= {f"dream/{layer}": value for layer, value in dream.items()}
         return {"total": total, **values, **layers}
 
-    def _grams(self, image: Tensor) -> dict[str, Tensor]:
-        """The Gram matrices of a style picture, shape (1, C, C) for each style layer."""
-        features = self.encoder(image, self.settings.style_layers)
-        return {layer: gram_matrix(feature) for layer, feature in features.items()}
+    def style_of(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Takes what styles are compared by.
+
+        Args:
+            features: Of pictures, at least the style layers.
+
+        Returns:
+            For each style layer Gram matrices, shape (N, C, C), or moments, (N, 2, C).
+        """
+        take = _STATISTICS[self.settings.style_statistics]
+        return {layer: take(features[layer]) for layer in self.settings.style_layers}
 
 
 def _dream_layers(encoder: Encoder, settings: LossSettings) -> list[str]:
@@ -214,7 +242,7 @@ def _dream_layers(encoder: Encoder, settings: LossSettings) -> list[str]:
 
 
 def _mean(grams: list[Tensor], weights: Sequence[float] | None) -> Tensor:
-    """The mean of Gram matrices, weighted if so wished; shape (1, C, C)."""
+    """The mean of Gram matrices or moments, weighted if so wished; the shape of one, (1, C, C)."""
     stacked = torch.stack(grams)  # (K, 1, C, C)
     if weights is None:
         return stacked.mean(dim=0)

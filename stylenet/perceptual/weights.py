@@ -101,6 +101,50 @@ def match_layers(
     return filled
 
 
+def convolution_weights(architecture: str, weights: str, layer: str) -> dict[str, Tensor]:
+    """Gets the weights of a VGG's convolutions up to a layer.
+
+    Args:
+        architecture: ``vgg16`` or ``vgg19``.
+        weights: See :func:`load_weights`.
+        layer: Such as ``relu4_1``.
+
+    Returns:
+        ``conv1_1.weight``, ``conv1_1.bias`` and so on.
+
+    Raises:
+        StyleNetError: See :func:`load_weights` and :func:`match_layers`; or they end before.
+    """
+    state = load_weights(architecture, weights)
+    layers = match_layers(architecture, vgg_layers(architecture), state, weights)
+    if layer not in layers:
+        raise StyleNetError(f"{weights} ends before {layer}")
+    found: dict[str, Tensor] = {}
+    for name, module in layers.items():
+        if isinstance(module, nn.Conv2d):
+            found |= {f"{name}.{kind}": value for kind, value in module.state_dict().items()}
+        if name == layer:
+            break
+    return found
+
+
+def is_cached(architecture: str) -> bool:
+    """Says whether ``imagenet`` is here already.
+
+    Args:
+        architecture: ``vgg16`` or ``vgg19``.
+
+    Returns:
+        Whether torchvision has downloaded it, or somebody put it there.
+    """
+    return _place(architecture).is_file()
+
+
+def _place(architecture: str) -> Path:
+    """Where torchvision keeps its download."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(_IMAGENET[architecture].url).name
+
+
 def _shapes(layers: dict[str, nn.Module]) -> dict[str, tuple[int, ...]]:
     """The shapes of a VGG's weights under the names that torchvision gives them."""
     return {
@@ -114,7 +158,7 @@ def _shapes(layers: dict[str, nn.Module]) -> dict[str, tuple[int, ...]]:
 def _download(architecture: str) -> dict[str, Tensor]:
     """Takes torchvision's ImageNet weights from its cache, or from the internet into it."""
     source = _IMAGENET[architecture]
-    place = Path(torch.hub.get_dir()) / "checkpoints" / Path(source.url).name
+    place = _place(architecture)
     if place.is_file():  # by an earlier download, or put there by hand: nothing to be trusted
         return read_state_dict(place, "encoder.weights")[0]
     try:

@@ -1,6 +1,7 @@
 """Training: the Lightning modules, their callbacks, and what a run folder holds."""
 
 from stylenet.training.adversarial import AdversarialModule
+from stylenet.training.any_style import AnyStyleModule
 from stylenet.training.distillation import DistillationModule, DistillationSettings
 from stylenet.training.fidelity import mean_errors
 from stylenet.training.many_styles import ManyStylesModule
@@ -11,6 +12,7 @@ from stylenet.training.teacher import Teacher
 
 __all__ = [
     "AdversarialModule",
+    "AnyStyleModule",
     "DistillationModule",
     "DistillationSettings",
     "ManyStylesModule",

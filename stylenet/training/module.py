@@ -9,7 +9,7 @@ from torch import Tensor
 from stylenet.checkpoint import ArtefactInfo, save_artefact
 from stylenet.errors import check_number
 from stylenet.networks import StyleNetwork
-from stylenet.perceptual import ManyStylesLoss, PerceptualLoss
+from stylenet.perceptual import AnyStyleLoss, ManyStylesLoss, PerceptualLoss
 from stylenet.training.resumable import OptimizerSettings, ResumableModule
 from stylenet.training.teacher import Teacher
 
@@ -28,7 +28,7 @@ class StyleTransferModule(ResumableModule):
     def __init__(
         self,
         network: StyleNetwork,
-        criterion: PerceptualLoss | ManyStylesLoss,
+        criterion: PerceptualLoss | ManyStylesLoss | AnyStyleLoss,
         optimizer: OptimizerSettings,
         style: str,
         recipe: dict[str, Any],
@@ -124,6 +124,15 @@ class StyleTransferModule(ResumableModule):
             One of the same shape and range for each style.
         """
         return [self(photos)]
+
+    def beside_previews(self) -> Tensor | None:
+        """Shows what the styles of previews are.
+
+        Returns:
+            A picture for each of :meth:`in_every_style`, RGB in [0, 1], shape (K, 3, H, W); or
+            ``None``, where their names are known.
+        """
+        return None
 
     def artefact_info(self) -> ArtefactInfo:
         """Says what an artefact of the network as it is now holds.

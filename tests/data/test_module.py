@@ -295,8 +295,14 @@ def test_paintings_come_with_the_photos(photos, paintings):
     (first, second) = batches(photo_data(photos, styles=str(paintings)), 2)
     assert torch.equal(torch.cat([first.photos, second.photos]), samples(photo_data(photos), 2))
     assert torch.equal(
-        torch.cat([first.paintings, second.paintings]), samples(photo_data(paintings), 2)
+        torch.cat([first.paintings, second.paintings]), samples(photo_data(paintings, seed=4), 2)
     )
+
+
+def test_a_photo_meets_other_paintings_each_time(photos):
+    # As many paintings as photos, here the same ones, in an order of their own.
+    pairs = batches(photo_data(photos, styles=str(photos)), 8)
+    assert not any(torch.equal(pair.photos, pair.paintings) for pair in pairs)
 
 
 def test_paintings_go_on_where_the_photos_do(photos, paintings):

@@ -7,9 +7,9 @@ from stylenet.errors import StyleNetError
 from stylenet.networks import (
     JohnsonNetwork,
     add_styles,
+    blend_networks,
     build_network,
     joint_name,
-    mean_mixture,
     parse_mixture,
 )
 from stylenet.networks.johnson_multi import ConditionalInstanceNorm
@@ -95,8 +95,16 @@ def test_a_mixture_of_one_is_that_style(network, weight):
     expected = network.select({"mosaic": 1.0}).state_dict()
     for key, value in network.select({"mosaic": weight}).state_dict().items():
         assert torch.equal(value, expected[key]), key
-    first, last = (mean_mixture({"ink": 2}, {"mosaic": weight}, share) for share in (0, 1))
-    assert (first, last) == ({"ink": 1.0}, {"mosaic": 1.0})
+
+
+@pytest.mark.parametrize("share", [0, 0.25, 1])
+def test_between_two_styles_is_their_mixture(network, share):
+    ends = [network.select({name: 1.0}) for name in ("mosaic", "starry")]
+    found = blend_networks(*ends, share).state_dict()
+    parts = {"mosaic": 1 - share, "starry": share}
+    expected = network.select({name: part for name, part in parts.items() if part})
+    for key, value in expected.state_dict().items():
+        torch.testing.assert_close(found[key], value, rtol=0, atol=1e-6 if share == 0.25 else 0)
 
 
 def test_gradients_reach_only_the_styles_of_the_batch(network):
@@ -181,11 +189,6 @@ def test_a_weight_is_a_number_above_0(weight):
 def test_what_is_no_mixture_is_refused(text):
     with pytest.raises(StyleNetError, match=r"^style="):
         parse_mixture(text)
-
-
-def test_between_two_mixtures_is_their_mean():
-    middle = mean_mixture({"a": 1, "b": 1}, {"b": 3}, 0.5)
-    assert middle == {"a": 0.25, "b": 0.75}
 
 
 def test_many_styles_have_a_name_that_a_file_can_have():

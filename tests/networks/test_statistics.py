@@ -14,10 +14,15 @@ def own(name, features):
     return features.mean((0, 2, 3)), features.var((0, 2, 3), correction=0)
 
 
+def of_each(name, features):
+    return features.mean((2, 3), keepdim=True), features.var((2, 3), correction=0, keepdim=True)
+
+
 @torch.no_grad()
-def test_by_its_own_statistics_nothing_changes(network):
-    images = torch.rand(1, 3, 17, 23, dtype=torch.float64)
-    torch.testing.assert_close(with_statistics(network, own)(images), network(images))
+@pytest.mark.parametrize(("take", "count"), [(own, 1), (of_each, 2)])
+def test_by_its_own_statistics_nothing_changes(network, take, count):
+    images = torch.rand(count, 3, 17, 23, dtype=torch.float64)
+    torch.testing.assert_close(with_statistics(network, take)(images), network(images))
 
 
 @torch.no_grad()

@@ -55,15 +55,15 @@ def assert_equal(first, second):
         assert torch.equal(value, second[name]), name
 
 
-@pytest.mark.parametrize("adversarial", [False, True])
-def test_two_processes_with_half_the_batch_are_one_with_the_whole(do, tmp_path, adversarial):
+@pytest.mark.parametrize("kind", [None, "any style", "adversarial"])
+def test_two_processes_with_half_the_batch_are_one_with_the_whole(do, tmp_path, kind):
     one, two = tmp_path / "one", tmp_path / "two"
     do(
-        {"folder": one, "batch": 4, "steps": 3, "adversarial": adversarial},
-        {"folder": two, "batch": 2, "steps": 3, "adversarial": adversarial, "world": 2},
+        {"folder": one, "batch": 4, "steps": 3, "kind": kind},
+        {"folder": two, "batch": 2, "steps": 3, "kind": kind, "world": 2},
     )
     gradients = [torch.load(folder / "gradients.pt") for folder in (one, two)]
-    if adversarial:
+    if kind == "adversarial":
         assert {name.split(".")[0] for name in gradients[0]} == {"network", "discriminator"}
         # Both networks, and the vectors of the spectral norm, are the same in both processes.
         assert_equal(*(torch.load(two / f"weights_{rank}.pt") for rank in (0, 1)))
@@ -79,14 +79,14 @@ def test_two_processes_with_half_the_batch_are_one_with_the_whole(do, tmp_path, 
 
 
 @pytest.mark.parametrize(
-    ("number", "adversarial"),
-    [(signal.SIGTERM, False), (signal.SIGUSR1, False), (signal.SIGTERM, True)],
+    ("number", "kind"),
+    [(signal.SIGTERM, None), (signal.SIGUSR1, None), (signal.SIGTERM, "adversarial")],
 )
 def test_a_signal_to_one_process_stops_all_at_one_step_and_the_rest_is_exact(
-    do, tmp_path, number, adversarial
+    do, tmp_path, number, kind
 ):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    common = {"steps": 9, "world": 2, "workers": 1, "every": 4, "adversarial": adversarial}
+    common = {"steps": 9, "world": 2, "workers": 1, "every": 4, "kind": kind}
     do(
         {"folder": whole, **common},
         {"folder": parts, **common, "signal": [1, 4, number]},

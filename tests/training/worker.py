@@ -7,9 +7,9 @@ It reads a list of jobs from its standard input, each a dict, and does them one 
     batch, steps, workers, every     as in configs
     resume   whether to go on from the newest checkpoint
     signal   [rank, step, number]: that process sends itself that signal at that step
+    kind     None, "any style", or "adversarial"; with the photos for paintings, too
     kill     seconds after which all processes of the job get SIGKILL
     seed     of the fresh weights
-    adversarial   whether a discriminator learns beside the network, from the photos as paintings
 
 Processes are forked from one that has imported PyTorch and never computed with it, so each starts
 at once, and PyTorch's threads are not there yet to be lost.
@@ -30,9 +30,21 @@ from torch import nn
 
 from stylenet.data import PhotoData
 from stylenet.networks import build_network
-from stylenet.perceptual import AdversarialSettings, Encoder, LossSettings, PerceptualLoss
+from stylenet.perceptual import (
+    AdversarialSettings,
+    AnyStyleLoss,
+    Encoder,
+    LossSettings,
+    PerceptualLoss,
+)
 from stylenet.share import find_share
-from stylenet.training import AdversarialModule, OptimizerSettings, RunFolder, StyleTransferModule
+from stylenet.training import (
+    AdversarialModule,
+    AnyStyleModule,
+    OptimizerSettings,
+    RunFolder,
+    StyleTransferModule,
+)
 from stylenet.training.callbacks import Checkpoints, SafeCheckpointIO, StopOnSignal
 from stylenet.training.cluster import choose_environment
 from stylenet.training.run_lock import RunLock
@@ -56,7 +68,7 @@ class Watch(pl.Callback):
             os.kill(os.getpid(), self.wanted[2])
 
 
-def make_module(seed, adversarial):
+def make_module(seed, kind):
     torch.manual_seed(7)
     layers = {
         "conv1_1": nn.Conv2d(3, 8, 3, padding=1),
@@ -68,6 +80,11 @@ def make_module(seed, adversarial):
     values = ("relative", ["relu1_2"], ["relu1_1"], 1.0, 5.0, 1.0)
     settings = LossSettings(*values)
     style = torch.rand(1, 3, 32, 32, dtype=torch.float64)
+    if kind == "any style":
+        network = build_network("adain", layer="relu2_1", width=2).double()
+        network.encoder.fill(network.encoder.convolutions.state_dict())
+        optimizer = OptimizerSettings(1e-2, 2, "cosine")
+        return AnyStyleModule(network, AnyStyleLoss(encoder, settings), optimizer, {}, style)
     torch.manual_seed(seed)
     parts = (
         # Lightning would make it float64 only after it has taken the weights of a checkpoint.
@@ -77,7 +94,7 @@ def make_module(seed, adversarial):
         "test",
         {},
     )
-    if not adversarial:
+    if kind is None:
         return StyleTransferModule(*parts)
     more = {"style_folder": "photos", "discriminator_width": 2, "discriminator_layers": 1}
     module = AdversarialModule(*parts, AdversarialSettings(*values, **more), gradient_clip_val=1.0)
@@ -114,15 +131,15 @@ def train(job, photos, rank):
         min_size=8,
         workers=job.get("workers", 0),
         seed=3,
-        styles=photos if job.get("adversarial") else None,
+        styles=photos if job.get("kind") else None,
     )
     data.setup()
 
     def fit():
         saved = folder.saved_checkpoints() if job.get("resume") else []
-        module = make_module(job.get("seed", 0), job.get("adversarial"))
+        module = make_module(job.get("seed", 0), job.get("kind"))
         trainer.fit(module, data, ckpt_path=saved[-1] if saved else None)
-        if job.get("adversarial"):
+        if job.get("kind") == "adversarial":
             torch.save(module.state_dict(), folder.path / f"weights_{rank}.pt")
 
     if rank > 0:

@@ -6,6 +6,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
+from torchvision.transforms.functional import resize
 from torchvision.utils import make_grid
 
 from stylenet.data import PhotoData
@@ -75,8 +76,13 @@ class Previews(pl.Callback):
             ]
         finally:
             pl_module.train()
-        rows = [torch.cat(row) for row in zip(*repainted, strict=True)]
-        grid = make_grid(torch.cat([self._photos, *rows]), nrow=len(self._photos), pad_value=1.0)
+        rows = [self._photos, *(torch.cat(row) for row in zip(*repainted, strict=True))]
+        beside = pl_module.beside_previews()
+        if beside is not None:
+            corner = torch.ones(1, *beside.shape[1:])
+            first = resize(torch.cat([corner, beside.cpu()]), [self.size, self.size])
+            rows = [torch.cat(pair) for pair in zip(first.split(1), rows, strict=True)]
+        grid = make_grid(torch.cat(rows), nrow=len(rows[0]), pad_value=1.0)
         save_picture(Picture(to_image(grid)), RunFolder(trainer.default_root_dir).preview(step))
         if isinstance(trainer.logger, TensorBoardLogger):
             trainer.logger.experiment.add_image("preview", grid, step)

@@ -1,0 +1,102 @@
+"""The style of a network for any style, as users say it: one picture, or several with weights."""
+
+from pathlib import Path
+
+from PIL import Image
+from torch import Tensor
+
+from stylenet.errors import StyleNetError, check_number
+from stylenet.image import flatten, load_picture, to_tensor
+from stylenet.networks import AdainNetwork, AdainStyleNetwork, joint_name
+
+# Shorter side of style pictures, as in configs/style/.
+STYLE_SIZE = 512
+
+
+def select_pictures(
+    network: AdainNetwork, style: str | None, size: int | None
+) -> tuple[AdainStyleNetwork, str]:
+    """Makes the network of a style out of its pictures.
+
+    Args:
+        network: For any style.
+        style: See :func:`parse_pictures`.
+        size: The shorter side that pictures are brought to, in pixels; ``None`` leaves them.
+
+    Returns:
+        The network, and what the style is called: ``wave``, ``wave+mosaic``.
+
+    Raises:
+        StyleNetError: A picture is missing or unreadable, or a value impossible.
+    """
+    if size is not None:
+        check_number("style_size", size, minimum=16, integer=True)
+    if style is None:
+        raise StyleNetError(
+            "it repaints in the style of any picture; give one, style=picture.jpg, or several with "
+            "their weights, style='first.jpg:0.6,second.jpg:0.4'"
+        )
+    pictures = parse_pictures(style)
+    tensors = [_read(path, size) for path in pictures]
+    name = joint_name(path.stem for path in pictures)
+    return network.select(tensors, list(pictures.values())), name
+
+
+def parse_pictures(text: str) -> dict[Path, float]:
+    """Reads the pictures of a style.
+
+    Args:
+        text: A path, or several with their weights, ``first.jpg:0.6,second.jpg:0.4``; one without a
+            weight counts 1. A file of the whole name comes before any meaning of commas and colons.
+
+    Returns:
+        The weights by path, in the order given; only their ratios matter.
+
+    Raises:
+        StyleNetError: There is no such file, it is given twice, or a weight is not a number above
+            0.
+    """
+    whole = Path(text).expanduser()
+    if whole.is_file():
+        return {whole: 1.0}
+    pictures: dict[Path, float] = {}
+    for part in text.split(","):
+        path, weight = _parse(part.strip(), text)
+        if path in pictures:
+            raise StyleNetError(f"style={text} names {path} twice")
+        pictures[path] = weight
+    return pictures
+
+
+def _parse(part: str, text: str) -> tuple[Path, float]:
+    """A path, and its weight if it has one."""
+    path = Path(part).expanduser()
+    if part and path.is_file():
+        return path, 1.0
+    name, colon, given = part.rpartition(":")
+    before = Path(name.strip()).expanduser()
+    if colon and name.strip() and before.is_file():
+        try:
+            weight = float(given)
+        except ValueError:
+            raise StyleNetError(f"style={part}: {given} is not a number above 0") from None
+        check_number(f"style={name}", weight, above=0)
+        return before, weight
+    whole = "" if part == text else f"style={text}: "
+    raise StyleNetError(
+        f"{whole}{part or 'an empty name'} is no picture that is there; give the path of one, or "
+        f"several with their weights, style='first.jpg:0.6,second.jpg:0.4'"
+    )
+
+
+def _read(path: Path, size: int | None) -> Tensor:
+    """A picture, RGB in [0, 1], shape (1, 3, H, W)."""
+    try:
+        image = flatten(load_picture(path))
+    except StyleNetError as error:
+        raise StyleNetError(f"style={path}: {error}") from error
+    if size is not None:
+        factor = size / min(image.size)
+        width, height = (max(1, round(side * factor)) for side in image.size)
+        image = image.resize((width, height), Image.Resampling.LANCZOS)
+    return to_tensor(image)

@@ -1,0 +1,185 @@
+"""The first layers of a frozen encoder as a part of a network, and a decoder that mirrors them."""
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stylenet.errors import check_choice, check_number
+from stylenet.networks.convolutions import PixelConvolution, UpsampleConvolution
+
+# Channels of the convolutions of each block; a block begins with 2x2 pooling, but for the first.
+# VGG: Simonyan & Zisserman 2015, table 1, columns D and E. Deeper than relu4_1 nobody decodes.
+_VGG16 = {
+    **{"conv1_1": 64, "conv1_2": 64, "conv2_1": 128, "conv2_2": 128},
+    **{"conv3_1": 256, "conv3_2": 256, "conv3_3": 256, "conv4_1": 512},
+}
+_VGG19 = {
+    **{"conv1_1": 64, "conv1_2": 64, "conv2_1": 128, "conv2_2": 128},
+    **{"conv3_1": 256, "conv3_2": 256, "conv3_3": 256, "conv3_4": 256, "conv4_1": 512},
+}
+# Of StyleNet's small encoder, without the convolutions that widen its features to VGG-19's.
+_LITE = {
+    **{"conv1_1": 16, "conv1_2": 16, "conv2_1": 48, "conv2_2": 48},
+    **{"conv3_1": 64, "conv3_2": 64, "conv3_4": 64, "conv4_1": 128},
+}
+ENCODERS = {"lite": _LITE, "vgg19": _VGG19, "vgg16": _VGG16}
+
+# Those whose weights come with StyleNet's files; the others' are downloaded once, 80 MB and more.
+EMBEDDED = ("lite",)
+
+# What all of them were trained with (torchvision's VGG19_Weights.transforms()).
+_MEAN = (0.485, 0.456, 0.406)
+_STD = (0.229, 0.224, 0.225)
+
+# Side of the noise that the size of features is measured on.
+_NOISE = 64
+_TINY = 1e-12
+
+
+class EncoderPart(nn.Module):
+    """Gives the features of one layer. Never trained.
+
+    Padding is by reflection, as in the rest of a network; the judge of training, of the same
+    weights, pads with zeros as it was trained.
+
+    Attributes:
+        convolutions: By name, ``conv1_1`` and so on.
+        stride: Pixels a cell of the features, along each side.
+        channels: Of the features.
+        width: Channels at the picture's size.
+        reach: How many cells around its own each cell sees, at most.
+        scale: What features are multiplied by. Those of one VGG are hundreds of times larger than
+            those of another, and a decoder begins well with features near 1.
+    """
+
+    _mean: Tensor
+    _std: Tensor
+    scale: Tensor
+
+    def __init__(self, encoder: str, layer: str) -> None:
+        """Builds the part, with weights that mean nothing.
+
+        Args:
+            encoder: One of :data:`ENCODERS`.
+            layer: The last layer, ``relu4_1``.
+
+        Raises:
+            StyleNetError: There is no such encoder, or it has no such layer.
+        """
+        super().__init__()
+        names = _convolutions(encoder, layer)
+        self.convolutions = nn.ModuleDict()
+        inputs = 3
+        for name in names:
+            outputs = ENCODERS[encoder][name]
+            self.convolutions[name] = _convolution(inputs, outputs)
+            inputs = outputs
+        self.channels, self.stride = inputs, _step(names[-1])
+        self.width = ENCODERS[encoder][names[0]]
+        self.reach = -(-sum(map(_step, names)) // self.stride)
+        self.register_buffer("_mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("_std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("scale", torch.ones(()))
+        self.requires_grad_(False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Computes features.
+
+        Args:
+            images: RGB in [0, 1], shape (N, 3, H, W), sides multiples of ``stride`` and at least
+                twice that.
+
+        Returns:
+            Shape (N, channels, H / stride, W / stride).
+        """
+        x = (images - self._mean) / self._std
+        for name, convolution in self.convolutions.items():
+            if name.endswith("_1") and _step(name) > 1:
+                x = F.max_pool2d(x, 2)
+            x = F.relu(convolution(x))
+        return x * self.scale
+
+    def fill(self, weights: Mapping[str, Tensor]) -> None:
+        """Takes an encoder's weights, and the scale at which features of noise are 1.
+
+        Noise serves for all: the features of photos and paintings are 0.7 to 1.1 times as large
+        (root mean square; the bundled encoder's relu4_1 and VGG-19's relu3_1).
+
+        Args:
+            weights: ``conv1_1.weight``, ``conv1_1.bias`` and so on, all of them.
+        """
+        self.convolutions.load_state_dict(weights)
+        generator = torch.Generator().manual_seed(0)
+        noise = torch.rand(1, 3, _NOISE, _NOISE, generator=generator).to(self._mean)
+        with torch.no_grad():
+            self.scale.fill_(1)
+            self.scale.copy_(self(noise).square().mean().clamp_min(_TINY).rsqrt())
+
+
+class _Decoder(nn.Sequential):
+    """From features to pixels; knows how far each cell looks."""
+
+    reach: int
+
+
+def make_decoder(encoder: str, layer: str, width: int) -> _Decoder:
+    """Builds the mirror image of an encoder's part (Huang & Belongie 2017, section 6).
+
+    The same convolutions in reverse order, nearest-neighbour doubling in the place of pooling,
+    reflection padding, and no normalisation: it would take away again what AdaIN gives.
+
+    Args:
+        encoder: One of :data:`ENCODERS`.
+        layer: The layer that it decodes.
+        width: Channels at the picture's size; each halving of the size doubles them. 64 is VGG's
+            own mirror image.
+
+    Returns:
+        From (N, C, H, W) to (N, 3, stride H, stride W), without bounds.
+
+    Raises:
+        StyleNetError: The width is impossible.
+    """
+    check_number("network.width", width, minimum=1, integer=True)
+    names = _convolutions(encoder, layer)
+    channels = ENCODERS[encoder][names[-1]]
+    modules: list[nn.Module] = []
+    before = stride = _step(names[-1])
+    pixels = 1  # of the last convolution
+    for name, following in zip(names[:0:-1], names[-2::-1], strict=True):
+        outputs, step = width * _step(following), _step(name)
+        modules += [_convolution(channels, outputs, doubles=step < before), nn.ReLU(inplace=True)]
+        channels, before, pixels = outputs, step, pixels + step
+    decoder = _Decoder(*modules, PixelConvolution(channels, 3))
+    for module in modules:
+        if isinstance(module, nn.Conv2d):
+            # He et al. 2015. Nothing normalises here, and by PyTorch's own choice features end at
+            # 0.006 of the size that they have so (lite, relu3_4): a picture of one colour.
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            assert module.bias is not None
+            nn.init.zeros_(module.bias)
+    decoder.reach = -(-pixels // stride)
+    return decoder
+
+
+def _convolution(inputs: int, outputs: int, doubles: bool = False) -> nn.Module:
+    if doubles:
+        return UpsampleConvolution(inputs, outputs, bias=True)
+    return nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="reflect")
+
+
+def _convolutions(encoder: str, layer: str) -> list[str]:
+    """The names of the convolutions up to a layer's."""
+    check_choice("network.encoder", encoder, ENCODERS)
+    names = list(ENCODERS[encoder])
+    layers = {name.replace("conv", "relu"): place for place, name in enumerate(names)}
+    # Those of the first block change single pixels' colours at most, and nobody wants them.
+    check_choice("network.layer", layer, [n for n in layers if not n.startswith("relu1")])
+    return names[: layers[layer] + 1]
+
+
+def _step(name: str) -> int:
+    """Pixels between the positions at which a convolution looks: each block has half as many."""
+    return 2 ** (int(name[4]) - 1)

@@ -1,0 +1,102 @@
+"""The Lightning module of one network for any style."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from stylenet.data import Pairs
+from stylenet.networks import AdainNetwork
+from stylenet.perceptual import AnyStyleLoss
+from stylenet.training.module import StyleTransferModule
+from stylenet.training.resumable import OptimizerSettings
+
+# In the names of a checkpoint's weights: what is frozen, and comes with the encoder of the run.
+_FROZEN = "network.encoder."
+
+
+class AnyStyleModule(StyleTransferModule):
+    """Trains a decoder to repaint each photo of a batch in the style of a painting of its own.
+
+    Huang & Belongie 2017 (arXiv:1703.06868).
+    """
+
+    _paintings: Tensor
+
+    def __init__(
+        self,
+        network: AdainNetwork,
+        criterion: AnyStyleLoss,
+        optimizer: OptimizerSettings,
+        recipe: dict[str, Any],
+        shown: Tensor,
+    ) -> None:
+        """Takes the parts.
+
+        Args:
+            network: What is trained, its encoder filled.
+            criterion: What judges it.
+            optimizer: How fast it learns.
+            recipe: The composed settings of the run, for artefacts.
+            shown: Paintings for previews, RGB in [0, 1], shape (K, 3, H, W).
+        """
+        super().__init__(network, criterion, optimizer, network.name, recipe)
+        self.shown = shown
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Says what Adam trains: the decoder."""
+        return [{"params": list(cast(AdainNetwork, self.network).decoder.parameters())}]
+
+    def training_step(self, batch: Pairs, batch_idx: int) -> Tensor:  # type: ignore[override]
+        """Repaints a batch of photos and judges it.
+
+        Args:
+            batch: Photos and as many paintings.
+            batch_idx: Of no matter; Lightning passes it.
+
+        Returns:
+            The total loss, a scalar.
+        """
+        self._paintings = batch.paintings.contiguous(memory_format=torch.channels_last)
+        return super().training_step(batch.photos, batch_idx)
+
+    def judge(self, photos: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Repaints photos, each in the style of the painting that came with it.
+
+        Args:
+            photos: RGB in [0, 1], shape (N, 3, H, W).
+
+        Returns:
+            What the network made of them, the same shape, and the losses by name.
+        """
+        repainted = self.network(photos, self._paintings)
+        return repainted, self.criterion(repainted, photos, self._paintings)
+
+    def in_every_style(self, photos: Tensor) -> list[Tensor]:
+        """Repaints photos in the styles of the paintings that previews show."""
+        return [
+            self.network(photos, painting.to(photos).expand(len(photos), -1, -1, -1))
+            for painting in self.shown.split(1)
+        ]
+
+    def beside_previews(self) -> Tensor:
+        """Shows the paintings of the previews."""
+        return self.shown
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
+        """Gives the decoder's weights alone.
+
+        Returns:
+            The weights under ``network.decoder.``.
+        """
+        state = super().state_dict(*args, **kwargs)
+        return {name: value for name, value in state.items() if not name.startswith(_FROZEN)}
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Takes the decoder's weights; see the base class."""
+        state = super().state_dict()
+        frozen = {name: value for name, value in state.items() if name.startswith(_FROZEN)}
+        return super().load_state_dict({**frozen, **state_dict}, strict, assign)

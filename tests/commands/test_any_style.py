@@ -1,0 +1,317 @@
+"""Any style in one network: trained, resumed, repainted with, mixed, exported, judged."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+from safetensors.torch import save_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from stylenet.checkpoint import ArtefactInfo, load_artefact, load_style, save_artefact
+from stylenet.inference import Stylizer
+from stylenet.networks import build_network
+from stylenet.perceptual import LiteEncoder, VGGEncoder
+from stylenet.training import RunFolder
+from stylenet.training.callbacks import SafeCheckpointIO
+
+from .conftest import blotches
+
+
+@pytest.fixture
+def paintings(tmp_path):
+    for i in range(3):
+        blotches(tmp_path / "paintings" / f"{i}.jpg", 48, 40, seed=20 + i)
+    return tmp_path / "paintings"
+
+
+@pytest.fixture
+def any_style(tiny, paintings):
+    """Overrides for a run of a second."""
+    dropped = ("style.", "network.blocks", "encoder", "loss.style_layers", "loss.content_layers")
+    rest = [option for option in tiny if not option.startswith(dropped)]
+    loss = ["loss.content_layers=[relu1_2]", "loss.style_layers=[relu1_2]"]
+    return [*rest, "network=adain", "encoder=lite", *loss, f"data.styles={paintings}"]
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """A network whose decoder learned nothing and whose styles differ all the same."""
+    torch.manual_seed(0)
+    network = build_network("adain", layer="relu3_4", width=4)
+    convolutions = LiteEncoder().convolutions_to("relu3_4")
+    network.encoder.fill(
+        {f"{k}.{kind}": v for k, c in convolutions.items() for kind, v in c.state_dict().items()}
+    )
+    recipe = {"encoder": {"weights": "bundled"}, "style": None}
+    save_artefact(tmp_path / "any.safetensors", network, ArtefactInfo("adain", 1, recipe))
+    return tmp_path / "any.safetensors"
+
+
+@pytest.fixture
+def repaint(run, checkpoint, tmp_path):
+    photo = blotches(tmp_path / "photo.png", 61, 44)
+
+    def call(*options, output="out.png"):
+        out = tmp_path / output
+        given = [f"input={photo}", f"checkpoint={checkpoint}", f"output={out}"]
+        if not any(option.startswith("style_size") for option in options):
+            given.append("style_size=48")
+        result = run("infer", *given, *options)
+        assert result.status == 0, result.err
+        return np.asarray(Image.open(out), float) if output.endswith(".png") else out
+
+    return call
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Two paintings by name, and one whose name has a meaning elsewhere."""
+    dark = blotches(tmp_path / "dark.png", 40, 56, seed=5)
+    Image.open(dark).point(lambda value: value // 4).save(dark)
+    odd = tmp_path / "a,b:0.5.png"
+    shutil.copy(dark, odd)
+    return blotches(tmp_path / "light.png", 64, 48, seed=4), dark, odd
+
+
+def test_trained_resumed_and_repainted_with(run, any_style, pictures, tmp_path):
+    result = run("train", *any_style, "trainer.log_every_n_steps=1")
+    assert result.status == 0, result.err
+    run_dir = tmp_path / "run"
+    assert "training adain on 4 photos" in result.out
+    assert f"network: {run_dir / 'adain.safetensors'}" in result.out
+    assert "style=painting.jpg" in result.out
+    network, info = load_artefact(run_dir)
+    assert (info.style, info.step) == ("adain", 3)
+    lite = LiteEncoder().convolutions_to("relu3_4")["conv3_4"].weight
+    assert torch.equal(network.encoder.convolutions["conv3_4"].weight, lite)
+    settings = yaml.safe_load((run_dir / "config.yaml").read_text())
+    assert settings["style"] is None
+    found = EventAccumulator(str(run_dir / "tensorboard")).Reload().Tags()["scalars"]
+    assert {"loss/total", "loss/content", "loss/style", "loss/tv"} <= set(found)
+    with Image.open(RunFolder(run_dir).preview(3)) as preview:
+        # A column of paintings, four of photos; the photos and three paintings.
+        assert preview.size == (5 * 26 + 2, 4 * 26 + 2)
+
+    more = [*any_style, "trainer.max_steps=5"]
+    assert run("train", *more, "resume=true").status == 0
+    assert run("train", *more, f"run_dir={tmp_path / 'whole'}").status == 0
+    resumed, whole = (load_artefact(tmp_path / name)[0].state_dict() for name in ("run", "whole"))
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+
+    saved = SafeCheckpointIO().load_checkpoint(RunFolder(run_dir).saved_checkpoints()[-1])
+    assert all(name.startswith("network.decoder.") for name in saved["state_dict"])
+
+    begun = run("train", *any_style, f"init={run_dir}", f"run_dir={tmp_path / 'begun'}")
+    assert begun.status == 0, begun.err
+
+    photo, out = blotches(tmp_path / "photo.jpg"), tmp_path / "mix.png"
+    given = [f"input={photo}", f"checkpoint={run_dir}", f"output={out}"]
+    light, dark, _ = pictures
+    done = run("infer", *given, f"style={light}:0.6,{dark}:0.4", "strength=0.8")
+    assert (done.status, done.out.strip()) == (0, str(out)), done.err
+
+
+def test_an_encoder_that_does_not_come_with_stylenet_is_named_by_its_hash(
+    run, any_style, pictures, shared, tmp_path
+):
+    weights = shared / "weights" / "vgg19_to_relu3_4.safetensors"
+    mine = tmp_path / "vgg19.safetensors"
+    shutil.copy(weights, mine)
+    vgg = [option for option in any_style if not option.startswith("encoder")]
+    vgg += ["encoder=vgg19", f"encoder.weights={mine}", "trainer.max_steps=1"]
+    error = run("train", *vgg).error
+    assert "has no layer relu4_1, which network.layer asks for; it has relu1_1" in error
+    result = run("train", *vgg, "network.layer=relu3_1")
+    assert result.status == 0, result.err
+    artefact = tmp_path / "run" / "adain.safetensors"
+    assert artefact.stat().st_size < 100_000
+
+    photo, out = blotches(tmp_path / "photo.jpg"), tmp_path / "out.png"
+    given = [f"input={photo}", f"checkpoint={artefact}", f"style={pictures[0]}", f"output={out}"]
+    given.append("style_size=48")
+    assert run("infer", *given).status == 0
+    before = out.read_bytes()
+    out.unlink()
+    mine.unlink()
+    error = run("infer", *given).error
+    assert f"encoder.weights={mine} of its recipe is not here" in error
+    assert "encoder_weights=PATH" in error
+    assert not out.exists()
+    assert run("infer", *given, f"encoder_weights={weights}").status == 0
+    assert out.read_bytes() == before
+    other = ["network.layer=relu3_1", "encoder.weights=random", "encoder.allow_random=true"]
+    begun = run("train", *vgg, *other, f"init={artefact}", f"run_dir={tmp_path / 'begun'}")
+    assert "encoder_weights=PATH" in begun.error
+
+
+def test_a_style_is_any_picture_and_mixtures_lie_between(repaint, checkpoint, pictures):
+    light, dark, odd = pictures
+    first, second = repaint(f"style={light}"), repaint(f"style={dark}")
+    assert np.abs(first - second).mean() > 5
+    assert np.array_equal(repaint(f"style={dark}:3"), second)
+    assert np.array_equal(repaint(f"style='{odd}'"), second)  # a file, whatever it is called
+    mixed = repaint(f"style={light}:0.6,{dark}:0.4")
+    assert np.array_equal(repaint(f"style='{light}:6, {dark}:4'"), mixed)
+    assert min(np.abs(mixed - first).mean(), np.abs(mixed - second).mean()) > 1
+    assert np.array_equal(
+        repaint(f"style={light}", "strength=0"), repaint("strength=0", f"style={dark}")
+    )
+    assert np.abs(repaint(f"style={light}", "style_size=96") - first).mean() > 0.1
+    stylizer = Stylizer.load(checkpoint, style=f"{light}:0.6,{dark}:0.4")
+    assert stylizer.info.style == "light+dark"
+
+
+def test_tiles_and_types_and_films_know_nothing_of_it(checkpoint, pictures, tmp_path):
+    photo = Image.open(blotches(tmp_path / "large.png", 300, 280))
+    style = str(pictures[0])
+    whole = Stylizer.load(checkpoint, "cpu", "float32", style)
+    expected = np.asarray(whole(photo, tile="none"), int)
+    assert np.abs(np.asarray(whole(photo, tile=256), int) - expected).max() <= 1
+    narrow = Stylizer.load(checkpoint, "cpu", "bfloat16", style)
+    assert np.abs(np.asarray(narrow(photo), int) - expected).mean() < 3
+    other = Stylizer.load(checkpoint, "cpu", "float32", str(pictures[1]))
+    middle = np.asarray(Stylizer.blend(whole, other, 0.5)(photo), int)
+    both = Stylizer.load(checkpoint, "cpu", "float32", f"{pictures[0]},{pictures[1]}")
+    assert np.abs(np.asarray(both(photo), int) - middle).max() <= 1
+
+
+def test_a_film_goes_from_picture_to_picture(repaint, pictures):
+    av = pytest.importorskip("av")
+    light, dark, _ = pictures
+    options = [f"interpolate=[{light},{dark}]", "frames=3", "fps=8"]
+    with av.open(str(repaint(*options, output="morph.mp4"))) as film:
+        frames = [frame.to_ndarray(format="rgb24").astype(float) for frame in film.decode(video=0)]
+    ends = repaint(f"style={light}"), repaint(f"style={dark}")
+    away = [[np.abs(frame - end).mean() for frame in frames] for end in ends]
+    assert away[0][0] == min(away[0])
+    assert away[1][-1] == min(away[1])
+
+
+@pytest.mark.parametrize("kind", ["onnx", "torch_export"])
+def test_a_style_is_exported(run, checkpoint, pictures, tmp_path, kind):
+    if kind == "onnx":
+        pytest.importorskip("onnxruntime")
+        pytest.importorskip("onnxscript")
+    out = tmp_path / f"light.{'onnx' if kind == 'onnx' else 'pt2'}"
+    given = [f"checkpoint={checkpoint}", f"format={kind}", f"output={out}"]
+    result = run("export", *given, f"style={pictures[0]}")
+    assert result.status == 0, result.err
+    assert "difference from PyTorch: 0.00" in result.out
+    assert out.is_file()
+    if kind == "torch_export":
+        images = torch.rand(1, 3, 24, 20)
+        expected = load_style(checkpoint, str(pictures[0]))[0](images)
+        found = torch.export.load(out).module(check_guards=False)(images)
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+        assert "give one, style=picture.jpg" in run("export", *given).error
+
+
+def test_it_is_judged_in_the_style_that_is_asked_for(run, checkpoint, pictures, photos, tmp_path):
+    given = [f"checkpoints=[{checkpoint}]", f"photos={photos}", f"output={tmp_path / 'report'}"]
+    given += ["encoder=lite", "size=32", "device=cpu", "dtype=float32", "repeats=1", "limit=2"]
+    assert "say which it is to be judged in: style=NAME" in run("evaluate", *given).error
+    result = run("evaluate", *given, "style=custom", f"style.image={pictures[1]}", "style.size=48")
+    assert result.status == 0, result.err
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert report["means"][0]["style_pictures"] == [str(pictures[1])]
+    assert [row["artefact"] for row in report["rows"]] == ["any", "any"]
+
+
+def test_only_networks_of_one_style_are_shipped(run, checkpoint):
+    assert "holds any style" in run("ship_network", f"checkpoint={checkpoint}").error
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([], "give one, style=picture.jpg"),
+        (["style=nowhere.jpg"], "nowhere.jpg is no picture that is there"),
+        (["style={light}:0.5,nowhere.jpg"], "nowhere.jpg is no picture that is there"),
+        (["style={light},"], "an empty name is no picture"),
+        (["style={light}:much"], "much is not a number above 0"),
+        (["style={light}:0,{dark}"], "is not a number above 0"),
+        (["style={light},{light}"], "twice"),
+        (["style={folder}"], "is no picture that is there"),
+        (["style={text}"], "notes.png"),
+        (["style={light}", "style_size=0"], "style_size=0"),
+        (["style={light}", "style_size=much"], "style_size=much"),
+        (["style={light}", "strength=2"], "strength=2"),
+        (["interpolate=[{light},nowhere.jpg]"], "nowhere.jpg is no picture"),
+        (["interpolate=[{light}]"], "is not a list of two styles"),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, list) else "",
+)
+def test_a_mistake_in_repainting_is_one_line(run, checkpoint, pictures, tmp_path, given, said):
+    photo, out = blotches(tmp_path / "in" / "photo.png"), tmp_path / "out.png"
+    (tmp_path / "notes.png").write_text("no picture")
+    names = {"light": pictures[0], "dark": pictures[1]}
+    names |= {"folder": tmp_path, "text": tmp_path / "notes.png"}
+    good = [f"input={photo}", f"checkpoint={checkpoint}", f"output={out}"]
+    error = run("infer", *good, *(option.format(**names) for option in given)).error
+    assert said in error
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["data.styles=null"], "give a folder of them: data.styles=FOLDER"),
+        (["data.styles=nowhere"], "data.styles=nowhere"),
+        (["style=starry"], "style=starry is for networks of styles of their own"),
+        (["style.size=64"], "style.size=64 is for networks of styles of their own"),
+        (["styles=[starry]"], "styles=['starry'] is for networks"),
+        (["add_to=starry"], "add_to=starry is for networks"),
+        (["teacher_network=starry"], "teacher_network=starry is for networks"),
+        (["network=johnson"], "and network=johnson learns nothing from them"),
+        (["init=starry"], "init=starry is a network johnson"),
+        (["network.layer=relu9_9"], "network.layer=relu9_9 is unknown"),
+        (["network.width=0"], "network.width=0"),
+        (["loss.style_statistics=mean"], "loss.style_statistics=mean is unknown"),
+        (["loss=adversarial", "loss.style_folder=paintings"], "networks of one style"),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, list) else "",
+)
+def test_a_mistake_in_training_is_one_line(run, any_style, tmp_path, given, said):
+    keys = {option.split("=")[0] for option in given}
+    kept = [option for option in any_style if option.split("=")[0] not in keys]
+    assert said in run("train", *kept, *given).error
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_network_for_any_style_teaches_none(run, checkpoint, tmp_path):
+    given = ["style=starry", "experiment=quickstart", f"teacher_network={checkpoint}"]
+    error = run("train", *given, f"run_dir={tmp_path / 'run'}").error
+    assert "can teach none" in error
+
+
+def test_paintings_are_of_no_use_to_distilling(run):
+    assert "this command learns nothing" in run("distill_encoder", "data.styles=paintings").error
+
+
+def test_a_run_for_any_style_has_a_folder_of_its_name(run):
+    shown = run("train", "network=adain", "--cfg", "job", "--resolve")
+    settings = yaml.safe_load(shown.out)
+    assert settings["run_dir"] == "runs/adain"
+    assert settings["network"]["encoder"] == "vgg16"
+
+
+def test_another_encoder_cannot_begin_with_a_trained_decoder(run, any_style, tmp_path):
+    vgg = [option for option in any_style if not option.startswith("encoder")]
+    vgg += ["encoder=vgg19", "encoder.allow_random=true", "network.layer=relu2_1"]
+    vgg.append("trainer.max_steps=1")
+    assert run("train", *vgg, "encoder.weights=random").status == 0
+    state = VGGEncoder("vgg19", "random", allow_random=True)._layers.state_dict()
+    numbers = {"conv1_1": 0, "conv1_2": 2, "conv2_1": 5}
+    other = {
+        f"features.{number}.{kind}": state[f"{name}.{kind}"] * 2
+        for name, number in numbers.items()
+        for kind in ("weight", "bias")
+    }
+    save_file(other, tmp_path / "other.safetensors")
+    given = [f"encoder.weights={tmp_path / 'other.safetensors'}", f"init={tmp_path / 'run'}"]
+    error = run("train", *vgg, *given, f"run_dir={tmp_path / 'begun'}").error
+    assert "are others; give their file: encoder_weights=PATH" in error
