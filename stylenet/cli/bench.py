@@ -20,7 +20,7 @@ from stylenet.cli.app import build
 from stylenet.cli.trainer import quieten_lightning
 from stylenet.data import PhotoData, load_style_images
 from stylenet.errors import StyleNetError, first_line
-from stylenet.networks import StyleNetwork
+from stylenet.networks import AdainNetwork, JohnsonMultiNetwork, StyleNetwork
 from stylenet.perceptual import Encoder, LossSettings, PerceptualLoss
 from stylenet.training import StyleTransferModule
 from stylenet.training.hardware import choose_precision
@@ -51,7 +51,13 @@ class ConfiguredBench:
     def network(self, seed: int = 0) -> StyleNetwork:
         """Builds the network with fresh weights, the same every time for a seed."""
         torch.manual_seed(seed)
-        return build(self.config.network)
+        network = build(self.config.network)
+        # What repaints is made of these.
+        if isinstance(network, JohnsonMultiNetwork):
+            return network.select({network.styles[0]: 1.0})
+        if isinstance(network, AdainNetwork):
+            return network.select([torch.rand(1, 3, 64, 64)])
+        return network
 
     def criterion(self) -> tuple[PerceptualLoss, Tensor]:
         """Builds the perceptual loss; gives the (first) picture of the style with it."""
@@ -67,6 +73,12 @@ class ConfiguredBench:
 
     def module(self, criterion: PerceptualLoss, seed: int = 0) -> StyleTransferModule:
         """Builds what ``scripts/train.py`` trains, with the weights of :meth:`network`."""
+        name = self.config.network.name
+        if name in ("johnson_multi", "adain"):
+            raise StyleNetError(
+                f"network={name} learns from many styles, and steps are measured of networks of "
+                f"one; choose network=johnson or network=compact, or suite=inference"
+            )
         recipe: Any = OmegaConf.to_container(self.config)
         optimizer = build(self.config.optimizer)
         return StyleTransferModule(self.network(seed), criterion, optimizer, "none", recipe)

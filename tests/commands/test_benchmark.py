@@ -64,6 +64,18 @@ def test_inference_at_several_sizes(measure):
     assert rows[0]["flops"] / rows[1]["flops"] == pytest.approx(4 / 3, rel=0.01)
 
 
+@pytest.mark.parametrize(
+    ("network", "runs"),
+    [(["johnson_multi", "+styles=[a,b]"], "johnson"), (["adain", "encoder=lite"], "adain_style")],
+)
+def test_of_networks_of_many_styles_what_repaints_is_measured(run, tmp_path, network, runs):
+    output = tmp_path / "bench.json"
+    given = [*SMALL[2:], "size=32", f"network={network[0]}", *network[1:], f"output={output}"]
+    result = run("benchmark", *given, "network.width=2", "baseline=false")
+    assert result.status == 0, result.err
+    assert json.loads(output.read_text())[0]["details"]["network"]["name"] == runs
+
+
 def test_the_precision_is_what_was_asked_for_and_the_reference_float32(measure):
     (row,), _ = measure("inference", "size=32", "precision=bfloat16", "batch=2")
     assert (row["precision"], row["baseline_precision"], row["batch"]) == ("bfloat16", "float32", 2)
@@ -191,6 +203,10 @@ def test_without_matplotlib_the_rows_are_there(run, tmp_path, monkeypatch):
         (["suite=curve", "data=samples", "encoder=lite", "baseline=false"], "baseline=false"),
         (["suite=memory", "suite.crop=8"], "suite.crop=8"),
         (["suite=training", "encoder=lite", "loss.style_layers=[relu9_9]"], "relu9_9"),
+        (
+            ["suite=training", "encoder=lite", "network=johnson_multi", "+styles=[a]"],
+            "network=johnson_multi learns from many styles",
+        ),
         (["suite=training", "encoder=lite", "optimizer.lr=0"], "optimizer.lr=0"),
         (["suite=training", "encoder.weights=/nowhere.pth"], "/nowhere.pth"),
     ],
