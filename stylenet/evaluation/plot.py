@@ -38,9 +38,11 @@ def _draw(axes: Any, study: Study) -> None:
     for start, curve in study.curves.items():
         label = f"L-BFGS from {'noise' if start == 'noise' else 'the photo'}"
         axes.plot(range(len(curve.values)), curve.values, color=_CURVES[start], lw=2, label=label)
+    last = max(len(curve.values) for curve in study.curves.values()) - 1
     for place, (name, level) in enumerate(study.objectives.items()):
         color = _NETWORKS[place % len(_NETWORKS)]
-        axes.axhline(level, color=color, lw=1.2, ls="--", label=f"{name}, one pass")
+        label = _describe(name, study.crossings[name], last)
+        axes.axhline(level, color=color, lw=1.2, ls="--", label=label)
         _mark(axes, study.crossings[name], level, color)
     every = [value for curve in study.curves.values() for value in curve.values]
     if min(*every, *study.objectives.values()) > 0:  # with a dream it may fall below
@@ -48,30 +50,22 @@ def _draw(axes: Any, study: Study) -> None:
         for axis in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
             axis("{x:g}")
         axes.yaxis.get_minor_locator().set_params(subs=(2, 3, 5))  # more would overlap
-    axes.set_xlim(0, max(map(len, (curve.values for curve in study.curves.values()))) - 1)
+    axes.set_xlim(0, last)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_title(f"{study.style}, photos: {len(study.photos)}", fontsize=10)
     axes.set_xlabel("iteration of L-BFGS")
     axes.grid(True, which="both", lw=0.3)
-    axes.legend(fontsize=8, frameon=False)
+    axes.legend(fontsize=8, frameon=False, loc="upper right")
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def _mark(axes: Any, crossings: Mapping[str, int | None], level: float, color: str) -> None:
-    """A dot with its iteration where a curve meets a network."""
-    # Both may be at the same place: one number goes above, the other below.
-    places = {"noise": ((5, 5), "left"), "photo": ((-5, -12), "right")}
-    for start, number in crossings.items():
-        if number is None:
-            continue
-        offset, side = places[start]
-        axes.plot([number], [level], "o", color=color, ms=5)
-        axes.annotate(
-            f"{number} from {start}",
-            (number, level),
-            xytext=offset,
-            ha=side,
-            textcoords="offset points",
-            fontsize=8,
-            color=color,
-        )
+    """A dot where a curve meets a network."""
+    met = [number for number in crossings.values() if number is not None]
+    axes.plot(met, [level] * len(met), "o", color=color, ms=5)
+
+
+def _describe(name: str, crossings: Mapping[str, int | None], most: int) -> str:
+    """An artefact and its iterations: in the legend, where those of many do not overlap."""
+    counts = {s: f"more than {most}" if n is None else str(n) for s, n in crossings.items()}
+    return f"{name}: {counts['noise']} from noise, {counts['photo']} from the photo"
