@@ -180,3 +180,18 @@ def optimize(run, small_folder):
         return run("optimize", *(f"{key}={value}" for key, value in merged.items()))
 
     return call
+
+
+@pytest.fixture
+def repaint(run, checkpoint, tmp_path):
+    """Repaints a photo with the ``checkpoint`` of a test module."""
+    photo = blotches(tmp_path / "photo.png", 61, 44)
+
+    def call(*options, output="out.png"):
+        out = tmp_path / output
+        given = [f"input={photo}", f"checkpoint={checkpoint}", f"output={out}"]
+        result = run("infer", *given, *options)
+        assert result.status == 0, result.err
+        return np.asarray(Image.open(out), float) if output.endswith(".png") else out
+
+    return call

@@ -35,20 +35,6 @@ def checkpoint(tmp_path):
     return tmp_path / "multi.safetensors"
 
 
-@pytest.fixture
-def repaint(run, checkpoint, tmp_path):
-    photo = blotches(tmp_path / "photo.png", 61, 44)
-
-    def call(*options, output="out.png"):
-        out = tmp_path / output
-        given = [f"input={photo}", f"checkpoint={checkpoint}", f"output={out}"]
-        result = run("infer", *given, *options)
-        assert result.status == 0, result.err
-        return np.asarray(Image.open(out), float) if output.endswith(".png") else out
-
-    return call
-
-
 def scalars(run_dir):
     return set(EventAccumulator(str(run_dir / "tensorboard")).Reload().Tags()["scalars"])
 
