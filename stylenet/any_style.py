@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from PIL import Image
 from torch import Tensor
 
 from stylenet.errors import StyleNetError, check_number
-from stylenet.image import flatten, load_picture, to_tensor
+from stylenet.image import at_shorter_side, flatten, load_picture, to_tensor
 from stylenet.networks import AdainNetwork, AdainStyleNetwork, joint_name
 
 # Shorter side of style pictures, as in configs/style/.
@@ -96,7 +95,5 @@ def _read(path: Path, size: int | None) -> Tensor:
     except StyleNetError as error:
         raise StyleNetError(f"style={path}: {error}") from error
     if size is not None:
-        factor = size / min(image.size)
-        width, height = (max(1, round(side * factor)) for side in image.size)
-        image = image.resize((width, height), Image.Resampling.LANCZOS)
+        image = at_shorter_side(image, size)
     return to_tensor(image)

@@ -84,7 +84,7 @@ def save_artefact(
 
 
 def load_artefact(
-    path: str | Path, encoder_weights: str | None = None
+    path: str | Path, encoder_weights: str | Path | None = None
 ) -> tuple[StyleNetwork, ArtefactInfo]:
     """Reads a network for inference. Runs no code from the file.
 
@@ -156,7 +156,7 @@ def load_style(
     path: str | Path,
     style: str | None = None,
     style_size: int | None = STYLE_SIZE,
-    encoder_weights: str | None = None,
+    encoder_weights: str | Path | None = None,
 ) -> tuple[StyleNetwork, ArtefactInfo]:
     """Reads a network for inference in one style, whatever styles its artefact holds.
 
@@ -197,7 +197,9 @@ def load_style(
     return network, info
 
 
-def start_from(network: StyleNetwork, path: str | Path, encoder_weights: str | None = None) -> None:
+def start_from(
+    network: StyleNetwork, path: str | Path, encoder_weights: str | Path | None = None
+) -> None:
     """Fills a network with the weights of a trained one.
 
     Args:

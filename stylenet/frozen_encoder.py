@@ -55,7 +55,7 @@ def leave_out(
 
 
 def find_again(
-    network: StyleNetwork, recorded: Mapping[str, str], trained_with: Any, given: str | None
+    network: StyleNetwork, recorded: Mapping[str, str], trained_with: Any, given: str | Path | None
 ) -> dict[str, Tensor]:
     """Finds the weights that an artefact names.
 
@@ -79,7 +79,7 @@ def find_again(
     name, layer, wanted = (recorded[key] for key in (*_ARGUMENTS, "sha256"))
     source = trained_with.get("weights") if isinstance(trained_with, dict) else None
     reason = f"encoder.weights={source} of its recipe is not here"
-    sources = [given] if given else []
+    sources = [str(given)] if given else []
     if not given and (source in _MADE or Path(str(source)).expanduser().is_file()):
         sources.append(str(source))
     if not given and source != "imagenet" and is_cached(name):

@@ -161,8 +161,7 @@ def _networks(
     config: DictConfig, path: str, name: str
 ) -> list[tuple[str, StyleNetwork, ArtefactInfo]]:
     """What a file holds, each with a name of its own and a recipe for its own style."""
-    weights = None if config.encoder_weights is None else str(config.encoder_weights)
-    network, info = load_artefact(path, weights)
+    network, info = load_artefact(path, config.encoder_weights)
     if isinstance(network, AdainNetwork):
         return [(name, _in_the_style(config, network, name), info)]
     if not isinstance(network, JohnsonMultiNetwork):

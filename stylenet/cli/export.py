@@ -32,8 +32,9 @@ def export(config: DictConfig) -> None:
     """
     settings = ExportSettings(config.format, config.precision, config.uint8)
     style = None if config.style_name is None else str(config.style_name)
-    weights = None if config.encoder_weights is None else str(config.encoder_weights)
-    network, info = load_style(str(config.checkpoint), style, config.style_size, weights)
+    network, info = load_style(
+        str(config.checkpoint), style, config.style_size, config.encoder_weights
+    )
     target = Path(str(config.output)).expanduser()
     photos = _sample_photos() if settings.precision.startswith("int8") else []
     report = export_network(network, info, target, settings, photos)

@@ -174,8 +174,9 @@ def _load(config: DictConfig) -> Stylizer:
     device, share = str(config.device), find_share()
     if device == "auto" and share.world > 1 and choose_device("auto").type == "cuda":
         device = f"cuda:{share.local_rank}"
-    weights = None if config.encoder_weights is None else str(config.encoder_weights)
-    stylizer = Stylizer.load(path, device, str(config.dtype), style, config.style_size, weights)
+    stylizer = Stylizer.load(
+        path, device, str(config.dtype), style, config.style_size, config.encoder_weights
+    )
     if config.blend_with is None:
         return stylizer
     other = Stylizer.load(str(config.blend_with), device, str(config.dtype))

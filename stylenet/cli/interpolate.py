@@ -54,8 +54,7 @@ def interpolate(
             f"interpolate goes between the styles of checkpoint=PATH, a network that was trained "
             f"with {_KINDS}; give that, and no style"
         )
-    weights = None if config.encoder_weights is None else str(config.encoder_weights)
-    network, info = load_artefact(str(config.checkpoint), weights)
+    network, info = load_artefact(str(config.checkpoint), config.encoder_weights)
     try:
         networks, names = _networks(network, info, stops, config.style_size)
     except StyleNetError as error:

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import webdataset
-from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from stylenet.data.loading import leave_signals_to_the_trainer
 from stylenet.data.manifest import MANIFEST, Manifest, ShardSettings, read_shard
 from stylenet.errors import StyleNetError, first_line
 from stylenet.files import atomic_path, reason, walk_files
-from stylenet.image import SUFFIXES, flatten, open_image, upright_picture
+from stylenet.image import SUFFIXES, at_shorter_side, flatten, open_image, upright_picture
 
 
 class ShardMaker:
@@ -164,10 +163,8 @@ def _encode(path: Path, settings: ShardSettings) -> bytes:
         image = flatten(upright_picture(image))
     except StyleNetError as error:
         raise StyleNetError(f"{path}: {error}") from error
-    factor = settings.size / min(image.size)
-    if factor < 1:
-        width, height = (max(1, round(side * factor)) for side in image.size)
-        image = image.resize((width, height), Image.Resampling.LANCZOS)
+    if min(image.size) > settings.size:
+        image = at_shorter_side(image, settings.size)
     buffer = io.BytesIO()
     try:
         image.save(buffer, "JPEG", quality=settings.quality)

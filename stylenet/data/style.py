@@ -8,12 +8,11 @@ from pathlib import Path, PurePosixPath
 
 import pooch
 import requests
-from PIL import Image
 from torch import Tensor
 
 from stylenet.data.scan import cache_folder
 from stylenet.errors import StyleNetError, check_number
-from stylenet.image import flatten, load_picture, to_tensor
+from stylenet.image import at_shorter_side, flatten, load_picture, to_tensor
 
 _SECONDS_TO_CONNECT_AND_READ = (5, 60)
 # Wikimedia refuses clients that do not say who they are (its User-Agent policy).
@@ -103,9 +102,7 @@ def load_style_images(settings: StyleSettings) -> list[Tensor]:
                 f"style.image={source}: {error}; set style.image to the picture of your style"
             ) from error
         if settings.size is not None:
-            factor = settings.size / min(image.size)
-            width, height = (max(1, round(side * factor)) for side in image.size)
-            image = image.resize((width, height), Image.Resampling.LANCZOS)
+            image = at_shorter_side(image, settings.size)
         images.append(to_tensor(image))
     return images
 

@@ -8,7 +8,7 @@ from stylenet.image.formats import (
     WRITABLE_SUFFIXES,
     check_writable_suffix,
 )
-from stylenet.image.picture import Picture, flatten, upright_picture
+from stylenet.image.picture import Picture, at_shorter_side, flatten, upright_picture
 from stylenet.image.reading import load_picture, open_image
 from stylenet.image.saving import save_picture
 from stylenet.image.tensors import to_image, to_tensor
@@ -20,6 +20,7 @@ __all__ = [
     "Animation",
     "Frame",
     "Picture",
+    "at_shorter_side",
     "check_writable_suffix",
     "flatten",
     "is_animated",

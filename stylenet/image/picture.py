@@ -137,6 +137,21 @@ def _to_srgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+def at_shorter_side(image: Image.Image, size: int) -> Image.Image:
+    """Resizes an image, its proportions kept.
+
+    Args:
+        image: Any mode that can be averaged.
+        size: The shorter side that it is to have, in pixels.
+
+    Returns:
+        The image at that size.
+    """
+    factor = size / min(image.size)
+    width, height = (max(1, round(side * factor)) for side in image.size)
+    return image.resize((width, height), Image.Resampling.LANCZOS)
+
+
 @functools.lru_cache(maxsize=16)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform:
     """What takes colours through a profile to sRGB; many photos share one, and it takes 2 ms."""

@@ -80,7 +80,7 @@ class Stylizer:
         dtype: str = "auto",
         style: str | None = None,
         style_size: int | None = STYLE_SIZE,
-        encoder_weights: str | None = None,
+        encoder_weights: str | Path | None = None,
     ) -> "Stylizer":
         """Reads an artefact.
 

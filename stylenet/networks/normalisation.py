@@ -55,12 +55,14 @@ def pool_moments(
     Returns:
         Mean and biased variance, each of shape (C,), of the type of the parts'.
     """
-    each = torch.stack(list(means)).double()
-    shares = torch.tensor(counts, dtype=torch.float64, device=each.device).unsqueeze(1)
+    # On the CPU: they are few, and Apple's GPUs have no float64.
+    each, spreads = (torch.stack(list(m)).to("cpu", torch.float64) for m in (means, variances))
+    shares = torch.tensor(counts, dtype=torch.float64).unsqueeze(1)
     shares = shares / shares.sum()
     mean = (shares * each).sum(0)
-    variance = (shares * (torch.stack(list(variances)) + (each - mean).square())).sum(0)
-    return mean.to(means[0].dtype), variance.to(means[0].dtype)
+    variance = (shares * (spreads + (each - mean).square())).sum(0)
+    dtype, device = means[0].dtype, means[0].device
+    return mean.to(dtype).to(device), variance.to(dtype).to(device)
 
 
 def normalise(image: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
