@@ -208,15 +208,13 @@ def start_from(
         encoder_weights: See there.
 
     Raises:
-        StyleNetError: See :func:`load_artefact`; or the trained one is another network.
+        StyleNetError: See :func:`load_artefact`; or the trained one is of another kind or size.
     """
     trained, _ = load_artefact(path, encoder_weights)
-    if (trained.name, trained.arguments) != (network.name, network.arguments):
-        raise StyleNetError(
-            f"init={path} is a network {trained.name} with {trained.arguments}, this run trains "
-            f"{network.name} with {network.arguments}; choose network settings that are the same"
-        )
-    network.load_state_dict(trained.state_dict())
+    try:
+        network.begin_with(trained)
+    except StyleNetError as error:
+        raise StyleNetError(f"init={path}: {error}") from error
 
 
 def find_artefact(path: str | Path) -> Path:

@@ -135,6 +135,30 @@ class JohnsonMultiNetwork(StyleNetwork):
             norm.styles = styles
         return self.body(images)
 
+    @torch.no_grad()
+    def begin_with(self, trained: StyleNetwork) -> None:
+        """Takes the weights of a network of one style, or of many that need not be the same.
+
+        Args:
+            trained: Stays as it is. A style that it knows by name goes on from there, any other
+                from the mean of its styles.
+
+        Raises:
+            StyleNetError: It is a network of another kind or size.
+        """
+        for place, style in enumerate(self.styles):
+            source = trained
+            if isinstance(trained, JohnsonMultiNetwork):
+                known = [style] if style in trained.styles else trained.styles
+                source = trained.select(dict.fromkeys(known, 1.0))
+            plain = self.select({style: 1.0})
+            plain.begin_with(source)
+            weights = plain.state_dict()
+            for name, norm in self._norms().items():
+                norm.weights[place].copy_(weights.pop(f"{name}.weight"))
+                norm.biases[place].copy_(weights.pop(f"{name}.bias"))
+            self.body.load_state_dict(weights, strict=False)
+
     def norm_parameters(self, style: str) -> list[nn.Parameter]:
         """Lists what a style has for itself.
 

@@ -35,6 +35,22 @@ class StyleNetwork(nn.Module):
         """
         raise NotImplementedError
 
+    def begin_with(self, trained: "StyleNetwork") -> None:
+        """Takes the weights of a trained network.
+
+        Args:
+            trained: Stays as it is.
+
+        Raises:
+            StyleNetError: It is a network of another kind or size.
+        """
+        if (trained.name, trained.arguments) != (self.name, self.arguments):
+            raise StyleNetError(
+                f"it is a network {trained.name} with {trained.arguments}, this run trains "
+                f"{self.name} with {self.arguments}; choose network settings that are the same"
+            )
+        self.load_state_dict(trained.state_dict())
+
 
 _NETWORKS: dict[str, type[StyleNetwork]] = {}
 

@@ -262,7 +262,7 @@ def test_a_mistake_in_repainting_is_one_line(run, checkpoint, pictures, tmp_path
         (["add_to=starry"], "add_to=starry is for networks"),
         (["teacher_network=starry"], "teacher_network=starry is for networks"),
         (["network=johnson"], "and network=johnson learns nothing from them"),
-        (["init=starry"], "init=starry is a network johnson"),
+        (["init=starry"], "init=starry: it is a network johnson"),
         (["network.layer=relu9_9"], "network.layer=relu9_9 is unknown"),
         (["network.width=0"], "network.width=0"),
         (["loss.style_statistics=mean"], "loss.style_statistics=mean is unknown"),

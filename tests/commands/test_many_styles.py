@@ -104,6 +104,17 @@ def test_a_style_is_added_and_the_old_ones_stay(run, many, checkpoint, tmp_path)
     assert not torch.equal(new.down[0][1].weight, mean.down[0][1].weight)
 
 
+def test_many_styles_begin_as_a_trained_network_of_one(run, many, tiny, tmp_path):
+    assert run("train", *tiny, f"run_dir={tmp_path / 'one'}").status == 0
+    still = [*many, f"init={tmp_path / 'one'}", "optimizer.lr=1e-12", "trainer.max_steps=1"]
+    result = run("train", *still)
+    assert result.status == 0, result.err
+    one, many_styles = (load_artefact(tmp_path / name)[0] for name in ("one", "run"))
+    for name in many_styles.styles:
+        for key, value in many_styles.select({name: 1}).state_dict().items():
+            torch.testing.assert_close(value, one.state_dict()[key], rtol=0, atol=1e-9)
+
+
 def test_a_picture_of_ones_own_is_added(run, tiny, checkpoint, tmp_path):
     given = [*tiny, "network=johnson_multi", "styles=[custom]", f"add_to={checkpoint}"]
     result = run("train", *given, "style.name=mine")

@@ -194,3 +194,39 @@ def test_what_is_no_mixture_is_refused(text):
 def test_many_styles_have_a_name_that_a_file_can_have():
     assert joint_name(["starry", "mosaic"]) == "starry+mosaic"
     assert joint_name([f"style{i}" for i in range(32)]) == "style0+31"
+
+
+def test_styles_begin_as_those_of_a_trained_network(network):
+    new = build_network("johnson_multi", styles=["ink", "candy"], width=4, blocks=2).eval()
+    before = copy.deepcopy(network.state_dict())
+    new.begin_with(network)
+    assert new.styles == ["ink", "candy"]
+    images = photos(2, 3, 16, 12)
+    ink, mean = network.select({"ink": 1}), network.select(dict.fromkeys(NAMES, 1))
+    assert torch.equal(new(images, torch.tensor([0, 0])), ink(images))
+    assert torch.equal(new(images, torch.tensor([1, 1])), mean(images))
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+def test_styles_begin_as_a_network_of_one(network):
+    one = network.select({"mosaic": 1})
+    new = build_network("johnson_multi", styles=["ink", "candy"], width=4, blocks=2).eval()
+    new.begin_with(one)
+    images = photos(2, 3, 16, 12)
+    assert torch.equal(new(images, torch.tensor([0, 1])), one(images))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ("johnson_multi", {"styles": NAMES, "width": 5, "blocks": 2}),
+        ("johnson", {"width": 4, "blocks": 2, "norm": "batch"}),
+        ("compact", {}),
+    ],
+)
+def test_what_does_not_fit_is_no_beginning(network, other):
+    name, arguments = other
+    before = copy.deepcopy(network.state_dict())
+    with pytest.raises(StyleNetError, match="choose network settings that are the same"):
+        network.begin_with(build_network(name, **arguments))
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
