@@ -17,6 +17,9 @@ from torch.utils.data import Dataset
 from torchvision import transforms
 from torchvision.datasets.folder import default_loader
 
+# Commonly used with torchvision's VGG; of no matter for the time.
+WEIGHTS = {"content": 1e5, "style": 1e10}
+
 
 class ConvLayer(nn.Module):
     """Reflection padding, then a convolution with bias."""
@@ -173,8 +176,7 @@ class Training:
             F.mse_loss(gram_matrix(of_y[k]), self.style[k].expand(len(x), -1, -1))
             for k in self.style_layers
         )
-        # The weights commonly used with torchvision's VGG; of no matter for the time.
-        loss = 1e5 * content + 1e10 * style
+        loss = WEIGHTS["content"] * content + WEIGHTS["style"] * style
         loss.backward()
         self.optimizer.step()
         return loss.item()

@@ -4,6 +4,9 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+# The largest seed that PyTorch's generators take.
+LARGEST_SEED = 2**63 - 1
+
 
 class StyleNetError(Exception):
     """A mistake that the user can mend.
@@ -18,6 +21,7 @@ def check_number(
     value: Any,
     *,
     minimum: float | None = None,
+    maximum: float | None = None,
     above: float | None = None,
     integer: bool = False,
 ) -> None:
@@ -27,6 +31,7 @@ def check_number(
         name: The setting as a user writes it, for the message (``data.crop_size``).
         value: What was given for it.
         minimum: The smallest value allowed.
+        maximum: The largest value allowed.
         above: A bound that the value has to exceed.
         integer: Whether only whole numbers are allowed.
 
@@ -36,12 +41,16 @@ def check_number(
     kind = "a whole number" if integer else "a number"
     bound = "" if minimum is None else f" of at least {minimum:g}"
     bound += "" if above is None else f" above {above:g}"
+    if maximum is not None:
+        bound += f"{' and' if bound else ' of'} at most {maximum:,}"
     allowed = int if integer else (int, float)
     good = isinstance(value, allowed) and not isinstance(value, bool) and abs(value) < math.inf
     if good and minimum is not None:
         good = value >= minimum
     if good and above is not None:
         good = value > above
+    if good and maximum is not None:
+        good = value <= maximum
     if not good:
         raise StyleNetError(f"{name}={value} is not {kind}{bound}")
 

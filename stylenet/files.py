@@ -1,5 +1,6 @@
 """Files: written so that a reader never sees half of one, and found in folders."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Collection, Iterator
@@ -47,6 +48,41 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def refuse_input(target: Path, source: Path) -> None:
+    """Refuses to write over what is read.
+
+    Args:
+        target: Where a result is to go.
+        source: What it is made of.
+
+    Raises:
+        StyleNetError: Both are the same file.
+    """
+    if target.exists() and source.exists() and target.samefile(source):
+        raise StyleNetError(f"output={target} is the input itself; choose another name")
+
+
+def check_output(target: Path, source: Path | None = None) -> None:
+    """Refuses at once what could not be written after minutes of work.
+
+    Args:
+        target: The file that a result is to go to; its folder need not be there yet.
+        source: See :func:`refuse_input`.
+
+    Raises:
+        StyleNetError: It is a folder or the source, or nothing can be written there.
+    """
+    if source is not None:
+        refuse_input(target, source)
+    there = next(folder for folder in target.absolute().parents if folder.exists())
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        raise StyleNetError(f"cannot write output={target}: {reason(error)}") from error
 
 
 def reason(error: OSError) -> str:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from stylenet.benchmark.baseline import reference_training
+from stylenet.benchmark.baseline import load_reference, reference_training
 from stylenet.benchmark.bench import Bench, Size
 from stylenet.benchmark.rows import Measured, Row, make_row
 from stylenet.benchmark.timing import Timing, now
@@ -54,7 +54,7 @@ class CurveSuite:
             A row for each size; its ``details`` have the losses.
 
         Raises:
-            StyleNetError: There is no reference, or a size is not square.
+            StyleNetError: There is no reference, its objective is another, or a size is not square.
         """
         if not bench.conditions.baseline:
             raise StyleNetError("suite=curve compares with the reference; leave baseline=false out")
@@ -97,6 +97,12 @@ class CurveSuite:
     ) -> tuple["Curves", StyleTransferModule, str]:
         """Trains a pair."""
         criterion, style = bench.criterion()
+        weights = {name: weight for name, weight in criterion.weights.items() if weight}
+        if criterion.settings.form != "absolute" or weights != load_reference().WEIGHTS:
+            raise StyleNetError(
+                "suite=curve compares losses with the reference's, which has an objective of its "
+                "own; leave the weights and form of loss, and style.weight, as the suite has them"
+            )
         # Before the module, which moves the loss into its own layout.
         reference = reference_training(bench.network(seed), criterion, style)
         module = bench.module(criterion, seed)
@@ -194,4 +200,5 @@ def compare(
     own, others = levels(ours), levels(reference)
     differences = [a - b for a, b in zip(own, others, strict=True)]
     error = statistics.stdev(differences) / math.sqrt(len(differences))
-    return statistics.mean(differences), error, statistics.stdev(others)
+    shares = (statistics.mean(differences), error, statistics.stdev(others))
+    return math.expm1(shares[0]), math.expm1(shares[1]), math.expm1(shares[2])

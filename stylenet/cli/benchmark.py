@@ -1,8 +1,5 @@
 """The command that measures speed and memory."""
 
-import errno
-import os
-import tempfile
 from pathlib import Path
 
 import torch
@@ -16,7 +13,7 @@ from stylenet.cli.app import build, run
 from stylenet.cli.bench import ConfiguredBench
 from stylenet.cli.trainer import quieten_lightning
 from stylenet.errors import StyleNetError, check_choice, check_number
-from stylenet.files import reason
+from stylenet.files import check_output
 from stylenet.inference.precision import DTYPES, choose_device, choose_dtype
 
 _SHORTAGE = ("out of memory", "DefaultCPUAllocator")
@@ -84,11 +81,5 @@ def _check_output(name: str) -> Path:
     path = Path(name).expanduser()
     if path.suffix != ".json":
         raise StyleNetError(f"output={name}: expected a name that ends in .json")
-    there = next(folder for folder in path.absolute().parents if folder.exists())
-    try:
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        tempfile.TemporaryFile(dir=there).close()
-    except OSError as error:
-        raise StyleNetError(f"output={name} cannot be written: {reason(error)}") from error
+    check_output(path)
     return path

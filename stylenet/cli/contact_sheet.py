@@ -8,8 +8,17 @@ from tqdm import tqdm
 
 from stylenet.cli.app import build, run
 from stylenet.errors import StyleNetError, check_number
-from stylenet.files import walk_files
-from stylenet.image import SUFFIXES, Picture, flatten, load_picture, save_picture
+from stylenet.files import check_output, walk_files
+from stylenet.image import (
+    SUFFIXES,
+    Picture,
+    check_quality,
+    check_writable_suffix,
+    flatten,
+    load_picture,
+    save_picture,
+)
+from stylenet.image.formats import check_size, format_of
 from stylenet.inference import Stylizer
 from stylenet.shipped import shipped_networks
 
@@ -32,15 +41,20 @@ def contact_sheet(config: DictConfig) -> None:
         StyleNetError: A photo or a network is unusable, or the sheet cannot be written.
     """
     check_number("size", config.size, minimum=64, integer=True)
-    check_number("quality", config.quality, minimum=1, integer=True)
+    check_quality(config.quality)
     styles = list(config.styles or shipped_networks())
-    photos = [_square(path, config.size) for path in _photos(config)]
+    output = Path(str(config.output)).expanduser()
+    paths = _photos(config)
+    check_writable_suffix(output)
+    check_size(sheet_size(len(styles) + 1, len(paths), config.size), format_of(output), output)
+    check_output(output)
+    photos = [_square(path, config.size) for path in paths]
     columns = {"": photos}
     for style in tqdm(styles, unit="style", dynamic_ncols=True):
         stylizer = Stylizer.load(style, str(config.device))
         columns[stylizer.info.style] = [stylizer(photo) for photo in photos]
     sheet = Picture(draw_sheet(columns, config.size))
-    save_picture(sheet, Path(str(config.output)).expanduser(), config.quality)
+    save_picture(sheet, output, config.quality)
     print(config.output)
 
 
@@ -61,11 +75,26 @@ def _square(path: Path, size: int) -> Image.Image:
     return ImageOps.fit(flatten(load_picture(path)), (size, size), Image.Resampling.LANCZOS)
 
 
+def sheet_size(columns: int, rows: int, size: int) -> tuple[int, int]:
+    """Says how large a table is.
+
+    Args:
+        columns: How many, with that of the photos.
+        rows: How many.
+        size: Side of the pictures in pixels.
+
+    Returns:
+        Width and height in pixels.
+    """
+    step = size + _GAP
+    return columns * step - _GAP, rows * step - _GAP + _HEADER
+
+
 def draw_sheet(columns: dict[str, list[Image.Image]], size: int) -> Image.Image:
     """The pictures in columns under their headers, on white."""
     rows = len(next(iter(columns.values())))
     step = size + _GAP
-    sheet = Image.new("RGB", (len(columns) * step - _GAP, rows * step - _GAP + _HEADER), "white")
+    sheet = Image.new("RGB", sheet_size(len(columns), rows, size), "white")
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(16)
     for column, (header, pictures) in enumerate(columns.items()):

@@ -7,16 +7,18 @@ from typing import Any
 import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
-from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
 from stylenet.cli.app import build, run
 from stylenet.cli.new_film import new_film
 from stylenet.dreaming import DreamSettings, ZoomSettings, dream, dream_film, octave_sizes
-from stylenet.errors import StyleNetError, check_number
+from stylenet.errors import LARGEST_SEED, StyleNetError, check_number
+from stylenet.files import check_output
 from stylenet.image import (
     Picture,
+    at_longer_side,
+    check_quality,
     check_writable_suffix,
     flatten,
     load_picture,
@@ -52,14 +54,11 @@ def dream_command(config: DictConfig) -> None:
     film = None
     if config.zoom_frames is not None:
         film = ZoomSettings(config.zoom_frames, config.zoom, config.zoom_steps)
-    check_number("seed", config.seed, minimum=0, integer=True)
+    check_number("seed", config.seed, minimum=0, maximum=LARGEST_SEED, integer=True)
     source = Path(str(config.input)).expanduser()
     target = _target(config, source)
-    picture = _sized(load_picture(source), "size", config.size)
-    try:
-        octaves = len(octave_sizes(picture.rgb.height, picture.rgb.width, settings))
-    except StyleNetError as error:
-        raise StyleNetError(f"input={source}: {error}") from error
+    picture = _load(config, "input", "size")
+    octaves = len(octave_sizes(picture.rgb.height, picture.rgb.width, settings))
     device = choose_device(str(config.device))
     loss = _loss(config, device)
     generator = torch.Generator().manual_seed(config.seed)
@@ -87,26 +86,22 @@ def _target(config: DictConfig, source: Path) -> Path:
         target /= made
     if config.zoom_frames is None:
         check_writable_suffix(target)
-    if config.quality is not None:
-        check_number("quality", config.quality, minimum=1, integer=True)
-    if target.exists() and source.exists() and target.samefile(source):
-        raise StyleNetError(f"output={target} is the input itself; choose another name")
+    check_quality(config.quality)
+    check_output(target, source)
     return target
 
 
-def _sized(picture: Picture, name: str, size: Any) -> Picture:
-    """A picture whose longest side is as long as a setting says."""
-    if size is None:
-        return picture
-    check_number(name, size, minimum=1, integer=True)
-    factor = size / max(picture.rgb.size)
-    width, height = (max(1, round(side * factor)) for side in picture.rgb.size)
-
-    def resized(image: Image.Image) -> Image.Image:
-        return image.resize((width, height), Image.Resampling.LANCZOS)
-
-    alpha = None if picture.alpha is None else resized(picture.alpha)
-    return dataclasses.replace(picture, rgb=resized(picture.rgb), alpha=alpha)
+def _load(config: DictConfig, name: str, size_name: str) -> Picture:
+    """The picture that a setting names, as large as another says, which is enough to dream on."""
+    picture, size = load_picture(Path(str(config[name])).expanduser()), config[size_name]
+    if size is not None:
+        check_number(size_name, size, minimum=1, integer=True)
+        picture = at_longer_side(picture, size)
+    try:
+        octave_sizes(picture.rgb.height, picture.rgb.width, DreamSettings())
+    except StyleNetError as error:
+        raise StyleNetError(f"{name}={config[name]}: {error} by {size_name}") from error
+    return picture
 
 
 def _loss(config: DictConfig, device: torch.device) -> DreamLoss:
@@ -126,12 +121,7 @@ def _guide(config: DictConfig) -> Tensor | None:
     """The picture to dream of, shape (1, 3, H, W)."""
     if config.guide is None:
         return None
-    picture = _sized(load_picture(str(config.guide)), "guide_size", config.guide_size)
-    try:
-        octave_sizes(picture.rgb.height, picture.rgb.width, DreamSettings(octaves=1))
-    except StyleNetError as error:
-        raise StyleNetError(f"guide={config.guide}: {error}") from error
-    return to_tensor(flatten(picture))
+    return to_tensor(flatten(_load(config, "guide", "guide_size")))
 
 
 def _bar(steps: int) -> tqdm:

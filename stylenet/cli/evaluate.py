@@ -14,7 +14,7 @@ from tqdm import tqdm
 from stylenet.benchmark import describe_machine
 from stylenet.benchmark.timing import alternate
 from stylenet.cli.app import run
-from stylenet.cli.contact_sheet import draw_sheet
+from stylenet.cli.contact_sheet import draw_sheet, sheet_size
 from stylenet.cli.evaluate_inputs import (
     Artefact,
     check_output,
@@ -39,6 +39,7 @@ from stylenet.evaluation import (
 from stylenet.evaluation.plot import draw_iterations
 from stylenet.evaluation.recipe import same_judge
 from stylenet.image import Picture, save_picture, to_image, to_tensor
+from stylenet.image.formats import MAX_SIDES
 
 _QUALITY = 90  # of the contact sheet, a JPEG
 _WARMUP = 2
@@ -77,6 +78,7 @@ def _evaluate(config: DictConfig) -> None:
     output = check_output(str(config.output))
     paths, films = find_pictures_and_films(config, output)
     artefacts = load_artefacts(config)
+    _check_sheet(config, len(artefacts) + 1, min(len(paths), config.sheet_photos))
     failures: list[str] = []
     rows, photos, columns = _judge_photos(config, artefacts, paths, failures)
     flicker = _measure_films(config, artefacts, films, failures)
@@ -101,6 +103,16 @@ def _evaluate(config: DictConfig) -> None:
     if failures:
         print(f"{len(failures)} could not be used:", *failures, sep="\n  ", file=sys.stderr)
         raise SystemExit(1)
+
+
+def _check_sheet(config: DictConfig, columns: int, rows: int) -> None:
+    """Refuses a contact sheet that no JPEG holds, before any work."""
+    width, height = sheet_size(columns, rows, config.size)
+    if max(width, height) > MAX_SIDES["JPEG"]:
+        raise StyleNetError(
+            f"the contact sheet would have {width:,}x{height:,} pixels, and JPEG ends at "
+            f"{MAX_SIDES['JPEG']:,} a side; set a smaller size or sheet_photos"
+        )
 
 
 def _judge_photos(

@@ -15,7 +15,7 @@ from stylenet.cli.adversarial import build_loss
 from stylenet.cli.app import build, config_folder, style_picture
 from stylenet.cli.infer import FILMS
 from stylenet.data import StyleSettings, load_style_images
-from stylenet.errors import StyleNetError, check_number
+from stylenet.errors import LARGEST_SEED, StyleNetError, check_number
 from stylenet.evaluation import recorded_style
 from stylenet.evaluation.recipe import same_judge
 from stylenet.files import reason, walk_files
@@ -63,8 +63,9 @@ def check_settings(config: DictConfig) -> None:
         StyleNetError: A value is impossible.
     """
     least = {"size": 16, "film_frames": 2, "sheet_photos": 1, "repeats": 1, "iterations": 0}
-    for name, minimum in {**least, "iteration_photos": 1, "seed": 0}.items():
+    for name, minimum in {**least, "iteration_photos": 1}.items():
         check_number(name, config[name], minimum=minimum, integer=True)
+    check_number("seed", config.seed, minimum=0, maximum=LARGEST_SEED, integer=True)
     if config.limit is not None:
         check_number("limit", config.limit, minimum=1, integer=True)
 
@@ -115,7 +116,7 @@ def find_pictures_and_films(config: DictConfig, output: Path) -> tuple[dict[str,
         raise StyleNetError(f"photos={source} cannot be read: {reason(error)}") from error
     inside = output.resolve()  # an earlier report
     found = {n: source / n for n in names if inside not in (source / n).resolve().parents}
-    films += [path for path in found.values() if path.suffix.lower() in FILMS]
+    films += [path for path in found.values() if path.suffix.lower() in FILMS and path not in films]
     photos = {name: path for name, path in found.items() if path not in films}
     if not photos:
         raise StyleNetError(f"photos={source}: expected a folder of pictures, or a picture")

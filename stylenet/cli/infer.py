@@ -12,8 +12,8 @@ from tqdm import tqdm
 from stylenet.checkpoint import load_artefact
 from stylenet.cli.app import build, run
 from stylenet.cli.interpolate import interpolate
-from stylenet.errors import StyleNetError, check_number
-from stylenet.image import Picture, load_picture, save_picture
+from stylenet.errors import StyleNetError
+from stylenet.image import Picture, check_quality, load_picture, save_picture
 from stylenet.inference import RepaintSettings, Stylizer, repaint_file
 from stylenet.inference.camera import Window, camera_frames, preview
 from stylenet.inference.files import name_result, plan_folder
@@ -51,8 +51,7 @@ def infer(config: DictConfig) -> None:
         return
     settings = RepaintSettings(config.size, config.strength, config.preserve_color, config.tile)
     film = build(config.film)
-    if config.quality is not None:
-        check_number("quality", config.quality, minimum=1, integer=True)
+    check_quality(config.quality)
     name = str(config.input)
     is_camera = name == "camera" or name.startswith("camera:")
     source = Path(name).expanduser()

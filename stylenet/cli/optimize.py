@@ -2,13 +2,11 @@
 
 import contextlib
 import dataclasses
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
 from omegaconf import DictConfig
-from PIL import Image
 from torch import Tensor
 
 from stylenet.cli.adversarial import build_loss
@@ -19,17 +17,27 @@ from stylenet.cli.optimize_state import fingerprint, load_state, restore, save_s
 from stylenet.cli.stopping import Stopping
 from stylenet.data import StyleSettings, load_style_images
 from stylenet.errors import StyleNetError, check_number
+from stylenet.files import check_output
 from stylenet.image import (
     Picture,
+    at_longer_side,
+    check_quality,
     check_writable_suffix,
     load_picture,
+    resized,
     save_picture,
     to_image,
     to_tensor,
 )
 from stylenet.inference.memory import free_memory
 from stylenet.inference.precision import choose_device
-from stylenet.optimisation import Optimisation, OptimisationSettings, plan_scales, resize
+from stylenet.optimisation import (
+    SMALLEST_SIDE,
+    Optimisation,
+    OptimisationSettings,
+    plan_scales,
+    resize,
+)
 from stylenet.perceptual import PerceptualLoss
 
 
@@ -45,7 +53,8 @@ def optimize(config: DictConfig) -> None:
         config: configs/optimize.yaml, composed.
 
     Raises:
-        StyleNetError: A setting is impossible, a picture is unusable, or the loss diverges.
+        StyleNetError: A setting is impossible, a picture is unusable, the output unwritable or the
+            photo itself, or the loss diverges.
         SystemExit: A signal ended it, with the status that a shell expects.
     """
     settings = OptimisationSettings(
@@ -56,9 +65,12 @@ def optimize(config: DictConfig) -> None:
     style: StyleSettings = build(config.style)
     source = Path(str(config.content)).expanduser()
     target = Path(str(config.output or f"{source.stem}_{style.name}.png")).expanduser()
-    _check_target(target)
+    check_writable_suffix(target)
+    check_output(target, source)
     device = choose_device(str(config.device))
-    picture = _at_size(load_picture(source), config.size)
+    picture = load_picture(source)
+    if config.size is not None:
+        picture = at_longer_side(picture, config.size)
     photo = to_tensor(picture.rgb)
     height, width = photo.shape[-2:]
     factors = plan_scales((height, width), config.scales)
@@ -74,7 +86,10 @@ def optimize(config: DictConfig) -> None:
     )
 
     def finish(image: Tensor) -> Picture:
-        return dataclasses.replace(picture, rgb=to_image(after(colour, photo, image.cpu())))
+        # A preview of a coarser scale is smaller.
+        shown = resized(picture, (image.shape[-1], image.shape[-2]))
+        rgb = to_image(after(colour, to_tensor(shown.rgb), image.cpu()))
+        return dataclasses.replace(shown, rgb=rgb)
 
     with _memory_as_one_line():
         optimisation = Optimisation(content.to(device), criteria, settings)
@@ -100,35 +115,12 @@ def optimize(config: DictConfig) -> None:
 
 def _check(config: DictConfig) -> None:
     """Refuses impossible values of what belongs to the command alone."""
-    for name in ("size", "quality", "preview_every"):
+    for name in ("size", "preview_every"):
         if config[name] is not None:
             check_number(name, config[name], minimum=1, integer=True)
+    check_quality(config.quality)
     if not isinstance(config.resume, bool):
         raise StyleNetError(f"resume={config.resume} is neither true nor false")
-
-
-def _check_target(target: Path) -> None:
-    """Refuses at once what could not be written at the end."""
-    check_writable_suffix(target)
-    folder = next(parent for parent in target.absolute().parents if parent.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK) or target.is_dir():
-        raise StyleNetError(
-            f"cannot write output={target}; give the path of a file in your folders"
-        )
-
-
-def _at_size(picture: Picture, size: int | None) -> Picture:
-    """The picture with its longer side as long as asked for."""
-    if size is None or max(picture.rgb.size) == size:
-        return picture
-    factor = size / max(picture.rgb.size)
-    width, height = (max(1, round(side * factor)) for side in picture.rgb.size)
-
-    def resized(image: Image.Image) -> Image.Image:
-        return image.resize((width, height), Image.Resampling.LANCZOS)
-
-    alpha = None if picture.alpha is None else resized(picture.alpha)
-    return dataclasses.replace(picture, rgb=resized(picture.rgb), alpha=alpha)
 
 
 def _criteria(
@@ -147,15 +139,17 @@ def _criteria(
     if style.layers is not None:
         loss = dataclasses.replace(loss, style_layers=style.layers)
     encoder = build(config.encoder).to(device)
-    return [
-        PerceptualLoss(
-            encoder,
-            loss,
-            [resize(image.to(device), factor) for image in style_images],
-            style.weight,
-            style.image_weights,
+    at_scales = [[resize(image.to(device), f) for image in style_images] for f in factors]
+    width, height = min((image.shape[:1:-1] for image in at_scales[0]), key=min)
+    if min(width, height) < SMALLEST_SIDE:
+        raise StyleNetError(
+            f"style.image has {width}x{height} pixels at the first of {len(factors)} scales, and "
+            f"the encoder needs at least {SMALLEST_SIDE} on each side; set a larger style.size, or "
+            f"fewer scales"
         )
-        for factor in factors
+    return [
+        PerceptualLoss(encoder, loss, images, style.weight, style.image_weights)
+        for images in at_scales
     ]
 
 

@@ -19,6 +19,10 @@ _SECONDS_TO_CONNECT_AND_READ = (5, 60)
 _HEADERS = {"User-Agent": "StyleNet (feed-forward style transfer; python-requests)"}
 
 
+# Of a picture's sides, in pixels: VGG halves it four times on the way to relu5_1.
+SMALLEST_STYLE = 16
+
+
 @dataclass(frozen=True)
 class StyleSettings:
     """A style: its pictures, and how they are to be taken.
@@ -50,7 +54,7 @@ class StyleSettings:
         if not isinstance(self.name, str) or not self.name or set(self.name) & set('/\\:*?"<>|'):
             raise StyleNetError(f"style.name={self.name} cannot be part of a file's name")
         if self.size is not None:
-            check_number("style.size", self.size, minimum=16, integer=True)
+            check_number("style.size", self.size, minimum=SMALLEST_STYLE, integer=True)
         check_number("style.weight", self.weight, above=0)
         if not self.images:
             raise StyleNetError("style.image is empty; give the path or URL of a picture")
@@ -103,6 +107,12 @@ def load_style_images(settings: StyleSettings) -> list[Tensor]:
             ) from error
         if settings.size is not None:
             image = at_shorter_side(image, settings.size)
+        if min(image.size) < SMALLEST_STYLE:
+            raise StyleNetError(
+                f"style.image={source} has {image.width}x{image.height} pixels, expected "
+                f"{SMALLEST_STYLE} at least on each side; set style.image to a larger one, or set "
+                f"style.size"
+            )
         images.append(to_tensor(image))
     return images
 

@@ -1,5 +1,6 @@
 """DeepDream on a picture, from its smallest octave to its own size."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -29,11 +30,15 @@ def octave_sizes(height: int, width: int, settings: DreamSettings) -> list[tuple
     if min(height, width) < SMALLEST:
         raise StyleNetError(
             f"a picture of {width}x{height} pixels is too small to dream on, expected "
-            f"{SMALLEST}x{SMALLEST} at least; enlarge it with size=512"
+            f"{SMALLEST}x{SMALLEST} at least; enlarge it to a longest side of "
+            f"{math.ceil(SMALLEST * max(height, width) / min(height, width))}"
         )
-    scales = [settings.octave_scale**octave for octave in range(settings.octaves)]
-    sizes = [(round(height / scale), round(width / scale)) for scale in scales]
-    return [size for size in reversed(sizes) if min(size) >= SMALLEST]
+    sizes = [(height, width)]
+    scale = settings.octave_scale
+    while len(sizes) < settings.octaves and round(min(height, width) / scale) >= SMALLEST:
+        sizes.append((round(height / scale), round(width / scale)))
+        scale *= settings.octave_scale
+    return sizes[::-1]
 
 
 def dream(

@@ -7,6 +7,9 @@ from stylenet.errors import check_number
 # Shortest side of a picture, and of an octave, in pixels: twice the stride of VGG's deepest layers.
 SMALLEST = 32
 
+# Of jitter, in pixels; the longest side that most formats of pictures can have.
+_FARTHEST = 65_535
+
 
 @dataclass(frozen=True)
 class DreamSettings:
@@ -43,9 +46,10 @@ class DreamSettings:
         Raises:
             StyleNetError: A value is impossible.
         """
-        for name, minimum in (("steps", 1), ("octaves", 1), ("jitter", 0), ("bands", 0)):
+        for name, minimum in (("steps", 1), ("octaves", 1), ("bands", 0)):
             check_number(name, getattr(self, name), minimum=minimum, integer=True)
-        for name in ("step_size", "smoothing"):
-            check_number(name, getattr(self, name), above=0)
+        check_number("jitter", self.jitter, minimum=0, maximum=_FARTHEST, integer=True)
+        for name, maximum in (("step_size", 1), ("smoothing", 1000)):
+            check_number(name, getattr(self, name), above=0, maximum=maximum)
         check_number("octave_scale", self.octave_scale, above=1)
         check_number("tile", self.tile, minimum=2 * SMALLEST, integer=True)

@@ -8,9 +8,16 @@ from stylenet.image.formats import (
     WRITABLE_SUFFIXES,
     check_writable_suffix,
 )
-from stylenet.image.picture import Picture, at_shorter_side, flatten, upright_picture
+from stylenet.image.picture import (
+    Picture,
+    at_longer_side,
+    at_shorter_side,
+    flatten,
+    resized,
+    upright_picture,
+)
 from stylenet.image.reading import load_picture, open_image
-from stylenet.image.saving import save_picture
+from stylenet.image.saving import check_quality, save_picture
 from stylenet.image.tensors import to_image, to_tensor
 
 __all__ = [
@@ -20,13 +27,16 @@ __all__ = [
     "Animation",
     "Frame",
     "Picture",
+    "at_longer_side",
     "at_shorter_side",
+    "check_quality",
     "check_writable_suffix",
     "flatten",
     "is_animated",
     "load_picture",
     "open_image",
     "read_animation",
+    "resized",
     "save_animation",
     "save_picture",
     "to_image",

@@ -1,5 +1,6 @@
 """Pictures: upright, in sRGB, their transparency and EXIF data apart."""
 
+import dataclasses
 import functools
 import io
 import struct
@@ -150,6 +151,41 @@ def at_shorter_side(image: Image.Image, size: int) -> Image.Image:
     factor = size / min(image.size)
     width, height = (max(1, round(side * factor)) for side in image.size)
     return image.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def at_longer_side(picture: Picture, size: int) -> Picture:
+    """Resizes a picture, its proportions kept.
+
+    Args:
+        picture: With or without transparency.
+        size: The longer side that it is to have, in pixels.
+
+    Returns:
+        The picture at that size.
+    """
+    factor = size / max(picture.rgb.size)
+    width, height = (max(1, round(side * factor)) for side in picture.rgb.size)
+    return resized(picture, (width, height))
+
+
+def resized(picture: Picture, size: tuple[int, int]) -> Picture:
+    """Resizes a picture.
+
+    Args:
+        picture: With or without transparency.
+        size: Width and height that it is to have, in pixels.
+
+    Returns:
+        The picture at that size; the same where it has it already.
+    """
+    if picture.rgb.size == size:
+        return picture
+    rgb, alpha = (
+        None if image is None else image.resize(size, Image.Resampling.LANCZOS)
+        for image in (picture.rgb, picture.alpha)
+    )
+    assert rgb is not None
+    return dataclasses.replace(picture, rgb=rgb, alpha=alpha)
 
 
 @functools.lru_cache(maxsize=16)

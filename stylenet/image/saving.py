@@ -5,7 +5,7 @@ from typing import Any
 
 from PIL import Image
 
-from stylenet.errors import StyleNetError, first_line
+from stylenet.errors import StyleNetError, check_number, first_line
 from stylenet.files import atomic_path
 from stylenet.image.exif import clean_exif, describing_exif
 from stylenet.image.formats import check_size, check_writable_suffix, format_of
@@ -66,6 +66,19 @@ def save_picture(picture: Picture, path: str | Path, quality: int | None = None)
             if isinstance(error, OSError) and error.errno is not None:  # the system's
                 raise
             raise StyleNetError(f"cannot write {path}: {first_line(error)}") from error
+
+
+def check_quality(quality: Any) -> None:
+    """Refuses what is no quality of a picture.
+
+    Args:
+        quality: What was given for it, see :func:`save_picture`.
+
+    Raises:
+        StyleNetError: It is neither ``None`` nor a whole number from 1 to 100.
+    """
+    if quality is not None:
+        check_number("quality", quality, minimum=1, maximum=100, integer=True)
 
 
 def encoder_options(name: str, quality: int | None = None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from stylenet.errors import StyleNetError
-from stylenet.files import reason, walk_files
+from stylenet.files import reason, refuse_input, walk_files
 from stylenet.image import (
     ANIMATION_SUFFIXES,
     SUFFIXES,
@@ -48,8 +48,7 @@ def repaint_file(
         StyleNetError: The picture is unreadable, the target unwritable, or both are the same.
     """
     check_writable_suffix(target)
-    if target.exists() and source.exists() and target.samefile(source):
-        raise StyleNetError(f"output={target} is the input itself; choose another name")
+    refuse_input(target, source)
     try:
         if is_animated(source):
             _repaint_animation(stylizer, source, target, settings, mask, quality)

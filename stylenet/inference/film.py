@@ -13,7 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from stylenet.errors import StyleNetError, check_number
-from stylenet.files import atomic_path
+from stylenet.files import atomic_path, refuse_input
 from stylenet.inference.film_reader import FilmFrame, FilmReader
 from stylenet.inference.film_writer import FilmWriter
 from stylenet.inference.flicker import FlickerMeter, FlickerReport
@@ -122,8 +122,7 @@ def repaint_film(
     """
     source, target = Path(source), Path(target)
     film = film or FilmSettings()
-    if target.exists() and source.exists() and target.samefile(source):
-        raise StyleNetError(f"output={target} is the input itself; choose another name")
+    refuse_input(target, source)
     if target.is_dir():
         raise StyleNetError(f"output={target} is a folder, expected a file")
     with FilmReader(source) as reader, atomic_path(target) as temporary:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from stylenet.errors import StyleNetError, check_choice, check_number
+from stylenet.errors import LARGEST_SEED, check_choice, check_number
 
 METHODS = ("lbfgs", "adam")
 STARTS = ("content", "noise")
@@ -45,9 +45,7 @@ class OptimisationSettings:
         check_choice("start", self.start, STARTS)
         check_number("steps", self.steps, minimum=1, integer=True)
         check_number("history", self.history, minimum=1, integer=True)
-        check_number("seed", self.seed, minimum=0, integer=True)
-        if self.seed >= 2**63:  # what PyTorch's generators take
-            raise StyleNetError(f"seed={self.seed} is too large; expected less than 2^63")
+        check_number("seed", self.seed, minimum=0, maximum=LARGEST_SEED, integer=True)
         if self.lr is not None:
             check_number("lr", self.lr, above=0)
 

@@ -49,8 +49,8 @@ def dream_loss(
     """Measures how strongly a picture excites a layer: the less, the more.
 
     With a guide the objective is that of the authors' notebook: at every position the dot product
-    with the one of the guide's feature vectors for which it is largest, F(y)·G / (‖F(x)‖·‖G‖). The
-    gradient sees that choice as fixed.
+    with the one of the guide's feature vectors for which it is largest, ⟨F(y), G⟩ / (‖F(x)‖·‖G‖)
+    with means over channels for sums. The gradient sees that choice as fixed.
 
     Args:
         features: Of the picture, shape (N, C, H, W).
@@ -109,6 +109,7 @@ class DreamLoss(nn.Module):
         self.encoder = encoder
         self.layers = list(layers)
         self._channels = channels
+        self._is_guided = guide is not None
         features: dict[str, Tensor] = {}
         if guide is not None:
             with torch.no_grad():
@@ -139,12 +140,33 @@ class DreamLoss(nn.Module):
         Returns:
             The loss, a scalar.
         """
+        return self._by_layer(images, strengths).mean()
+
+    def energy(self, images: Tensor, strengths: dict[str, Tensor]) -> Tensor:
+        """Judges pictures by what can be summed up over pieces of them, each by its area.
+
+        With a guide that is the loss itself. Without one it is -½ (‖F(y)‖ / ‖F(x)‖)², in each layer
+        the same ascent; the root's own gradient would be divided by the strength of each piece, and
+        raise an empty sky as much as a crowd.
+
+        Args:
+            images: RGB in [0, 1], shape (1, 3, H, W).
+            strengths: See :meth:`strengths`.
+
+        Returns:
+            A scalar.
+        """
+        losses = self._by_layer(images, strengths)
+        return losses.mean() if self._is_guided else -losses.square().mean() / 2
+
+    def _by_layer(self, images: Tensor, strengths: dict[str, Tensor]) -> Tensor:
+        """The loss of each layer, shape (L,)."""
         features = self.encoder(images, self.layers)
         values = []
         for layer in self.layers:
             guide = getattr(self, f"_guide_{layer}")
             values.append(dream_loss(features[layer], strengths[layer], self._channels, guide))
-        return torch.stack(values).mean()
+        return torch.stack(values)
 
     def forward(self, images: Tensor, photos: Tensor) -> Tensor:
         """Judges pictures by the photos that they came from.

@@ -88,6 +88,7 @@ class PerceptualLoss(nn.Module):
 
     Attributes:
         settings: What it was built with.
+        weights: Of the losses in ``total``, by name.
     """
 
     def __init__(
@@ -125,7 +126,12 @@ class PerceptualLoss(nn.Module):
         encoder.require([*settings.content_layers, *settings.style_layers])
         self.encoder = encoder
         self.settings = settings
-        self._style_weight = settings.style_weight * style_weight
+        self.weights = {
+            "content": settings.content_weight,
+            "style": settings.style_weight * style_weight,
+            "tv": settings.tv_weight,
+            "dream": settings.dream_weight,
+        }
         self._dream_layers = _dream_layers(encoder, settings)
         if style_images is None:
             return
@@ -198,9 +204,9 @@ class PerceptualLoss(nn.Module):
             "tv": total_variation(images),
         }
         total = (
-            settings.content_weight * values["content"]
-            + self._style_weight * values["style"]
-            + settings.tv_weight * values["tv"]
+            self.weights["content"] * values["content"]
+            + self.weights["style"] * values["style"]
+            + self.weights["tv"] * values["tv"]
         )
         layers = {f"content/{layer}": value for layer, value in content.items()}
         layers |= {f"style/{layer}": value for layer, value in style.items()}
@@ -212,7 +218,7 @@ class PerceptualLoss(nn.Module):
                 for layer in self._dream_layers
             }
             values["dream"] = torch.stack(list(dream.values())).mean()
-            total = total + settings.dream_weight * values["dream"]
+            total = total + self.weights["dream"] * values["dream"]
             layers |= {f"dream/{layer}": value for layer, value in dream.items()}
         return {"total": total, **values, **layers}
 

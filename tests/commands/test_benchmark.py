@@ -128,8 +128,18 @@ def test_curves_are_compared_by_the_logarithms_of_their_second_halves():
     ours = [[9, 9, math.e, math.e], [9, 9, math.exp(4), math.exp(6)]]
     reference = [[1, 1, 1, 1], [1, 1, math.exp(2), math.exp(2)]]
     difference, error, noise = compare(ours, reference)
-    assert (difference, error) == pytest.approx((2, 1))  # 1 and 3
-    assert noise == pytest.approx(math.sqrt(2))  # 0 and 2
+    # Of the logarithms 1 and 3; of the reference's 0 and 2. As shares of the losses themselves.
+    assert (difference, error) == pytest.approx((math.exp(2) - 1, math.e - 1))
+    assert noise == pytest.approx(math.exp(math.sqrt(2)) - 1)
+
+
+@pytest.mark.parametrize("other", ["style.weight=3", "loss=relative", "loss.tv_weight=1"])
+def test_curves_of_another_objective_are_not_compared(run, tmp_path, other):
+    arguments = ["encoder=lite", "data=samples", "size=32", "suite.steps=3", "suite.pairs=2"]
+    output = tmp_path / "curve.json"
+    result = run("benchmark", "suite=curve", *arguments, f"output={output}", other)
+    assert "suite=curve compares losses with the reference's" in result.error
+    assert not output.exists()
 
 
 def test_data(measure, photos):
@@ -223,7 +233,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_measuring(run, tmp_pat
     (tmp_path / "folder.json").mkdir()
     for output in (tmp_path / "file" / "bench.json", tmp_path / "folder.json"):
         result = run("benchmark", *SMALL, "size=32", f"output={output}")
-        assert "cannot be written" in result.error
+        assert "cannot write output=" in result.error
         assert result.out == ""
 
 

@@ -246,6 +246,8 @@ def test_without_matplotlib_the_numbers_are_there(report, artefact, monkeypatch)
         (["film_frames=1"], "film_frames=1"),
         (["sheet_photos=0"], "sheet_photos=0"),
         (["seed=-1"], "seed=-1"),
+        (["seed=99999999999999999999"], "at most 9,223,372,036,854,775,807"),
+        (["size=70000"], "the contact sheet would have 140,006x"),
         (["device=abacus"], "device=abacus"),
         (["dtype=float8"], "dtype=float8"),
         (["iteration=3"], "unknown setting iteration, did you mean iterations"),

@@ -116,6 +116,19 @@ def test_histogram_paints_with_the_photos_colours(optimize, small_folder):
         assert (mean[0] - mean[1] > 90) == red, (colour, mean)
 
 
+@pytest.mark.parametrize("colour", ["false", "luminance"])
+def test_previews_of_coarser_scales_are_whole_pictures(optimize, small_folder, colour):
+    image = Image.open("photo.jpg").convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    image.save("clear.png")
+    given = ["content=clear.png", "size=64", "scales=2", "steps=1", "preview_every=1"]
+    result = optimize(*given, f"preserve_color={colour}")
+    assert result.status == 0, result.err
+    sizes = [Image.open(f"out_steps/step_{n:05}.png").size for n in (0, 2)]
+    assert sizes == [(32, 24), (64, 48)]
+    assert Image.open("out_steps/step_00000.png").mode == "RGBA"
+
+
 def test_transparency_and_orientation_stay(optimize, small_folder):
     exif = Image.Exif()
     exif[0x0112] = 6  # turned a quarter

@@ -35,6 +35,10 @@ def names(folder):
         ("sise=3", "unknown setting sise, did you mean size"),
         ("output=photo.jpg/out.png", "cannot write output="),
         ("output=photo.jpg/out.png steps=100000000", "cannot write output="),  # before any work
+        ("output=photo.jpg steps=100000000", "is the input itself"),
+        ("output=out.webp quality=101 steps=100000000", "quality=101 is not a whole number"),
+        ("seed=99999999999999999999", "at most 9,223,372,036,854,775,807"),
+        ("size=64 scales=2 style.size=16", "style.image has 10x8 pixels at the first of 2 scales"),
     ],
 )
 def test_a_mistake_is_one_line(optimize, small_folder, mistake, said):

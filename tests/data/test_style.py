@@ -142,6 +142,11 @@ def test_unusable_picture_is_named(tmp_path, name, what):
     assert (tmp_path / "text.png").exists()
 
 
+def test_a_picture_too_small_for_the_encoder_is_named(tmp_path):
+    Image.new("RGB", (15, 40)).save(tmp_path / "a.png")
+    assert_refused(str(tmp_path / "a.png"), "has 15x40 pixels, expected 16 at least on each side")
+
+
 def test_unusable_one_of_several_is_named(tmp_path, picture):
     with pytest.raises(StyleNetError, match=f"^style.image={tmp_path / 'no.png'}: "):
         load_style_images(style([picture, str(tmp_path / "no.png")]))
