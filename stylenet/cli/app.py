@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import (
     ConfigAttributeError,
@@ -22,6 +22,7 @@ from omegaconf.errors import (
 )
 
 import stylenet
+from stylenet.cli.arguments import explain_unreadable, for_hydra
 from stylenet.errors import StyleNetError
 from stylenet.networks import joint_name
 
@@ -101,14 +102,7 @@ def run(task: Callable[[DictConfig], None], config_name: str, **short: str) -> N
         **short: Words of the command line that Hydra would take for the choice of a group, such as
             ``style``, and the settings of this command that they stand for.
     """
-    sweeps = {"-m", "--multirun"} & set(sys.argv)
-    sys.argv[1:] = [
-        f"{short[key]}={value if sweeps else _as_text(value)}"
-        if equals and key in short
-        else argument
-        for argument in sys.argv[1:]
-        for key, equals, value in [argument.partition("=")]
-    ]
+    sys.argv[1:] = for_hydra(sys.argv[1:], short)
     # Lets errors through to here, where they become one line, instead of Hydra's own report.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     # Python shows warnings with their source line; ours and Lightning's are for the user.
@@ -162,11 +156,6 @@ def build(config: DictConfig, **more: Any) -> Any:
         raise
 
 
-def _as_text(value: str) -> str:
-    """Quotes a value with commas, such as ``starry:0.6,mosaic:0.4``: no choices of a sweep."""
-    return f"'{value}'" if "," in value and value[0] not in "'\"[" else value
-
-
 @contextmanager
 def _errors_as_one_line(config_name: str) -> Iterator[None]:
     """Ends the program in one line over what a user can mend; lets the rest through."""
@@ -192,6 +181,8 @@ def _explain(error: BaseException, config_name: str) -> str | None:
     for link in chain:
         if isinstance(link, StyleNetError):
             return str(link)
+        if isinstance(link, OverrideParseException):
+            return explain_unreadable(link.override)
         if isinstance(link, MissingConfigException):
             return str(link).split("Config search path")[0]
         if isinstance(link, MissingMandatoryValue):

@@ -1,0 +1,82 @@
+"""The words of a command line, as Hydra's grammar wants them."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
+# How values begin that Hydra is to read as they are: quoted text, a list, a dictionary.
+_WRITTEN_FOR_HYDRA = tuple("'\"[{")
+
+
+def for_hydra(arguments: Sequence[str], short: Mapping[str, str]) -> list[str]:
+    """Puts in quotes what a user means as text and Hydra cannot read.
+
+    Hydra's grammar knows the letters from a to z and few signs: ``input=Fähre.jpg`` or
+    ``input=photo(1).jpg`` is an error to it.
+
+    Args:
+        arguments: Of the command line.
+        short: Words that Hydra would take for the choice of a group, such as ``style``, and the
+            settings that they stand for.
+
+    Returns:
+        The arguments.
+    """
+    sweeps = {"-m", "--multirun"} & set(arguments)
+    words = []
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if equals and key in short:
+            argument = f"{short[key]}={value if sweeps else _as_text(value)}"
+        # Of a sweep each choice is the user's to put in quotes.
+        words.append(argument if sweeps and "," in value else _readable(argument))
+    return words
+
+
+def explain_unreadable(argument: str) -> str:
+    """Says what to do about a word of the command line that Hydra cannot read.
+
+    Args:
+        argument: The word.
+
+    Returns:
+        One line.
+    """
+    key, equals, value = argument.partition("=")
+    if not equals:
+        return f"{argument} is no setting; settings are given as KEY=VALUE (see --help)"
+    return (
+        f"{key}={value} cannot be read; put text with other signs than letters of English in "
+        f"quotes, in lists too: \"{key}=['Fähre (1).jpg']\""
+    )
+
+
+def _as_text(value: str) -> str:
+    """Quotes a value with commas, such as ``starry:0.6,mosaic:0.4``: no choices of a sweep."""
+    return _quoted(value) if "," in value and value[0] not in "'\"[" else value
+
+
+def _readable(argument: str) -> str:
+    """The argument, its value in quotes if Hydra cannot read it without."""
+    key, equals, value = argument.partition("=")
+    if not equals or not re.fullmatch(r"[+~]*[\w./@]+", key) or _is_readable(argument):
+        return argument
+    quoted = f"{key}={_quoted(value)}"
+    meant = value.startswith(_WRITTEN_FOR_HYDRA) or not _is_readable(quoted)
+    return argument if meant else quoted
+
+
+def _quoted(value: str) -> str:
+    """A value as text of Hydra's grammar, where a backslash counts before quotes and at the end."""
+    escaped = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + ("\\'" if m[2] else ""), value)
+    return f"'{escaped}'"
+
+
+def _is_readable(argument: str) -> bool:
+    try:
+        OverridesParser.create().parse_override(argument)
+    except HydraException:
+        return False
+    return True

@@ -1,0 +1,79 @@
+"""Names of files as users have them, on the command line."""
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from stylenet.cli.arguments import for_hydra
+
+from .conftest import blotches
+
+
+def understood(word, **short):
+    """What Hydra makes of a word of the command line: key and value."""
+    (given,) = for_hydra([word], short)
+    override = OverridesParser.create().parse_override(given)
+    return override.key_or_group, override.value()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Fähre.jpg",
+        "写真.png",
+        "photo (1).jpg",
+        "a=b&c#d!.jpg",
+        "it's a photo (2).jpg",
+        "C:\\Bücher\\",
+        "b\\'ü",
+        "~/ü/{1}.jpg",
+        "plain.jpg",
+        "a b.jpg",
+    ],
+)
+def test_text_arrives_as_it_was_typed(value):
+    assert understood(f"input={value}") == ("input", value)
+    assert understood(f"style={value}", style="named") == ("named", value)
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("x=3", 3),
+        ("x=null", None),
+        ("x=[a,b]", ["a", "b"]),
+        ("x={a:1}", {"a": 1}),
+        ("x='ü,1'", "ü,1"),
+        ("x=", ""),
+    ],
+)
+def test_what_hydra_can_read_stays(word, value):
+    assert for_hydra([word], {}) == [word]
+    assert understood(word) == ("x", value)
+
+
+def test_a_mixture_is_text_and_a_sweep_is_not():
+    assert understood("style=a:0.6,b:0.4", style="named") == ("named", "a:0.6,b:0.4")
+    words = ["-m", "style=a,b", "input=ü.jpg,o.jpg"]
+    assert for_hydra(words, {"style": "named"}) == ["-m", "named=a,b", "input=ü.jpg,o.jpg"]
+
+
+def test_a_command_takes_and_makes_any_name(run, tmp_path):
+    photo = blotches(tmp_path / "Straße (1) = 写真.jpg")
+    out = tmp_path / "Bücher & mehr" / "it's.png"
+    result = run("infer", f"input={photo}", "style=mosaic", f"output={out}", "device=cpu")
+    assert result.status == 0, result.err
+    assert out.is_file()
+
+
+@pytest.mark.parametrize("word", ["style.image=[ü.jpg]", "input='a", "ü=3"])
+def test_what_cannot_be_read_is_named(run, word):
+    error = run("train", "style=starry", word).error
+    assert word.split("=")[0] in error
+    assert "hydra.cc" not in error
+
+
+def test_a_word_that_is_no_setting_is_named(run):
+    assert (
+        "photo.jpg is no setting; settings are given as KEY=VALUE"
+        in run("infer", "photo.jpg").error
+    )
