@@ -42,7 +42,7 @@ def contact_sheet(config: DictConfig) -> None:
     """
     check_number("size", config.size, minimum=64, integer=True)
     check_quality(config.quality)
-    styles = list(config.styles or shipped_networks())
+    styles = _styles(config)
     output = Path(str(config.output)).expanduser()
     paths = _photos(config)
     check_writable_suffix(output)
@@ -52,10 +52,22 @@ def contact_sheet(config: DictConfig) -> None:
     columns = {"": photos}
     for style in tqdm(styles, unit="style", dynamic_ncols=True):
         stylizer = Stylizer.load(style, str(config.device))
-        columns[stylizer.info.style] = [stylizer(photo) for photo in photos]
+        name = stylizer.info.style
+        # Two networks of one style are told from each other by where they are.
+        columns[style if name in columns else name] = [stylizer(photo) for photo in photos]
     sheet = Picture(draw_sheet(columns, config.size))
     save_picture(sheet, output, config.quality)
     print(config.output)
+
+
+def _styles(config: DictConfig) -> list[str]:
+    """The networks that the user means, each once; or the files of all that StyleNet brings."""
+    if config.styles is None:
+        return [str(path) for path in shipped_networks().values()]
+    given = [config.styles] if isinstance(config.styles, str) else list(config.styles)
+    if not given:
+        raise StyleNetError("styles=[] is empty; name at least one, or leave it out for all")
+    return list(dict.fromkeys(str(style) for style in given))
 
 
 def _photos(config: DictConfig) -> list[Path]:

@@ -7,6 +7,7 @@ from omegaconf import DictConfig
 from stylenet.checkpoint import ArtefactInfo, save_artefact
 from stylenet.cli.app import run
 from stylenet.errors import StyleNetError
+from stylenet.files import check_output
 from stylenet.importing import import_checkpoint
 
 
@@ -27,8 +28,10 @@ def import_network(config: DictConfig) -> None:
     source, target = Path(str(config.input)), Path(str(config.output)).expanduser()
     if target.suffix != ".safetensors":
         raise StyleNetError(f"output={target}: expected a name that ends in .safetensors")
+    check_output(target, source)
     network = import_checkpoint(source)
-    info = ArtefactInfo(config.name or target.stem, 0, {"imported": source.name})
+    name = target.stem if config.name is None else str(config.name)
+    info = ArtefactInfo(name, 0, {"imported": source.name})
     save_artefact(target, network, info)
     width, blocks = network.arguments["width"], network.arguments["blocks"]
     print(f"{target}: style {info.style}, width {width}, {blocks} residual blocks")

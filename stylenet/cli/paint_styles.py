@@ -36,7 +36,7 @@ def paint_styles(config: DictConfig) -> None:
     check_quality(config.quality)
     for name in names:
         picture = PAINTINGS[name](config.size, config.seed)
-        path = Path(config.output).expanduser() / f"{name}.jpg"
+        path = Path(str(config.output)).expanduser() / f"{name}.jpg"
         with atomic_path(path) as temporary:
             picture.save(temporary, quality=config.quality, optimize=True)
         print(path)

@@ -49,14 +49,14 @@ def ship_network(config: DictConfig) -> None:
         info, style=name, description=config.description, recipe=_portable(info.recipe)
     )
     target = SHIPPED / f"{name}.safetensors"
-    save_artefact(target, network, info, half=True)
-    change = _change(network, load_artefact(target)[0], photos)
-    if change > _UNSEEN:
-        target.unlink()
-        raise StyleNetError(
-            f"in half precision the pictures of {source} change by {change * 255:.2f}/255 on "
-            f"average, more than {_UNSEEN * 255}/255; it is not shipped"
-        )
+    with atomic_path(target) as halved:
+        save_artefact(halved, network, info, half=True)
+        change = _change(network, load_artefact(halved)[0], photos)
+        if not change <= _UNSEEN:  # nor what is no number
+            raise StyleNetError(
+                f"in half precision the pictures of {source} change by {change * 255:.2f}/255 on "
+                f"average, more than {_UNSEEN * 255}/255; it is not shipped"
+            )
     with atomic_path(target.with_suffix(".md")) as temporary:
         temporary.write_text(
             _card(config, network, name, info.step, info.recipe, losses, change, photos)
@@ -66,9 +66,9 @@ def ship_network(config: DictConfig) -> None:
 
 def _held_out(folder: Path, count: int, size: int) -> list[Tensor]:
     """Squares from the middle of a folder's first photos, each (1, 3, size, size)."""
-    names = sorted(walk_files(folder, SUFFIXES)[0])[:count]
+    names = sorted(walk_files(folder, SUFFIXES)[0])[:count] if folder.is_dir() else []
     if not names:
-        raise StyleNetError(f"held_out={folder} holds no photo")
+        raise StyleNetError(f"held_out={folder} is no folder that holds photos")
     photos = []
     for name in names:
         photo = functional.resize(load_picture(folder / name).rgb, [size])

@@ -32,7 +32,10 @@ class PortableNetwork(nn.Module):
         self.dtype = torch.float16 if half else torch.float32
         self.uint8 = uint8
         own = copy.deepcopy(network).eval().to("cpu", self.dtype)
-        self.network = with_statistics(own, _own_statistics)
+        try:
+            self.network = with_statistics(own, _own_statistics)
+        except ValueError:  # without instance normalisation there are none to take
+            self.network = own
 
     def forward(self, image: Tensor) -> Tensor:
         """Repaints images.

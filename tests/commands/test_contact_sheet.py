@@ -1,6 +1,8 @@
 import numpy as np
 from PIL import Image
 
+from stylenet.shipped import shipped_networks
+
 from .conftest import blotches
 
 
@@ -27,3 +29,27 @@ def test_mistakes_are_one_line(run, tmp_path):
     assert "expected a folder of pictures" in run("contact_sheet", f"photos={tmp_path}").error
     assert "nosuch" in run("contact_sheet", "styles=[nosuch]").error
     assert "size=3" in run("contact_sheet", "size=3").error
+    assert "styles=[] is empty" in run("contact_sheet", "styles=[]").error
+    blotches(tmp_path / "photos" / "a.jpg")
+    given = ["contact_sheet", f"photos={tmp_path}/photos", "styles=mosaic"]
+    assert "its suffix is none of" in run(*given, f"output={tmp_path}/sheet.xyz").error
+    assert "JPEG ends at 65,500" in run(*given, "size=70000").error
+    assert "cannot write output=" in run(*given, f"output={tmp_path}/photos/a.jpg/b.jpg").error
+
+
+def test_every_network_has_a_column_of_its_own(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mosaic").mkdir()  # a folder of that name is not what is meant
+    blotches(tmp_path / "photos" / "a.png", 70, 70)
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(shipped_networks()["mosaic"].read_bytes())
+    shown = {
+        "null": len(shipped_networks()),
+        f"[{shipped_networks()['mosaic']},{other}]": 2,
+        str(other): 1,
+    }
+    for styles, count in shown.items():
+        given = ["photos=photos", f"styles={styles}", "size=64", "output=sheet.png"]
+        result = run("contact_sheet", *given)
+        assert result.status == 0, result.err
+        assert Image.open("sheet.png").width == 64 + count * 70

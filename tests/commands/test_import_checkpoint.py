@@ -1,5 +1,8 @@
 import torch
 from PIL import Image
+from safetensors.torch import save_file
+
+from stylenet.checkpoint import load_artefact
 
 from .conftest import blotches
 
@@ -24,3 +27,15 @@ def test_mistakes_are_one_line_and_leave_nothing(run, tmp_path):
     assert ".safetensors" in wrong.error
     assert "input is missing" in run("import_checkpoint").error
     assert not (tmp_path / "net.safetensors").exists()
+
+
+def test_the_input_is_not_written_over_and_a_name_is_text(run, draw, tmp_path):
+    path = tmp_path / "net.safetensors"
+    save_file(draw(), path)
+    before = path.read_bytes()
+    error = run("import_checkpoint", f"input={path}", f"output={path}").error
+    assert "is the input itself" in error
+    assert path.read_bytes() == before
+    given = [f"input={path}", f"output={tmp_path}/5.safetensors", "name=5"]
+    assert run("import_checkpoint", *given).status == 0
+    assert load_artefact(tmp_path / "5.safetensors")[1].style == "5"

@@ -58,5 +58,22 @@ def test_without_photos_nothing_is_shipped(run, tiny, assets, tmp_path):
     assert run("train", *tiny).status == 0
     (tmp_path / "none").mkdir()
     given = [f"checkpoint={tmp_path}/run", f"held_out={tmp_path}/none", "held_out_name=none"]
-    assert "holds no photo" in run("ship_network", *given, *WORDS).error
+    assert "is no folder that holds photos" in run("ship_network", *given, *WORDS).error
     assert not list(assets.iterdir())
+
+
+def test_what_half_precision_breaks_is_refused_and_the_old_one_stays(run, tiny, assets):
+    assert run("train", *tiny).status == 0
+    folder = next(o for o in tiny if o.startswith("run_dir=")).partition("=")[2]
+    path = checkpoint.find_artefact(folder)
+    network, info = load_artefact(path)
+    for parameter in network.parameters():
+        parameter.data *= 1e7  # infinity in float16, and no number behind it
+    checkpoint.save_artefact(path, network, info)
+    (assets / "dots.safetensors").write_bytes(b"the old one")
+    photos = next(o for o in tiny if o.startswith("data.root=")).partition("=")[2]
+    given = [f"checkpoint={path}", "name=dots", f"held_out={photos}", "held_out_name=blotches"]
+    error = run("ship_network", *given, "size=24", *WORDS).error
+    assert "it is not shipped" in error
+    assert [file.name for file in assets.iterdir()] == ["dots.safetensors"]
+    assert (assets / "dots.safetensors").read_bytes() == b"the old one"

@@ -24,6 +24,7 @@ INFO = ArtefactInfo("dots", 7)
 NETWORKS = {
     "tanh": {"name": "johnson", "width": 4, "blocks": 1},
     "linear": {"name": "johnson", "width": 4, "blocks": 1, "output": "linear"},
+    "batch": {"name": "johnson", "width": 4, "blocks": 1, "norm": "batch"},
     "compact": {"name": "compact", "width": 4, "deep_width": 4, "deep_blocks": 1},
 }
 
