@@ -1,5 +1,7 @@
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -21,3 +23,16 @@ def test_inference_brings_neither_trainer_nor_encoder():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_the_container_gets_all_that_the_package_is_made_of():
+    root = Path(__file__).parents[1]
+    image = re.search(r"```dockerfile\n(.*?)```", (root / "docs/cluster.md").read_text(), re.S)[1]
+    copied = {word for line in re.findall(r"^COPY (.*) ", image, re.M) for word in line.split()}
+    project = (root / "pyproject.toml").read_text()
+    included = re.search(r"force-include\]\n(.*?)\n\n", project, re.S)[1]
+    needed = {"stylenet", "pyproject.toml", "LICENSE", *re.findall(r'^"(.+?)" =', included, re.M)}
+    needed |= set(re.findall(r'^readme = "(.+)"', project, re.M))
+    missing = {n for n in needed if not any(n == c or n.startswith(f"{c}/") for c in copied)}
+    assert len(needed) >= 5
+    assert not missing

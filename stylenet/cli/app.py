@@ -2,6 +2,7 @@
 
 import difflib
 import errno
+import io
 import os
 import sys
 import warnings
@@ -107,6 +108,8 @@ def run(task: Callable[[DictConfig], None], config_name: str, **short: str) -> N
     os.environ["HYDRA_FULL_ERROR"] = "1"
     # Python shows warnings with their source line; ours and Lightning's are for the user.
     warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be UTF-8
+        sys.stdout.reconfigure(errors="backslashreplace")
 
     @hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config_name)
     def entry(config: DictConfig) -> None:

@@ -6,10 +6,11 @@ from omegaconf import DictConfig
 from tqdm import tqdm
 
 from stylenet.cli.app import build, run
+from stylenet.data import SamplePhotos
 from stylenet.data.manifest import Manifest, ShardSettings
 from stylenet.data.module import cores
 from stylenet.data.sharding import ShardMaker
-from stylenet.errors import check_number
+from stylenet.errors import StyleNetError, check_number
 
 
 def main() -> None:
@@ -31,7 +32,13 @@ def make_shards(config: DictConfig) -> None:
     workers = cores() if config.workers is None else config.workers
     check_number("workers", workers, minimum=0, integer=True)
     output = Path(str(config.output)).expanduser()
-    maker = ShardMaker(build(config.data).photo_folder(), output, settings)
+    data = build(config.data)
+    if isinstance(data, SamplePhotos):
+        raise StyleNetError(
+            "data=samples is a handful of photos, which need no shards; choose data=coco, or "
+            "data=folder data.root=photos/"
+        )
+    maker = ShardMaker(data.photo_folder(), output, settings)
     with tqdm(
         maker.make(workers),
         total=maker.total,

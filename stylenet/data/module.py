@@ -207,11 +207,15 @@ class PhotoData(pl.LightningDataModule):
         if used < self.batch_size or (tried >= _FEW and self._skipped > self._used):
             raise StyleNetError(
                 f"{self._setting}={self.root}: {self._skipped} of the {tried} files tried were "
-                f"unusable; list them with: python scripts/check_data.py data={self._choice} "
-                f"data.root={self.root}"
+                f"unusable; list them with: {self._check}"
             )
         assert batch.images is not None
         return batch.images
+
+    @property
+    def _check(self) -> str:
+        """The command that lists unusable files."""
+        return f"python scripts/check_data.py data={self._choice} data.root={self.root}"
 
     @property
     def skipped_files(self) -> int:
@@ -244,7 +248,7 @@ class PhotoData(pl.LightningDataModule):
         if not crops:
             raise StyleNetError(
                 f"{self._setting}={self.root}: no usable photo among those tried; list them with: "
-                f"python scripts/check_data.py data={self._choice} data.root={self.root}"
+                f"{self._check}"
             )
         return torch.stack(crops)
 

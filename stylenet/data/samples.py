@@ -24,6 +24,10 @@ class SamplePhotos(PhotoData):
     Few, so they serve a first try; the crops' many scales (``max_scale``) make the most of them.
     """
 
+    @property
+    def _check(self) -> str:
+        return f"python scripts/check_data.py data=samples data.min_size={self.dataset.min_size}"
+
     def photo_folder(self) -> Path:
         """Says where the installed package keeps its pictures.
 

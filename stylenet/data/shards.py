@@ -130,18 +130,16 @@ class ShardData(PhotoData):
 
     _choice = "shards"
 
-    def setup(self, stage: str | None = None) -> None:
-        """Finds the photos.
+    def list_photos(self) -> list[str]:
+        """Lists the photos, and has them read from the shards from now on.
 
-        Args:
-            stage: Of no matter; Lightning passes it.
+        Returns:
+            Paths relative to the folder of the shards, as if these were folders.
 
         Raises:
             StyleNetError: There is no finished set of shards, a shard is missing or cut short, or
                 the photos are smaller than the crops need.
         """
-        if self.dataset.photos:
-            return
         reader = ShardReader(self.root)
         # The largest that PhotoDataset asks for.
         largest = round(self.dataset.crop_size * self.dataset.max_scale)
@@ -153,7 +151,7 @@ class ShardData(PhotoData):
                 f"size={largest}, or lower one of the two"
             )
         self.dataset.open_photo = reader.open
-        self.dataset.photos = reader.photos
+        return reader.photos
 
 
 def _check_whole(path: Path, size: int) -> None:

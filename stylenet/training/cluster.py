@@ -57,6 +57,7 @@ def count_devices(share: Share, settings: Any) -> tuple[int, int]:
         StyleNetError: The settings contradict the launcher.
     """
     distributed = "strategy" in settings
+    asked = getattr(settings, "num_nodes", AUTO)  # of a strategy on trainer=default
     per_machine, machines = share.world // share.machines, share.machines
     if share.launcher:
         if not distributed and share.world > 1:
@@ -69,16 +70,16 @@ def count_devices(share: Share, settings: Any) -> tuple[int, int]:
                 f"trainer.devices={settings.devices}, but {share.launcher} started {per_machine} "
                 f"processes on each machine, one for each device; leave trainer.devices out"
             )
-        if distributed and settings.num_nodes not in (AUTO, machines):
+        if distributed and asked not in (AUTO, machines):
             raise StyleNetError(
-                f"trainer.num_nodes={settings.num_nodes}, but {share.launcher} started processes "
+                f"trainer.num_nodes={asked}, but {share.launcher} started processes "
                 f"on {machines} machines; leave trainer.num_nodes out"
             )
         return per_machine, machines
     machines = 1
-    if distributed and settings.num_nodes != AUTO:
-        check_number("trainer.num_nodes", settings.num_nodes, minimum=1, integer=True)
-        machines = settings.num_nodes
+    if distributed and asked != AUTO:
+        check_number("trainer.num_nodes", asked, minimum=1, integer=True)
+        machines = asked
         if machines > 1:
             raise StyleNetError(
                 f"trainer.num_nodes={machines} needs a launcher on each machine: srun, as in "

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from .conftest import blotches
@@ -34,3 +36,18 @@ def test_real_photos_are_all_usable(run, shared):
 
 def test_a_folder_that_is_not_there(run, tmp_path):
     assert "no such folder" in run("check_data", "data=folder", f"data.root={tmp_path / 'x'}").error
+
+
+def test_a_name_that_is_no_text_is_listed(script, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")  # as a terminal in most languages has it
+    blotches(tmp_path / "a.jpg", 80, 80)
+    blotches(tmp_path / "b.jpg", 80, 80)
+    try:
+        (tmp_path / os.fsdecode(b"bad\xff.jpg")).write_bytes(b"x")
+    except OSError:
+        pytest.skip("this file system takes only names that are text")
+    given = ["data=folder", f"data.root={tmp_path}", "data.workers=0"]
+    result = script("check_data", *given)
+    assert result.status == 0, result.err
+    assert "bad\\udcff.jpg" in result.out
+    assert "2 of 3 photos usable" in result.out

@@ -175,3 +175,13 @@ def test_incomplete_set_is_one_line(copy, spoil, said):
     assert said in str(error.value)
     assert str(copy) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_paintings_come_beside_photos_from_shards(jpegs, shards):
+    data = shard_data(shards, styles=str(jpegs))
+    batches = list(itertools.islice(zip(*data.train_dataloader(), strict=False), 2))
+    pairs = [data.on_before_batch_transfer(list(batch), 0) for batch in batches]
+    found = torch.cat([pair.photos for pair in pairs])
+    assert torch.equal(found, samples(shard_data(shards), 2))
+    assert pairs[0].paintings.shape == (2, 3, 16, 16)
+    assert data.paintings.dataset.photos

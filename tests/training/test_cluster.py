@@ -28,6 +28,7 @@ def settings(devices="auto", ddp=True, **more):
         (ALONE, settings(), (1, 1)),
         (ALONE, settings(3), (3, 1)),
         (ALONE, settings([0, 2]), (2, 1)),
+        (ALONE, settings(2, ddp=False, strategy="ddp"), (2, 1)),
         (FOUR, settings(), (4, 2)),
         (FOUR, settings(4, num_nodes=2), (4, 2)),
         (PAIR, settings(), (2, 1)),
