@@ -57,7 +57,7 @@ def count_devices(share: Share, settings: Any) -> tuple[int, int]:
         StyleNetError: The settings contradict the launcher.
     """
     distributed = "strategy" in settings
-    asked = getattr(settings, "num_nodes", AUTO)  # of a strategy on trainer=default
+    asked: Any = getattr(settings, "num_nodes", AUTO)  # of a strategy on trainer=default
     per_machine, machines = share.world // share.machines, share.machines
     if share.launcher:
         if not distributed and share.world > 1:
