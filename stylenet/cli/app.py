@@ -6,7 +6,7 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,6 +25,7 @@ from omegaconf.errors import (
 import stylenet
 from stylenet.cli.arguments import explain_unreadable, for_hydra
 from stylenet.errors import StyleNetError
+from stylenet.image import SUFFIXES
 from stylenet.networks import joint_name
 
 # A full disk, no permission, a file system that cannot be written: the user's to mend.
@@ -103,7 +104,6 @@ def run(task: Callable[[DictConfig], None], config_name: str, **short: str) -> N
         **short: Words of the command line that Hydra would take for the choice of a group, such as
             ``style``, and the settings of this command that they stand for.
     """
-    sys.argv[1:] = for_hydra(sys.argv[1:], short)
     # Lets errors through to here, where they become one line, instead of Hydra's own report.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     # Python shows warnings with their source line; ours and Lightning's are for the user.
@@ -114,10 +114,11 @@ def run(task: Callable[[DictConfig], None], config_name: str, **short: str) -> N
     @hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config_name)
     def entry(config: DictConfig) -> None:
         # Within the job too: Hydra prints remarks of its own about errors that leave it.
-        with _errors_as_one_line(config_name):
+        with _errors_as_one_line(config_name, short):
             task(config)
 
-    with _errors_as_one_line(config_name):
+    with _errors_as_one_line(config_name, short):
+        sys.argv[1:] = for_hydra(sys.argv[1:], short)
         entry()
 
 
@@ -160,7 +161,7 @@ def build(config: DictConfig, **more: Any) -> Any:
 
 
 @contextmanager
-def _errors_as_one_line(config_name: str) -> Iterator[None]:
+def _errors_as_one_line(config_name: str, short: Mapping[str, str]) -> Iterator[None]:
     """Ends the program in one line over what a user can mend; lets the rest through."""
     try:
         yield
@@ -168,13 +169,13 @@ def _errors_as_one_line(config_name: str) -> Iterator[None]:
         print("\ninterrupted", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
-        message = _explain(error, config_name)
+        message = _explain(error, config_name, short)
         if message is None:
             raise
         fail(message)
 
 
-def _explain(error: BaseException, config_name: str) -> str | None:
+def _explain(error: BaseException, config_name: str, short: Mapping[str, str]) -> str | None:
     """The one line for an error that a user can mend, else nothing."""
     chain: list[BaseException] = []
     link: BaseException | None = error
@@ -187,11 +188,11 @@ def _explain(error: BaseException, config_name: str) -> str | None:
         if isinstance(link, OverrideParseException):
             return explain_unreadable(link.override)
         if isinstance(link, MissingConfigException):
-            return str(link).split("Config search path")[0]
+            return _missing_choice(link)
         if isinstance(link, MissingMandatoryValue):
             return f"{link.full_key} is missing; give it as {link.full_key}=VALUE (see --help)"
         if isinstance(link, ConfigKeyError | ConfigAttributeError):
-            return _unknown_key(str(link.full_key), config_name)
+            return _unknown_key(str(link.full_key), config_name, short)
         if isinstance(link, OSError) and link.errno in _USERS_OS_ERRORS:
             return f"{link.filename or 'writing'}: {link.strerror}"
     if isinstance(error, HydraException | OmegaConfBaseException):
@@ -199,7 +200,16 @@ def _explain(error: BaseException, config_name: str) -> str | None:
     return None
 
 
-def _unknown_key(key: str, config_name: str) -> str:
+def _missing_choice(error: MissingConfigException) -> str:
+    """Says which choices there are, and how a style is made of a picture."""
+    message = str(error).split("Config search path")[0]
+    group, _, name = (error.missing_cfg_file or "").partition("/")
+    if group == "style" and Path(name).suffix.lower() in SUFFIXES:
+        message += f"; a picture: style=custom style.name={Path(name).stem} style.image={name}"
+    return message
+
+
+def _unknown_key(key: str, config_name: str, short: Mapping[str, str]) -> str:
     """Says which keys there are where an unknown one was given."""
     parent, _, name = key.rpartition(".")
     GlobalHydra.instance().clear()
@@ -211,6 +221,8 @@ def _unknown_key(key: str, config_name: str) -> str:
             config = hydra.compose(config_name)
     node = OmegaConf.select(config, parent) if parent else config
     valid = [str(k) for k in node if not str(k).startswith("_")] if node is not None else []
+    typed = {setting: word for word, setting in short.items()}
+    valid = [typed.get(name, name) for name in valid]
     near = difflib.get_close_matches(name, valid, 1)
     hint = f", did you mean {parent + '.' if parent else ''}{near[0]}" if near else ""
     of = f" of {parent}" if parent else ""

@@ -2,12 +2,23 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-# How values begin that Hydra is to read as they are: quoted text, a list, a dictionary.
-_WRITTEN_FOR_HYDRA = tuple("'\"[{")
+from stylenet.errors import StyleNetError
+
+# How values begin that Hydra is to read as they are: quoted text, a list.
+_WRITTEN_FOR_HYDRA = tuple("'\"[")
+# Hydra's options, which may be cut short.
+_OPTIONS = (
+    *("--help", "--hydra-help", "--version", "--cfg", "--resolve", "--package", "--run"),
+    *("--multirun", "--shell-completion", "--config-path", "--config-name", "--config-dir"),
+    *("--experimental-rerun", "--info"),
+)
+# What has a meaning to Hydra, unless it is in the name of a file that is there.
+_SIGNS = frozenset(",[{'\"")
 
 
 def for_hydra(arguments: Sequence[str], short: Mapping[str, str]) -> list[str]:
@@ -23,15 +34,28 @@ def for_hydra(arguments: Sequence[str], short: Mapping[str, str]) -> list[str]:
 
     Returns:
         The arguments.
+
+    Raises:
+        StyleNetError: One is an option that there is not.
     """
     sweeps = {"-m", "--multirun"} & set(arguments)
     words = []
     for argument in arguments:
         key, equals, value = argument.partition("=")
+        if key.startswith("--") and not any(option.startswith(key) for option in _OPTIONS):
+            raise StyleNetError(
+                f"{key} is no option; settings are given as KEY=VALUE, such as "
+                f"{key.lstrip('-')}=VALUE (see --help)"
+            )
         if equals and key in short:
-            argument = f"{short[key]}={value if sweeps else _as_text(value)}"
-        # Of a sweep each choice is the user's to put in quotes.
-        words.append(argument if sweeps and "," in value else _readable(argument))
+            key, value = short[key], value if sweeps else _as_text(value)
+            argument = f"{key}={value}"
+        if sweeps and "," in value:  # each choice is the user's to put in quotes
+            words.append(argument)
+        elif _SIGNS & set(value) and Path(value).expanduser().exists():
+            words.append(f"{key}={_quoted(value)}")
+        else:
+            words.append(_readable(argument))
     return words
 
 

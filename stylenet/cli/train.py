@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,19 +26,23 @@ from stylenet.training import AnyStyleModule, ManyStylesModule, StyleTransferMod
 _QUICKSTART = (
     "no photos were chosen and COCO is not at data/coco: this is the quick start (sample photos, "
     "the small encoder, minutes). The full recipe, once COCO is in place (see data/README.md): "
-    "python scripts/train.py style=starry data=coco"
+    "python scripts/train.py {words} data=coco"
 )
 
 
 def main() -> None:
     """Runs ``scripts/train.py``; without any photos to be had, the quick start."""
     quickstart = needs_quickstart(sys.argv[1:])
+    told = _QUICKSTART.format(words=shlex.join(sys.argv[1:]))
+    # What --cfg prints is a file.
+    says_so = quickstart and not any(word.startswith(("-c", "--cfg")) for word in sys.argv)
     if quickstart:
-        sys.argv.append("experiment=quickstart")
-        rank_zero_only(print)(_QUICKSTART, flush=True)
+        sys.argv.insert(1, "experiment=quickstart")  # behind options there may be no words
+    if says_so:
+        rank_zero_only(print)(told, flush=True)
     run(train, "train")
-    if quickstart:
-        rank_zero_only(print)(_QUICKSTART)
+    if says_so:
+        rank_zero_only(print)(told)
 
 
 def needs_quickstart(arguments: Sequence[str]) -> bool:
@@ -54,7 +59,7 @@ def needs_quickstart(arguments: Sequence[str]) -> bool:
     """
     choices = ("data=", "data.root=", "experiment=")
     chosen = any(argument.lstrip("+").startswith(choices) for argument in arguments)
-    asked_for_help = any(a.startswith("-") and a not in ("-m", "--multirun") for a in arguments)
+    asked_for_help = bool({"-h", "--help", "--hydra-help"} & set(arguments))
     in_place = "STYLENET_COCO" in os.environ or Path("data/coco").exists()
     return not (chosen or asked_for_help or in_place)
 

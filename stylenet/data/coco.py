@@ -27,12 +27,17 @@ class CocoData(PhotoData):
         """
         folder = self.root / "train2017"
         if not folder.is_dir():
-            state = "holds no folder train2017" if self.root.is_dir() else "does not exist"
+            there = self.root.is_dir()
+            ways = [
+                "for photos of your own: data=folder data.root=PATH",
+                f"for COCO: python scripts/prepare_coco.py output={self.root} downloads "
+                f"train2017.zip and unpacks it there (see data/README.md), or set data.root or "
+                f"STYLENET_COCO to where it is",
+            ]
             raise StyleNetError(
-                f"COCO was asked for, but data.root={self.root} {state}: python "
-                f"scripts/prepare_coco.py output={self.root} downloads train2017.zip and unpacks "
-                f"it there (see data/README.md), or set data.root or STYLENET_COCO to where it "
-                f"is, or train on photos of your own: data=folder data.root=PATH"
+                f"COCO was asked for, but data.root={self.root} "
+                f"{'holds no folder train2017' if there else 'does not exist'}; "
+                f"{'; '.join(ways if there else ways[::-1])}"
             )
         return folder
 

@@ -288,7 +288,7 @@ def test_paintings_are_of_no_use_to_distilling(run):
 
 
 def test_a_run_for_any_style_has_a_folder_of_its_name(run):
-    shown = run("train", "network=adain", "--cfg", "job", "--resolve")
+    shown = run("train", "network=adain", "data=coco", "--cfg", "job", "--resolve")
     settings = yaml.safe_load(shown.out)
     assert settings["run_dir"] == "runs/adain"
     assert settings["network"]["encoder"] == "vgg16"

@@ -65,6 +65,18 @@ def test_a_command_takes_and_makes_any_name(run, tmp_path):
     assert out.is_file()
 
 
+@pytest.mark.parametrize("name", ["a,b.jpg", "[x].jpg", "{x}", "'x'.jpg"])
+def test_a_file_that_is_there_is_meant(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).touch()
+    assert understood(f"input={name}") == ("input", name)
+    assert understood(f"style={name}", style="named") == ("named", name)
+
+
+def test_a_pattern_for_names_needs_no_quotes_of_its_own():
+    assert understood("name={name}_{style}") == ("name", "{name}_{style}")
+
+
 @pytest.mark.parametrize("word", ["style.image=[ü.jpg]", "input='a", "ü=3"])
 def test_what_cannot_be_read_is_named(run, word):
     error = run("train", "style=starry", word).error
@@ -77,3 +89,21 @@ def test_a_word_that_is_no_setting_is_named(run):
         "photo.jpg is no setting; settings are given as KEY=VALUE"
         in run("infer", "photo.jpg").error
     )
+
+
+@pytest.mark.parametrize("words", [["--input", "photo.jpg"], ["--input=photo.jpg"]])
+def test_an_option_that_there_is_not_says_how_settings_are_given(run, words):
+    assert (
+        "--input is no option; settings are given as KEY=VALUE, such as input=VALUE"
+        in run("infer", *words).error
+    )
+
+
+def test_a_misspelt_setting_is_named_as_users_type_it(run):
+    error = run("infer", "input=photo.jpg", "stlye=starry").error
+    assert "did you mean style; the settings are input, style," in error
+
+
+def test_a_picture_for_a_style_says_how_to_choose_it(run):
+    error = run("train", "style=holiday/painting.jpg").error
+    assert "style=custom style.name=painting style.image=holiday/painting.jpg" in error

@@ -1,4 +1,5 @@
 import pytest
+import yaml
 
 from stylenet.cli.train import needs_quickstart
 from stylenet.data import SamplePhotos
@@ -19,7 +20,7 @@ def test_without_photos_a_plain_command_is_the_quick_start(no_coco, arguments):
 
 
 @pytest.mark.parametrize(
-    "argument", ["data=coco", "data.root=photos", "experiment=laptop", "--help", "--cfg=job"]
+    "argument", ["data=coco", "data.root=photos", "experiment=laptop", "--help", "-h"]
 )
 def test_what_was_asked_for_is_what_runs(no_coco, argument):
     assert not needs_quickstart(["style=starry", argument])
@@ -48,8 +49,22 @@ def test_the_quick_start_runs_offline_and_says_so_first_and_last(no_coco, run, m
     assert result.status == 0, result.err
     lines = result.out.splitlines()
     assert lines[0] == lines[-1]
-    assert "data=coco" in lines[0]
+    command = ["python", "scripts/train.py", "style=starry", "trainer.max_steps=2", *small]
+    assert " ".join([*command, *previews, "data=coco"]) in lines[0]
     assert "on 6 photos" in lines[1]
+
+
+def test_what_a_command_would_run_with_is_shown(no_coco, run):
+    shown = run("train", "style=ink", "--cfg", "job")
+    assert shown.status == 0, shown.err
+    settings = yaml.safe_load(shown.out)
+    assert settings["data"]["_target_"] == "stylenet.data.SamplePhotos"
+    assert settings["trainer"]["max_steps"] == 900
+
+
+def test_a_folder_of_photos_that_is_not_cocos_names_the_choice_for_it(no_coco, run, photos):
+    error = run("train", "style=starry", f"data.root={photos}").error
+    assert "holds no folder train2017; for photos of your own: data=folder" in error
 
 
 def test_sample_photos_are_all_usable():
