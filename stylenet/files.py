@@ -2,12 +2,16 @@
 
 import errno
 import os
+import re
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from stylenet.errors import StyleNetError
+
+# What atomic_path calls a file until it is whole; the eight characters are those of mkstemp.
+_TEMPORARY = re.compile(r"\.(.+)-[a-z0-9_]{8}(\.[^.]+)?")
 
 
 @contextmanager
@@ -48,6 +52,20 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def unfinished(folder: Path, name: str) -> list[Path]:
+    """Lists what processes that were killed left of :func:`atomic_path`'s files.
+
+    Args:
+        folder: Where to look, in itself alone; it need not be there.
+        name: A regular expression for the whole names that the files were to get.
+
+    Returns:
+        The temporary files of these, in no order.
+    """
+    matches = ((path, _TEMPORARY.fullmatch(path.name)) for path in folder.glob(".*-*"))
+    return [path for path, m in matches if m and re.fullmatch(name, m[1] + (m[2] or ""))]
 
 
 def refuse_input(target: Path, source: Path) -> None:

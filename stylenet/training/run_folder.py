@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from stylenet.files import unfinished
+
 _STEP = re.compile(r"step_(\d+)\.ckpt")
 
 
@@ -54,10 +56,11 @@ class RunFolder:
         Returns:
             Files that have not got their names and never will; of no use once no process runs.
         """
-        folders = (self.path, self.checkpoints, self.previews)
-        suffixes = (".ckpt", ".safetensors", ".png", ".yaml")
-        # As stylenet.files.atomic_path names them.
-        return [p for f in folders for p in f.glob(".*-*") if p.suffix in suffixes]
+        return [
+            *unfinished(self.path, r"config\.yaml|\.holder|.+\.safetensors"),
+            *unfinished(self.checkpoints, r"step_\d+\.(ckpt|safetensors)"),
+            *unfinished(self.previews, r"step_\d+\.png"),
+        ]
 
     def artefact(self, name: str) -> Path:
         """Names the final artefact.

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 import subprocess
@@ -6,6 +7,7 @@ import sys
 import pytest
 
 from stylenet.errors import StyleNetError
+from stylenet.files import atomic_path
 from stylenet.training import RunFolder, run_lock
 from stylenet.training.run_lock import RunLock
 
@@ -40,19 +42,36 @@ def test_the_second_job_is_told_who_holds_the_folder(held_by_another, tmp_path, 
         pass
 
 
+def left_by_a_kill(path):
+    """What lies there when a process is killed that was just writing a file."""
+    with contextlib.suppress(KeyboardInterrupt), atomic_path(path) as half:
+        raise KeyboardInterrupt
+    half.write_bytes(b"half")
+    return half
+
+
 def test_a_killed_job_lets_go_and_what_it_was_writing_is_cleared(held_by_another, tmp_path):
     folder = RunFolder(tmp_path / "run")
-    folder.checkpoints.mkdir()
-    half = folder.checkpoints / ".step_0000004-x1y2z3.ckpt"
-    half.write_bytes(b"half")
+    network = folder.checkpoint(4).with_suffix(".safetensors")
+    ours = (folder.config, folder.artefact("a-b"), folder.checkpoint(4), network, folder.preview(4))
+    halves = [left_by_a_kill(path) for path in ours]
     whole = folder.checkpoint(3)
     whole.write_bytes(b"whole")
     held_by_another.send_signal(signal.SIGKILL)
     with RunLock(folder):
         assert str(os.getpid()) in (folder.path / ".holder").read_text()
-    assert not half.exists()
+    assert not [half for half in halves if half.exists()]
     assert whole.exists()
     assert not (folder.path / ".holder").exists()
+
+
+def test_the_users_own_hidden_files_stay(tmp_path):
+    names = (".pre-commit-config.yaml", ".my-settings.yaml", ".screen-shot_one.png", ".a-b.ckpt")
+    for name in names:
+        (tmp_path / name).touch()
+    with RunLock(RunFolder(tmp_path)):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} >= set(names)
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
