@@ -90,6 +90,8 @@ class ResumableModule(pl.LightningModule):
         self.recipe = recipe
         self.losses: dict[str, Tensor] = {}
         self._random_state: dict[str, Any] | None = None
+        self._step = 0
+        self._end_asked = False
 
     @property
     def described(self) -> str:
@@ -230,9 +232,20 @@ class ResumableModule(pl.LightningModule):
 
     def on_train_start(self) -> None:
         """Puts the random state back, after all that draws from it at the start."""
+        self._step, self._end_asked = self.trainer.global_step, False
         state, self._random_state = self._random_state, None
         if state is None:
             return
         torch.set_rng_state(state["cpu"].cpu())
         if "cuda" in state and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["cuda"].cpu(), self.device)
+
+    def on_train_batch_end(self, *args: Any) -> None:
+        """Lets the run end after whole steps only, whoever asks for its end; callbacks come before.
+
+        With gradients of several batches to a step, those at hand are in no checkpoint.
+        """
+        whole = self.trainer.global_step > self._step
+        self._step = self.trainer.global_step
+        self._end_asked |= self.trainer.should_stop
+        self.trainer.should_stop = self._end_asked and whole

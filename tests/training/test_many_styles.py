@@ -144,7 +144,7 @@ def test_processes_draw_together_what_one_would_draw(make_many, count):
 def test_the_draws_begin_with_the_seed(make_many):
     # Lightning sets it anew where there are several devices, and not where there is one.
     module, draws = make_many(), []
-    module._trainer = SimpleNamespace(world_size=1, global_rank=0)
+    module._trainer = SimpleNamespace(world_size=1, global_rank=0, global_step=0)
     for before in (0, 7):
         torch.manual_seed(3)
         torch.rand(before)

@@ -14,7 +14,7 @@ from stylenet.training.callbacks import Checkpoints, SafeCheckpointIO, StopOnSig
 STEPS = 9
 
 
-def fit(module, data, folder, steps=STEPS, resume=None, callbacks=(), every=4):
+def fit(module, data, folder, steps=STEPS, resume=None, callbacks=(), every=4, **more):
     trainer = pl.Trainer(
         max_steps=steps,
         accelerator="cpu",
@@ -28,6 +28,7 @@ def fit(module, data, folder, steps=STEPS, resume=None, callbacks=(), every=4):
         use_distributed_sampler=False,
         callbacks=[*callbacks, Checkpoints(every, keep=None), StopOnSignal()],
         plugins=[SafeCheckpointIO()],
+        **more,
     )
     trainer.fit(module, data, ckpt_path=resume)
     return trainer
@@ -101,6 +102,21 @@ def test_a_signal_saves_the_finished_step_and_the_resumed_run_is_exact(
     resumed = make_module(seed=5)
     fit(resumed, make_data(), folder.path, resume=folder.checkpoint(6))
     assert folder.artefact("test").is_file()
+    assert_equal(weights(whole), weights(resumed))
+
+
+def test_a_signal_lets_a_step_of_several_batches_finish(make_module, make_data, tmp_path):
+    whole = make_module()
+    fit(whole, make_data(), tmp_path / "whole", accumulate_grad_batches=2)
+
+    folder = RunFolder(tmp_path / "stopped")
+    # At the first of the two batches of step 6.
+    interrupt = Interrupt(5, signal.SIGTERM)
+    fit(make_module(), make_data(), folder.path, callbacks=[interrupt], accumulate_grad_batches=2)
+    assert folder.saved_checkpoints()[-1] == folder.checkpoint(6)
+
+    resumed, checkpoint = make_module(seed=5), folder.checkpoint(6)
+    fit(resumed, make_data(), folder.path, resume=checkpoint, accumulate_grad_batches=2)
     assert_equal(weights(whole), weights(resumed))
 
 

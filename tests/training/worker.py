@@ -4,7 +4,7 @@ It reads a list of jobs from its standard input, each a dict, and does them one 
 
     folder   of the run
     world    processes that train it together (1)
-    batch, steps, workers, every     as in configs
+    batch, steps, workers, every, accumulate     as in configs
     resume   whether to go on from the newest checkpoint
     signal   [rank, step, number]: that process sends itself that signal at that step
     kind     None, "any style", or "adversarial"; with the photos for paintings, too
@@ -107,6 +107,7 @@ def train(job, photos, rank):
     world = job.get("world", 1)
     trainer = pl.Trainer(
         max_steps=job["steps"],
+        accumulate_grad_batches=job.get("accumulate", 1),
         accelerator="cpu",
         devices=world,
         strategy="ddp" if world > 1 else "auto",
