@@ -56,6 +56,19 @@ class OptimizerSettings:
         return (1 + math.cos(math.pi * min(1.0, done))) / 2
 
 
+class _Schedule(torch.optim.lr_scheduler.LambdaLR):
+    """Goes on at a checkpoint's step with the learning rates of the settings, changed or not."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes the step alone, and puts right what the optimiser, loaded before, took with it."""
+        super().load_state_dict({**state_dict, "base_lrs": self.base_lrs})
+        factors = (factor(self.last_epoch) for factor in self.lr_lambdas)
+        self._last_lr = [base * f for base, f in zip(self.base_lrs, factors, strict=True)]
+        groups = zip(self.optimizer.param_groups, self.base_lrs, self._last_lr, strict=True)
+        for group, base, rate in groups:
+            group["initial_lr"], group["lr"] = base, rate
+
+
 class ResumableModule(pl.LightningModule):
     """Trains one network; only what is trained goes into a checkpoint, nothing frozen does.
 
@@ -144,9 +157,7 @@ class ResumableModule(pl.LightningModule):
             The schedule.
         """
         steps = int(self.trainer.max_steps)
-        return torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: self.settings.factor(step, steps)
-        )
+        return _Schedule(optimizer, lambda step: self.settings.factor(step, steps))
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """Gives the weights of what is trained alone.

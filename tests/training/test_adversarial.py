@@ -157,6 +157,15 @@ def test_resuming_mid_run_equals_never_stopping(make, paired, tmp_path, objectiv
             assert_equal(state, moments[1][parameter])
 
 
+def test_other_learning_rates_hold_for_both_from_the_resumed_step_on(make, paired, tmp_path):
+    fit(make(), paired(), tmp_path)
+    watch, module = Watch(), make(lr=1e-3, discriminator_lr_ratio=0.5)
+    checkpoint = RunFolder(tmp_path).checkpoint(2)
+    fit(module, paired(), tmp_path / "slower", resume=checkpoint, callbacks=[watch])
+    factors = [module.settings.factor(step, STEPS) for step in range(2, STEPS)]
+    assert watch.rates == [[1e-3 * factor, 0.5e-3 * factor] for factor in factors]
+
+
 def test_a_checkpoint_holds_both_and_the_artefact_the_network_alone(make, paired, tmp_path):
     module = make()
     fit(module, paired(), tmp_path)

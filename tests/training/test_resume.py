@@ -120,6 +120,22 @@ def test_a_signal_lets_a_step_of_several_batches_finish(make_module, make_data, 
     assert_equal(weights(whole), weights(resumed))
 
 
+@pytest.mark.parametrize("decay", ["none", "cosine"])
+def test_another_learning_rate_holds_from_the_resumed_step_on(
+    make_module, make_data, tmp_path, decay
+):
+    fit(make_module(decay=decay), make_data(), tmp_path)
+    taken = []
+
+    class Watch(pl.Callback):
+        def on_before_optimizer_step(self, trainer, module, optimizer):
+            taken.append(optimizer.param_groups[0]["lr"])
+
+    slower, checkpoint = make_module(lr=1e-4, decay=decay), RunFolder(tmp_path).checkpoint(4)
+    fit(slower, make_data(), tmp_path / "slower", resume=checkpoint, callbacks=[Watch()])
+    assert taken == [1e-4 * slower.settings.factor(step, STEPS) for step in range(4, STEPS)]
+
+
 def test_random_state_continues(make_module, make_data, tmp_path):
     drawn = []
 
