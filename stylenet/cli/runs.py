@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytorch_lightning as pl
 import torch.distributed as dist
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.callbacks import LambdaCallback
 
 from stylenet.cli.app import build
 from stylenet.cli.trainer import make_trainer, quieten_lightning
@@ -93,8 +94,9 @@ def fit(run: Run, module: ResumableModule, doing: str) -> bool:
         checkpoint = _choose_checkpoint(run.folder, run.config.resume, trainer.is_global_zero)
         if trainer.is_global_zero:
             _announce(run, doing, checkpoint)
-            with atomic_path(run.folder.config) as temporary:
-                temporary.write_text(OmegaConf.to_yaml(run.config, resolve=True))
+            # When it is known that the checkpoint fits: a refused one refers to the file of before.
+            write = LambdaCallback(on_train_start=lambda *_: _write_config(run))
+            trainer.callbacks.insert(0, write)  # type: ignore[attr-defined]
         start = time.monotonic()
         with _losing_others_as_one_line():
             renew_rendezvous(find_share())
@@ -144,6 +146,12 @@ def _announce(run: Run, doing: str, checkpoint: Path | None) -> None:
         + (f", from {checkpoint}" if checkpoint else ""),
         flush=True,
     )
+
+
+def _write_config(run: Run) -> None:
+    """Says in the run folder with what settings it is trained."""
+    with atomic_path(run.folder.config) as temporary:
+        temporary.write_text(OmegaConf.to_yaml(run.config, resolve=True))
 
 
 def _stopped(number: signal.Signals) -> str:

@@ -61,6 +61,12 @@ class StyleTransferModule(ResumableModule):
         """The network in the words of the settings, for messages."""
         return f"network={self.network.name} with {self.network.arguments}"
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The artefact's name, and the network's with its arguments."""
+        arguments = {f"network.{key}": value for key, value in self.network.arguments.items()}
+        return {**super().identity, "network": self.network.name, **arguments}
+
     def forward(self, images: Tensor) -> Tensor:
         """Repaints images.
 

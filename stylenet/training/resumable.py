@@ -111,6 +111,11 @@ class ResumableModule(pl.LightningModule):
         """The network in the words of the settings, for messages."""
         raise NotImplementedError
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a run that goes on has to have in common with its checkpoint, as plain values."""
+        return {"name": self.artefact_name}
+
     def save_artefact(self, path: Path) -> None:
         """Writes the network as it is now for use.
 
@@ -211,12 +216,13 @@ class ResumableModule(pl.LightningModule):
             ) from error
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds the random state, the same in every process, and how many processes there are.
+        """Adds the random state, the same in every process, how many there are, and whose it is.
 
         Args:
             checkpoint: What is to be saved.
         """
         checkpoint["devices"] = self.trainer.world_size
+        checkpoint["identity"] = self.identity
         state: dict[str, Any] = {"cpu": torch.get_rng_state()}
         if self.device.type == "cuda":
             state["cuda"] = torch.cuda.get_rng_state(self.device)
@@ -229,8 +235,19 @@ class ResumableModule(pl.LightningModule):
             checkpoint: What was saved.
 
         Raises:
-            StyleNetError: It was saved by a run on another number of devices.
+            StyleNetError: It was saved by a run of another network, or on another number of
+                devices.
         """
+        # What one of both does not say comes from another version, and meant no difference there.
+        saved, own = checkpoint.get("identity", {}), self.identity
+        other = [key for key in own if key in saved and saved[key] != own[key]]
+        if other:
+            was, now = (", ".join(f"{k}={part[k]}" for k in other) for part in (saved, own))
+            raise StyleNetError(
+                f"the checkpoint is of another network ({was}) than this run's ({now}); resume "
+                f"with the settings in the run folder's config.yaml, or begin a new run in another "
+                f"run_dir, with the checkpoint's network if you like: init=PATH.safetensors"
+            )
         devices = checkpoint.get("devices", self.trainer.world_size)
         if devices != self.trainer.world_size:
             raise StyleNetError(

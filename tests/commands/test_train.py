@@ -89,6 +89,16 @@ def test_resume_starts_where_there_is_nothing_and_ends_where_all_is_done(run, ti
     assert (tmp_path / "run/starry.safetensors").read_bytes() == before
 
 
+def test_a_run_does_not_go_on_as_one_of_another_style(run, tiny, tmp_path):
+    assert run("train", *tiny).status == 0
+    before = (tmp_path / "run/config.yaml").read_text()
+    more = ["style=mosaic", "resume=true", "trainer.max_steps=5"]
+    error = run("train", *tiny, *more).error
+    assert "(name=starry) than this run's (name=mosaic)" in error
+    assert (tmp_path / "run/config.yaml").read_text() == before
+    assert steps_saved(tmp_path / "run") == [3]
+
+
 def test_a_trained_network_can_be_the_beginning(run, tiny, tmp_path):
     assert run("train", *tiny).status == 0
     first = tmp_path / "run"

@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 
 from stylenet.checkpoint import load_artefact
+from stylenet.errors import StyleNetError
 from stylenet.networks import add_styles, build_network
 from stylenet.perceptual import LossSettings, ManyStylesLoss, PerceptualLoss
 from stylenet.training import ManyStylesModule, OptimizerSettings, RunFolder
@@ -92,6 +93,14 @@ def test_resuming_equals_never_stopping(make_many, make_data, tmp_path):
     checkpoint = RunFolder(tmp_path / "whole").checkpoint(2)
     fit(resumed, make_data(), tmp_path / "resumed", steps=5, resume=checkpoint)
     assert_equal(weights(whole), weights(resumed))
+
+
+def test_the_same_styles_in_another_order_are_another_network(make_many, make_data, tmp_path):
+    fit(make_many(), make_data(), tmp_path, steps=1)
+    swapped = make_many(names=["mosaic", "starry", "ink"])
+    expected = r"styles=\['starry', 'mosaic', 'ink'\].* than .*styles=\['mosaic', 'starry', 'ink'\]"
+    with pytest.raises(StyleNetError, match=expected):
+        fit(swapped, make_data(), tmp_path, resume=RunFolder(tmp_path).checkpoint(1))
 
 
 def test_an_artefact_holds_every_style(make_many, make_data, tmp_path):

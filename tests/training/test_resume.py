@@ -173,6 +173,18 @@ def test_a_checkpoint_of_another_network_is_refused(make_module, make_data, tmp_
         fit(make_module(width=3), make_data(), tmp_path, resume=RunFolder(tmp_path).checkpoint(1))
 
 
+def test_a_checkpoint_of_before_names_were_in_it_goes_on(make_module, make_data, tmp_path):
+    fit(make_module(), make_data(), tmp_path, steps=1)
+    path = RunFolder(tmp_path).checkpoint(1)
+    checkpoint = SafeCheckpointIO().load_checkpoint(path)
+    del checkpoint["identity"]
+    SafeCheckpointIO().save_checkpoint(checkpoint, path)
+    assert fit(make_module(), make_data(), tmp_path, resume=path).global_step == STEPS
+    SafeCheckpointIO().save_checkpoint(checkpoint, path)
+    with pytest.raises(StyleNetError, match="another network"):
+        fit(make_module(width=3), make_data(), tmp_path, resume=path)
+
+
 @pytest.mark.parametrize("damage", ["truncated", "empty", "text", "pickle"])
 def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path, damage):
     path = tmp_path / "step_0000001.ckpt"
