@@ -240,13 +240,24 @@ def find_artefact(path: str | Path) -> Path:
             f"checkpoint={path}: no such file or folder; give a run folder, a .safetensors file, "
             f"or one of the styles {', '.join(shipped_networks())}"
         )
-    # The final one lies in the folder itself, the others beside the training checkpoints, with
-    # the step, padded with zeros, at the end of their names.
-    for folder in (path, path / "checkpoints"):
-        # What begins with a dot is a file still being written, or left by a crash while it was.
-        found = sorted(folder.glob("[!.]*.safetensors"))
-        if found:
-            return found[-1]
+    # What begins with a dot is a file still being written, or left by a crash while it was.
+    final, others = (
+        sorted(folder.glob("[!.]*.safetensors")) for folder in (path, path / "checkpoints")
+    )
+    # Those beside the training checkpoints have the step, padded with zeros, in their names. One of
+    # them is newer than the final one while a finished run is made longer.
+    found = [*others[-1:], *final]
+    if found:
+        return max(reversed(found), key=_read_step)
     raise StyleNetError(
         f"checkpoint={path} holds no .safetensors file; was it trained to its first checkpoint?"
     )
+
+
+def _read_step(path: Path) -> int:
+    """The training steps of an artefact, from its header alone; -1 where it does not say."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return int(json.loads((file.metadata() or {})[_METADATA_KEY])["step"])
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError):
+        return -1  # whoever loads it says why

@@ -178,6 +178,24 @@ def test_a_run_folder_stands_for_its_best_artefact(tmp_path, files, chosen):
     assert find_artefact(tmp_path) == tmp_path / chosen
 
 
+@pytest.mark.parametrize(
+    ("step", "chosen"),
+    [
+        (1100, "wave.safetensors"),
+        (1200, "wave.safetensors"),  # the very same, by its lasting name
+        (1300, "checkpoints/step_0001300.safetensors"),  # the run is being made longer
+    ],
+)
+def test_of_a_final_artefact_and_a_saved_one_the_further_is_meant(tmp_path, step, chosen):
+    save_artefact(tmp_path / "wave.safetensors", small(), ArtefactInfo("wave", 1200))
+    (tmp_path / "not_ours.safetensors").write_bytes(b"")
+    for early in (60, step):
+        saved = tmp_path / f"checkpoints/step_{early:07d}.safetensors"
+        save_artefact(saved, small(), ArtefactInfo("wave", early))
+    assert find_artefact(tmp_path) == tmp_path / chosen
+    assert load_artefact(tmp_path)[1].step == max(step, 1200)
+
+
 def test_a_run_folder_is_loaded_like_its_artefact(artefact):
     network, info = load_artefact(artefact.parent)
     assert_same_weights(network, load_artefact(artefact)[0])
