@@ -111,7 +111,7 @@ def fit(run: Run, module: ResumableModule, doing: str) -> bool:
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, StopOnSignal) and callback.received is not None:
             if trainer.is_global_zero and not finished:
-                print(_stopped(callback.received), flush=True)
+                print(_stopped(callback.received, run.config.resume), flush=True)
             raise SystemExit(128 + callback.received)
     return trainer.is_global_zero and finished
 
@@ -154,9 +154,12 @@ def _write_config(run: Run) -> None:
         temporary.write_text(OmegaConf.to_yaml(run.config, resolve=True))
 
 
-def _stopped(number: signal.Signals) -> str:
-    """What to say of a run that a signal ended; asks Slurm for another turn."""
-    said = requeue() if number != signal.SIGINT else ""
+def _stopped(number: signal.Signals, resume: bool | str) -> str:
+    """What to say of a run that a signal ended; asks Slurm for another turn.
+
+    Not if it is not to resume: the same command would be refused, for the folder holds a run now.
+    """
+    said = requeue() if number != signal.SIGINT and resume is not False else ""
     return f"stopped and saved; {said or 'go on with the same command and resume=true'}"
 
 

@@ -15,6 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from stylenet.checkpoint import load_artefact
 from stylenet.training import RunFolder
+from stylenet.training.callbacks import Guard
 
 from .conftest import ROOT, blotches
 
@@ -183,6 +184,27 @@ def test_a_signal_to_the_whole_group_saves_and_resumes(script, tiny, tmp_path, s
     result = script("train", *tiny, f"trainer.max_steps={last + 1}", "resume=true")
     assert result.status == 0, result.err
     assert steps_saved(tmp_path / "run")[-1] == last + 1
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_slurm_is_asked_for_another_turn_if_it_would_resume(
+    run, tiny, tmp_path, monkeypatch, resume
+):
+    asked = tmp_path / "asked"
+    (tmp_path / "scontrol").write_text(f'#!/bin/sh\necho "$@" >> {asked}\n')
+    (tmp_path / "scontrol").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+
+    def ask_to_stop(*_):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Guard, "on_train_batch_end", ask_to_stop)
+    result = run("train", *tiny, f"resume={resume}")
+    assert result.status == 128 + signal.SIGTERM
+    assert ("job 12 is requeued" in result.out) == resume
+    assert ("the same command and resume=true" in result.out) != resume
+    assert (asked.exists() and "requeue 12" in asked.read_text()) == resume
 
 
 def test_a_full_disk_ends_in_one_line_and_leaves_no_half_file(script, tiny, tmp_path):
