@@ -94,9 +94,9 @@ def fit(run: Run, module: ResumableModule, doing: str) -> bool:
         checkpoint = _choose_checkpoint(run.folder, run.config.resume, trainer.is_global_zero)
         if trainer.is_global_zero:
             _announce(run, doing, checkpoint)
-            # When it is known that the checkpoint fits: a refused one refers to the file of before.
-            write = LambdaCallback(on_train_start=lambda *_: _write_config(run))
-            trainer.callbacks.insert(0, write)  # type: ignore[attr-defined]
+            # When it is known that the checkpoint fits; a refusal leaves the folder as it was.
+            begin = LambdaCallback(on_train_start=lambda *_: _begin(run, checkpoint))
+            trainer.callbacks.insert(0, begin)  # type: ignore[attr-defined]
         start = time.monotonic()
         with _losing_others_as_one_line():
             renew_rendezvous(find_share())
@@ -138,20 +138,27 @@ def _losing_others_as_one_line() -> Iterator[None]:
 
 def _announce(run: Run, doing: str, checkpoint: Path | None) -> None:
     """The run's first line."""
-    trainer, data = run.trainer, run.data
+    trainer, data, named = run.trainer, run.data, _named(run.config.resume)
     several = f" on each of {trainer.world_size} devices" if trainer.world_size > 1 else ""
+    origin = f", from {checkpoint}" if checkpoint else ""
+    if named is not None and checkpoint != named:
+        origin += f", where resume={named} has led (to begin there anew, choose another run_dir)"
     print(
         f"{doing} {len(data.dataset.photos):,} photos for {trainer.max_steps:,} steps of "
         f"{data.batch_size}{several} ({trainer.precision} on {trainer.strategy.root_device})"
-        + (f", from {checkpoint}" if checkpoint else ""),
+        f"{origin}",
         flush=True,
     )
 
 
-def _write_config(run: Run) -> None:
-    """Says in the run folder with what settings it is trained."""
+def _begin(run: Run, checkpoint: Path | None) -> None:
+    """Says in the run folder with what settings it is trained, and from which named checkpoint."""
     with atomic_path(run.folder.config) as temporary:
         temporary.write_text(OmegaConf.to_yaml(run.config, resolve=True))
+    if checkpoint is not None and checkpoint == _named(run.config.resume):
+        aside = run.folder.branch_off(checkpoint)
+        if aside is not None:
+            print(f"the checkpoints that do not lead to {checkpoint} are now in {aside}")
 
 
 def _stopped(number: signal.Signals, resume: bool | str) -> str:
@@ -171,13 +178,19 @@ def _refuse_to_lose(folder: RunFolder, resume: bool | str) -> None:
             f"run_dir={folder.path} holds a run up to {saved[-1].stem}; go on with "
             f"resume=true, or choose another run_dir, or delete that folder"
         )
-    if not isinstance(resume, bool):
-        path = Path(str(resume)).expanduser()
-        if not path.is_file():
+    named = _named(resume)
+    # That from which the saved ones have gone on may have been dropped since.
+    if named is not None and not (saved and named.resolve() == folder.origin()):
+        if not named.is_file():
             raise StyleNetError(
                 f"resume={resume}: no such file; give true, false or the path of a .ckpt file"
             )
-        SafeCheckpointIO().load_checkpoint(path)
+        SafeCheckpointIO().load_checkpoint(named)
+
+
+def _named(resume: bool | str) -> Path | None:
+    """The checkpoint that the user named, if one."""
+    return None if isinstance(resume, bool) else Path(str(resume)).expanduser()
 
 
 def _choose_checkpoint(folder: RunFolder, resume: bool | str, speak: bool) -> Path | None:
@@ -189,10 +202,15 @@ def _choose_checkpoint(folder: RunFolder, resume: bool | str, speak: bool) -> Pa
         speak: Whether this process is to name what is left out.
     """
     _refuse_to_lose(folder, resume)  # again, for what another job did meanwhile
-    if not isinstance(resume, bool):
-        return Path(str(resume)).expanduser()
+    named, origin = _named(resume), folder.origin()
+    # Given again, as by a scheduler, the same name means what has come of it.
+    if named is not None and named.resolve() != origin:
+        return named
+    candidates = folder.saved_checkpoints()[::-1]
+    if origin is not None and (not candidates or origin.is_file()):
+        candidates.append(named or origin)
     unreadable: StyleNetError | None = None
-    for path in reversed(folder.saved_checkpoints()):
+    for path in candidates:
         try:
             SafeCheckpointIO().load_checkpoint(path)
         except StyleNetError as error:

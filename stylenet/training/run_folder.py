@@ -1,9 +1,11 @@
 """What lies where in the folder of a run."""
 
+import itertools
 import re
 from pathlib import Path
 
-from stylenet.files import unfinished
+from stylenet.errors import StyleNetError
+from stylenet.files import atomic_path, reason, unfinished
 
 _STEP = re.compile(r"step_(\d+)\.ckpt")
 
@@ -30,6 +32,7 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.previews = self.path / "previews"
         self.tensorboard = self.path / "tensorboard"
+        self._origin = self.checkpoints / "origin"
 
     def checkpoint(self, step: int) -> Path:
         """Names the training checkpoint of a step.
@@ -50,6 +53,49 @@ class RunFolder:
         """
         return sorted(p for p in self.checkpoints.glob("step_*.ckpt") if _STEP.fullmatch(p.name))
 
+    def origin(self) -> Path | None:
+        """Says which checkpoint, named by the user, the saved ones have gone on from.
+
+        Returns:
+            Its absolute path; ``None`` where no checkpoint was named.
+        """
+        try:
+            return Path(self._origin.read_text(encoding="utf-8"))
+        except OSError:
+            return None
+
+    def branch_off(self, origin: Path) -> Path | None:
+        """Makes a checkpoint the newest of this folder and notes it, so that the next is its own.
+
+        Args:
+            origin: The checkpoint, here or elsewhere.
+
+        Returns:
+            The folder within ``checkpoints/`` to which those went that do not lead to it, with the
+            artefacts beside them; ``None`` where there are none.
+
+        Raises:
+            StyleNetError: The folder cannot be written.
+        """
+        origin = origin.resolve()
+        here = origin.parent == self.checkpoints.resolve()
+        others = [p for p in self.saved_checkpoints() if not here or p.name > origin.name]
+        aside = None
+        if others:
+            names = (self.checkpoints / f"abandoned_{number}" for number in itertools.count(1))
+            aside = next(folder for folder in names if not folder.exists())
+            try:
+                aside.mkdir()
+                for path in reversed(others):
+                    for file in (path.with_suffix(".safetensors"), path):
+                        if file.exists():
+                            file.rename(aside / file.name)
+            except OSError as error:
+                raise StyleNetError(f"cannot write {aside}: {reason(error)}") from error
+        with atomic_path(self._origin) as temporary:
+            temporary.write_text(str(origin), encoding="utf-8")
+        return aside
+
     def leftovers(self) -> list[Path]:
         """Lists what a run that was killed was just writing.
 
@@ -58,7 +104,7 @@ class RunFolder:
         """
         return [
             *unfinished(self.path, r"config\.yaml|\.holder|.+\.safetensors"),
-            *unfinished(self.checkpoints, r"step_\d+\.(ckpt|safetensors)"),
+            *unfinished(self.checkpoints, r"origin|step_\d+\.(ckpt|safetensors)"),
             *unfinished(self.previews, r"step_\d+\.png"),
         ]
 

@@ -1,6 +1,7 @@
 import os
 import resource
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -205,6 +206,52 @@ def test_slurm_is_asked_for_another_turn_if_it_would_resume(
     assert ("job 12 is requeued" in result.out) == resume
     assert ("the same command and resume=true" in result.out) != resume
     assert (asked.exists() and "requeue 12" in asked.read_text()) == resume
+
+
+@pytest.mark.parametrize("place", ["run", "elsewhere"])
+@pytest.mark.parametrize("again", ["true", "the same"])
+def test_interrupted_after_an_older_checkpoint_a_run_goes_on_with_its_own(
+    run, tiny, tmp_path, monkeypatch, place, again
+):
+    often = ["callbacks.checkpoints.every_n_steps=1", "trainer.max_steps=6"]
+    whole = [*tiny, *often, "callbacks.checkpoints.keep=null"]
+    assert run("train", *whole).status == 0
+    old = RunFolder(tmp_path / "run")
+    abandoned = {path.name: path.read_bytes() for path in old.saved_checkpoints()}
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copy(old.checkpoint(2), tmp_path / "elsewhere")
+    slower = [*tiny, *often, "optimizer.lr=1e-5"]
+    elsewhere = tmp_path / "elsewhere/step_0000002.ckpt"
+    assert run("train", *slower, f"resume={elsewhere}", f"run_dir={tmp_path}/whole").status == 0
+
+    def ask_to_stop(self, trainer, *_):
+        if trainer.global_step == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    resume = f"resume={old.checkpoint(2) if place == 'run' else elsewhere}"
+    with monkeypatch.context() as during:
+        during.setattr(Guard, "on_train_batch_end", ask_to_stop)
+        assert run("train", *slower, resume).status == 128 + signal.SIGTERM
+    assert steps_saved(tmp_path / "run") == [3, 4]
+    result = run("train", *slower, resume if again == "the same" else "resume=true")
+    assert result.status == 0, result.err
+    assert f"from {old.checkpoint(4)}" in result.out
+    networks = [load_artefact(tmp_path / name)[0].state_dict() for name in ("whole", "run")]
+    assert all(torch.equal(value, networks[1][name]) for name, value in networks[0].items())
+    aside = {path.name: path for path in old.checkpoints.glob("abandoned_1/*.ckpt")}
+    assert len(aside) == (4 if place == "run" else 6)
+    assert all(path.read_bytes() == abandoned[name] for name, path in aside.items())
+
+
+def test_stopped_before_its_first_checkpoint_a_run_goes_on_from_the_named_one(run, tiny, tmp_path):
+    assert run("train", *tiny).status == 0
+    named, second = RunFolder(tmp_path / "run").checkpoint(3), RunFolder(tmp_path / "second")
+    second.branch_off(named)
+    more = ["trainer.max_steps=5", "resume=true", f"run_dir={second.path}"]
+    result = run("train", *tiny, *more)
+    assert result.status == 0, result.err
+    assert f"from {named}" in result.out
+    assert steps_saved(second.path) == [5]
 
 
 def test_a_full_disk_ends_in_one_line_and_leaves_no_half_file(script, tiny, tmp_path):
