@@ -108,11 +108,12 @@ def fit(run: Run, module: ResumableModule, doing: str) -> bool:
         if run.data.skipped_files:
             print(f"{run.data.skipped_files} unusable files were skipped (named above)")
     finished = trainer.global_step >= trainer.max_steps
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(callback, StopOnSignal) and callback.received is not None:
-            if trainer.is_global_zero and not finished:
-                print(_stopped(callback.received, run.config.resume), flush=True)
-            raise SystemExit(128 + callback.received)
+    stops = [c for c in trainer.callbacks if isinstance(c, StopOnSignal)]  # type: ignore[attr-defined]
+    received = next((stop.received for stop in stops), None)
+    if trainer.is_global_zero and not finished:
+        print(_stopped(trainer.global_step, received, run.config.resume), flush=True)
+    if received is not None:
+        raise SystemExit(128 + received)
     return trainer.is_global_zero and finished
 
 
@@ -161,13 +162,17 @@ def _begin(run: Run, checkpoint: Path | None) -> None:
             print(f"the checkpoints that do not lead to {checkpoint} are now in {aside}")
 
 
-def _stopped(number: signal.Signals, resume: bool | str) -> str:
-    """What to say of a run that a signal ended; asks Slurm for another turn.
+def _stopped(step: int, received: signal.Signals | None, resume: bool | str) -> str:
+    """What to say of a run that ended early, by a signal or else (trainer.max_time).
 
-    Not if it is not to resume: the same command would be refused, for the folder holds a run now.
+    Asks Slurm for another turn when it was Slurm's signal. Not if the run is not to resume: the
+    same command would be refused, for the folder holds a run now.
     """
-    said = requeue() if number != signal.SIGINT and resume is not False else ""
-    return f"stopped and saved; {said or 'go on with the same command and resume=true'}"
+    turn = received not in (None, signal.SIGINT) and resume is not False
+    said = requeue() if turn else ""
+    return f"stopped and saved at step {step}; " + (
+        said or "go on with the same command and resume=true"
+    )
 
 
 def _refuse_to_lose(folder: RunFolder, resume: bool | str) -> None:

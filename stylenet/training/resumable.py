@@ -256,6 +256,8 @@ class ResumableModule(pl.LightningModule):
                 f"fit; go on with as many, or begin a new run with the network beside the "
                 f"checkpoint: init=PATH.safetensors"
             )
+        # trainer.max_time is for each start: with the time used up a run would never go on.
+        checkpoint.get("callbacks", {}).pop("Timer", None)
         self._random_state = checkpoint.get("random_state")
 
     def on_train_start(self) -> None:

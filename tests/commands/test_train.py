@@ -254,6 +254,18 @@ def test_stopped_before_its_first_checkpoint_a_run_goes_on_from_the_named_one(ru
     assert steps_saved(second.path) == [5]
 
 
+def test_out_of_time_a_run_says_how_to_go_on_and_does(run, tiny, tmp_path):
+    timed = [*tiny, "+trainer.max_time=00:00:00:02"]
+    stopped = run("train", *timed, "trainer.max_steps=1000000")
+    assert stopped.status == 0, stopped.err
+    last = steps_saved(tmp_path / "run")[-1]
+    expected = f"stopped and saved at step {last}; go on with the same command and resume=true"
+    assert stopped.out.splitlines()[-1] == expected
+    result = run("train", *timed, f"trainer.max_steps={last + 1}", "resume=true")
+    assert result.status == 0, result.err
+    assert load_artefact(tmp_path / "run/starry.safetensors")[1].step == last + 1
+
+
 def test_a_full_disk_ends_in_one_line_and_leaves_no_half_file(script, tiny, tmp_path):
     def no_large_files():
         # Files end at 8 KB, as they would on a full disk; Python ignores the signal that comes
