@@ -266,6 +266,21 @@ def test_out_of_time_a_run_says_how_to_go_on_and_does(run, tiny, tmp_path):
     assert load_artefact(tmp_path / "run/starry.safetensors")[1].step == last + 1
 
 
+@pytest.mark.parametrize(("short", "whole"), [("32", "32-true"), ("bf16", "bf16-mixed")])
+def test_a_precision_may_be_given_in_short(run, tiny, short, whole):
+    result = run("train", *tiny, f"trainer.precision={short}", "trainer.max_steps=1")
+    assert result.status == 0, result.err
+    assert f"({whole} on cpu)" in result.out
+
+
+def test_a_preview_that_fails_costs_no_checkpoint(run, tiny, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/previews").touch()  # where the folder would be
+    often = [f"callbacks.{name}.every_n_steps=2" for name in ("previews", "checkpoints")]
+    assert "cannot write" in run("train", *tiny, *often).error
+    assert steps_saved(tmp_path / "run") == [2]
+
+
 def test_a_full_disk_ends_in_one_line_and_leaves_no_half_file(script, tiny, tmp_path):
     def no_large_files():
         # Files end at 8 KB, as they would on a full disk; Python ignores the signal that comes
@@ -351,6 +366,8 @@ MISTAKES = [
     ("trainer.max_steps=0", "trainer.max_steps=0"),
     ("trainer.max_steps=many", "trainer.max_steps=many"),
     ("trainer.precision=8", "trainer.precision=8"),
+    ("trainer.precision=bf16-true", "trainer.precision=bf16-true"),
+    ("trainer.precision=64-true", "auto, 32-true, bf16-mixed, 16-mixed"),
     ("trainer.devices=none", "trainer.devices=none"),
     ("+trainer.speed=3", "speed"),
     ("encoder.allow_random=false", "encoder.allow_random=true"),
