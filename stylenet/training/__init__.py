@@ -6,8 +6,9 @@ from stylenet.training.distillation import DistillationModule, DistillationSetti
 from stylenet.training.fidelity import mean_errors
 from stylenet.training.many_styles import ManyStylesModule
 from stylenet.training.module import StyleTransferModule
-from stylenet.training.resumable import OptimizerSettings, ResumableModule
+from stylenet.training.resumable import ResumableModule
 from stylenet.training.run_folder import RunFolder
+from stylenet.training.schedule import OptimizerSettings
 from stylenet.training.teacher import Teacher
 
 __all__ = [

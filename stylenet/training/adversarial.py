@@ -12,7 +12,7 @@ from stylenet.data import Pairs
 from stylenet.networks import StyleNetwork
 from stylenet.perceptual import OBJECTIVES, AdversarialSettings, PerceptualLoss, told_apart
 from stylenet.training.module import StyleTransferModule
-from stylenet.training.resumable import OptimizerSettings
+from stylenet.training.schedule import OptimizerSettings
 from stylenet.training.teacher import Teacher
 
 # Of the discriminator's Adam: a first moment of 0.5 made adversarial training stable in Radford et

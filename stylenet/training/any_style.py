@@ -10,7 +10,7 @@ from stylenet.data import Pairs
 from stylenet.networks import AdainNetwork
 from stylenet.perceptual import AnyStyleLoss
 from stylenet.training.module import StyleTransferModule
-from stylenet.training.resumable import OptimizerSettings
+from stylenet.training.schedule import OptimizerSettings
 
 # In the names of a checkpoint's weights: what is frozen, and comes with the encoder of the run.
 _FROZEN = "network.encoder."

@@ -15,7 +15,8 @@ from stylenet.training.augmentation import disfigure
 from stylenet.training.dreams import Dreams
 from stylenet.training.fidelity import choose_layers, relative_errors
 from stylenet.training.pruning import feature_sizes, start_from_teacher
-from stylenet.training.resumable import OptimizerSettings, ResumableModule
+from stylenet.training.resumable import ResumableModule
+from stylenet.training.schedule import OptimizerSettings
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from torch import Tensor
 from stylenet.networks import JohnsonMultiNetwork
 from stylenet.perceptual import ManyStylesLoss
 from stylenet.training.module import StyleTransferModule
-from stylenet.training.resumable import OptimizerSettings
+from stylenet.training.schedule import OptimizerSettings
 
 
 class ManyStylesModule(StyleTransferModule):

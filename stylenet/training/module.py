@@ -10,7 +10,8 @@ from stylenet.checkpoint import ArtefactInfo, save_artefact
 from stylenet.errors import check_number
 from stylenet.networks import StyleNetwork
 from stylenet.perceptual import AnyStyleLoss, ManyStylesLoss, PerceptualLoss
-from stylenet.training.resumable import OptimizerSettings, ResumableModule
+from stylenet.training.resumable import ResumableModule
+from stylenet.training.schedule import OptimizerSettings
 from stylenet.training.teacher import Teacher
 
 

@@ -1,8 +1,6 @@
 """What the commands train: one network, its optimiser, and an exact way to go on later."""
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,62 +9,8 @@ import torch
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
-from stylenet.errors import StyleNetError, check_choice, check_number
-
-
-@dataclass(frozen=True)
-class OptimizerSettings:
-    """Adam (Kingma & Ba 2015) and its learning rate over time.
-
-    Attributes:
-        lr: Learning rate after the warm-up.
-        warmup_steps: Steps of linear rise from 0.
-        decay: ``none``, or ``cosine`` to fall to 0 at the last step.
-    """
-
-    lr: float
-    warmup_steps: int
-    decay: str
-
-    def __post_init__(self) -> None:
-        """Checks every value.
-
-        Raises:
-            StyleNetError: A value is impossible.
-        """
-        check_number("optimizer.lr", self.lr, above=0)
-        check_number("optimizer.warmup_steps", self.warmup_steps, minimum=0, integer=True)
-        check_choice("optimizer.decay", self.decay, ("none", "cosine"))
-
-    def factor(self, step: int, max_steps: int) -> float:
-        """Says what the learning rate is multiplied by.
-
-        Args:
-            step: Steps taken so far.
-            max_steps: Steps of the whole run.
-
-        Returns:
-            A number in [0, 1].
-        """
-        if step < self.warmup_steps:
-            return (step + 1) / (self.warmup_steps + 1)
-        if self.decay == "none":
-            return 1.0
-        done = (step - self.warmup_steps) / max(1, max_steps - self.warmup_steps)
-        return (1 + math.cos(math.pi * min(1.0, done))) / 2
-
-
-class _Schedule(torch.optim.lr_scheduler.LambdaLR):
-    """Goes on at a checkpoint's step with the learning rates of the settings, changed or not."""
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes the step alone, and puts right what the optimiser, loaded before, took with it."""
-        super().load_state_dict({**state_dict, "base_lrs": self.base_lrs})
-        factors = (factor(self.last_epoch) for factor in self.lr_lambdas)
-        self._last_lr = [base * f for base, f in zip(self.base_lrs, factors, strict=True)]
-        groups = zip(self.optimizer.param_groups, self.base_lrs, self._last_lr, strict=True)
-        for group, base, rate in groups:
-            group["initial_lr"], group["lr"] = base, rate
+from stylenet.errors import StyleNetError
+from stylenet.training.schedule import OptimizerSettings, Schedule
 
 
 class ResumableModule(pl.LightningModule):
@@ -162,7 +106,7 @@ class ResumableModule(pl.LightningModule):
             The schedule.
         """
         steps = int(self.trainer.max_steps)
-        return _Schedule(optimizer, lambda step: self.settings.factor(step, steps))
+        return Schedule(optimizer, lambda step: self.settings.factor(step, steps))
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """Gives the weights of what is trained alone.
