@@ -156,7 +156,9 @@ def _begin(run: Run, checkpoint: Path | None) -> None:
     """Says in the run folder with what settings it is trained, and from which named checkpoint."""
     with atomic_path(run.folder.config) as temporary:
         temporary.write_text(OmegaConf.to_yaml(run.config, resolve=True))
-    if checkpoint is not None and checkpoint == _named(run.config.resume):
+    if checkpoint is None:
+        run.folder.forget_origin()
+    elif checkpoint == _named(run.config.resume):
         aside = run.folder.branch_off(checkpoint)
         if aside is not None:
             print(f"the checkpoints that do not lead to {checkpoint} are now in {aside}")
@@ -207,6 +209,8 @@ def _choose_checkpoint(folder: RunFolder, resume: bool | str, speak: bool) -> Pa
         speak: Whether this process is to name what is left out.
     """
     _refuse_to_lose(folder, resume)  # again, for what another job did meanwhile
+    if resume is False:
+        return None
     named, origin = _named(resume), folder.origin()
     # Given again, as by a scheduler, the same name means what has come of it.
     if named is not None and named.resolve() != origin:

@@ -64,6 +64,10 @@ class RunFolder:
         except OSError:
             return None
 
+    def forget_origin(self) -> None:
+        """Notes that what is saved from now on has no origin: the run begins anew."""
+        self._origin.unlink(missing_ok=True)
+
     def branch_off(self, origin: Path) -> Path | None:
         """Makes a checkpoint the newest of this folder and notes it, so that the next is its own.
 

@@ -253,6 +253,11 @@ def test_stopped_before_its_first_checkpoint_a_run_goes_on_from_the_named_one(ru
     assert f"from {named}" in result.out
     assert steps_saved(second.path) == [5]
 
+    third = RunFolder(tmp_path / "third")
+    third.branch_off(named)
+    assert run("train", *tiny, f"run_dir={third.path}").status == 0  # begins anew
+    assert third.origin() is None
+
 
 def test_out_of_time_a_run_says_how_to_go_on_and_does(run, tiny, tmp_path):
     timed = [*tiny, "+trainer.max_time=00:00:00:02"]
