@@ -4,6 +4,7 @@ import contextlib
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import LambdaCallback
 
 from stylenet.cli.app import build
+from stylenet.cli.changes import describe_changes
 from stylenet.cli.trainer import make_trainer, quieten_lightning
 from stylenet.data import PhotoData
 from stylenet.errors import StyleNetError, check_number, first_line
@@ -25,6 +27,9 @@ from stylenet.training.callbacks import SafeCheckpointIO, StopOnSignal
 from stylenet.training.cluster import requeue
 from stylenet.training.rendezvous import renew_rendezvous
 from stylenet.training.run_lock import RunLock
+
+# NumPy's generators take no larger one.
+_LARGEST_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -63,9 +68,11 @@ def prepare(config: DictConfig, **data_options: Any) -> Run:
         StyleNetError: A value is impossible, something is missing, or a run would be lost.
     """
     quieten_lightning()
-    folder = RunFolder(config.run_dir)
+    if config.run_dir is None:
+        raise StyleNetError("run_dir is null; give the folder that the run is to go to")
+    folder = RunFolder(Path(str(config.run_dir)).expanduser())
     _refuse_to_lose(folder, config.resume)
-    check_number("seed", config.seed, minimum=0, integer=True)
+    check_number("seed", config.seed, minimum=0, maximum=_LARGEST_SEED, integer=True)
     trainer = make_trainer(config, folder)
     data = build(config.data, **data_options)
     data.setup()
@@ -94,6 +101,9 @@ def fit(run: Run, module: ResumableModule, doing: str) -> bool:
         checkpoint = _choose_checkpoint(run.folder, run.config.resume, trainer.is_global_zero)
         if trainer.is_global_zero:
             _announce(run, doing, checkpoint)
+            changes = describe_changes(run.folder.config, run.config) if checkpoint else None
+            if changes is not None:
+                warnings.warn(changes, stacklevel=2)
             # When it is known that the checkpoint fits; a refusal leaves the folder as it was.
             begin = LambdaCallback(on_train_start=lambda *_: _begin(run, checkpoint))
             trainer.callbacks.insert(0, begin)  # type: ignore[attr-defined]

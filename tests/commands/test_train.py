@@ -101,6 +101,24 @@ def test_a_run_does_not_go_on_as_one_of_another_style(run, tiny, tmp_path):
     assert steps_saved(tmp_path / "run") == [3]
 
 
+def test_a_run_that_goes_on_with_other_settings_says_so(run, tiny, tmp_path):
+    assert run("train", *tiny).status == 0
+    more = [*tiny, "resume=true", "trainer.max_steps=4"]
+    assert "other settings" not in run("train", *more, "data.workers=1", "seed=0").err
+    given = [o for o in more if not o.startswith("data.root")]
+    for name in ("photos", "others"):
+        blotches(tmp_path / name / "a.jpg")
+    changed = ["trainer.max_steps=5", f"data.root={tmp_path / 'others'}", "loss.style_weight=7"]
+    result = run("train", *given, *changed)
+    assert result.status == 0, result.err
+    (line,) = [line for line in result.err.splitlines() if "other settings" in line]
+    assert line.startswith("warning: this run goes on")
+    assert f"data.root={tmp_path / 'others'} (was {tmp_path / 'photos'})" in line
+    assert "loss.style_weight=7 (was 15" in line
+    (tmp_path / "run" / "config.yaml").write_text("{")  # damaged, it costs the remark alone
+    assert run("train", *given, *changed, "trainer.max_steps=6").status == 0
+
+
 def test_a_trained_network_can_be_the_beginning(run, tiny, tmp_path):
     assert run("train", *tiny).status == 0
     first = tmp_path / "run"
@@ -350,6 +368,8 @@ MISTAKES = [
     ("style.weight=zero", "style.weight=zero"),
     ("style.layers=[relu8_8]", "relu1_1"),
     ("style.layers=[]", "style_layers"),
+    ("run_dir=null", "run_dir is null"),
+    ("seed=5000000000", "seed=5000000000 is not a whole number of at least 0 and at most"),
     ("trainer.max_stps=3", "did you mean trainer.max_steps"),
     ("encodr=vgg19", "did you mean encoder"),
     ("network=jonson", "johnson"),

@@ -1,0 +1,55 @@
+"""What has changed in the settings of a run that goes on."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from omegaconf import DictConfig, OmegaConf
+
+# What decides what is learned; of the rest (how long, on what, with which previews) changes are the
+# point of going on.
+_LEARNED = ("style", "styles", "network", "loss", "encoder", "teacher_network", "optimizer", "data")
+_ELSEWHERE = {"data.workers"}
+# As many as fit into a line that is read.
+_SHOWN = 5
+
+
+def describe_changes(saved: Path, config: DictConfig) -> str | None:
+    """Compares a run's settings with those that it was trained with so far.
+
+    Args:
+        saved: ``config.yaml`` of the run folder; it need not be there.
+        config: The whole of the command's settings.
+
+    Returns:
+        One line with the settings that differ and decide what is learned; ``None`` for none.
+    """
+    try:
+        before = OmegaConf.load(saved)
+        assert isinstance(before, DictConfig)
+    except Exception:  # missing or damaged, it costs the remark alone
+        return None
+    plain = (OmegaConf.to_container(part, resolve=True) for part in (before, config))
+    old, new = (dict(_flat({k: cast(dict, p).get(k) for k in _LEARNED})) for p in plain)
+    names = [n for n in [*new, *(n for n in old if n not in new)] if n not in _ELSEWHERE]
+    changed = [
+        f"{name}={new.get(name, 'none')} (was {old.get(name, 'none')})"
+        for name in names
+        if old.get(name) != new.get(name)
+    ]
+    if not changed:
+        return None
+    more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
+    return (
+        f"this run goes on with other settings than it was trained with so far: "
+        f"{', '.join(changed[:_SHOWN])}{more}"
+    )
+
+
+def _flat(settings: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The settings by their whole names, ``loss.style_weight``."""
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
