@@ -57,6 +57,7 @@ class CompactNetwork(StagedNetwork):
         check_number("network.deep_width", deep_width, minimum=1, integer=True)
         check_number("network.deep_blocks", deep_blocks, minimum=0, integer=True)
         check_number("network.fine_blocks", fine_blocks, minimum=0, integer=True)
+        self.width = width
         self.channels = 4 * width + deep_width
         self.stem = ConvNorm(3 * _SIDE**2, width, 3, norm=norm)
         self.down = ConvNorm(width, deep_width, 3, stride=2, norm=norm)
@@ -86,7 +87,8 @@ class CompactNetwork(StagedNetwork):
 
     def stages(self) -> list[nn.Module]:
         """The stem, each block, and the head; fine cells go by squares beside the deep ones."""
-        fine = 4 * self.lift.out_channels
+        # Not lift.out_channels: inference replaces convolutions by others of its own.
+        fine = 4 * self.width
 
         def deep(block: nn.Module, x: Tensor) -> Tensor:
             return torch.cat([x[:, :fine], block(x[:, fine:])], dim=1)

@@ -111,10 +111,13 @@ def test_tiles_are_as_large_as_memory_lets_them(side, size, free, expected):
     assert choose_tile(side, size, 1000, lambda: free) == expected
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_a_tiled_image_is_the_whole_image(dtype):
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("name", available_networks())
+def test_a_tiled_image_is_the_whole_image(name, dtype):
     torch.manual_seed(0)
-    net = build_network("johnson", width=4, blocks=1)
+    net = build_network(name, width=8)
+    if not can_be_tiled(net):
+        pytest.skip("not tiled")
     stylizer = Stylizer(net, ArtefactInfo("test", 1), "cpu", dtype)
     pixels = np.random.default_rng(0).integers(0, 256, (300, 280, 3), dtype=np.uint8)
     image = Image.fromarray(pixels)
