@@ -94,11 +94,7 @@ def _repaint_folder(
     def paint(pictures: Sequence[Picture]) -> list[Picture]:
         if mask is not None:
             return [stylizer.repaint(picture, settings, mask) for picture in pictures]
-        images = stylizer([p.rgb for p in pictures], **dataclasses.asdict(settings))
-        return [
-            dataclasses.replace(picture, rgb=image)
-            for picture, image in zip(pictures, images, strict=True)
-        ]
+        return stylizer(pictures, **dataclasses.asdict(settings))
 
     def save(picture: Picture, path: Path) -> None:
         save_picture(picture, path, config.quality)

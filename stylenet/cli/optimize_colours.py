@@ -38,7 +38,7 @@ def choose_colour(value: bool | str) -> str:
 
 
 def before(
-    colour: str, photo: Tensor, style_images: Sequence[Tensor]
+    colour: str, photo: Tensor, style_images: Sequence[Tensor], shown: Tensor | None = None
 ) -> tuple[Tensor, list[Tensor]]:
     """Prepares what is optimised towards, by Gatys et al. 2017 (arXiv:1611.07865, section 5).
 
@@ -46,6 +46,7 @@ def before(
         colour: From :func:`choose_colour`.
         photo: RGB in [0, 1], shape (1, 3, H, W).
         style_images: The style's pictures, RGB in [0, 1], shape (1, 3, H, W) each.
+        shown: See :meth:`stylenet.inference.colour.ColourStatistics.add`.
 
     Returns:
         Photo and pictures: grey for ``luminance``, the pictures' brightness with the mean and
@@ -56,11 +57,12 @@ def before(
         return photo, list(style_images)
     if colour == "luminance":
         grey = luminance(photo)
-        images = [_like(grey, luminance(image)) for image in style_images]
+        images = [_like(grey, luminance(image), shown) for image in style_images]
         return _three(grey), [_three(image) for image in images]
     match: Callable[..., Callable[[Tensor], Tensor]]
     match = match_histogram if colour == "histogram" else match_statistics
-    return photo, [match(_statistics(photo), _statistics(image))(image) for image in style_images]
+    wanted = _statistics(photo, shown)
+    return photo, [match(wanted, _statistics(image))(image) for image in style_images]
 
 
 def after(colour: str, photo: Tensor, result: Tensor) -> Tensor:
@@ -77,10 +79,14 @@ def after(colour: str, photo: Tensor, result: Tensor) -> Tensor:
     return keep_colour(photo, result) if colour == "luminance" else result
 
 
-def _like(grey: Tensor, image: Tensor) -> Tensor:
-    """Brightness with the mean and the deviation of another's."""
-    gain = grey.std(correction=0) / image.std(correction=0).clamp_min(_FLAT)
-    return ((image - image.mean()) * gain + grey.mean()).clamp(0, 1)
+def _like(grey: Tensor, image: Tensor, shown: Tensor | None) -> Tensor:
+    """Brightness with the mean and the deviation of what is shown of another's."""
+    mean, deviation = grey.mean(), grey.std(correction=0)
+    if shown is not None:
+        mean = (grey * shown).sum() / shown.sum()
+        deviation = ((grey - mean) ** 2 * shown).sum().div(shown.sum()).sqrt()
+    gain = deviation / image.std(correction=0).clamp_min(_FLAT)
+    return ((image - image.mean()) * gain + mean).clamp(0, 1)
 
 
 def _three(grey: Tensor) -> Tensor:
@@ -88,7 +94,7 @@ def _three(grey: Tensor) -> Tensor:
     return grey.expand(-1, 3, -1, -1).contiguous(memory_format=torch.contiguous_format)
 
 
-def _statistics(image: Tensor) -> ColourStatistics:
+def _statistics(image: Tensor, shown: Tensor | None = None) -> ColourStatistics:
     statistics = ColourStatistics()
-    statistics.add(image)
+    statistics.add(image, shown)
     return statistics

@@ -1,7 +1,7 @@
 """Images, arrays, tensors and lists of them: into pictures, and back into what they were."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from stylenet.errors import StyleNetError
-from stylenet.image import upright_picture
+from stylenet.image import Picture, upright_picture
 from stylenet.inference.canvas import Canvas, ImageCanvas, TensorCanvas
 from stylenet.inference.colour import luminance
 
@@ -37,9 +37,9 @@ def unpack(images: Any) -> Unpacked:
     """Finds the pictures in what a caller gives.
 
     Args:
-        images: A PIL image of any mode; a NumPy array (H, W), (H, W, 3), (H, W, 4) or
-            (N, H, W, 3); a tensor (3, H, W) or (N, 3, H, W); uint8, or floats in [0, 1]; or a
-            list or tuple of these.
+        images: A PIL image of any mode; a :class:`stylenet.image.Picture`; a NumPy array (H, W),
+            (H, W, 3), (H, W, 4) or (N, H, W, 3); a tensor (3, H, W) or (N, 3, H, W); uint8, or
+            floats in [0, 1]; or a list or tuple of these.
 
     Returns:
         The pictures, and the way back.
@@ -55,6 +55,8 @@ def unpack(images: Any) -> Unpacked:
             return [part.pack([next(left) for _ in part.canvases]) for part in parts]
 
         return Unpacked([canvas for part in parts for canvas in part.canvases], pack_all)
+    if isinstance(images, Picture):
+        return _unpack_picture(images)
     if isinstance(images, Image.Image):
         return _unpack_image(images)
     if isinstance(images, np.ndarray):
@@ -64,17 +66,25 @@ def unpack(images: Any) -> Unpacked:
     raise StyleNetError(f"got a {type(images).__name__}; {_EXPECTED}")
 
 
-def _unpack_image(image: Image.Image) -> Unpacked:
-    picture = upright_picture(image)
-
-    def pack(canvases: list[Canvas]) -> Image.Image:
+def _unpack_picture(picture: Picture) -> Unpacked:
+    def pack(canvases: list[Canvas]) -> Picture:
         (canvas,) = canvases
         assert isinstance(canvas, ImageCanvas)
-        if picture.alpha is not None:
-            canvas.image.putalpha(picture.alpha)
-        return canvas.image
+        return replace(picture, rgb=canvas.image)
 
-    return Unpacked([ImageCanvas(picture.rgb)], pack)
+    return Unpacked([ImageCanvas(picture.rgb, picture.alpha)], pack)
+
+
+def _unpack_image(image: Image.Image) -> Unpacked:
+    unpacked = _unpack_picture(upright_picture(image))
+
+    def pack(canvases: list[Canvas]) -> Image.Image:
+        picture: Picture = unpacked.pack(canvases)
+        if picture.alpha is not None:
+            picture.rgb.putalpha(picture.alpha)
+        return picture.rgb
+
+    return Unpacked(unpacked.canvases, pack)
 
 
 def _unpack_array(array: np.ndarray) -> Unpacked:
@@ -90,6 +100,7 @@ def _unpack_array(array: np.ndarray) -> Unpacked:
     _check(pixels)
     colours = pixels.expand(3, -1, -1) if array.ndim == 2 else pixels[..., :3].movedim(-1, -3)
     stack = colours if many else colours.unsqueeze(0)
+    alpha = pixels[..., 3] if shape[-1] == 4 and array.ndim == 3 else None
 
     def pack(canvases: list[Canvas]) -> np.ndarray:
         if not canvases:
@@ -105,7 +116,7 @@ def _unpack_array(array: np.ndarray) -> Unpacked:
             return result
         return np.concatenate([result[0], array[..., 3:]], axis=-1)
 
-    return Unpacked([TensorCanvas(one) for one in stack], pack)
+    return Unpacked([TensorCanvas(one, alpha) for one in stack], pack)
 
 
 def _unpack_tensor(tensor: Tensor) -> Unpacked:

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -23,6 +24,9 @@ class Canvas(Protocol):
     def read(self, box: Box) -> Tensor:
         """Gets a piece as float RGB in [0, 1], shape (1, 3, h, w)."""
 
+    def shown(self, box: Box) -> Tensor | None:
+        """Says how much of each pixel is seen, in [0, 1], shape (h, w); ``None`` for all of it."""
+
     def write(self, box: Box, piece: Tensor) -> None:
         """Puts a piece, as it was read, in its place."""
 
@@ -34,10 +38,16 @@ class Canvas(Protocol):
 
 
 class ImageCanvas:
-    """A Pillow image of mode RGB."""
+    """A Pillow image of mode RGB.
 
-    def __init__(self, image: Image.Image) -> None:
+    Args:
+        image: The colours.
+        alpha: The transparency, mode L; where nothing is seen at all, it is left out.
+    """
+
+    def __init__(self, image: Image.Image, alpha: Image.Image | None = None) -> None:
         self.image = image
+        self._alpha = alpha if alpha is not None and alpha.getbbox() else None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -48,6 +58,14 @@ class ImageCanvas:
         """See :class:`Canvas`."""
         top, left, bottom, right = box
         return to_tensor(self.image.crop((left, top, right, bottom)))
+
+    def shown(self, box: Box) -> Tensor | None:
+        """See :class:`Canvas`."""
+        if self._alpha is None:
+            return None
+        top, left, bottom, right = box
+        share = np.array(self._alpha.crop((left, top, right, bottom)), dtype=np.float32) / 255
+        return torch.from_numpy(share)
 
     def write(self, box: Box, piece: Tensor) -> None:
         """See :class:`Canvas`; rounds to bytes."""
@@ -63,10 +81,17 @@ class ImageCanvas:
 
 
 class TensorCanvas:
-    """A tensor of shape (3, H, W): bytes, or floats in [0, 1]."""
+    """A tensor of shape (3, H, W): bytes, or floats in [0, 1].
 
-    def __init__(self, pixels: Tensor) -> None:
+    Args:
+        pixels: The tensor.
+        alpha: The transparency, shape (H, W), of the same type; where nothing is seen at all, it
+            is left out.
+    """
+
+    def __init__(self, pixels: Tensor, alpha: Tensor | None = None) -> None:
         self.pixels = pixels
+        self._alpha = alpha if alpha is not None and alpha.any() else None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -80,6 +105,14 @@ class TensorCanvas:
         if piece.dtype == torch.uint8:
             return piece.float() / 255
         return piece if piece.dtype == torch.float64 else piece.float()
+
+    def shown(self, box: Box) -> Tensor | None:
+        """See :class:`Canvas`."""
+        if self._alpha is None:
+            return None
+        top, left, bottom, right = box
+        share = self._alpha[top:bottom, left:right]
+        return share.float() / 255 if share.dtype == torch.uint8 else share
 
     def write(self, box: Box, piece: Tensor) -> None:
         """See :class:`Canvas`; clamps, and rounds where bytes are stored."""

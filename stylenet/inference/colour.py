@@ -50,18 +50,23 @@ class ColourStatistics:
         self._sum = np.zeros(3)
         self._products = np.zeros((3, 3))
 
-    def add(self, piece: Tensor) -> None:
+    def add(self, piece: Tensor, shown: Tensor | None = None) -> None:
         """Counts the pixels of a piece.
 
         Args:
             piece: RGB in [0, 1], shape (1, 3, H, W).
+            shown: How much each pixel counts, shape (H, W): what transparency hides has colours
+                that nobody sees. ``None`` for all alike. Of all pieces together not only zeros.
         """
         pixels = piece[0].flatten(1).double().cpu()  # (3, H W)
-        self._sum += pixels.sum(1).numpy()
-        self._products += (pixels @ pixels.T).numpy()
+        weights = None if shown is None else shown.flatten().double().cpu()
+        weighted = pixels if weights is None else pixels * weights
+        self._sum += weighted.sum(1).numpy()
+        self._products += (weighted @ pixels.T).numpy()
         levels = (pixels * (_BINS - 1)).round().long().clamp(0, _BINS - 1)
         for channel in range(3):
-            self._counts[channel] += torch.bincount(levels[channel], minlength=_BINS).numpy()
+            counts = torch.bincount(levels[channel], weights, minlength=_BINS)
+            self._counts[channel] += counts.numpy()
 
     @property
     def mean(self) -> np.ndarray:

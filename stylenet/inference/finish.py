@@ -37,8 +37,9 @@ def finish(
     if settings.colour in ("histogram", "statistics"):
         before, after = ColourStatistics(), ColourStatistics()
         for box in _strips(photo):
-            before.add(photo.read(box))
-            after.add(result.read(box))
+            shown = photo.shown(box)
+            before.add(photo.read(box), shown)
+            after.add(result.read(box), shown)
         chosen = match_histogram if settings.colour == "histogram" else match_statistics
         match = chosen(before, after)
     for box in _strips(photo):

@@ -21,7 +21,7 @@ class RepaintSettings:
         preserve_color: ``none`` or ``False``: the style's colours. ``luminance`` or ``True``: the
             picture's colours, only the brightness is the result's. ``histogram``: each channel of
             the result takes the picture's histogram. ``statistics``: the result takes the mean and
-            the covariance of the picture's colours.
+            the covariance of the picture's colours. What is transparent counts for neither.
         tile: The side, in pixels, of the pieces in which a large picture is repainted; ``auto``
             tiles what would not fit into memory, ``none`` or 0 never does.
 

@@ -13,7 +13,7 @@ from stylenet.checkpoint import STYLE_SIZE, ArtefactInfo, load_style
 from stylenet.errors import StyleNetError
 from stylenet.image import Picture
 from stylenet.inference.arrays import unpack
-from stylenet.inference.canvas import Canvas, ImageCanvas
+from stylenet.inference.canvas import Canvas
 from stylenet.inference.finish import finish
 from stylenet.inference.memory import choose_tile, features_need_file, free_memory, peak_bytes
 from stylenet.inference.precision import choose_device, choose_dtype, with_convolutions_in
@@ -132,9 +132,9 @@ class Stylizer:
 
         Args:
             images: A PIL image of any mode (its EXIF orientation and colour profile are applied);
-                a NumPy array (H, W), (H, W, 3), (H, W, 4) or (N, H, W, 3); a tensor (3, H, W) or
-                (N, 3, H, W), on any device; arrays and tensors as uint8 or floats in [0, 1]; or a
-                list or tuple of these, of any sizes.
+                a :class:`stylenet.image.Picture`; a NumPy array (H, W), (H, W, 3), (H, W, 4) or
+                (N, H, W, 3); a tensor (3, H, W) or (N, 3, H, W), on any device; arrays and tensors
+                as uint8 or floats in [0, 1]; or a list or tuple of these, of any sizes.
             progress: See :meth:`repaint`.
             **settings: See :class:`stylenet.inference.settings.RepaintSettings`.
 
@@ -188,10 +188,9 @@ class Stylizer:
             )
         if mask is not None and mask.mode != "L":
             raise StyleNetError(f"the mask is of mode {mask.mode}, expected L: mask.convert('L')")
-        canvas = ImageCanvas(picture.rgb)
-        (result,) = self._repaint([canvas], settings or RepaintSettings(), mask, progress)
-        assert isinstance(result, ImageCanvas)
-        return dataclasses.replace(picture, rgb=result.image)
+        unpacked = unpack(picture)
+        results = self._repaint(unpacked.canvases, settings or RepaintSettings(), mask, progress)
+        return unpacked.pack(results)
 
     @torch.inference_mode()
     def repaint_tensor(self, images: Tensor) -> Tensor:

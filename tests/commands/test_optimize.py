@@ -2,8 +2,11 @@ import os
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from stylenet.cli.optimize_colours import before
 
 from .conftest import blotches
 
@@ -114,6 +117,19 @@ def test_histogram_paints_with_the_photos_colours(optimize, small_folder):
         assert result.status == 0, result.err
         mean = pixels("out.png").reshape(-1, 3).mean(0)
         assert (mean[0] - mean[1] > 90) == red, (colour, mean)
+
+
+@pytest.mark.parametrize("colour", ["luminance", "histogram", "statistics"])
+def test_what_is_transparent_has_no_say_in_the_colours(colour):
+    torch.manual_seed(0)
+    photo, painting = torch.rand(1, 3, 12, 16) / 2 + 0.3, torch.rand(1, 3, 9, 9)
+    shown = torch.zeros(12, 16)
+    shown[:, 8:] = 1
+    hidden = photo.clone()
+    hidden[..., :8] = 0
+    _, (made,) = before(colour, hidden, [painting], shown)
+    _, (expected,) = before(colour, photo[..., 8:], [painting])
+    assert (made - expected).abs().max() < 1e-5
 
 
 @pytest.mark.parametrize("colour", ["false", "luminance"])

@@ -370,3 +370,58 @@ def test_a_network_without_stages_cannot_be_tiled():
     stylizer = Stylizer(network, INFO, "cpu")
     with pytest.raises(StyleNetError, match="cannot be tiled; use tile=none"):
         stylizer(image("RGB"), tile=256)
+
+
+def cut_out(hidden):
+    """A reddish square of which a frame around is transparent, and has a colour of its own."""
+    pixels = array(40, 50, 4) // np.array([2, 4, 8, 1], np.uint8)
+    pixels[..., 3] = 0
+    pixels[10:30, 15:40, 3] = np.where(pixels[10:30, 15:40, 0] > 60, 255, 100)
+    pixels[pixels[..., 3] == 0, :3] = hidden
+    return pixels
+
+
+KINDS = {
+    "picture": lambda pixels: Picture(
+        Image.fromarray(pixels[..., :3].copy()), Image.fromarray(pixels[..., 3].copy())
+    ),
+    "image": Image.fromarray,
+    "bytes": lambda pixels: pixels,
+    "floats": lambda pixels: (pixels / 255).astype(np.float32),
+}
+
+
+@pytest.mark.parametrize("colour", ["histogram", "statistics"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_transparent_has_no_say_in_the_colours(colour, kind):
+    class Bluish(Stylizer):
+        """Repaints each pixel by itself, so that hidden ones tell through statistics alone."""
+
+        def repaint_tensor(self, images):
+            return images * torch.tensor([0.3, 0.7, 0.9]).view(3, 1, 1) + 0.05
+
+    blue = Bluish(build_network("johnson", width=2, blocks=0), INFO, "cpu", "float32")
+
+    def seen(hidden):
+        pixels = cut_out(hidden)
+        made = blue([KINDS[kind](pixels)], preserve_color=colour)[0]
+        rgb = np.asarray(made.rgb if kind == "picture" else made, float)[..., :3]
+        rgb = rgb * 255 if kind == "floats" else rgb
+        alpha = pixels[..., 3]
+        means = [np.average(p[alpha > 0], 0, alpha[alpha > 0]) for p in (rgb, pixels[..., :3])]
+        return rgb[alpha > 0], *means
+
+    made, mean, expected = seen(0)
+    assert np.abs(made - seen((255, 0, 255))[0]).max() <= 1
+    assert np.abs(mean - expected).max() < 2
+
+
+@pytest.mark.parametrize("colour", ["histogram", "statistics"])
+def test_a_picture_of_which_nothing_is_seen_is_repainted_all_the_same(stylizer, colour):
+    pixels = array(20, 30, 4)
+    pixels[..., 3] = 0
+    made = stylizer(pixels, preserve_color=colour)
+    assert np.array_equal(made[..., :3], stylizer(pixels[..., :3], preserve_color=colour))
+    assert_same_image(
+        stylizer(Image.fromarray(pixels), preserve_color=colour), Image.fromarray(made)
+    )
