@@ -11,6 +11,7 @@ from stylenet.errors import StyleNetError
 from stylenet.files import atomic_path
 from stylenet.inference.film_codecs import import_av, quality_options, usual_codec, writing
 from stylenet.inference.film_picture import SCALING, Colors
+from stylenet.inference.film_times import DECODING_TIMES
 
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
@@ -94,6 +95,8 @@ class NewFilm:
         stream.width, stream.height = width, height
         stream.pix_fmt = _ODD if width % 2 or height % 2 else _EVEN
         context: Any = stream.codec_context
+        if self._container.format.name in DECODING_TIMES:
+            context.max_b_frames = 0
         context.color_range, context.colorspace = _COLORS.range, _COLORS.space
         context.color_primaries, context.color_trc = _COLORS.primaries, _COLORS.transfer
         context.options = quality_options(self._codec, _QUALITY)

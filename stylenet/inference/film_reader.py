@@ -12,6 +12,7 @@ import numpy as np
 from stylenet.errors import StyleNetError, first_line
 from stylenet.inference.film_codecs import import_av
 from stylenet.inference.film_picture import SCALING, Colors, Turn
+from stylenet.inference.film_times import FrameTimes
 
 if TYPE_CHECKING:
     import av
@@ -145,9 +146,11 @@ class FilmReader:
         # Recordings of broadcasts begin hours after 0; FFmpeg's own command moves them, too.
         start = max(0, self.container.start_time or 0)
         self.start = Fraction(start, 1_000_000)
-        self._last_pts: int | None = None
+        self._step = max(1, round(1 / (self.rate * self.time_base)))
+        self._shift = round(self.start / self.time_base)
+        self._times = FrameTimes(self.container.format.name, self._shift, self._step)
         self._end = Fraction(0)
-        self._scaler, self._turn = VideoReformatter(), Turn()
+        self._scaler, self._coded = VideoReformatter(), (0, 0)
         self._items = self._read()
         self._before: list[FilmFrame | av.Packet] = []
         for item in self._items:
@@ -165,6 +168,7 @@ class FilmReader:
         try:
             for packet in self.container.demux(wanted):
                 if packet.stream.index == self.video.index:
+                    self._times.see(packet)
                     for frame in packet.decode():
                         yield self._frame(frame)
                 elif packet.size:  # the last one of each stream is empty
@@ -179,7 +183,7 @@ class FilmReader:
         self._check_length()
 
     def _frame(self, frame: "VideoFrame") -> FilmFrame:
-        if self._last_pts is None:
+        if not any(self._coded):
             self.colors = Colors.of(frame, self.video.codec_context)
             self._coded = (frame.width, frame.height)
             self._turn = Turn.of(frame)
@@ -191,14 +195,8 @@ class FilmReader:
             frame, width, height, "rgb24", interpolation=SCALING, **self.colors.to_rgb(frame)
         )
         duration = getattr(frame, "duration", 0) or 0
-        step = max(1, round(1 / (self.rate * self.time_base)))
-        pts = frame.pts
-        if pts is not None:
-            pts -= round(self.start / self.time_base)
-        if self._last_pts is not None and (pts is None or pts <= self._last_pts):
-            pts = self._last_pts + (step if pts is None else 1)  # encoders want times to rise
-        self._last_pts = pts = 0 if pts is None else pts
-        self._see_end(frame.pts, duration or step, self.time_base)
+        pts = self._times(frame)
+        self._see_end(pts + self._shift, duration or self._step, self.time_base)
         return FilmFrame(self._turn.apply(rgb.to_ndarray()), pts, duration)
 
     def _move(self, packet: "av.Packet") -> "av.Packet":

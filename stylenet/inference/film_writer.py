@@ -16,6 +16,7 @@ from stylenet.inference.film_codecs import (
 )
 from stylenet.inference.film_picture import SCALING
 from stylenet.inference.film_reader import FilmFrame, FilmReader
+from stylenet.inference.film_times import DECODING_TIMES, unit_of_times
 
 if TYPE_CHECKING:
     import av
@@ -79,6 +80,7 @@ class FilmWriter:
             self.close(complete=False)
             raise
         self._durations: dict[int, int] = {}
+        self._last_pts: int | None = None
 
     def write(self, item: "FilmFrame | av.Packet") -> None:
         """Encodes a frame, or copies a packet of another stream.
@@ -102,8 +104,12 @@ class FilmWriter:
             frame = self._scaler.reformat(
                 frame, format=self._pixel_format, interpolation=SCALING, **self._from_rgb
             )
-            frame.pts, frame.time_base = item.pts, self._source.time_base
-            self._durations[item.pts] = item.duration
+            times = self._source.time_base / self._unit
+            pts = round(item.pts * times)
+            if self._last_pts is not None:
+                pts = max(pts, self._last_pts + 1)
+            frame.pts, frame.time_base = pts, self._unit
+            self._last_pts, self._durations[pts] = pts, round(item.duration * times)
             self._mux(self._stream.encode(frame))
 
     def close(self, complete: bool = True) -> None:
@@ -132,13 +138,14 @@ class FilmWriter:
         source = self._source
         self.codec = codec or usual_codec(self._format, self._container.default_video_codec)
         check_codec(self.codec)
+        self._unit = unit_of_times(self._format, source.video, source.time_base)
         self._pixel_format = self._choose_pixel_format()
         with writing(self._target, f"{self._format} does not take codec={self.codec}"):
             stream = self._container.add_stream(self.codec, rate=source.rate)
         self._stream = cast("VideoStream", stream)
         context = self._stream.codec_context
         self._set_up(context, self._pixel_format)
-        self._stream.time_base = source.time_base
+        self._stream.time_base = self._unit
         options = quality_options(self.codec, quality)
         if self.codec == "libx265":
             options["x265-params"] = "log-level=error"  # it writes to stderr past FFmpeg
@@ -182,7 +189,9 @@ class FilmWriter:
         source = self._source
         context.width, context.height = source.width, source.height
         context.pix_fmt = pixel_format
-        context.time_base, context.framerate = source.time_base, source.rate
+        context.time_base, context.framerate = self._unit, source.rate
+        if self._format in DECODING_TIMES:
+            context.max_b_frames = 0
         context.sample_aspect_ratio = source.aspect
 
     def _open_copies(self) -> None:

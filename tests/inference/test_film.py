@@ -139,6 +139,45 @@ def test_the_last_frame_is_shown_as_long_as_before(tmp_path):
         assert after.duration == before.duration
 
 
+def shown(path):
+    """What a film's frames are, by their red, and when they are shown, as it is read here."""
+    with FilmReader(path) as film:
+        items = [item for item in film if isinstance(item, FilmFrame)]
+        return [round(i.pixels[..., 0].mean() / 20) for i in items], [
+            i.pts * film.time_base for i in items
+        ]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "begin"),
+    # What was stored out of order, FFmpeg stores as late in ASF as the encoder needs; see
+    # stylenet.inference.film_times.
+    [("avi", "libx264", 0), ("avi", "mpeg4", 0), ("wmv", "libx264", 2), ("mkv", "libx264", 0)],
+)
+def test_frames_stored_out_of_order_are_shown_in_time(suffix, codec, begin, tmp_path):
+    unit, times = Fraction(1, 25), range(12)
+    source = tmp_path / f"a.{suffix}"
+    make_film(source, sounds=(), codec=codec, unit=unit, times=times, options={"bf": "2"})
+    assert shown(source) == (list(times), [(begin + i) * unit for i in times])
+    repaint_film(Same(), source, tmp_path / "b.mp4", film=PLAIN, progress=False)
+    assert frames(tmp_path / "b.mp4")[1] == [(begin + i) * unit for i in times]
+
+
+@pytest.mark.parametrize("suffix", ["avi", "wmv"])
+@pytest.mark.parametrize("unit", [Fraction(1, 12800), Fraction(1, 600), Fraction(1, 25)])
+def test_formats_that_store_no_times_of_showing_keep_them(suffix, unit, tmp_path):
+    times = [round(i / 25 / unit) for i in range(12)]
+    source = make_film(tmp_path / "a.mp4", sounds=(), unit=unit, times=times)
+    target = tmp_path / f"b.{suffix}"
+    repaint_film(Same(), source, target, film=PLAIN, progress=False)
+    assert shown(target) == (list(range(12)), [Fraction(i, 25) for i in range(12)])
+    with av.open(str(target)) as film:
+        stored = [packet.dts * packet.time_base for packet in film.demux() if packet.size]
+        assert stored == [Fraction(i, 25) for i in range(12)]  # and in the order of showing
+        assert film.streams.video[0].average_rate == 25
+    assert target.stat().st_size < 3 * source.stat().st_size
+
+
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov"])
 def test_all_sound_is_copied_to_the_byte(suffix, tmp_path):
     source = make_film(tmp_path / f"a.{suffix}", sounds=("aac", "mp3"))
