@@ -30,6 +30,15 @@ FILMS = {
     *(".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"),
 }
 
+# What a kind of input has no use for: to leave it out without a word would seem to obey.
+_NOT_TAKEN = {
+    "a camera": ("output", "mask", "name", "format", "quality"),
+    "a film": ("name", "format", "quality"),
+    "interpolate": ("blend_with", "name", "format", "quality"),
+    "a folder": (),
+    "a picture": (),
+}
+
 
 def main() -> None:
     """Runs ``scripts/infer.py``."""
@@ -53,22 +62,22 @@ def infer(config: DictConfig) -> None:
     film = build(config.film)
     check_quality(config.quality)
     name = str(config.input)
-    is_camera = name == "camera" or name.startswith("camera:")
     source = Path(name).expanduser()
-    if not is_camera and not source.exists():
-        raise StyleNetError(f"input={source}: no such file or folder")
+    kind = _kind(name, source)
     if config.interpolate is not None:
-        if is_camera or source.is_dir() or source.suffix.lower() in FILMS:
+        if kind != "a picture":
             raise StyleNetError(f"input={name}: interpolate makes a film of one picture")
+        _check_taken(config, "interpolate", film)
         interpolate(config, source, settings, _mask(config), _Progress("frame").show)
         return
+    _check_taken(config, kind, film)
     stylizer = _load(config)
-    if is_camera:
+    if kind == "a camera":
         with Window(stylizer.info.style) as window:
             preview(stylizer, camera_frames(name), window.show, settings, film)
-    elif source.is_dir():
+    elif kind == "a folder":
         _repaint_folder(config, stylizer, source, settings)
-    elif source.suffix.lower() in FILMS:
+    elif kind == "a film":
         _repaint_film(config, stylizer, source, settings, film)
     else:
         target = _target(config, source, stylizer.info.style)
@@ -121,7 +130,7 @@ def _repaint_film(
 ) -> None:
     """Repaints a film and says what became of it."""
     target = _target(config, source, stylizer.info.style)
-    report = repaint_film(stylizer, source, target, settings, film)
+    report = repaint_film(stylizer, source, target, settings, film, mask=_mask(config))
     print(f"{target}: {report.frames} frames, {report.fps:.1f} a second, {report.codec}")
     for stream in report.left_out:
         print(f"left out: {stream}")
@@ -183,6 +192,27 @@ def _mask(config: DictConfig) -> Image.Image | None:
     return None if config.mask is None else load_picture(str(config.mask)).rgb.convert("L")
 
 
+def _kind(name: str, source: Path) -> str:
+    """What the input is: a key of ``_NOT_TAKEN``."""
+    if name == "camera" or name.startswith("camera:"):
+        return "a camera"
+    if not source.exists():
+        raise StyleNetError(f"input={source}: no such file or folder")
+    if source.is_dir():
+        return "a folder"
+    return "a film" if source.suffix.lower() in FILMS else "a picture"
+
+
+def _check_taken(config: DictConfig, kind: str, film: FilmSettings) -> None:
+    """Refuses what was set and would be left out for this kind of input."""
+    for key in _NOT_TAKEN[kind]:
+        if config[key] is not None:
+            use = "; use film.quality" if key == "quality" and kind == "a film" else ""
+            raise StyleNetError(f"{key}={config[key]} is not for {kind}{use or '; leave it out'}")
+    if kind not in ("a camera", "a film") and film != FilmSettings():
+        raise StyleNetError(f"film.* is for films and cameras, not for {kind}; leave it out")
+
+
 def _target(config: DictConfig, source: Path, style: str) -> Path:
     """Where the result goes: what the user said, or a name made of input and style."""
     if source.suffix.lower() in FILMS:
@@ -193,5 +223,9 @@ def _target(config: DictConfig, source: Path, style: str) -> Path:
         return Path(made)
     target = Path(str(config.output)).expanduser()
     if not target.is_dir():
+        if config.name or config.format:
+            raise StyleNetError(
+                f"output={target} is no folder, so it names the result; leave name and format out"
+            )
         return target
     return target / (made if config.name or config.format else source.name)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
@@ -16,6 +17,7 @@ from stylenet.errors import StyleNetError, check_number
 from stylenet.files import atomic_path, refuse_input
 from stylenet.inference.film_reader import FilmFrame, FilmReader
 from stylenet.inference.film_writer import FilmWriter
+from stylenet.inference.finish import check_mask
 from stylenet.inference.flicker import FlickerMeter, FlickerReport
 from stylenet.inference.relay import WriteBehind, read_ahead
 from stylenet.inference.settings import RepaintSettings
@@ -99,6 +101,7 @@ def repaint_film(
     settings: RepaintSettings | None = None,
     film: FilmSettings | None = None,
     progress: bool = True,
+    mask: Image.Image | None = None,
 ) -> FilmReport:
     """Repaints a film; the result appears whole or not at all.
 
@@ -112,13 +115,14 @@ def repaint_film(
         settings: How each frame is repainted; ``None`` for the defaults.
         film: How the film is; ``None`` for the defaults.
         progress: Whether to show a bar with frames per second and the time left, on stderr.
+        mask: Of the upright frames; see :meth:`stylenet.inference.Stylizer.repaint`.
 
     Returns:
         What was done.
 
     Raises:
         StyleNetError: The film is unreadable, damaged or cut off, the target unwritable or unable
-            to hold the sound, both are the same file, or memory is short.
+            to hold the sound, both are the same file, the mask does not fit, or memory is short.
     """
     source, target = Path(source), Path(target)
     film = film or FilmSettings()
@@ -126,8 +130,10 @@ def repaint_film(
     if target.is_dir():
         raise StyleNetError(f"output={target} is a folder, expected a file")
     with FilmReader(source) as reader, atomic_path(target) as temporary:
+        if mask is not None:
+            check_mask(mask, reader.width, reader.height)
         every = max(1, (reader.expected or 0) // _FLICKER_PAIRS)
-        painter = FilmPainter(stylizer, settings, film, every)
+        painter = FilmPainter(stylizer, settings, film, every, mask)
         writer = FilmWriter(temporary, target, reader, film.codec, film.quality)
         bar = tqdm(total=reader.expected, unit="frame", dynamic_ncols=True, disable=not progress)
         began = time.perf_counter()
@@ -165,6 +171,7 @@ class FilmPainter:
         settings: RepaintSettings | None = None,
         film: FilmSettings | None = None,
         flicker_every: int = 1,
+        mask: Image.Image | None = None,
     ) -> None:
         """Begins a film.
 
@@ -173,6 +180,8 @@ class FilmPainter:
             settings: See :func:`repaint_film`.
             film: See :func:`repaint_film`.
             flicker_every: If the warping error is asked for: after how many frames to measure it.
+                It is that of what is repainted, before the mask.
+            mask: Mode L, of the frames' size: white where they are repainted, black where not.
 
         Raises:
             StyleNetError: Smoothed statistics are asked for in tiles.
@@ -196,6 +205,10 @@ class FilmPainter:
                 self._steady = copy.copy(stylizer)
                 self._steady.network = twin
         self._settings = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
+        self._mask: Tensor | None = None
+        if mask is not None:
+            share = torch.from_numpy(np.array(mask, dtype=np.float32) / 255)  # (H, W)
+            self._mask = share.to(stylizer.device)
         self._blend = ShortTermBlend(film.blend)
         self._is_cut = CutFinder()
         self._every = flicker_every if film.flicker else 0
@@ -225,6 +238,8 @@ class FilmPainter:
         if self._blend.share:
             painted = self._blend(photo, painted)
         self._measure(photo, painted)
+        if self._mask is not None:
+            painted = photo + (painted - photo) * self._mask
         result = (painted[0] * 255).round().to(torch.uint8).permute(1, 2, 0)  # (H, W, 3)
         return result.contiguous().cpu().numpy()
 

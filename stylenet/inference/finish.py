@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from stylenet.errors import StyleNetError
 from stylenet.inference.canvas import Box, Canvas
 from stylenet.inference.colour import (
     ColourStatistics,
@@ -55,6 +56,26 @@ def finish(
             grey = np.array(mask.crop((left, top, right, bottom)), dtype=np.float32) / 255
             share = torch.from_numpy(grey).to(old) * settings.strength
         result.write(box, old + (new - old) * share)
+
+
+def check_mask(mask: Image.Image, width: int, height: int) -> None:
+    """Refuses a mask that does not fit.
+
+    Args:
+        mask: Any.
+        width: Of what it is for.
+        height: Of what it is for.
+
+    Raises:
+        StyleNetError: The mask has another mode than L, or another size.
+    """
+    if mask.size != (width, height):
+        raise StyleNetError(
+            f"the mask has {mask.width}x{mask.height} pixels, the picture {width}x{height}; "
+            f"resize the mask to the picture's size"
+        )
+    if mask.mode != "L":
+        raise StyleNetError(f"the mask is of mode {mask.mode}, expected L: mask.convert('L')")
 
 
 def _strips(canvas: Canvas) -> Iterator[Box]:

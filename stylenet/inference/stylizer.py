@@ -14,7 +14,7 @@ from stylenet.errors import StyleNetError
 from stylenet.image import Picture
 from stylenet.inference.arrays import unpack
 from stylenet.inference.canvas import Canvas
-from stylenet.inference.finish import finish
+from stylenet.inference.finish import check_mask, finish
 from stylenet.inference.memory import choose_tile, features_need_file, free_memory, peak_bytes
 from stylenet.inference.precision import choose_device, choose_dtype, with_convolutions_in
 from stylenet.inference.settings import RepaintSettings
@@ -180,14 +180,8 @@ class Stylizer:
         Raises:
             StyleNetError: The mask has another mode or size, or memory is short.
         """
-        if mask is not None and mask.size != picture.rgb.size:
-            (width, height), (wanted, tall) = mask.size, picture.rgb.size
-            raise StyleNetError(
-                f"the mask has {width}x{height} pixels, the picture {wanted}x{tall}; "
-                f"resize the mask to the picture's size"
-            )
-        if mask is not None and mask.mode != "L":
-            raise StyleNetError(f"the mask is of mode {mask.mode}, expected L: mask.convert('L')")
+        if mask is not None:
+            check_mask(mask, *picture.rgb.size)
         unpacked = unpack(picture)
         results = self._repaint(unpacked.canvases, settings or RepaintSettings(), mask, progress)
         return unpacked.pack(results)

@@ -143,7 +143,50 @@ MISTAKES = [
     ("mask=nowhere.png", "nowhere.png"),
     ("blend_with=nowhere", "nowhere"),
     ("style=mosaic", "either style=NAME"),
+    ("film.quality=30", "film.* is for films"),
+    ("interpolate=[a,b] blend_with=mosaic", "blend_with=mosaic is not for interpolate"),
+    ("interpolate=[a,b] format=jpg", "format=jpg is not for interpolate"),
+    ("input={film} quality=3", "use film.quality"),
+    ("input={film} name=foo", "name=foo is not for a film"),
+    ("input={film} format=mkv", "format=mkv is not for a film"),
+    ("input={film} mask=nowhere.png", "nowhere.png: no such file"),
+    ("input={film} mask={small}", "the mask has 9x7 pixels"),
+    ("input=camera mask={small}", "is not for a camera"),
+    ("format=jpg output={out}.png", "leave name and format out"),
+    ("name=b output={out}.png", "leave name and format out"),
 ]
+
+
+GREYS = np.broadcast_to(np.linspace(0, 255, 48)[:, None], (32, 48, 3)).astype(np.uint8)
+
+
+def make_film(path, count=3):
+    av = pytest.importorskip("av")
+    with av.open(str(path), "w") as film:
+        stream = film.add_stream("libx264", rate=25, options={"crf": "1"})
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
+        for _ in range(count):
+            frame = av.VideoFrame.from_ndarray(GREYS, "rgb24")
+            film.mux(stream.encode(frame))
+        film.mux(stream.encode(None))
+    return path
+
+
+def test_of_a_film_only_what_the_mask_shows_is_repainted(run, checkpoint, tmp_path):
+    av = pytest.importorskip("av")
+    film, out = make_film(tmp_path / "film.mp4"), tmp_path / "out.mp4"
+    mask = Image.new("L", (48, 32), 0)
+    mask.paste(255, (24, 0, 48, 32))
+    mask.save(tmp_path / "mask.png")
+    given = [f"input={film}", f"checkpoint={checkpoint}", f"output={out}", "film.quality=1"]
+    result = run("infer", *given, f"mask={tmp_path}/mask.png")
+    assert result.status == 0, result.err
+    with av.open(str(out)) as made:
+        frames = [f.to_ndarray(format="rgb24").astype(float) for f in made.decode(video=0)]
+    assert len(frames) == 3
+    for frame in frames:
+        assert np.abs(frame - GREYS)[:, :22].max() < 8
+        assert np.abs(frame - GREYS)[:, 26:].mean() > 20
 
 
 @pytest.mark.parametrize(("mistake", "said"), MISTAKES, ids=[m[0] for m in MISTAKES])
@@ -152,7 +195,9 @@ def test_a_mistake_is_one_line(run, checkpoint, tmp_path, mistake, said):
     small = blotches(tmp_path / "small.png", 9, 7)
     out = tmp_path / "made"
     given = [f"input={photo}", f"checkpoint={checkpoint}"]
-    if not mistake.startswith(("format", "name")):
-        given.append(f"output={out}.png")
-    assert said in run("infer", *given, mistake.replace("{small}", str(small))).error
+    if not mistake.startswith(("format", "name", "input=camera")):
+        given.append(f"output={out}.{'mp4' if '{film}' in mistake else 'png'}")
+    film = make_film(tmp_path / "film.mp4") if "{film}" in mistake else None
+    options = mistake.format(small=small, film=film, out=out, photo="{photo}").split()
+    assert said in run("infer", *given, *options).error
     assert not list(tmp_path.glob("made*"))
