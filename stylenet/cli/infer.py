@@ -13,6 +13,7 @@ from stylenet.checkpoint import load_artefact
 from stylenet.cli.app import build, run
 from stylenet.cli.interpolate import interpolate
 from stylenet.errors import StyleNetError
+from stylenet.files import walk_files
 from stylenet.image import Picture, check_quality, load_picture, save_picture
 from stylenet.inference import RepaintSettings, Stylizer, repaint_file
 from stylenet.inference.camera import Window, camera_frames, preview
@@ -108,13 +109,19 @@ def _repaint_folder(
     def save(picture: Picture, path: Path) -> None:
         save_picture(picture, path, config.quality)
 
+    def paint_moving(path: Path, result: Path) -> None:
+        repaint_file(stylizer, path, result, settings, mask, config.quality)
+
     pairs, skipped = plan_folder(source, target, name, bool(config.overwrite), share)
     with tqdm(total=len(pairs), unit="picture", dynamic_ncols=True, disable=share.rank > 0) as bar:
-        report = repaint_all(pairs, paint, save, bar.update)
+        report = repaint_all(pairs, paint, save, paint_moving, bar.update)
     print(
         f"{report.done} pictures repainted in {target}"
         + (f", {skipped} were there already (overwrite=true repaints them)" if skipped else "")
     )
+    films = walk_files(source, FILMS)[0] if share.rank == 0 else []
+    if films:
+        print(f"{len(films)} films were left out, {films[0]} the first; repaint each by itself")
     if report.failures:
         count = len(report.failures)
         print(f"{count} failed:", *report.failures, sep="\n  ", file=sys.stderr)

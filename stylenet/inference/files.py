@@ -10,7 +10,6 @@ from stylenet.errors import StyleNetError
 from stylenet.files import reason, refuse_input, walk_files
 from stylenet.image import (
     ANIMATION_SUFFIXES,
-    SUFFIXES,
     WRITABLE_SUFFIXES,
     check_writable_suffix,
     is_animated,
@@ -174,13 +173,13 @@ def find_pictures(source: Path, target: Path) -> list[Path]:
     if inside in source.resolve().parents:  # a/a/x.jpg would go to a/x.jpg, itself a picture
         raise StyleNetError(f"output={target} holds the input folder {source}; choose another one")
     try:
-        names = [Path(name) for name in walk_files(source, SUFFIXES)[0]]
+        names = [Path(name) for name in walk_files(source, WRITABLE_SUFFIXES)[0]]
     except OSError as error:
         raise StyleNetError(f"input={source} cannot be read: {reason(error)}") from error
     names = [name for name in names if inside not in (source / name).resolve().parents]
     if not names:
         raise StyleNetError(
-            f"input={source} holds no picture; expected {', '.join(sorted(SUFFIXES))} files in it "
-            f"or its subfolders"
+            f"input={source} holds no picture; expected {', '.join(sorted(WRITABLE_SUFFIXES))} "
+            f"files in it or its subfolders"
         )
     return names

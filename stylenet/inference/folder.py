@@ -8,7 +8,7 @@ from itertools import groupby, islice
 from pathlib import Path
 
 from stylenet.errors import StyleNetError
-from stylenet.image import Picture, load_picture
+from stylenet.image import Picture, is_animated, load_picture
 
 # Decoding a photo takes about a twentieth of the time that the network takes for it on a CPU, and
 # about as long as on a fast GPU: a few threads keep either busy.
@@ -21,6 +21,7 @@ _BATCH_PIXELS = 1024 * 1024
 Pair = tuple[Path, Path]
 Paint = Callable[[Sequence[Picture]], Sequence[Picture]]
 Save = Callable[[Picture, Path], None]
+PaintMoving = Callable[[Path, Path], None]
 
 
 @dataclass
@@ -37,7 +38,11 @@ class FolderReport:
 
 
 def repaint_all(
-    pairs: Sequence[Pair], paint: Paint, save: Save, advance: Callable[[], object]
+    pairs: Sequence[Pair],
+    paint: Paint,
+    save: Save,
+    paint_moving: PaintMoving,
+    advance: Callable[[], object],
 ) -> FolderReport:
     """Repaints pictures; one that fails does not keep the others from being done.
 
@@ -45,6 +50,7 @@ def repaint_all(
         pairs: Files, each with the file for its result.
         paint: Repaints pictures of one size, in their order. Called in this thread.
         save: Writes a result whole or not at all. Called in other threads.
+        paint_moving: Repaints an animation, from file to file. Called in this thread.
         advance: Called after each picture, done or failed.
 
     Returns:
@@ -54,11 +60,12 @@ def repaint_all(
     readers = ThreadPoolExecutor(_THREADS, "reader")
     savers = ThreadPoolExecutor(_THREADS, "saver")
 
-    def settle(source: Path, saving: Future[None] | StyleNetError) -> None:
+    def settle(source: Path, saving: Future[None] | StyleNetError | None) -> None:
         try:
             if isinstance(saving, StyleNetError):
                 raise saving
-            saving.result()
+            if saving is not None:
+                saving.result()
         except StyleNetError as error:
             message = " ".join(str(error).split())
             failures[source] = message if str(source) in message else f"{source}: {message}"
@@ -66,7 +73,7 @@ def repaint_all(
 
     try:
         saving: deque[tuple[Path, Future[None]]] = deque()
-        for group in _groups(pairs, readers, settle):
+        for group in _groups(pairs, readers, paint_moving, settle):
             for (source, target), result in _repaint_group(group, paint):
                 if isinstance(result, StyleNetError):
                     settle(source, result)
@@ -87,10 +94,11 @@ def repaint_all(
 def _groups(
     pairs: Sequence[Pair],
     readers: ThreadPoolExecutor,
-    settle: Callable[[Path, StyleNetError], None],
+    paint_moving: PaintMoving,
+    settle: Callable[[Path, StyleNetError | None], None],
 ) -> Iterator[list[tuple[Pair, Picture]]]:
     """Reads ahead, and puts neighbours of one size together as far as they fit a batch."""
-    loaded = _read_ahead(pairs, readers, settle)
+    loaded = _read_ahead(pairs, readers, paint_moving, settle)
     while window := list(islice(loaded, _AHEAD)):
         window.sort(key=lambda entry: entry[1].rgb.size)
         for (width, height), same in groupby(window, key=lambda entry: entry[1].rgb.size):
@@ -102,21 +110,35 @@ def _groups(
 def _read_ahead(
     pairs: Iterable[Pair],
     readers: ThreadPoolExecutor,
-    settle: Callable[[Path, StyleNetError], None],
+    paint_moving: PaintMoving,
+    settle: Callable[[Path, StyleNetError | None], None],
 ) -> Iterator[tuple[Pair, Picture]]:
-    """Reads pictures in other threads, in their order; those that cannot be read are settled."""
+    """Reads pictures in other threads, in their order.
+
+    Those that cannot be read are settled, and so are those that move: of these a frame at a time
+    is read, by who repaints them.
+    """
     rest = iter(pairs)
-    waiting: deque[tuple[Pair, Future[Picture]]] = deque()
+    waiting: deque[tuple[Pair, Future[Picture | None]]] = deque()
     while True:
         for pair in islice(rest, 2 * _AHEAD - len(waiting)):
-            waiting.append((pair, readers.submit(load_picture, pair[0])))
+            waiting.append((pair, readers.submit(_load_still, pair[0])))
         if not waiting:
             return
         pair, reading = waiting.popleft()
         try:
-            yield pair, reading.result()
+            picture = reading.result()
+            if picture is not None:
+                yield pair, picture
+                continue
+            paint_moving(*pair)
+            settle(pair[0], None)
         except StyleNetError as error:
             settle(pair[0], error)
+
+
+def _load_still(path: Path) -> Picture | None:
+    return None if is_animated(path) else load_picture(path)
 
 
 def _repaint_group(

@@ -51,6 +51,33 @@ def test_one_bad_file_does_not_end_a_folder(run, checkpoint, tmp_path):
     assert sorted(p.name for p in target.iterdir()) == ["a.jpg", "c.jpg"]
 
 
+def test_what_moves_keeps_moving_in_a_folder_too(run, checkpoint, tmp_path):
+    source, target = tmp_path / "in", tmp_path / "out"
+    blotches(source / "still.png")
+    blotches(source / "other.gif")
+    frames = [Image.open(blotches(tmp_path / "frame.png", seed=i)).copy() for i in range(3)]
+    for name in ("a.webp", "b.png", "deep/c.gif"):
+        (source / name).parent.mkdir(exist_ok=True)
+        frames[0].save(
+            source / name, save_all=True, append_images=frames[1:], duration=[40, 80, 90]
+        )
+    (source / "film.mp4").write_bytes(b"")
+    given = [f"input={source}", f"checkpoint={checkpoint}"]
+    result = run("infer", *given, f"output={target}")
+    assert result.status == 0, result.err
+    assert "5 pictures repainted" in result.out
+    assert "1 films were left out, film.mp4" in result.out
+    count = {str(p.relative_to(target)): Image.open(p).n_frames for p in target.rglob("*.???*")}
+    assert count == {"a.webp": 3, "b.png": 3, "deep/c.gif": 3, "other.gif": 1, "still.png": 1}
+    result = run("infer", *given, f"output={tmp_path / 'jpg'}", "format=jpg", "name='{name}_x'")
+    assert result.status == 1
+    assert result.err.count("moves, which .jpg cannot") == 3
+    assert sorted(path.name for path in (tmp_path / "jpg").rglob("*.jpg")) == [
+        "other_x.jpg",
+        "still_x.jpg",
+    ]
+
+
 @pytest.mark.parametrize("size", [(1, 1), (2, 9), (65, 3)])
 def test_tiny_pictures_keep_their_size(run, checkpoint, tmp_path, size):
     photo = blotches(tmp_path / "photo.png", *size)

@@ -114,10 +114,10 @@ def make_tree(folder, *names):
 
 
 def test_pictures_are_found_in_all_subfolders_in_order(tmp_path):
-    make_tree(tmp_path / "in", "b.jpg", "a.PNG", "deep/er/c.webp", "deep/d.jpeg", "e.txt", ".f.jpg")
+    names = ["a.PNG", "b.jpg", "deep/d.jpeg", "deep/er/c.webp", "g.gif"]
+    make_tree(tmp_path / "in", *names[::-1], "e.txt", ".f.jpg")
     make_tree(tmp_path / "in" / ".thumbnails", "g.jpg")
-    found = find_pictures(tmp_path / "in", tmp_path / "out")
-    assert found == [Path(name) for name in ("a.PNG", "b.jpg", "deep/d.jpeg", "deep/er/c.webp")]
+    assert find_pictures(tmp_path / "in", tmp_path / "out") == [Path(name) for name in names]
 
 
 @pytest.mark.parametrize("out", ["out", "deep/out", "deep/../out"])
@@ -139,7 +139,7 @@ def test_an_output_folder_inside_is_left_out_of_a_relative_input(tmp_path, monke
 @pytest.mark.parametrize("names", [[], ["a.txt"], ["out/a.jpg"]])
 def test_a_folder_without_pictures_is_refused(tmp_path, names):
     make_tree(tmp_path, *names)
-    with pytest.raises(StyleNetError, match=r"holds no picture; expected .*\.bmp, \.jpeg"):
+    with pytest.raises(StyleNetError, match=r"holds no picture; expected .*\.bmp, \.gif, \.jpeg"):
         find_pictures(tmp_path, tmp_path / "out")
 
 

@@ -34,6 +34,10 @@ def blue(pictures):
     return made
 
 
+def none_moves(source, target):
+    raise AssertionError(source)
+
+
 def test_each_picture_goes_to_its_own_file(folder):
     ticks, batches = [], []
 
@@ -41,7 +45,7 @@ def test_each_picture_goes_to_its_own_file(folder):
         batches.append(len(pictures))
         return blue(pictures)
 
-    report = repaint_all(pairs_of(folder), paint, save_picture, lambda: ticks.append(1))
+    report = repaint_all(pairs_of(folder), paint, save_picture, none_moves, lambda: ticks.append(1))
     assert (report.done, report.failures, len(ticks)) == (20, [], 20)
     for i, (source, target) in enumerate(pairs_of(folder)):
         with Image.open(source) as before, Image.open(target) as after:
@@ -65,7 +69,7 @@ def test_what_fails_is_named_in_order_and_the_rest_is_done(folder):
         save_picture(picture, path)
 
     ticks = []
-    report = repaint_all(pairs_of(folder), paint, save, lambda: ticks.append(1))
+    report = repaint_all(pairs_of(folder), paint, save, none_moves, lambda: ticks.append(1))
     assert report.done == 16
     assert len(ticks) == 20
     named = [
@@ -88,7 +92,7 @@ def test_saving_goes_on_while_the_network_works(folder):
         saving.set()
         painted_meanwhile.wait(5)
 
-    repaint_all(pairs_of(folder), paint, save, lambda: None)
+    repaint_all(pairs_of(folder), paint, save, none_moves, lambda: None)
     assert painted_meanwhile.is_set()
 
 
@@ -103,7 +107,7 @@ def test_an_interruption_leaves_whole_files_only(folder):
         save_picture(picture, path)
 
     with pytest.raises(KeyboardInterrupt):
-        repaint_all(pairs_of(folder), paint, save, lambda: None)
+        repaint_all(pairs_of(folder), paint, save, none_moves, lambda: None)
     left = list((folder / "out").iterdir()) if (folder / "out").exists() else []
     assert all(not path.name.startswith(".") for path in left)
     for path in left:
