@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _QUALITY = 18
 # BT.709 in 16 to 235 by H.273's and FFmpeg's numbers, which all players know.
 _COLORS = Colors(space=1, range=1, primaries=1, transfer=1, matrix=1)
-# The first is what all players know; H.264 has no odd sizes in it.
+# The first is what all players know; H.264 has no odd sizes in it, and VP8 knows no other.
 _EVEN, _ODD = "yuv420p", "yuv444p"
 
 
@@ -93,7 +93,8 @@ class NewFilm:
     def _open_picture(self, height: int, width: int) -> "VideoStream":
         stream = cast("VideoStream", self._container.add_stream(self._codec, rate=self._fps))
         stream.width, stream.height = width, height
-        stream.pix_fmt = _ODD if width % 2 or height % 2 else _EVEN
+        known = [f.name for f in self._av.Codec(self._codec, "w").video_formats or []]
+        stream.pix_fmt = _ODD if (width % 2 or height % 2) and _ODD in known else _EVEN
         context: Any = stream.codec_context
         if self._container.format.name in DECODING_TIMES:
             context.max_b_frames = 0

@@ -61,6 +61,8 @@ class FilmSettings:
     flicker: bool = False
 
     def __post_init__(self) -> None:
+        if self.codec is not None and not isinstance(self.codec, str):
+            raise StyleNetError(f"codec={self.codec} is no name of an encoder such as libx264")
         check_number("quality", self.quality, minimum=0)
         for name in ("steady", "blend"):
             value = getattr(self, name)

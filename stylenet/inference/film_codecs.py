@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stylenet.errors import StyleNetError, first_line
 from stylenet.files import reason
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # Read by the widest range of players and devices.
 USUAL = "libx264"
+# Of a codec the encoder, where it has another name.
+_ENCODERS = {"vp9": "libvpx-vp9", "vp8": "libvpx", "av1": "libsvtav1", "theora": "libtheora"}
 
 
 def import_av() -> ModuleType:
@@ -44,11 +46,20 @@ def usual_codec(format_name: str, meant_for: str) -> str:
         FFmpeg's name of the encoder.
     """
     av = import_av()
-    for name in (USUAL, "h264"):  # some builds have another encoder of H.264
+    own = _ENCODERS.get(meant_for, meant_for)
+    # Some builds have another encoder of H.264, and few have Theora's: Ogg then takes VP8.
+    for name in (USUAL, "h264", own, "libvpx"):
+        fits = False
         with suppress(Exception), av.open(io.BytesIO(), "w", format=format_name) as trial:
-            trial.add_stream(name, rate=25)
+            stream: Any = trial.add_stream(name, rate=25)
+            known = [f.name for f in av.Codec(name, "w").video_formats or []]
+            stream.pix_fmt = known[0] if known and "yuv420p" not in known else "yuv420p"
+            stream.width = stream.height = 64
+            trial.start_encoding()  # Ogg refuses H.264 here, and not before
+            fits = True  # some refuse an end without frames
+        if fits:
             return name
-    return {"vp9": "libvpx-vp9", "vp8": "libvpx", "av1": "libsvtav1"}.get(meant_for, meant_for)
+    return own
 
 
 def check_codec(name: str) -> None:

@@ -150,18 +150,21 @@ def test_tiles_know_nothing_of_styles(checkpoint, tmp_path):
     assert np.abs(whole - tiled).max() <= 1
 
 
-def test_a_film_goes_from_style_to_style(repaint):
+@pytest.mark.parametrize("name", ["morph.mp4", "morph.ogv"])
+def test_a_film_goes_from_style_to_style(repaint, name):
     av = pytest.importorskip("av")
     options = ["interpolate=[starry,mosaic]", "frames=5", "fps=8"]
-    with av.open(str(repaint(*options, output="morph.mp4"))) as film:
-        frames = [frame.to_ndarray(format="rgb24").astype(float) for frame in film.decode(video=0)]
-        assert film.streams.video[0].average_rate == 8
+    with av.open(str(repaint(*options, output=name))) as film:
+        decoded = list(film.decode(video=0))
+    frames = [frame.to_ndarray(format="rgb24").astype(float) for frame in decoded]
+    assert [frame.time for frame in decoded] == [i / 8 for i in range(5)]
     assert (len(frames), frames[0].shape) == (5, (44, 61, 3))
     ends = repaint("style=starry"), repaint("style=mosaic")
     away = [[np.abs(frame - end).mean() for frame in frames] for end in ends]
     assert away[0][0] == min(away[0])
     assert away[1][-1] == min(away[1])
-    assert away[0][0] < 8 > away[1][-1]  # of 255: what coding does to blotches
+    # Of 255: what coding does to blotches, above all where it halves the resolution of colours.
+    assert away[0][0] < 12 > away[1][-1]
 
 
 def test_a_mixture_is_exported(run, checkpoint, tmp_path):

@@ -333,9 +333,11 @@ def test_without_a_codec_the_format_decides(tmp_path):
         suffix: repaint_film(
             Same(), source, tmp_path / f"b.{suffix}", film=PLAIN, progress=False
         ).codec
-        for suffix in ("mp4", "mkv", "webm")
+        for suffix in ("mp4", "mkv", "webm", "ogv")
     }
-    assert used == {"mp4": "libx264", "mkv": "libx264", "webm": "libvpx-vp9"}
+    ogg = "libtheora" if "libtheora" in av.codecs_available else "libvpx"
+    assert used == {"mp4": "libx264", "mkv": "libx264", "webm": "libvpx-vp9", "ogv": ogg}
+    assert len(shown(tmp_path / "b.ogv")[1]) == len(TIMES)
 
 
 def test_flicker_is_measured_on_request(stylizer, tmp_path):
@@ -429,7 +431,15 @@ def test_what_cannot_be_written_is_said_in_one_line(target, codec, words, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "bad", [{"steady": 1.0}, {"steady": -0.1}, {"blend": 1}, {"blend": "x"}, {"quality": -1}]
+    "bad",
+    [
+        {"codec": 5},
+        {"steady": 1.0},
+        {"steady": -0.1},
+        {"blend": 1},
+        {"blend": "x"},
+        {"quality": -1},
+    ],
 )
 def test_impossible_settings_are_refused(bad):
     with pytest.raises(StyleNetError, match=next(iter(bad))):
