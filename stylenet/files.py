@@ -12,6 +12,8 @@ from stylenet.errors import StyleNetError
 
 # What atomic_path calls a file until it is whole; the eight characters are those of mkstemp.
 _TEMPORARY = re.compile(r"\.(.+)-[a-z0-9_]{8}(\.[^.]+)?")
+# In bytes; file systems take names of 255, encrypted ones of 143.
+_TEMPORARY_STEM = 100
 
 
 @contextmanager
@@ -34,9 +36,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix
-        )
+        # A part of the name is enough: with more beside it a long one would be too long.
+        stem = os.fsencode(path.stem)[:_TEMPORARY_STEM].decode("utf-8", "ignore")
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{stem}-", suffix=path.suffix)
         temporary = Path(name)
         os.close(descriptor)
         yield temporary

@@ -38,6 +38,14 @@ def test_file_appears_only_when_all_is_written(tmp_path):
     assert names_in(path.parent) == ["a.png"]
 
 
+@pytest.mark.parametrize("letter", ["a", "é", "画"])
+def test_a_name_may_be_as_long_as_the_file_system_lets_it(tmp_path, letter):
+    path = tmp_path / f"{letter * (250 // len(letter.encode()))}.png"
+    write_over(path)
+    assert path.read_bytes() == b"new"
+    assert names_in(tmp_path) == [path.name]
+
+
 @pytest.mark.parametrize("error", [ValueError, StyleNetError, KeyboardInterrupt])
 def test_interrupted_write_leaves_the_old_file_alone(tmp_path, error):
     path = tmp_path / "a.png"
