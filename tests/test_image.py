@@ -167,6 +167,14 @@ def test_colour_marked_as_transparent_becomes_alpha(mode, tmp_path):
     assert picture.rgb.getpixel((1, 0)) == (255, 255, 255)
 
 
+def test_one_transparent_level_of_16_bits_becomes_alpha(tmp_path):
+    values = (np.arange(12, dtype=np.uint16) * 5000).reshape(3, 4)
+    Image.fromarray(values).save(tmp_path / "a.png", transparency=15000)
+    picture = load_picture(tmp_path / "a.png")
+    assert np.array_equal(np.asarray(picture.alpha), np.where(values == 15000, 0, 255))
+    assert np.array_equal(np.asarray(picture.rgb)[..., 0], np.round(values / 257))
+
+
 def test_palette_with_shades_of_transparency_becomes_alpha(tmp_path):
     image = Image.fromarray(np.array([[0, 1, 2]], dtype=np.uint8)).convert("P")
     image.save(tmp_path / "a.png", transparency=bytes([0, 100, 255]))

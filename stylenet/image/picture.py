@@ -67,7 +67,7 @@ def upright_picture(image: Image.Image) -> Picture:
         image = _upright(image)
         exif = None if block is None else clean_exif(block, image.size)
         if image.mode in ("I", "F") or image.mode.startswith("I;"):
-            return Picture(_from_wide(image), None, exif)
+            return Picture(_from_wide(image), _alpha_of_wide(image), exif)
         if "transparency" in image.info:  # of a palette, or one colour
             image = image.convert("RGBA")
         alpha = image.getchannel("A") if image.mode in ("RGBA", "LA", "PA") else None
@@ -214,6 +214,14 @@ def _from_wide(image: Image.Image) -> Image.Image:
     if image.info.get("photometric") == _MIN_IS_WHITE:
         grey = 255 - grey
     return Image.fromarray(grey).convert("RGB")
+
+
+def _alpha_of_wide(image: Image.Image) -> Image.Image | None:
+    """The transparency of a grey picture of which one level is transparent, as in PNG."""
+    level = image.info.get("transparency")
+    if not isinstance(level, int):
+        return None
+    return Image.fromarray((np.asarray(image) != level).astype(np.uint8) * np.uint8(255))
 
 
 def _finite(values: np.ndarray) -> np.ndarray:
