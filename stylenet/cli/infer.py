@@ -222,17 +222,16 @@ def _check_taken(config: DictConfig, kind: str, film: FilmSettings) -> None:
 
 def _target(config: DictConfig, source: Path, style: str) -> Path:
     """Where the result goes: what the user said, or a name made of input and style."""
-    if source.suffix.lower() in FILMS:
-        made = f"{source.stem}_{style}{source.suffix}"
-    else:
-        made = name_result(source, style, str(config.name or "{name}_{style}"), config.format)
-    if config.output is None:
-        return Path(made)
-    target = Path(str(config.output)).expanduser()
-    if not target.is_dir():
+    target = None if config.output is None else Path(str(config.output)).expanduser()
+    if target is not None and not target.is_dir():
         if config.name or config.format:
             raise StyleNetError(
                 f"output={target} is no folder, so it names the result; leave name and format out"
             )
         return target
-    return target / (made if config.name or config.format else source.name)
+    pattern = "{name}_{style}" if target is None or config.format else "{name}"
+    if source.suffix.lower() in FILMS:
+        made = pattern.format(name=source.stem, style=style) + source.suffix
+    else:
+        made = name_result(source, style, str(config.name or pattern), config.format)
+    return Path(made) if target is None else target / made

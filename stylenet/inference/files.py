@@ -101,7 +101,7 @@ def name_result(source: Path, style: str, pattern: str, suffix: str | None) -> s
     """
     try:
         stem = pattern.format(name=source.stem, style=style)
-    except (KeyError, IndexError, ValueError) as error:
+    except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
         raise StyleNetError(
             f"name={pattern} is no pattern; what stands in braces is {{name}} or {{style}}"
         ) from error

@@ -120,6 +120,11 @@ def test_an_existing_folder_takes_a_single_picture(run, checkpoint, tmp_path):
     (tmp_path / "out").mkdir()
     run("infer", f"input={photo}", f"checkpoint={checkpoint}", f"output={tmp_path / 'out'}")
     assert (tmp_path / "out" / "photo.jpg").is_file()
+    result = run(
+        *("infer", f"input={blotches(tmp_path / 'in' / 'photo.ppm')}", f"checkpoint={checkpoint}"),
+        f"output={tmp_path / 'out'}",
+    )
+    assert result.out.strip() == str(tmp_path / "out" / "photo.png"), result.err
 
 
 MISTAKES = [

@@ -168,7 +168,7 @@ def test_results_are_named_by_a_pattern_and_a_format():
     assert name_result(photo, "wave", "{name}", None) == "beach.JPG"
     assert name_result(photo, "wave", "{name}_{style}", "png") == "beach_wave.png"
     assert name_result(Path("a.psd"), "wave", "{name}", None) == "a.png"
-    for pattern in ("{photo}", "{name", "{}", "a/{name}", ""):
+    for pattern in ("{photo}", "{name", "{}", "a/{name}", "", "{name.x}", "{name[x]}"):
         with pytest.raises(StyleNetError, match="name="):
             name_result(photo, "wave", pattern, None)
     with pytest.raises(StyleNetError, match="suffix"):
