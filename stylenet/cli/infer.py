@@ -116,7 +116,8 @@ def _repaint_folder(
     with tqdm(total=len(pairs), unit="picture", dynamic_ncols=True, disable=share.rank > 0) as bar:
         report = repaint_all(pairs, paint, save, paint_moving, bar.update)
     print(
-        f"{report.done} pictures repainted in {target}"
+        f"{report.done} picture{'s' if report.done != 1 else ''} repainted in {target}"
+        + (f" by process {share.rank} of {share.world}" if share.world > 1 else "")
         + (f", {skipped} were there already (overwrite=true repaints them)" if skipped else "")
     )
     films = walk_files(source, FILMS)[0] if share.rank == 0 else []
@@ -201,6 +202,8 @@ def _mask(config: DictConfig) -> Image.Image | None:
 
 def _kind(name: str, source: Path) -> str:
     """What the input is: a key of ``_NOT_TAKEN``."""
+    if not name:
+        raise StyleNetError("input is empty; give a picture, a folder, a film or camera")
     if name == "camera" or name.startswith("camera:"):
         return "a camera"
     if not source.exists():
@@ -223,7 +226,8 @@ def _check_taken(config: DictConfig, kind: str, film: FilmSettings) -> None:
 def _target(config: DictConfig, source: Path, style: str) -> Path:
     """Where the result goes: what the user said, or a name made of input and style."""
     target = None if config.output is None else Path(str(config.output)).expanduser()
-    if target is not None and not target.is_dir():
+    is_folder = target is not None and (target.is_dir() or str(config.output).endswith("/"))
+    if target is not None and not is_folder:
         if config.name or config.format:
             raise StyleNetError(
                 f"output={target} is no folder, so it names the result; leave name and format out"

@@ -125,10 +125,13 @@ def test_an_existing_folder_takes_a_single_picture(run, checkpoint, tmp_path):
         f"output={tmp_path / 'out'}",
     )
     assert result.out.strip() == str(tmp_path / "out" / "photo.png"), result.err
+    run("infer", f"input={photo}", f"checkpoint={checkpoint}", f"output={tmp_path / 'new'}/")
+    assert (tmp_path / "new" / "photo.jpg").is_file()
 
 
 MISTAKES = [
     (["input=nowhere.jpg"], "nowhere.jpg: no such file"),
+    (["input="], "input is empty"),
     (["input=pyproject.toml"], "pyproject.toml is not an image"),
     (["input={empty}"], "holds no picture"),
     (["output={photo}"], "is the input itself"),

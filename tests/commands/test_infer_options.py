@@ -91,7 +91,7 @@ def test_a_folder_is_not_done_twice(run, checkpoint, tmp_path):
     (target / "a.jpg").unlink()
     before = (target / "b/c.png").stat().st_mtime_ns
     again = run(*command)
-    assert "1 pictures repainted" in again.out
+    assert "1 picture repainted" in again.out
     assert "1 were there already" in again.out
     assert (target / "b/c.png").stat().st_mtime_ns == before
     assert "2 pictures repainted" in run(*command, "overwrite=true").out
