@@ -50,9 +50,9 @@ class FilmSettings:
             error by -6 to +14 %: what flickers there are strokes, not statistics. Hence off.
         blend: Share in [0, 1) of the result before, where the film stands still. On the same films
             0.8 took 7 to 14 % off the warping error, and 76 to 80 % where only noise moved; 0.5
-            took 5 to 10 and 56 %. Neither left ghosts. Of four other photos that pan by 1, 2 or 4 of
-            320 pixels a frame with noise of 2 of 255 steps, 0.8 took 11 to 31 % off; of a pan of 4
-            pixels without any noise, as in a drawn film, it was 12 % less to 21 % more.
+            took 5 to 10 and 56 %. Neither left ghosts. Of four other photos that pan by 1, 2
+            or 4 of 320 pixels a frame with noise of 2 of 255 steps, 0.8 took 11 to 31 % off; of a
+            pan of 4 pixels without any noise, as in a drawn film, it was 12 % less to 21 % more.
         flicker: Whether to measure the warping error on a sample of frames, which takes time.
     """
 

@@ -143,7 +143,7 @@ MISTAKES = [
     (["checkpoint=pyproject.toml"], "not a StyleNet checkpoint"),
     (["device=cuda:9"], "device=cuda:9 is not there"),
     (["device=abacus"], "this machine has"),
-    (["speed=fast"], "input, style_name, checkpoint, list"),
+    (["speed=fast"], "input, style, checkpoint, list"),
 ]
 
 
