@@ -64,7 +64,7 @@ class FrameTimes:
         """When the packet was decoded with which the frame came out; ``None`` after the last one.
 
         As FFmpeg writes ASF, that is when the frame is shown. In AVI the first frame is shown when
-        the first packet is decoded: nobody delays the sound there (mpv has it so, too).
+        the first packet is decoded: nobody delays the sound there.
         """
         if frame.dts is None:
             return None
