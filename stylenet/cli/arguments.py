@@ -1,8 +1,8 @@
 """The words of a command line, as Hydra's grammar wants them."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
@@ -52,7 +52,7 @@ def for_hydra(arguments: Sequence[str], short: Mapping[str, str]) -> list[str]:
             argument = f"{key}={value}"
         if sweeps and "," in value:  # each choice is the user's to put in quotes
             words.append(argument)
-        elif _SIGNS & set(value) and Path(value).expanduser().exists():
+        elif _SIGNS & set(value) and os.path.exists(os.path.expanduser(value)):
             words.append(f"{key}={_quoted(value)}")
         else:
             words.append(_readable(argument))

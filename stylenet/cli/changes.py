@@ -25,12 +25,12 @@ def describe_changes(saved: Path, config: DictConfig) -> str | None:
         One line with the settings that differ and decide what is learned; ``None`` for none.
     """
     try:
-        before = OmegaConf.load(saved)
-        assert isinstance(before, DictConfig)
+        before = OmegaConf.to_container(OmegaConf.load(saved), resolve=True)
+        assert isinstance(before, dict)
     except Exception:  # missing or damaged, it costs the remark alone
         return None
-    plain = (OmegaConf.to_container(part, resolve=True) for part in (before, config))
-    old, new = (dict(_flat({k: cast(dict, p).get(k) for k in _LEARNED})) for p in plain)
+    now = cast(dict[Any, Any], OmegaConf.to_container(config, resolve=True))
+    old, new = (dict(_flat({k: part.get(k) for k in _LEARNED})) for part in (before, now))
     names = [n for n in [*new, *(n for n in old if n not in new)] if n not in _ELSEWHERE]
     changed = [
         f"{name}={new.get(name, 'none')} (was {old.get(name, 'none')})"

@@ -17,7 +17,6 @@ from stylenet.cli.app import run
 from stylenet.cli.contact_sheet import draw_sheet, sheet_size
 from stylenet.cli.evaluate_inputs import (
     Artefact,
-    check_output,
     check_settings,
     find_pictures_and_films,
     load_artefacts,
@@ -38,6 +37,7 @@ from stylenet.evaluation import (
 )
 from stylenet.evaluation.plot import draw_iterations
 from stylenet.evaluation.recipe import same_judge
+from stylenet.files import check_output
 from stylenet.image import Picture, save_picture, to_image, to_tensor
 from stylenet.image.formats import MAX_SIDES
 
@@ -75,7 +75,8 @@ def evaluate(config: DictConfig) -> None:
 def _evaluate(config: DictConfig) -> None:
     """Measures everything first, then writes everything."""
     check_settings(config)
-    output = check_output(str(config.output))
+    output = Path(str(config.output)).expanduser()
+    check_output(output / "report.json")
     paths, films = find_pictures_and_films(config, output)
     artefacts = load_artefacts(config)
     _check_sheet(config, len(artefacts) + 1, min(len(paths), config.sheet_photos))

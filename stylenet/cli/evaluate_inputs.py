@@ -1,7 +1,6 @@
 """What scripts/evaluate.py measures: checkpoints with their judges, photos and films."""
 
 import dataclasses
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -68,25 +67,6 @@ def check_settings(config: DictConfig) -> None:
     check_number("seed", config.seed, minimum=0, maximum=LARGEST_SEED, integer=True)
     if config.limit is not None:
         check_number("limit", config.limit, minimum=1, integer=True)
-
-
-def check_output(name: str) -> Path:
-    """Refuses at once what could not be written after minutes of measuring.
-
-    Args:
-        name: What the user gave for the folder.
-
-    Returns:
-        Its path; it need not be there yet.
-
-    Raises:
-        StyleNetError: It is a file, or no folder of the user's.
-    """
-    folder = Path(name).expanduser()
-    there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        raise StyleNetError(f"cannot write output={name}; give a folder among your own")
-    return folder
 
 
 def find_pictures_and_films(config: DictConfig, output: Path) -> tuple[dict[str, Path], list[Path]]:

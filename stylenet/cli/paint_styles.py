@@ -7,7 +7,6 @@ from omegaconf import DictConfig
 from stylenet.cli.app import run
 from stylenet.errors import StyleNetError, check_choice, check_number
 from stylenet.files import atomic_path
-from stylenet.image import check_quality
 from stylenet.painting import PAINTINGS
 
 
@@ -33,7 +32,7 @@ def paint_styles(config: DictConfig) -> None:
     check_number("seed", config.seed, minimum=0, integer=True)
     # Below, a brush is as large as what it paints.
     check_number("size", config.size, minimum=32, integer=True)
-    check_quality(config.quality)
+    check_number("quality", config.quality, minimum=1, maximum=100, integer=True)
     for name in names:
         picture = PAINTINGS[name](config.size, config.seed)
         path = Path(str(config.output)).expanduser() / f"{name}.jpg"

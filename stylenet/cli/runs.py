@@ -23,7 +23,7 @@ from stylenet.errors import StyleNetError, check_number, first_line
 from stylenet.files import atomic_path
 from stylenet.share import find_share
 from stylenet.training import ResumableModule, RunFolder
-from stylenet.training.callbacks import SafeCheckpointIO, StopOnSignal
+from stylenet.training.callbacks import Checkpoints, SafeCheckpointIO, StopOnSignal
 from stylenet.training.cluster import requeue
 from stylenet.training.rendezvous import renew_rendezvous
 from stylenet.training.run_lock import RunLock
@@ -106,7 +106,9 @@ def fit(run: Run, module: ResumableModule, doing: str) -> bool:
                 warnings.warn(changes, stacklevel=2)
             # When it is known that the checkpoint fits; a refusal leaves the folder as it was.
             begin = LambdaCallback(on_train_start=lambda *_: _begin(run, checkpoint))
-            trainer.callbacks.insert(0, begin)  # type: ignore[attr-defined]
+            callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+            kinds = [isinstance(callback, Checkpoints) for callback in callbacks]
+            callbacks.insert(kinds.index(True) + 1 if any(kinds) else 0, begin)
         start = time.monotonic()
         with _losing_others_as_one_line():
             renew_rendezvous(find_share())

@@ -22,6 +22,12 @@ from stylenet.networks import AdainNetwork, JohnsonMultiNetwork, joint_name
 from stylenet.perceptual import AdversarialSettings, ManyStylesLoss, PerceptualLoss
 from stylenet.training import AnyStyleModule, ManyStylesModule, StyleTransferModule, Teacher
 
+# Options of Hydra that tell something and train nothing.
+_NO_RUN = {
+    *("-h", "--help", "--hydra-help", "-v", "--version", "-i", "--info"),
+    *("-sc", "--shell-completion"),
+}
+
 # Said first and last where nobody chose photos and COCO is not in place.
 _QUICKSTART = (
     "no photos were chosen and COCO is not at data/coco: this is the quick start (sample photos, "
@@ -37,7 +43,9 @@ def main() -> None:
     # What --cfg prints is a file.
     says_so = quickstart and not any(word.startswith(("-c", "--cfg")) for word in sys.argv)
     if quickstart:
-        sys.argv.insert(1, "experiment=quickstart")  # behind options there may be no words
+        # Before the first setting: argparse takes these from one place alone.
+        words = (i for i, w in enumerate(sys.argv) if i and "=" in w and not w.startswith("-"))
+        sys.argv.insert(next(words, 1), "experiment=quickstart")
     if says_so:
         rank_zero_only(print)(told, flush=True)
     run(train, "train")
@@ -59,7 +67,7 @@ def needs_quickstart(arguments: Sequence[str]) -> bool:
     """
     choices = ("data=", "data.root=", "experiment=")
     chosen = any(argument.lstrip("+").startswith(choices) for argument in arguments)
-    asked_for_help = bool({"-h", "--help", "--hydra-help"} & set(arguments))
+    asked_for_help = any(word.partition("=")[0] in _NO_RUN for word in arguments)
     in_place = "STYLENET_COCO" in os.environ or Path("data/coco").exists()
     return not (chosen or asked_for_help or in_place)
 

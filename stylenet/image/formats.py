@@ -42,7 +42,7 @@ _WANTED = {
     ".heic": "HEIF",
     ".heif": "HEIF",
 }
-# What a folder is searched for: each can be read and written with what is installed.
+# What a folder of photos is searched for: each can be read and written with what is installed.
 SUFFIXES = frozenset(suffix for suffix, name in _WANTED.items() if _works(name))
 # What can be written: GIF too, whose 256 colours make it a last choice for a still picture.
 WRITABLE_SUFFIXES = SUFFIXES | {".gif"}

@@ -90,10 +90,13 @@ class RunFolder:
             aside = next(folder for folder in names if not folder.exists())
             try:
                 aside.mkdir()
+                # The final networks, too, which would else be taken for this run's.
+                files = [*self.path.glob("[!.]*.safetensors")]
                 for path in reversed(others):
-                    for file in (path.with_suffix(".safetensors"), path):
-                        if file.exists():
-                            file.rename(aside / file.name)
+                    files += [path.with_suffix(".safetensors"), path]
+                for file in files:
+                    if file.exists():
+                        file.rename(aside / file.name)
             except OSError as error:
                 raise StyleNetError(f"cannot write {aside}: {reason(error)}") from error
         with atomic_path(self._origin) as temporary:

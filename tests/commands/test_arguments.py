@@ -28,6 +28,7 @@ def understood(word, **short):
         "~/ü/{1}.jpg",
         "plain.jpg",
         "a b.jpg",
+        "~nobody,a.jpg",
     ],
 )
 def test_text_arrives_as_it_was_typed(value):
@@ -71,6 +72,11 @@ def test_a_file_that_is_there_is_meant(tmp_path, monkeypatch, name):
     (tmp_path / name).touch()
     assert understood(f"input={name}") == ("input", name)
     assert understood(f"style={name}", style="named") == ("named", name)
+
+
+@pytest.mark.parametrize("value", [f"[{','.join(['mosaic'] * 60)}]", "a,b" * 200, "a,b"])
+def test_what_can_be_no_path_is_left_alone(value):
+    assert for_hydra([f"x={value}"], {}) == [f"x={value}"]
 
 
 def test_a_pattern_for_names_needs_no_quotes_of_its_own():

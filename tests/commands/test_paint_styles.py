@@ -28,6 +28,8 @@ def test_pictures_are_painted_into_a_folder(run, tmp_path):
         ("seed=-1", "seed=-1"),
         ("size=8", "size=8"),
         ("quality=high", "quality=high"),
+        ("quality=null", "quality=None"),
+        ("quality=101", "quality=101"),
         ("output=pyproject.toml/pictures", "pyproject.toml"),
     ],
 )

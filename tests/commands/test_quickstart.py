@@ -20,7 +20,8 @@ def test_without_photos_a_plain_command_is_the_quick_start(no_coco, arguments):
 
 
 @pytest.mark.parametrize(
-    "argument", ["data=coco", "data.root=photos", "experiment=laptop", "--help", "-h"]
+    "argument",
+    ["data=coco", "data.root=photos", "experiment=laptop", "--help", "-sc=x", "--version"],
 )
 def test_what_was_asked_for_is_what_runs(no_coco, argument):
     assert not needs_quickstart(["style=starry", argument])
@@ -54,12 +55,19 @@ def test_the_quick_start_runs_offline_and_says_so_first_and_last(no_coco, run, m
     assert "on 6 photos" in lines[1]
 
 
-def test_what_a_command_would_run_with_is_shown(no_coco, run):
-    shown = run("train", "style=ink", "--cfg", "job")
+@pytest.mark.parametrize(
+    "words", [["style=ink", "--cfg", "job"], ["--cfg", "job", "style=ink"], ["--cfg", "job"]]
+)
+def test_what_a_command_would_run_with_is_shown(no_coco, run, words):
+    shown = run("train", *words)
     assert shown.status == 0, shown.err
     settings = yaml.safe_load(shown.out)
     assert settings["data"]["_target_"] == "stylenet.data.SamplePhotos"
     assert settings["trainer"]["max_steps"] == 900
+
+
+def test_a_sweep_may_begin_with_its_option(no_coco, run):
+    assert "Could not find 'style/nosuch'" in run("train", "-m", "style=nosuch,starry").error
 
 
 def test_a_folder_of_photos_that_is_not_cocos_names_the_choice_for_it(no_coco, run, photos):

@@ -115,8 +115,9 @@ def test_a_run_that_goes_on_with_other_settings_says_so(run, tiny, tmp_path):
     assert line.startswith("warning: this run goes on")
     assert f"data.root={tmp_path / 'others'} (was {tmp_path / 'photos'})" in line
     assert "loss.style_weight=7 (was 15" in line
-    (tmp_path / "run" / "config.yaml").write_text("{")  # damaged, it costs the remark alone
-    assert run("train", *given, *changed, "trainer.max_steps=6").status == 0
+    for steps, damaged in ((6, "{"), (7, "seed: ${nowhere}"), (8, "- 1")):  # no remark, no more
+        (tmp_path / "run" / "config.yaml").write_text(damaged)
+        assert run("train", *given, *changed, f"trainer.max_steps={steps}").status == 0
 
 
 def test_a_trained_network_can_be_the_beginning(run, tiny, tmp_path):
@@ -256,6 +257,7 @@ def test_interrupted_after_an_older_checkpoint_a_run_goes_on_with_its_own(
     assert f"from {old.checkpoint(4)}" in result.out
     networks = [load_artefact(tmp_path / name)[0].state_dict() for name in ("whole", "run")]
     assert all(torch.equal(value, networks[1][name]) for name, value in networks[0].items())
+    assert (old.checkpoints / "abandoned_1" / "starry.safetensors").is_file()
     aside = {path.name: path for path in old.checkpoints.glob("abandoned_1/*.ckpt")}
     assert len(aside) == (4 if place == "run" else 6)
     assert all(path.read_bytes() == abandoned[name] for name, path in aside.items())
