@@ -202,7 +202,7 @@ def _explain(error: BaseException, config_name: str, short: Mapping[str, str]) -
 
 def _missing_choice(error: MissingConfigException) -> str:
     """Says which choices there are, and how a style is made of a picture."""
-    message = str(error).split("Config search path")[0]
+    message = " ".join(str(error).split("Config search path")[0].split())
     group, _, name = (error.missing_cfg_file or "").partition("/")
     if group == "style" and Path(name).suffix.lower() in SUFFIXES:
         message += f"; a picture: style=custom style.name={Path(name).stem} style.image={name}"
