@@ -8,7 +8,7 @@ from stylenet.evaluation.iterations import Study
 from stylenet.files import atomic_path
 
 _CURVES = {"noise": "#b8bcc2", "photo": "#6b7178"}
-_NETWORKS = ("#1f5fa8", "#c8571b", "#2c8a57", "#8e3b8a", "#a88a1f", "#b02a3a")
+_NETWORKS = ("#1f5fa8", "#c8571b", "#2c8a57", "#8e3b8a", "#a88a1f", "#b02a3a", "#3aa6b9", "#5b4a3f")
 
 
 def draw_iterations(path: Path, studies: Sequence[Study]) -> None:
