@@ -52,7 +52,9 @@ def for_hydra(arguments: Sequence[str], short: Mapping[str, str]) -> list[str]:
             argument = f"{key}={value}"
         if sweeps and "," in value:  # each choice is the user's to put in quotes
             words.append(argument)
-        elif _SIGNS & set(value) and os.path.exists(os.path.expanduser(value)):
+        elif _is_prose(value) or (
+            _SIGNS & set(value) and os.path.exists(os.path.expanduser(value))
+        ):
             words.append(f"{key}={_quoted(value)}")
         else:
             words.append(_readable(argument))
@@ -90,6 +92,12 @@ def _readable(argument: str) -> str:
     quoted = f"{key}={_quoted(value)}"
     meant = value.startswith(_WRITTEN_FOR_HYDRA) or not _is_readable(quoted)
     return argument if meant else quoted
+
+
+def _is_prose(value: str) -> bool:
+    """Whether a comma in it is one of a sentence: between the choices of a sweep is no space."""
+    for_hydra_itself = value.startswith(("'", '"', "[", "{")) or re.match(r"\w+\(", value)
+    return ", " in value and not for_hydra_itself
 
 
 def _quoted(value: str) -> str:

@@ -29,6 +29,7 @@ def understood(word, **short):
         "plain.jpg",
         "a b.jpg",
         "~nobody,a.jpg",
+        "The Starry Night, Vincent van Gogh, 1889",
     ],
 )
 def test_text_arrives_as_it_was_typed(value):
