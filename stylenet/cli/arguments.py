@@ -47,17 +47,13 @@ def for_hydra(arguments: Sequence[str], short: Mapping[str, str]) -> list[str]:
                 f"{key} is no option; settings are given as KEY=VALUE, such as "
                 f"{key.lstrip('-')}=VALUE (see --help)"
             )
-        if equals and key in short:
-            key, value = short[key], value if sweeps else _as_text(value)
-            argument = f"{key}={value}"
+        name = short.get(key, key)
         if sweeps and "," in value:  # each choice is the user's to put in quotes
-            words.append(argument)
-        elif _is_prose(value) or (
-            _SIGNS & set(value) and os.path.exists(os.path.expanduser(value))
-        ):
-            words.append(f"{key}={_quoted(value)}")
+            words.append(f"{name}={value}")
+        elif _is_text(value, always=key in short):
+            words.append(f"{name}={_quoted(value)}")
         else:
-            words.append(_readable(argument))
+            words.append(_readable(f"{name}={value}" if equals else argument))
     return words
 
 
@@ -79,9 +75,20 @@ def explain_unreadable(argument: str) -> str:
     )
 
 
-def _as_text(value: str) -> str:
-    """Quotes a value with commas, such as ``starry:0.6,mosaic:0.4``: no choices of a sweep."""
-    return _quoted(value) if "," in value and value[0] not in "'\"[" else value
+def _is_text(value: str, always: bool) -> bool:
+    """Whether signs that mean something to Hydra mean nothing here.
+
+    Args:
+        value: Of a setting.
+        always: Whether a comma never means choices, as in ``starry:0.6,mosaic:0.4``.
+    """
+    if _SIGNS & set(value) and os.path.exists(os.path.expanduser(value)):
+        return True
+    if value.startswith(_WRITTEN_FOR_HYDRA):
+        return False
+    # Between the choices of a sweep there is no space; a dictionary and a function may have some.
+    is_prose = ", " in value and not re.match(r"\{|\w+\(", value)
+    return is_prose or (always and "," in value)
 
 
 def _readable(argument: str) -> str:
@@ -92,12 +99,6 @@ def _readable(argument: str) -> str:
     quoted = f"{key}={_quoted(value)}"
     meant = value.startswith(_WRITTEN_FOR_HYDRA) or not _is_readable(quoted)
     return argument if meant else quoted
-
-
-def _is_prose(value: str) -> bool:
-    """Whether a comma in it is one of a sentence: between the choices of a sweep is no space."""
-    for_hydra_itself = value.startswith(("'", '"', "[", "{")) or re.match(r"\w+\(", value)
-    return ", " in value and not for_hydra_itself
 
 
 def _quoted(value: str) -> str:

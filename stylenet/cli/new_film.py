@@ -9,7 +9,13 @@ import numpy as np
 
 from stylenet.errors import StyleNetError
 from stylenet.files import atomic_path
-from stylenet.inference.film_codecs import import_av, quality_options, usual_codec, writing
+from stylenet.inference.film_codecs import (
+    import_av,
+    pixel_formats,
+    quality_options,
+    usual_codec,
+    writing,
+)
 from stylenet.inference.film_picture import SCALING, Colors
 from stylenet.inference.film_times import DECODING_TIMES
 
@@ -93,8 +99,8 @@ class NewFilm:
     def _open_picture(self, height: int, width: int) -> "VideoStream":
         stream = cast("VideoStream", self._container.add_stream(self._codec, rate=self._fps))
         stream.width, stream.height = width, height
-        known = [f.name for f in self._av.Codec(self._codec, "w").video_formats or []]
-        stream.pix_fmt = _ODD if (width % 2 or height % 2) and _ODD in known else _EVEN
+        is_odd = width % 2 or height % 2
+        stream.pix_fmt = _ODD if is_odd and _ODD in pixel_formats(self._codec) else _EVEN
         context: Any = stream.codec_context
         if self._container.format.name in DECODING_TIMES:
             context.max_b_frames = 0

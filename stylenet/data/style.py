@@ -18,7 +18,6 @@ _SECONDS_TO_CONNECT_AND_READ = (5, 60)
 # Wikimedia refuses clients that do not say who they are (its User-Agent policy).
 _HEADERS = {"User-Agent": "StyleNet (feed-forward style transfer; python-requests)"}
 
-
 # Of a picture's sides, in pixels: VGG halves it four times on the way to relu5_1.
 SMALLEST_STYLE = 16
 

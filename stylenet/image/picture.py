@@ -1,10 +1,9 @@
 """Pictures: upright, in sRGB, their transparency and EXIF data apart."""
 
-import dataclasses
 import functools
 import io
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms
@@ -185,7 +184,7 @@ def resized(picture: Picture, size: tuple[int, int]) -> Picture:
         for image in (picture.rgb, picture.alpha)
     )
     assert rgb is not None
-    return dataclasses.replace(picture, rgb=rgb, alpha=alpha)
+    return replace(picture, rgb=rgb, alpha=alpha)
 
 
 @functools.lru_cache(maxsize=16)

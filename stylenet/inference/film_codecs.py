@@ -52,7 +52,7 @@ def usual_codec(format_name: str, meant_for: str) -> str:
         fits = False
         with suppress(Exception), av.open(io.BytesIO(), "w", format=format_name) as trial:
             stream: Any = trial.add_stream(name, rate=25)
-            known = [f.name for f in av.Codec(name, "w").video_formats or []]
+            known = pixel_formats(name)
             stream.pix_fmt = known[0] if known and "yuv420p" not in known else "yuv420p"
             stream.width = stream.height = 64
             trial.start_encoding()  # Ogg refuses H.264 here, and not before
@@ -60,6 +60,18 @@ def usual_codec(format_name: str, meant_for: str) -> str:
         if fits:
             return name
     return own
+
+
+def pixel_formats(name: str) -> list[str]:
+    """Lists what an encoder takes.
+
+    Args:
+        name: FFmpeg's name of the encoder.
+
+    Returns:
+        FFmpeg's names of the formats of pixels; none where it does not say.
+    """
+    return [f.name for f in import_av().Codec(name, "w").video_formats or []]
 
 
 def check_codec(name: str) -> None:

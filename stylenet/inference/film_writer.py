@@ -9,6 +9,7 @@ from stylenet.inference.film_codecs import (
     USUAL,
     check_codec,
     import_av,
+    pixel_formats,
     quality_options,
     stream_fits,
     usual_codec,
@@ -166,7 +167,7 @@ class FilmWriter:
         """The first format that the encoder takes for frames of this size."""
         import av
 
-        known = [f.name for f in av.Codec(self.codec, "w").video_formats or []]
+        known = pixel_formats(self.codec)
         formats = [f for f in _PIXEL_FORMATS if f in known] or known[:1] or ["yuv420p"]
         for pixel_format in formats:
             trial = av.CodecContext.create(self.codec, "w")
