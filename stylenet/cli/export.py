@@ -1,6 +1,7 @@
 """The command that writes networks for other runtimes."""
 
 from pathlib import Path
+from shlex import quote
 
 from omegaconf import DictConfig
 from PIL import ImageOps
@@ -48,6 +49,8 @@ def export(config: DictConfig) -> None:
         f"256 x 256 pixels: {report.seconds * 1e3:.0f} ms, "
         f"PyTorch in float32 {report.seconds_pytorch * 1e3:.0f} ms"
     )
+    if settings.format == "web":
+        print(f"to see it: cd {quote(str(target))} && npm install && python -m http.server")
 
 
 def _sample_photos() -> list[Tensor]:

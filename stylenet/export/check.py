@@ -25,6 +25,7 @@ class Report:
     """How an exported network compares with the network itself.
 
     Attributes:
+        style: What the network paints.
         format: Of the file.
         precision: Of weights and features.
         uint8: Whether images are bytes.
@@ -36,6 +37,7 @@ class Report:
         seconds_pytorch: The same for the network itself in float32.
     """
 
+    style: str
     format: str
     precision: str
     uint8: bool

@@ -26,10 +26,18 @@ from stylenet.export.onnx_files import (
     write_openvino,
 )
 from stylenet.export.quantise import equalise, make_quantiser
+from stylenet.export.web import add_page, network_in
 from stylenet.files import atomic_path
 from stylenet.networks import StyleNetwork
 
-FORMATS = {"onnx": ".onnx", "torch_export": ".pt2", "openvino": ".xml", "aotinductor": ".pt2"}
+# What the names of their files end in; "" for a folder.
+FORMATS = {
+    "onnx": ".onnx",
+    "torch_export": ".pt2",
+    "openvino": ".xml",
+    "aotinductor": ".pt2",
+    "web": "",
+}
 
 # Mean difference in 1/255 that is let pass. Measured with the shipped networks on one CPU: float32
 # 0.0001 and below; float16 0.02 to 0.1, where OpenVINO computes in it; on photos int8_weights 0.13
@@ -37,7 +45,7 @@ FORMATS = {"onnx": ".onnx", "torch_export": ".pt2", "openvino": ".xml", "aotindu
 # 0.25.
 PRECISIONS = {"float32": 0.01, "float16": 0.5, "int8_weights": 1.0, "int8": 2.0}
 # Those that need ONNX's operations, and the formats that are made of it.
-_QUANTISED, _OF_ONNX = ("int8_weights", "int8"), ("onnx", "openvino")
+_QUANTISED, _OF_ONNX = ("int8_weights", "int8"), ("onnx", "openvino", "web")
 # Photos that int8 is not calibrated by, but compared on.
 _HELD_OUT = 2
 _ROUNDING = 0.3
@@ -71,9 +79,11 @@ class ExportSettings:
             raise StyleNetError(f"uint8={self.uint8} is neither true nor false")
         if self.precision in _QUANTISED and self.format not in _OF_ONNX:
             raise StyleNetError(
-                f"precision={self.precision} is for format={' and '.join(_OF_ONNX)}; "
+                f"precision={self.precision} is for format={', '.join(_OF_ONNX)}; "
                 f"format={self.format} takes float32 or float16"
             )
+        if self.uint8 and self.format == "web":
+            raise StyleNetError("uint8=true is not for format=web, whose page gives float32")
 
 
 def export_network(
@@ -91,7 +101,8 @@ def export_network(
         network: The network.
         info: What it is.
         path: Where to; the report goes to the same name with ``.json`` after it, and OpenVINO's
-            weights to the same name with ``.bin`` for ``.xml``.
+            weights to the same name with ``.bin`` for ``.xml``. For ``web`` a folder, in which a
+            page gets its place beside ``network.onnx``.
         settings: What is written.
         photos: RGB in [0, 1], shape (1, 3, H, W), H and W at least 256. All but the last two
             calibrate int8, those two are what it is compared on; without any, other precisions
@@ -105,10 +116,16 @@ def export_network(
             differ, or the file cannot be written.
     """
     suffix = FORMATS[settings.format]
-    if path.suffix != suffix:
+    if suffix and path.suffix != suffix:
         raise StyleNetError(
             f"output={path}: expected a name that ends in {suffix} for format={settings.format}"
         )
+    if not suffix:
+        if path.is_file():
+            raise StyleNetError(
+                f"output={path} is a file; format={settings.format} writes a folder"
+            )
+        path = network_in(path)
     write, read = _WAYS[settings.format]
     network = network.eval().to("cpu")
     known, unknown = photos[:-_HELD_OUT], photos[-_HELD_OUT:]
@@ -122,6 +139,7 @@ def export_network(
         files = sorted(Path(folder).iterdir())
         sizes, mean, largest, seconds, own = compare(network, read(made), settings.uint8, unknown)
         report = Report(
+            style=info.style,
             **asdict(settings),
             bytes=sum(file.stat().st_size for file in files),
             sizes=sizes,
@@ -142,6 +160,8 @@ def export_network(
                 shutil.copyfile(file, temporary)
     with atomic_path(path.with_name(f"{path.name}.json")) as temporary:
         temporary.write_text(json.dumps(asdict(report), indent=2) + "\n")
+    if not suffix:
+        add_page(path.parent)
     return report
 
 
@@ -185,4 +205,5 @@ _WAYS: dict[str, tuple[_Write, Callable[[Path], Runner]]] = {
     "torch_export": (_write_torch_export, _read_torch_export),
     "openvino": (write_openvino, read_openvino),
     "aotinductor": (write_aotinductor, read_aotinductor),
+    "web": (write_onnx, read_onnx),
 }

@@ -22,6 +22,15 @@ def test_an_export_is_reported(run, checkpoint, tmp_path):
     assert out.is_file()
 
 
+def test_a_page_for_the_browser_says_how_to_see_it(run, checkpoint, tmp_path):
+    pytest.importorskip("onnxruntime")
+    out = tmp_path / "my page"
+    result = run("export", f"checkpoint={checkpoint}", "format=web", f"output={out}")
+    assert result.status == 0, result.err
+    assert f"cd '{out}' && npm install && python -m http.server" in result.out
+    assert {"index.html", "network.onnx"} <= {path.name for path in out.iterdir()}
+
+
 def test_int8_is_calibrated_by_the_sample_photos(run, tmp_path):
     pytest.importorskip("onnxruntime")
     checkpoint, out = tmp_path / "waves.safetensors", tmp_path / "waves.onnx"
@@ -39,6 +48,7 @@ def test_int8_is_calibrated_by_the_sample_photos(run, tmp_path):
         ("output=net.pt", "expected a name that ends in .onnx"),
         ("precision=int4", "float32, float16, int8_weights, int8"),
         ("format=aotinductor precision=int8", "precision=int8 is for format=onnx"),
+        ("format=web uint8=true", "not for format=web"),
         ("uint8=maybe", "neither true nor false"),
         ("checkpoint=nowhere", "checkpoint=nowhere"),
     ],
