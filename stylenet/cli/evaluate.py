@@ -3,7 +3,7 @@
 import dataclasses
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -73,7 +73,7 @@ def evaluate(config: DictConfig) -> None:
 
 
 def _evaluate(config: DictConfig) -> None:
-    """Measures everything first, then writes everything."""
+    """Measures the networks, then image optimisation; what is found is written at once."""
     check_settings(config)
     output = Path(str(config.output)).expanduser()
     check_output(output / "report.json")
@@ -84,22 +84,29 @@ def _evaluate(config: DictConfig) -> None:
     rows, photos, columns = _judge_photos(config, artefacts, paths, failures)
     flicker = _measure_films(config, artefacts, films, failures)
     summaries = _summarise(config, artefacts, rows, photos, flicker)
-    studies = _study(config, artefacts, rows, photos) if config.iterations else []
+    save_picture(Picture(draw_sheet(columns, config.size)), output / "contact_sheet.jpg", _QUALITY)
+    studies: list[Study] = []
+
+    def write() -> None:
+        write_report(
+            output / "report.json",
+            rows,
+            summaries,
+            studies,
+            settings=OmegaConf.to_container(config, resolve=True),
+            machine=describe_machine(artefacts[0].stylizer.device),
+            failures=failures,
+        )
+
+    write()
+    if config.iterations:
+        for found in _study(config, artefacts, rows, photos):
+            studies.append(found)
+            write()  # each takes long, and the next may be interrupted
+        _plot(output / "iterations.png", studies)
     print(format_table(summaries, studies))
     for line in (line for found in studies for line in found.describe()):
         print(line)
-    save_picture(Picture(draw_sheet(columns, config.size)), output / "contact_sheet.jpg", _QUALITY)
-    if studies:
-        _plot(output / "iterations.png", studies)
-    write_report(
-        output / "report.json",
-        rows,
-        summaries,
-        studies,
-        settings=OmegaConf.to_container(config, resolve=True),
-        machine=describe_machine(artefacts[0].stylizer.device),
-        failures=failures,
-    )
     print(f"report: {output / 'report.json'}, {output / 'contact_sheet.jpg'}")
     if failures:
         print(f"{len(failures)} could not be used:", *failures, sep="\n  ", file=sys.stderr)
@@ -197,13 +204,12 @@ def _study(
     artefacts: Sequence[Artefact],
     rows: Sequence[Row],
     photos: dict[str, Tensor],
-) -> list[Study]:
+) -> Iterator[Study]:
     """Image optimisation beside the artefacts, once for each style."""
     groups: dict[str, list[Artefact]] = {}
     for item in artefacts:
         groups.setdefault(same_judge(item.style), []).append(item)
     total = len(groups) * 2 * len(photos) * config.iterations
-    studies = []
     with tqdm(total=total, unit="iteration", dynamic_ncols=True) as bar:
         for group in groups.values():
             objectives = {
@@ -215,12 +221,9 @@ def _study(
                 for item in group
             }
             style, criterion = Path(group[0].style.images[0]).stem, group[0].criterion
-            studies.append(
-                study(
-                    style, photos, criterion, objectives, config.iterations, config.seed, bar.update
-                )
+            yield study(
+                style, photos, criterion, objectives, config.iterations, config.seed, bar.update
             )
-    return studies
 
 
 def _plot(path: Path, studies: Sequence[Study]) -> None:

@@ -6,6 +6,7 @@ import torch
 from PIL import ExifTags, Image
 
 from stylenet.checkpoint import ArtefactInfo, load_artefact, save_artefact
+from stylenet.cli import evaluate as evaluate_module
 from stylenet.data import StyleSettings, load_style_images
 from stylenet.evaluation import load_square
 from stylenet.image import to_tensor
@@ -117,6 +118,25 @@ def test_iterations_of_optimisation(report, artefact, tmp_path):
         assert plot.format == "PNG"
     with Image.open(tmp_path / "report" / "contact_sheet.jpg") as sheet:
         assert sheet.size == (4 * (SIZE + 6) - 6, 4 * (SIZE + 6) - 6 + 28)
+
+
+def test_an_interruption_leaves_what_was_found(evaluate, artefact, tmp_path, monkeypatch):
+    """Image optimisation takes hours where all else takes minutes."""
+    whole = evaluate_module.study
+
+    def interrupted(style, photos, criterion, objectives, *rest):
+        if "other" in objectives:
+            raise KeyboardInterrupt
+        return whole(style, photos, criterion, objectives, *rest)
+
+    monkeypatch.setattr(evaluate_module, "study", interrupted)
+    runs = [artefact("first"), artefact("other", 3, size=24)]
+    given = f"checkpoints=[{','.join(str(path) for path in runs)}]"
+    assert evaluate(given, "iterations=1", "iteration_photos=1").status == 130
+    found = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert [mean["artefact"] for mean in found["means"]] == ["first", "other"]
+    assert [list(study["objectives"]) for study in found["iterations"]] == [["first"]]
+    assert (tmp_path / "report" / "contact_sheet.jpg").is_file()
 
 
 def test_one_style_for_all(report, artefact):
