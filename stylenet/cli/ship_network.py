@@ -124,7 +124,8 @@ def _card(
     encoder, data, rate = recipe["encoder"], recipe["data"], recipe["optimizer"]
     judge = encoder.get("architecture", "lite")
     size = (SHIPPED / f"{name}.safetensors").stat().st_size
-    start = recipe.get("init")
+    start, teacher = recipe.get("init"), recipe.get("teacher_network")
+    taught = f", taught by {teacher} (weight {recipe['teacher_weight']})" if teacher else ""
     rows = "\n".join(f"| {key} | {value:.4f} |" for key, value in losses.items())
     return f"""# {name}: {config.description}
 
@@ -134,7 +135,7 @@ def _card(
 - **Style picture:** {config.source}, shorter side {recipe["style"]["size"]} pixels.
 - **Trained:** {step:,} steps of {data["batch_size"]} crops of {data["crop_size"]} pixels out of
   {config.trained_on}; Adam, peak {rate["lr"]}, {rate["warmup_steps"]} steps of warm-up,
-  decay {rate["decay"]}; from {f"the network {start}" if start else "fresh weights"}.
+  decay {rate["decay"]}; from {f"the network {start}" if start else "fresh weights"}{taught}.
 - **Judged by:** {judge} ({encoder["weights"]}), content {recipe["loss"]["content_weight"]} at
   {", ".join(recipe["loss"]["content_layers"])}, style {recipe["loss"]["style_weight"]} at
   {", ".join(recipe["loss"]["style_layers"])}, total variation {recipe["loss"]["tv_weight"]}.

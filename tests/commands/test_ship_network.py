@@ -7,6 +7,7 @@ from stylenet.cli import ship_network
 
 from .conftest import blotches
 
+STARRY = shipped.SHIPPED / "starry.safetensors"
 WORDS = ["description='Red dots, 2026'", "source=mine", "trained_on=blotches", "command='style=x'"]
 
 
@@ -21,7 +22,7 @@ def assets(tmp_path, monkeypatch):
 
 
 def test_a_trained_network_becomes_a_shipped_one(run, tiny, assets, tmp_path):
-    assert run("train", *tiny).status == 0
+    assert run("train", *tiny, f"teacher_network={STARRY}").status == 0
     for name in ("a.jpg", "b.jpg"):
         blotches(tmp_path / "held_out" / name, 80, 70)
     result = run(
@@ -43,6 +44,7 @@ def test_a_trained_network_becomes_a_shipped_one(run, tiny, assets, tmp_path):
     card = after.with_suffix(".md").read_text()
     assert "Losses on 2 photos" in card
     assert "style/relu1_1" in card
+    assert "from fresh weights, taught by starry.safetensors (weight 5.0)." in card
     assert str(tmp_path) not in card
 
     listed = run("infer", "list=true")
