@@ -3,6 +3,7 @@
 import { Stylizer } from './stylizer.js';
 
 const element = (id) => document.getElementById(id);
+const NAMES = { webgpu: 'WebGPU', wasm: 'WebAssembly' };
 const say = (text) => (element('status').textContent = text);
 
 let stylizer;
@@ -17,11 +18,12 @@ async function show() {
   if (busy) return;
   busy = true;
   try {
-    while (again) {
+    while (again && photo) {
       again = photo instanceof HTMLVideoElement;
-      await paint();
+      if (!again) say('Repainting …');
       // Lets the browser draw, and its events come in.
-      await new Promise(requestAnimationFrame);
+      await new Promise((ready) => requestAnimationFrame(() => setTimeout(ready)));
+      if (photo) await paint();
     }
   } catch (error) {
     again = false;
@@ -34,14 +36,16 @@ async function paint() {
   const start = performance.now();
   const size = element('size').valueAsNumber;
   const strength = element('strength').valueAsNumber;
-  const painted = await stylizer.repaint(photo, { size, strength });
+  const source = photo;
+  const painted = await stylizer.repaint(source, { size, strength });
+  if (photo !== source) return; // another was chosen meanwhile
   const canvas = element('result');
   canvas.width = painted.width;
   canvas.height = painted.height;
   canvas.getContext('2d').drawImage(painted, 0, 0);
   element('save').disabled = false;
   const milliseconds = Math.round(performance.now() - start);
-  say(`${painted.width} x ${painted.height} in ${milliseconds} ms, by ${stylizer.provider}`);
+  say(`${painted.width} x ${painted.height} in ${milliseconds} ms, by ${NAMES[stylizer.provider]}`);
 }
 
 /** Lets go of the last photo or camera. */
@@ -58,6 +62,7 @@ async function openPhoto(file) {
     // Upright, as phones' photos say in their EXIF data.
     await put(await createImageBitmap(file, { imageOrientation: 'from-image' }));
   } catch {
+    put(undefined); // a camera would go on, over these words
     say(`${file.name} is no picture that this browser can read; JPEG, PNG and WebP are.`);
   }
 }
