@@ -102,6 +102,10 @@ class FilmWriter:
                     self._container.mux(item)
                 return
             frame = av.VideoFrame.from_ndarray(item.pixels, "rgb24")
+            if self._from_rgb:
+                # PyAV 17 does not know BT.2020, and codes by the matrix that this frame is said to
+                # have; the numbers are those of ITU-T H.273.
+                frame.colorspace = self._from_rgb["dst_colorspace"]
             frame = self._scaler.reformat(
                 frame, format=self._pixel_format, interpolation=SCALING, **self._from_rgb
             )

@@ -73,7 +73,10 @@ def make_film(
         for i, pts in enumerate(times):
             pixels = extra["frames"][i] if "frames" in extra else picture(width, height, i)
             frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
-            frame = frame.reformat(format=stream.pix_fmt, **extra.get("reformat", {}))
+            reformat = extra.get("reformat", {})
+            if reformat:
+                frame.colorspace = reformat["dst_colorspace"]  # which PyAV 17 takes BT.2020 from
+            frame = frame.reformat(format=stream.pix_fmt, **reformat)
             frame.pts, frame.time_base = pts, stream.codec_context.time_base
             film.mux(stream.encode(frame))
         film.mux(stream.encode(None))
