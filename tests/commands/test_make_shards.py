@@ -1,5 +1,6 @@
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -97,8 +98,9 @@ def test_default_size_is_the_largest_that_the_default_recipe_asks_for():
 
 
 def test_killed_command_is_completed_by_the_same_command(script, run, photos, tmp_path):
-    for i in range(60):
-        blotches(photos / f"large{i:03}.jpg", 500, 400, seed=i)
+    large = blotches(photos / "large.jpg", 1500, 1200)
+    for i in range(150):  # seconds of work, to be killed in the midst of
+        shutil.copy(large, photos / f"large{i:03}.jpg")
     options = ["data=folder", f"data.root={photos}", "per_shard=2", "workers=2"]
     process = subprocess.Popen(
         [sys.executable, ROOT / "scripts/make_shards.py", *options, f"output={tmp_path / 'out'}"],
