@@ -88,6 +88,22 @@ def adain_layer(encoder: str) -> str:
     return "relu3_4" if encoder == "lite" else "relu4_1"
 
 
+def choices(_root_: DictConfig) -> str:
+    """Lists what a command can be told by GROUP=CHOICE; ``${choices:}`` in its help.
+
+    Args:
+        _root_: The settings that the help is about.
+
+    Returns:
+        A line for each group of its own that has more than one choice.
+    """
+    loader = GlobalHydra.instance().config_loader()
+    own = sorted(group for group in _root_.hydra.runtime.choices if not group.startswith("hydra/"))
+    options = {group: loader.get_group_options(group) for group in own}
+    return "\n".join(f"{group}: {', '.join(of)}" for group, of in options.items() if len(of) > 1)
+
+
+OmegaConf.register_new_resolver("choices", choices, replace=True)
 OmegaConf.register_new_resolver("adain_layer", adain_layer, replace=True)
 OmegaConf.register_new_resolver("picture", style_picture, replace=True)
 OmegaConf.register_new_resolver("run_name", run_name, replace=True)

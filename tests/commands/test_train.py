@@ -445,6 +445,9 @@ def test_help_explains_the_choices_with_examples(run, name):
     if name == "train":
         assert "starry, starry_night" in result.out
         assert "style_weight" in result.out
+    if name == "check_data":
+        own = "Choices (GROUP=CHOICE):\n\ndata: coco, folder, samples, shards\n\nSettings"
+        assert own in result.out
 
 
 def test_an_installed_wheel_finds_its_configs_from_another_folder(tmp_path):
