@@ -121,8 +121,11 @@ def _repaint_folder(
         + (f", {skipped} were there already (overwrite=true repaints them)" if skipped else "")
     )
     films = walk_files(source, FILMS)[0] if share.rank == 0 else []
+    results = target.resolve()  # may lie in the folder, with films that were repainted into it
+    films = [film for film in films if results not in (source / film).resolve().parents]
     if films:
-        print(f"{len(films)} films were left out, {films[0]} the first; repaint each by itself")
+        some = f"{len(films)} films were" if len(films) > 1 else "1 film was"
+        print(f"{some} left out ({films[0]}{', …' * (len(films) > 1)}); repaint each by itself")
     if report.failures:
         count = len(report.failures)
         print(f"{count} failed:", *report.failures, sep="\n  ", file=sys.stderr)

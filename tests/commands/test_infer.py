@@ -66,7 +66,7 @@ def test_what_moves_keeps_moving_in_a_folder_too(run, checkpoint, tmp_path):
     result = run("infer", *given, f"output={target}")
     assert result.status == 0, result.err
     assert "5 pictures repainted" in result.out
-    assert "1 films were left out, film.mp4" in result.out
+    assert "1 film was left out (film.mp4); repaint" in result.out
     count = {str(p.relative_to(target)): Image.open(p).n_frames for p in target.rglob("*.???*")}
     assert count == {"a.webp": 3, "b.png": 3, "deep/c.gif": 3, "other.gif": 1, "still.png": 1}
     result = run("infer", *given, f"output={tmp_path / 'jpg'}", "format=jpg", "name='{name}_x'")
@@ -76,6 +76,17 @@ def test_what_moves_keeps_moving_in_a_folder_too(run, checkpoint, tmp_path):
         "other_x.jpg",
         "still_x.jpg",
     ]
+
+
+def test_films_among_the_results_are_not_counted(run, checkpoint, tmp_path):
+    source = tmp_path / "in"
+    blotches(source / "a.png")
+    for name in ("one.mp4", "two.mov", "out/done.mp4"):
+        (source / name).parent.mkdir(exist_ok=True)
+        (source / name).write_bytes(b"")
+    result = run("infer", f"input={source}", f"checkpoint={checkpoint}", f"output={source}/out")
+    assert result.status == 0, result.err
+    assert "2 films were left out (one.mp4, …); repaint" in result.out
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 9), (65, 3)])
