@@ -81,9 +81,12 @@ class FilmReader:
         if self.path.stat().st_size == 0:
             raise StyleNetError(f"{path} is empty, expected a film")
         av = import_av()
+        # Titles that are not UTF-8 end no film; PyAV sees to that itself since release 19.
+        is_strict = int(av.__version__.split(".")[0]) < 19
+        options = {"metadata_errors": "replace"} if is_strict else {}
         try:
             # "file:" keeps a colon in a name from being taken for a protocol.
-            self.container = av.open(f"file:{self.path}", metadata_errors="replace")
+            self.container = av.open(f"file:{self.path}", **options)
         except Exception as error:
             raise self._error(
                 "is not a film, or of a kind that FFmpeg cannot read", error
@@ -139,7 +142,7 @@ class FilmReader:
             _describe(s) for s in self.container.streams if s.index not in known
         ]  # covers, other pictures, timecodes
         self.video.thread_type = "AUTO"
-        self.time_base = self.video.time_base or 1 / _RATE
+        self.time_base = Fraction(self.video.time_base or 1 / _RATE)
         self.rate = Fraction(self.video.average_rate or self.video.guessed_rate or _RATE)
         if not 0 < self.rate <= 1000:  # nonsense of damaged files
             self.rate = _RATE

@@ -197,6 +197,14 @@ def test_all_sound_is_copied_to_the_byte(suffix, tmp_path):
         assert [s.language for s in film.streams.audio] == ["eng", "fra"]
 
 
+def test_a_title_that_is_not_utf_8_does_not_matter(tmp_path):
+    source = make_film(tmp_path / "a.mkv")
+    source.write_bytes(source.read_bytes().replace(b"Fermata", b"F\xe9rmata"))
+    repaint_film(Same(), source, tmp_path / "b.mkv", film=PLAIN, progress=False)
+    assert b"rmata" in (tmp_path / "b.mkv").read_bytes()
+    assert len(frames(tmp_path / "b.mkv")[0]) == len(TIMES)
+
+
 def test_a_silent_film_stays_silent(tmp_path):
     source = make_film(tmp_path / "a.mp4", sounds=())
     repaint_film(Same(), source, tmp_path / "b.mp4", progress=False)

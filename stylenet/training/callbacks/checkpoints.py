@@ -105,8 +105,9 @@ class SafeCheckpointIO(TorchCheckpointIO):
         """
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(buffer.getbuffer())
+        # Not write_bytes, which an error would leave holding the buffer.
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            file.write(buffer.getbuffer())
 
     def load_checkpoint(
         self, path: Any, map_location: Any = None, weights_only: bool | None = None
