@@ -4,6 +4,7 @@ import difflib
 import errno
 import io
 import os
+import select
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -135,7 +136,10 @@ def run(task: Callable[[DictConfig], None], config_name: str, **short: str) -> N
 
     with _errors_as_one_line(config_name, short):
         sys.argv[1:] = for_hydra(sys.argv[1:], short)
-        entry()
+        try:
+            entry()
+        finally:
+            sys.stdout.flush()  # here, where an error is looked at
 
 
 def fail(message: str) -> NoReturn:
@@ -185,10 +189,26 @@ def _errors_as_one_line(config_name: str, short: Mapping[str, str]) -> Iterator[
         print("\ninterrupted", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            sys.exit(1)
         message = _explain(error, config_name, short)
         if message is None:
             raise
         fail(message)
+
+
+def _nobody_reads() -> bool:
+    """Whether what is printed goes to a program that has ended, as in ``… | head -n 1``.
+
+    If so it goes nowhere from now on, for Python would complain once more at the end.
+    """
+    output = sys.stdout.fileno()
+    poll = select.poll()
+    poll.register(output)
+    if not any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+    return True
 
 
 def _explain(error: BaseException, config_name: str, short: Mapping[str, str]) -> str | None:
