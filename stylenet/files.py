@@ -157,6 +157,25 @@ def walk_files(root: Path, suffixes: Collection[str]) -> tuple[list[str], dict[s
     return sorted(files), folders
 
 
+def find_inputs(source: Path, target: Path, suffixes: Collection[str]) -> list[Path]:
+    """Lists the files of a folder and its subfolders that are no results of an earlier run.
+
+    Args:
+        source: The folder.
+        target: The folder for the results, which may lie inside ``source``.
+        suffixes: Which files, such as ``.png``.
+
+    Returns:
+        Paths relative to ``source``.
+
+    Raises:
+        OSError: The folder is unreadable.
+    """
+    results = target.resolve()
+    names = map(Path, walk_files(source, suffixes)[0])
+    return [name for name in names if results not in (source / name).resolve().parents]
+
+
 def _flush_to_disk(path: Path) -> None:
     """Waits until the file, or the folder's list of names, is on the disk itself."""
     if path.is_dir() and os.name == "nt":  # Windows cannot open folders.

@@ -17,7 +17,7 @@ from stylenet.data import StyleSettings, load_style_images
 from stylenet.errors import LARGEST_SEED, StyleNetError, check_number
 from stylenet.evaluation import recorded_style
 from stylenet.evaluation.recipe import same_judge
-from stylenet.files import reason, walk_files
+from stylenet.files import find_inputs, reason
 from stylenet.image import SUFFIXES
 from stylenet.inference import Stylizer
 from stylenet.networks import AdainNetwork, JohnsonMultiNetwork, StyleNetwork
@@ -91,11 +91,10 @@ def find_pictures_and_films(config: DictConfig, output: Path) -> tuple[dict[str,
     if not source.is_dir():
         raise StyleNetError(f"photos={source}: no such file or folder")
     try:
-        names = walk_files(source, {*SUFFIXES, *FILMS})[0]
+        names = find_inputs(source, output, {*SUFFIXES, *FILMS})
     except OSError as error:
         raise StyleNetError(f"photos={source} cannot be read: {reason(error)}") from error
-    inside = output.resolve()  # an earlier report
-    found = {n: source / n for n in names if inside not in (source / n).resolve().parents}
+    found = {str(name): source / name for name in names}
     films += [path for path in found.values() if path.suffix.lower() in FILMS and path not in films]
     photos = {name: path for name, path in found.items() if path not in films}
     if not photos:

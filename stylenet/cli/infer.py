@@ -13,7 +13,7 @@ from stylenet.checkpoint import load_artefact
 from stylenet.cli.app import build, run
 from stylenet.cli.interpolate import interpolate
 from stylenet.errors import StyleNetError
-from stylenet.files import walk_files
+from stylenet.files import find_inputs
 from stylenet.image import Picture, check_quality, load_picture, save_picture
 from stylenet.inference import RepaintSettings, Stylizer, repaint_file
 from stylenet.inference.camera import Window, camera_frames, preview
@@ -120,9 +120,7 @@ def _repaint_folder(
         + (f" by process {share.rank} of {share.world}" if share.world > 1 else "")
         + (f", {skipped} were there already (overwrite=true repaints them)" if skipped else "")
     )
-    films = walk_files(source, FILMS)[0] if share.rank == 0 else []
-    results = target.resolve()  # may lie in the folder, with films that were repainted into it
-    films = [film for film in films if results not in (source / film).resolve().parents]
+    films = find_inputs(source, target, FILMS) if share.rank == 0 else []
     if films:
         some = f"{len(films)} films were" if len(films) > 1 else "1 film was"
         print(f"{some} left out ({films[0]}{', …' * (len(films) > 1)}); repaint each by itself")

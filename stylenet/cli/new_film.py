@@ -74,7 +74,7 @@ class NewFilm:
             stream = self._stream or self._open_picture(*pixels.shape[:2])
             frame = self._av.VideoFrame.from_ndarray(pixels, "rgb24")
             frame = frame.reformat(
-                format=stream.pix_fmt, interpolation=SCALING, **_COLORS.from_rgb()
+                format=stream.pix_fmt, interpolation=SCALING, **_COLORS.from_rgb(frame)
             )
             self._container.mux(stream.encode(frame))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from stylenet.errors import StyleNetError
-from stylenet.files import reason, refuse_input, walk_files
+from stylenet.files import find_inputs, reason, refuse_input
 from stylenet.image import (
     ANIMATION_SUFFIXES,
     WRITABLE_SUFFIXES,
@@ -173,10 +173,9 @@ def find_pictures(source: Path, target: Path) -> list[Path]:
     if inside in source.resolve().parents:  # a/a/x.jpg would go to a/x.jpg, itself a picture
         raise StyleNetError(f"output={target} holds the input folder {source}; choose another one")
     try:
-        names = [Path(name) for name in walk_files(source, WRITABLE_SUFFIXES)[0]]
+        names = find_inputs(source, target, WRITABLE_SUFFIXES)
     except OSError as error:
         raise StyleNetError(f"input={source} cannot be read: {reason(error)}") from error
-    names = [name for name in names if inside not in (source / name).resolve().parents]
     if not names:
         raise StyleNetError(
             f"input={source} holds no picture; expected {', '.join(sorted(WRITABLE_SUFFIXES))} "

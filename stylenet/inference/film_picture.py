@@ -81,12 +81,17 @@ class Colors:
             "dst_color_range": _FULL,
         }
 
-    def from_rgb(self) -> dict[str, Any]:
+    def from_rgb(self, frame: "VideoFrame") -> dict[str, Any]:
         """Says how PyAV's ``reformat`` is to code a frame.
+
+        Args:
+            frame: RGB. Its colorspace is set: PyAV 17 does not know BT.2020, and codes by the
+                matrix that this frame is said to have. swscale's numbers are those of H.273.
 
         Returns:
             Its colour arguments for a conversion from RGB.
         """
+        frame.colorspace = self.matrix
         return {
             "src_colorspace": self._another,
             "dst_colorspace": self.matrix,

@@ -102,12 +102,9 @@ class FilmWriter:
                     self._container.mux(item)
                 return
             frame = av.VideoFrame.from_ndarray(item.pixels, "rgb24")
-            if self._from_rgb:
-                # PyAV 17 does not know BT.2020, and codes by the matrix that this frame is said to
-                # have; the numbers are those of ITU-T H.273.
-                frame.colorspace = self._from_rgb["dst_colorspace"]
+            coding = self._source.colors.from_rgb(frame) if self._has_matrix else {}
             frame = self._scaler.reformat(
-                frame, format=self._pixel_format, interpolation=SCALING, **self._from_rgb
+                frame, format=self._pixel_format, interpolation=SCALING, **coding
             )
             times = self._source.time_base / self._unit
             pts = round(item.pts * times)
@@ -158,9 +155,8 @@ class FilmWriter:
                 context.codec_tag = "hvc1"  # the one of two that Apple's players take
         context.options = options
         colors = source.colors
-        self._from_rgb: dict[str, Any] = {}
-        if self._pixel_format.startswith("yuv"):
-            self._from_rgb = colors.from_rgb()
+        self._has_matrix = self._pixel_format.startswith("yuv")
+        if self._has_matrix:
             context.color_range, context.colorspace = colors.range, colors.space
             context.color_primaries, context.color_trc = colors.primaries, colors.transfer
         self._scaler = VideoReformatter()
