@@ -22,7 +22,7 @@ from stylenet.data import PhotoData, load_style_images
 from stylenet.errors import StyleNetError, first_line
 from stylenet.networks import AdainNetwork, JohnsonMultiNetwork, StyleNetwork
 from stylenet.perceptual import Encoder, LossSettings, PerceptualLoss
-from stylenet.training import StyleTransferModule
+from stylenet.training import StyleTransferModule, check_compile_mode
 from stylenet.training.hardware import choose_precision
 
 # Lightning's names.
@@ -81,7 +81,12 @@ class ConfiguredBench:
             )
         recipe: Any = OmegaConf.to_container(self.config)
         optimizer = build(self.config.optimizer)
-        return StyleTransferModule(self.network(seed), criterion, optimizer, "none", recipe)
+        module = StyleTransferModule(self.network(seed), criterion, optimizer, "none", recipe)
+        mode = check_compile_mode(self.config.compile)
+        # A measurement is too short for `auto` to compile, the runs that it stands for are not.
+        on_gpu = self.conditions.device.type == "cuda"
+        module.compile_mode = "true" if mode == "auto" and on_gpu else mode
+        return module
 
     def trainer(self, steps: int, callback: pl.Callback) -> pl.Trainer:
         """Builds the trainer of ``scripts/train.py`` for some steps, without its callbacks."""

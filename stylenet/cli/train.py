@@ -20,7 +20,13 @@ from stylenet.data import load_style_images
 from stylenet.errors import StyleNetError
 from stylenet.networks import AdainNetwork, JohnsonMultiNetwork, joint_name
 from stylenet.perceptual import AdversarialSettings, ManyStylesLoss, PerceptualLoss
-from stylenet.training import AnyStyleModule, ManyStylesModule, StyleTransferModule, Teacher
+from stylenet.training import (
+    AnyStyleModule,
+    ManyStylesModule,
+    StyleTransferModule,
+    Teacher,
+    check_compile_mode,
+)
 
 # Options of Hydra that tell something and train nothing.
 _NO_RUN = {
@@ -81,6 +87,7 @@ def train(config: DictConfig) -> None:
     Raises:
         StyleNetError: A setting is impossible, or the run cannot go on.
     """
+    check_compile_mode(config.compile)
     if is_any_style(config):
         _fit(*prepare_any_style(config))
         return
@@ -129,6 +136,7 @@ def train(config: DictConfig) -> None:
 
 def _fit(prepared: Run, module: StyleTransferModule) -> None:
     """Trains, and says where everything is."""
+    module.compile_mode = check_compile_mode(prepared.config.compile)
     name = module.artefact_name
     if fit(prepared, module, f"training {name} on"):
         folder = prepared.folder

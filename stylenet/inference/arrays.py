@@ -147,7 +147,7 @@ def _check(pixels: Tensor) -> None:
         raise StyleNetError(f"got shape {tuple(pixels.shape)}, expected at least one pixel")
     if pixels.dtype == torch.uint8 or not pixels.numel():
         return
-    low, high = float(pixels.min()), float(pixels.max())
+    low, high = torch.stack(torch.aminmax(pixels)).tolist()  # one wait for a GPU
     if not (low >= 0 and high <= 1):
         raise StyleNetError(
             f"got floats from {low:g} to {high:g}, expected [0, 1]; divide by 255, or give uint8"

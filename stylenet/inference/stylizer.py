@@ -15,6 +15,7 @@ from stylenet.image import Picture
 from stylenet.inference.arrays import unpack
 from stylenet.inference.canvas import Canvas
 from stylenet.inference.finish import check_mask, finish
+from stylenet.inference.forward import make_forward
 from stylenet.inference.memory import choose_tile, features_need_file, free_memory, peak_bytes
 from stylenet.inference.precision import choose_device, choose_dtype, with_convolutions_in
 from stylenet.inference.settings import RepaintSettings
@@ -71,6 +72,7 @@ class Stylizer:
         # Convolutions are up to six times as fast in this layout.
         self._network = network.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._running = with_convolutions_in(self._network, self.dtype)
+        self._forward = make_forward(self._network, self._running, self.device, self.dtype)
 
     @classmethod
     def load(
@@ -199,9 +201,11 @@ class Stylizer:
         Raises:
             StyleNetError: Memory is short.
         """
-        images = images.to(self.device, torch.float32, memory_format=torch.channels_last)
+        images = images.to(self.device, torch.float32)
+        if self.device.type != "cuda":  # whose kernels take any layout
+            images = images.contiguous(memory_format=torch.channels_last)
         try:
-            return self._running(images)
+            return self._forward(images)
         except RuntimeError as error:
             if not _is_shortage(error):
                 raise

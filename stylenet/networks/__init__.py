@@ -3,6 +3,7 @@
 from stylenet.networks.adain import AdainNetwork, AdainStyleNetwork
 from stylenet.networks.blending import blend_networks
 from stylenet.networks.compact import CompactNetwork
+from stylenet.networks.fused import can_fuse, fuse
 from stylenet.networks.johnson import JohnsonNetwork
 from stylenet.networks.johnson_multi import JohnsonMultiNetwork, add_styles, check_style_names
 from stylenet.networks.mixture import joint_name, parse_mixture
@@ -29,7 +30,9 @@ __all__ = [
     "available_networks",
     "blend_networks",
     "build_network",
+    "can_fuse",
     "check_style_names",
+    "fuse",
     "joint_name",
     "moments",
     "parse_mixture",

@@ -7,7 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylenet.errors import check_choice, check_number
-from stylenet.networks.convolutions import PixelConvolution, UpsampleConvolution
+from stylenet.networks.convolutions import (
+    PixelConvolution,
+    ReflectedConvolution,
+    UpsampleConvolution,
+)
 
 # Channels of the convolutions of each block; a block begins with 2x2 pooling, but for the first.
 # VGG: Simonyan & Zisserman 2015, table 1, columns D and E. Deeper than relu4_1 nobody decodes.
@@ -167,7 +171,7 @@ def make_decoder(encoder: str, layer: str, width: int) -> _Decoder:
 def _convolution(inputs: int, outputs: int, doubles: bool = False) -> nn.Module:
     if doubles:
         return UpsampleConvolution(inputs, outputs, bias=True)
-    return nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="reflect")
+    return ReflectedConvolution(inputs, outputs, 3)
 
 
 def _convolutions(encoder: str, layer: str) -> list[str]:

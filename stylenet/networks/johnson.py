@@ -80,7 +80,11 @@ class JohnsonNetwork(StagedNetwork):
 
     def enter(self, images: Tensor) -> Tensor:
         """Pads images to multiples of ``stride`` and brings them to [-1, 1]."""
-        return pad_to_multiple(images, self.stride, _SMALLEST) * 2 - 1
+        return self.fit(images) * 2 - 1
+
+    def fit(self, images: Tensor) -> Tensor:
+        """Pad images to multiples of ``stride``, without changing their range."""
+        return pad_to_multiple(images, self.stride, _SMALLEST)
 
     def stages(self) -> list[nn.Module]:
         """Down, each residual block, and up with the head."""

@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylenet.errors import StyleNetError, check_number
 from stylenet.networks.johnson import JohnsonNetwork
 from stylenet.networks.layers import InstanceNorm
-from stylenet.networks.normalisation import normalise
+from stylenet.networks.normalisation import normalise, normalize_batch
 from stylenet.networks.registry import StyleNetwork, build_network, register_network
 
 # They have a meaning in mixtures of styles.
@@ -53,20 +52,13 @@ class ConditionalInstanceNorm(nn.Module):
         Returns:
             The same shape.
         """
-        if features.device.type != "cpu":
-            return self._together(features)
+        if features.device.type != "cpu" or torch.compiler.is_compiling():
+            return normalize_batch(features, *self._chosen(), self.eps)
         images = [
             normalise(image, scale, shift, self.eps)
             for image, scale, shift in zip(features.split(1), *self._chosen(), strict=True)
         ]
         return images[0] if len(images) == 1 else torch.cat(images)
-
-    def _together(self, features: Tensor) -> Tensor:
-        """As PyTorch's own does it: a single image of N C channels."""
-        scales, shifts = self._chosen()
-        flat = features.flatten(0, 1).unsqueeze(0)
-        normed = F.instance_norm(flat, weight=scales.flatten(), bias=shifts.flatten(), eps=self.eps)
-        return normed.view_as(features)
 
     def _chosen(self) -> tuple[Tensor, Tensor]:
         """The scales and shifts of the images, shape (N, C).

@@ -5,8 +5,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylenet.errors import check_choice
-from stylenet.networks.convolutions import UpsampleConvolution
-from stylenet.networks.normalisation import normalise
+from stylenet.networks.convolutions import (
+    ReflectedConvolution,
+    StemConvolution,
+    UpsampleConvolution,
+)
+from stylenet.networks.normalisation import normalise, normalize_batch
 
 NORMS = ("instance", "batch")
 
@@ -58,7 +62,10 @@ class InstanceNorm(nn.InstanceNorm2d):
         Returns:
             The same shape.
         """
-        if features.device.type != "cpu" or torch.compiler.is_compiling():
+        compiling = torch.compiler.is_compiling()
+        if features.device.type == "cuda" and compiling:
+            return normalize_batch(features, self.weight, self.bias, self.eps)
+        if features.device.type not in ("cpu", "cuda") or compiling:
             return super().forward(features)
         images = [normalise(image, self.weight, self.bias, self.eps) for image in features.split(1)]
         return images[0] if len(images) == 1 else torch.cat(images)
@@ -89,19 +96,13 @@ class ConvNorm(nn.Sequential):
             norm: See :func:`make_norm`.
             relu: Whether a ReLU follows.
         """
-        layers: list[nn.Module] = [
-            # The normalisation that follows takes any bias away again.
-            nn.Conv2d(
-                inputs,
-                outputs,
-                kernel,
-                stride,
-                padding=kernel // 2,
-                padding_mode="reflect",
-                bias=False,
-            ),
-            make_norm(norm, outputs),
-        ]
+        # The normalization that follows takes any bias away again.
+        convolution = (
+            StemConvolution(inputs, outputs, kernel, bias=False)
+            if inputs == 3 and stride == 1
+            else ReflectedConvolution(inputs, outputs, kernel, stride, bias=False)
+        )
+        layers: list[nn.Module] = [convolution, make_norm(norm, outputs)]
         if relu:
             layers.append(nn.ReLU(inplace=True))  # nothing else looks at the norm's output
         super().__init__(*layers)

@@ -45,6 +45,7 @@ def dream_loss(
     strength: Tensor,
     channels: Sequence[int] | None = None,
     guide: Tensor | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """Measures how strongly a picture excites a layer: the less, the more.
 
@@ -58,10 +59,11 @@ def dream_loss(
             :func:`feature_strength`; shape (N,) or (1,).
         channels: Those that count; ``None`` for all.
         guide: Features of another picture, shape (1, C, H', W').
+        reduction: ``mean``, or ``none`` for each picture's own.
 
     Returns:
-        The mean over the N pictures, a scalar, float32 at least, also under autocast. Without
-        a guide 0 at most.
+        The mean over the N pictures, a scalar, or shape (N,); float32 at least, also under
+        autocast. Without a guide 0 at most.
 
     Example:
         >>> features = torch.ones(1, 2, 4, 4)
@@ -71,10 +73,12 @@ def dream_loss(
     with torch.autocast(features.device.type, enabled=False):
         features = _choose(wide(features), channels)
         if guide is None:
-            return -(feature_strength(features) / strength).mean()
-        guide = _choose(guide.to(features), channels)
-        size = strength * feature_strength(guide)
-        return -((features * _best_match(features, guide)).flatten(1).mean(dim=1) / size).mean()
+            each = -(feature_strength(features) / strength)
+        else:
+            guide = _choose(guide.to(features), channels)
+            size = strength * feature_strength(guide)
+            each = -((features * _best_match(features, guide)).flatten(1).mean(dim=1) / size)
+        return each.mean() if reduction == "mean" else each
 
 
 class DreamLoss(nn.Module):

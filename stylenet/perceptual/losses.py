@@ -10,6 +10,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+# Matrix products of bfloat16 that leave in float32; new in PyTorch 2.8.
+_WIDE_SUMS = "dtype" in torch.ops.aten.bmm.overloads()
+
 # Keeps a relative loss finite when its target is nothing but zeros; real targets are far larger.
 _TINY = 1e-12
 
@@ -45,8 +48,7 @@ class _Gram(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor) -> Tensor:
         ctx.save_for_backward(features)
-        flat = wide(features).flatten(2)  # (N, C, H, W) -> (N, C, HW)
-        return flat @ flat.transpose(1, 2) / features[0].numel()
+        return _products(features) / features[0].numel()
 
     @staticmethod
     @once_differentiable
@@ -58,6 +60,23 @@ class _Gram(torch.autograd.Function):
         # As (N, HW, C), for that is the order of channels-last features in memory.
         found = flat.transpose(1, 2) @ both.to(flat.dtype)
         return found.transpose(1, 2).unflatten(2, features.shape[2:]).to(features.dtype)
+
+
+def _products(features: Tensor) -> Tensor:
+    """Multiply each two channels and sum over all positions, (N, C, H, W) to (N, C, C).
+
+    On a GPU bfloat16 features are multiplied as they are and summed in float32. Few channels and
+    many positions would leave most of a GPU idle, so the positions are cut into parts.
+    """
+    if features.device.type != "cuda" or features.dtype != torch.bfloat16 or not _WIDE_SUMS:
+        flat = wide(features).flatten(2)  # (N, C, H, W) -> (N, C, HW)
+        return flat @ flat.transpose(1, 2)
+    count, channels, height, width = features.shape
+    parts = next(n for n in (32, 16, 8, 4, 2, 1) if height * width % n == 0)
+    # As (N, HW, C), the order of channels-last features in memory.
+    flat = features.permute(0, 2, 3, 1).reshape(count * parts, -1, channels)
+    sums = torch.bmm(flat.transpose(1, 2), flat, out_dtype=torch.float32)  # type: ignore[call-overload]
+    return sums.unflatten(0, (count, parts)).sum(1)
 
 
 def moments(features: Tensor) -> Tensor:
@@ -77,7 +96,9 @@ def moments(features: Tensor) -> Tensor:
         return torch.stack([mean, (variance + _TINY).sqrt()], dim=1)
 
 
-def content_loss(features: Tensor, target: Tensor, relative: bool = True) -> Tensor:
+def content_loss(
+    features: Tensor, target: Tensor, relative: bool = True, reduction: str = "mean"
+) -> Tensor:
     """Compares a picture's features with those of its photo.
 
     Args:
@@ -85,14 +106,17 @@ def content_loss(features: Tensor, target: Tensor, relative: bool = True) -> Ten
         target: Of the photo, the same shape.
         relative: ‖F(y) - F(x)‖² / ‖F(x)‖² instead of the mean of the squared differences
             (Johnson et al. 2016, eq. 2).
+        reduction: ``mean``, or ``none`` for each picture's own.
 
     Returns:
-        The mean over the N pictures, a scalar.
+        The mean over the N pictures, a scalar; or shape (N,).
     """
-    return _compare(features, target, relative)
+    return _reduce(_compare(features, target, relative), reduction)
 
 
-def style_loss(gram: Tensor, target: Tensor, relative: bool = True) -> Tensor:
+def style_loss(
+    gram: Tensor, target: Tensor, relative: bool = True, reduction: str = "mean"
+) -> Tensor:
     """Compares a picture's Gram matrix, or its :func:`moments`, with the style's.
 
     Args:
@@ -100,14 +124,15 @@ def style_loss(gram: Tensor, target: Tensor, relative: bool = True) -> Tensor:
         target: Of the style, shape (1, C, C) or (N, C, C); or (1, 2, C) or (N, 2, C).
         relative: ‖G(y) - G(s)‖² / ‖G(s)‖² instead of the mean of the squared differences (which is
             Johnson et al. 2016, eq. 4, divided by C², as in their released code).
+        reduction: ``mean``, or ``none`` for each picture's own.
 
     Returns:
-        The mean over the N pictures, a scalar.
+        The mean over the N pictures, a scalar; or shape (N,).
     """
-    return _compare(gram, target.expand_as(gram), relative)
+    return _reduce(_compare(gram, target.expand_as(gram), relative), reduction)
 
 
-def total_variation(images: Tensor) -> Tensor:
+def total_variation(images: Tensor, reduction: str = "mean") -> Tensor:
     """Measures roughness: squared differences of neighbouring pixels.
 
     The form of Mahendran & Vedaldi 2015 (β = 2) that Johnson et al. 2016 use, as a mean over
@@ -115,19 +140,21 @@ def total_variation(images: Tensor) -> Tensor:
 
     Args:
         images: Shape (N, C, H, W), in [0, 1].
+        reduction: ``mean``, or ``none`` for each picture's own.
 
     Returns:
-        The mean over the N pictures, a scalar.
+        The mean over the N pictures, a scalar; or shape (N,).
     """
     with torch.autocast(images.device.type, enabled=False):
         images = wide(images)
-        across = (images[..., :, 1:] - images[..., :, :-1]).square().sum()
-        down = (images[..., 1:, :] - images[..., :-1, :]).square().sum()
-        return (across + down) / images.numel()
+        each = (1, 2, 3)
+        across = (images[..., :, 1:] - images[..., :, :-1]).square().sum(each)
+        down = (images[..., 1:, :] - images[..., :-1, :]).square().sum(each)
+        return _reduce((across + down) / images[0].numel(), reduction)
 
 
 def _compare(values: Tensor, target: Tensor, relative: bool) -> Tensor:
-    """The mean over the batch of each item's squared distance, relative or per element."""
+    """Each item's squared distance, relative or per element, shape (N,)."""
     with torch.autocast(values.device.type, enabled=False):
         values, target = wide(values), wide(target)
         # Not flattened, which would copy features that lie channels-last.
@@ -136,7 +163,11 @@ def _compare(values: Tensor, target: Tensor, relative: bool) -> Tensor:
         # Each picture by its own photo, so that a batch is the mean of its parts however it is
         # split over devices.
         scale = target.square().sum(each).clamp_min(_TINY) if relative else values[0].numel()
-        return (distance / scale).mean()
+        return distance / scale
+
+
+def _reduce(values: Tensor, reduction: str) -> Tensor:
+    return values.mean() if reduction == "mean" else values
 
 
 def wide(values: Tensor) -> Tensor:

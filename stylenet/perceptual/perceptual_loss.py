@@ -89,6 +89,7 @@ class PerceptualLoss(nn.Module):
     Attributes:
         settings: What it was built with.
         weights: Of the losses in ``total``, by name.
+        dream_layers: The layers to dream with; none without a weight.
     """
 
     def __init__(
@@ -132,7 +133,7 @@ class PerceptualLoss(nn.Module):
             "tv": settings.tv_weight,
             "dream": settings.dream_weight,
         }
-        self._dream_layers = _dream_layers(encoder, settings)
+        self.dream_layers = _dream_layers(encoder, settings)
         if style_images is None:
             return
         with torch.no_grad():
@@ -160,13 +161,13 @@ class PerceptualLoss(nn.Module):
     @property
     def photo_layers(self) -> list[str]:
         """The layers of the photos that :meth:`compare` takes."""
-        return [*self.settings.content_layers, *self._dream_layers]
+        return [*self.settings.content_layers, *self.dream_layers]
 
     @property
     def image_layers(self) -> list[str]:
         """The layers of the network's output that :meth:`compare` takes."""
         settings = self.settings
-        return [*settings.content_layers, *settings.style_layers, *self._dream_layers]
+        return [*settings.content_layers, *settings.style_layers, *self.dream_layers]
 
     def compare(
         self,
@@ -193,9 +194,7 @@ class PerceptualLoss(nn.Module):
             for layer in settings.content_layers
         }
         style = {
-            layer: style_loss(
-                found, styles[layer] if styles else self.get_buffer(f"_gram_{layer}"), relative
-            )
+            layer: style_loss(found, styles[layer] if styles else self.target(layer), relative)
             for layer, found in self.style_of(features).items()
         }
         values = {
@@ -210,29 +209,44 @@ class PerceptualLoss(nn.Module):
         )
         layers = {f"content/{layer}": value for layer, value in content.items()}
         layers |= {f"style/{layer}": value for layer, value in style.items()}
-        if self._dream_layers:
+        if self.dream_layers:
             dream = {
                 layer: dream_loss(
                     features[layer], feature_strength(targets[layer]), settings.dream_channels
                 )
-                for layer in self._dream_layers
+                for layer in self.dream_layers
             }
             values["dream"] = torch.stack(list(dream.values())).mean()
             total = total + self.weights["dream"] * values["dream"]
             layers |= {f"dream/{layer}": value for layer, value in dream.items()}
         return {"total": total, **values, **layers}
 
-    def style_of(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+    def target(self, layer: str) -> Tensor:
+        """Return the style's target of a layer.
+
+        Args:
+            layer: One of ``settings.style_layers``.
+
+        Returns:
+            A Gram matrix, shape (1, C, C), or moments, (1, 2, C).
+        """
+        return self.get_buffer(f"_gram_{layer}")
+
+    def style_of(
+        self, features: dict[str, Tensor], layers: Sequence[str] | None = None
+    ) -> dict[str, Tensor]:
         """Takes what styles are compared by.
 
         Args:
-            features: Of pictures, at least the style layers.
+            features: Of pictures, at least the layers.
+            layers: ``None`` for ``settings.style_layers``.
 
         Returns:
-            For each style layer Gram matrices, shape (N, C, C), or moments, (N, 2, C).
+            For each layer Gram matrices, shape (N, C, C), or moments, (N, 2, C).
         """
         take = _STATISTICS[self.settings.style_statistics]
-        return {layer: take(features[layer]) for layer in self.settings.style_layers}
+        layers = self.settings.style_layers if layers is None else layers
+        return {layer: take(features[layer]) for layer in layers}
 
 
 def _dream_layers(encoder: Encoder, settings: LossSettings) -> list[str]:

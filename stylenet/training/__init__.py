@@ -9,6 +9,7 @@ from stylenet.training.module import StyleTransferModule
 from stylenet.training.resumable import ResumableModule
 from stylenet.training.run_folder import RunFolder
 from stylenet.training.schedule import OptimizerSettings
+from stylenet.training.step import check_compile_mode
 from stylenet.training.teacher import Teacher
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "RunFolder",
     "StyleTransferModule",
     "Teacher",
+    "check_compile_mode",
     "mean_errors",
 ]

@@ -12,7 +12,7 @@ from stylenet.data import Pairs
 from stylenet.networks import StyleNetwork
 from stylenet.perceptual import OBJECTIVES, AdversarialSettings, PerceptualLoss, told_apart
 from stylenet.training.module import StyleTransferModule
-from stylenet.training.schedule import OptimizerSettings
+from stylenet.training.schedule import OptimizerSettings, make_adam
 from stylenet.training.teacher import Teacher
 
 # Of the discriminator's Adam: a first moment of 0.5 made adversarial training stable in Radford et
@@ -90,11 +90,9 @@ class AdversarialModule(StyleTransferModule):
         Returns:
             Both optimisers in Lightning's form, with the same schedule.
         """
-        optimizer = torch.optim.Adam(
-            self.discriminator.parameters(),
-            lr=self.settings.lr * self._adversarial.discriminator_lr_ratio,
-            betas=_BETAS,
-        )
+        lr = self.settings.lr * self._adversarial.discriminator_lr_ratio
+        groups = [{"params": list(self.discriminator.parameters())}]
+        optimizer = make_adam(groups, lr, _BETAS, self.device)
         schedule: OptimizerLRSchedulerConfig = {
             "optimizer": optimizer,
             "lr_scheduler": {
@@ -105,7 +103,11 @@ class AdversarialModule(StyleTransferModule):
         }
         return [super().configure_optimizers(), schedule]
 
-    def training_step(self, batch: Pairs, batch_idx: int) -> Tensor:  # type: ignore[override]
+    def _optimizers_of_one(self) -> list[torch.optim.Optimizer]:
+        """None: a step takes two optimizers' in turns, and is not replayed."""
+        return []
+
+    def training_step(self, batch: Pairs, batch_idx: int) -> Tensor:
         """Takes a step of the discriminator and one of the network.
 
         Args:
@@ -118,7 +120,7 @@ class AdversarialModule(StyleTransferModule):
         photos, paintings = (
             images.contiguous(memory_format=torch.channels_last) for images in batch
         )
-        repainted, values = self.judge(photos)
+        repainted, values = self._judge(photos)
         values["discriminator"] = self._teach_discriminator(paintings, repainted.detach())
         self.discriminator.eval()  # its power iteration is part of its own step
         values["adversarial"] = self._objective.generator(self.discriminator(repainted))

@@ -11,6 +11,7 @@ from stylenet.networks import AdainNetwork
 from stylenet.perceptual import AnyStyleLoss
 from stylenet.training.module import StyleTransferModule
 from stylenet.training.schedule import OptimizerSettings
+from stylenet.training.step import Losses
 
 # In the names of a checkpoint's weights: what is frozen, and comes with the encoder of the run.
 _FROZEN = "network.encoder."
@@ -21,8 +22,6 @@ class AnyStyleModule(StyleTransferModule):
 
     Huang & Belongie 2017 (arXiv:1703.06868).
     """
-
-    _paintings: Tensor
 
     def __init__(
         self,
@@ -48,30 +47,22 @@ class AnyStyleModule(StyleTransferModule):
         """Says what Adam trains: the decoder."""
         return [{"params": list(cast(AdainNetwork, self.network).decoder.parameters())}]
 
-    def training_step(self, batch: Pairs, batch_idx: int) -> Tensor:  # type: ignore[override]
-        """Repaints a batch of photos and judges it.
+    def inputs(self, batch: Pairs) -> tuple[Tensor, ...]:
+        """Return the photos and the paintings of a batch."""
+        return tuple(part.contiguous(memory_format=torch.channels_last) for part in batch)
 
-        Args:
-            batch: Photos and as many paintings.
-            batch_idx: Of no matter; Lightning passes it.
-
-        Returns:
-            The total loss, a scalar.
-        """
-        self._paintings = batch.paintings.contiguous(memory_format=torch.channels_last)
-        return super().training_step(batch.photos, batch_idx)
-
-    def judge(self, photos: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Repaints photos, each in the style of the painting that came with it.
+    def judge(self, photos: Tensor, paintings: Tensor) -> Losses:  # type: ignore[override]
+        """Stylize photos, each in the style of its painting, and compute the losses.
 
         Args:
             photos: RGB in [0, 1], shape (N, 3, H, W).
+            paintings: The same.
 
         Returns:
-            What the network made of them, the same shape, and the losses by name.
+            The stylized photos, the same shape, and the losses by name.
         """
-        repainted = self.network(photos, self._paintings)
-        return repainted, self.criterion(repainted, photos, self._paintings)
+        stylized = self.network(photos, paintings)
+        return stylized, self.criterion(stylized, photos, paintings)
 
     def in_every_style(self, photos: Tensor) -> list[Tensor]:
         """Repaints photos in the styles of the paintings that previews show."""

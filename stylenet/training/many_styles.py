@@ -9,6 +9,7 @@ from stylenet.networks import JohnsonMultiNetwork
 from stylenet.perceptual import ManyStylesLoss
 from stylenet.training.module import StyleTransferModule
 from stylenet.training.schedule import OptimizerSettings
+from stylenet.training.step import Losses
 
 
 class ManyStylesModule(StyleTransferModule):
@@ -16,6 +17,8 @@ class ManyStylesModule(StyleTransferModule):
 
     Dumoulin, Shlens, Kudlur 2017 (arXiv:1610.07629).
     """
+
+    criterion: ManyStylesLoss
 
     def __init__(
         self,
@@ -38,6 +41,7 @@ class ManyStylesModule(StyleTransferModule):
         super().__init__(network, criterion, optimizer, style, recipe)
         # The numbers in the network of the criterion's styles.
         self._numbers = torch.tensor([network.styles.index(name) for name in criterion.names])
+        self._present: set[str] = set()
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Says what Adam trains: what is not frozen."""
@@ -49,18 +53,35 @@ class ManyStylesModule(StyleTransferModule):
         torch.manual_seed(torch.initial_seed())
         super().on_train_start()
 
-    def judge(self, photos: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Repaints photos, each in a style drawn by chance, and says how well.
+    def inputs(self, batch: Tensor) -> tuple[Tensor, ...]:
+        """Return the photos, and the indices of the styles drawn for them in network and loss."""
+        styles = self._draw(len(batch))
+        self._present = {self.criterion.names[i] for i in styles.tolist()}
+        numbers = (self._numbers[styles], styles)
+        return (*super().inputs(batch), *(n.to(batch.device, non_blocking=True) for n in numbers))
+
+    def judge(self, photos: Tensor, numbers: Tensor, styles: Tensor) -> Losses:  # type: ignore[override]
+        """Stylize photos, each in a style of its own, and compute the losses.
 
         Args:
             photos: RGB in [0, 1], shape (N, 3, H, W).
+            numbers: Indices of their styles in the network, shape (N,).
+            styles: Indices of their styles in the criterion, shape (N,).
 
         Returns:
-            What the network made of them, the same shape, and the losses by name.
+            The stylized photos, the same shape, and the losses by name.
         """
-        styles = self._draw(len(photos))
-        repainted = self.network(photos, self._numbers[styles])
-        return repainted, self.criterion(repainted, photos, styles)
+        stylized = self.network(photos, numbers)
+        return stylized, self.criterion(stylized, photos, styles)
+
+    def note(self, repainted: Tensor, values: dict[str, Tensor]) -> None:
+        """Log a step, without the losses of styles that had no photo."""
+        here = {k: v for k, v in values.items() if k.partition("/")[0] not in self._absent}
+        super().note(repainted, here)
+
+    @property
+    def _absent(self) -> set[str]:
+        return set(self.criterion.names) - self._present
 
     def in_every_style(self, photos: Tensor) -> list[Tensor]:
         """Repaints photos in each style that is learned, for previews."""

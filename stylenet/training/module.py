@@ -1,10 +1,12 @@
 """The Lightning module: one network learns one style."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
+from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor
+from torch.optim import Optimizer
 
 from stylenet.checkpoint import ArtefactInfo, save_artefact
 from stylenet.errors import check_number
@@ -12,6 +14,7 @@ from stylenet.networks import StyleNetwork
 from stylenet.perceptual import AnyStyleLoss, ManyStylesLoss, PerceptualLoss
 from stylenet.training.resumable import ResumableModule
 from stylenet.training.schedule import OptimizerSettings
+from stylenet.training.step import Judge, Losses, ReplayedStep, can_replay, compile_judge
 from stylenet.training.teacher import Teacher
 
 
@@ -22,9 +25,11 @@ class StyleTransferModule(ResumableModule):
         network: What is trained.
         criterion: What judges it.
         repainted: The latest output, detached, for callbacks; RGB in [0, 1], (N, 3, H, W).
+        compile_mode: ``auto``, ``true`` or ``false``, see :mod:`stylenet.training.step`.
     """
 
     network: StyleNetwork
+    compile_mode = "auto"
 
     def __init__(
         self,
@@ -56,6 +61,9 @@ class StyleTransferModule(ResumableModule):
         self._teacher_weight = teacher_weight
         self.criterion = criterion.to(memory_format=torch.channels_last)
         self.repainted: Tensor | None = None
+        self._judge: Judge = self.judge
+        self._replayed: ReplayedStep | None = None
+        self._is_prepared = False
 
     @property
     def described(self) -> str:
@@ -79,20 +87,95 @@ class StyleTransferModule(ResumableModule):
         """
         return self.network(images)
 
-    def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
-        """Repaints a batch of photos and judges it.
+    def on_train_start(self) -> None:
+        """Begin anew with what :meth:`on_train_batch_start` prepares."""
+        super().on_train_start()
+        self._is_prepared = False
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Compile the losses and prepare the replay of whole steps, before the first one."""
+        if not self._is_prepared:
+            self._is_prepared = True
+            self._prepare(*self._optimizers_of_one())
+
+    def _optimizers_of_one(self) -> list[Optimizer]:
+        """The optimizers whose step may be replayed."""
+        optimizer = self.optimizers(use_pl_optimizer=False)
+        return [cast(Optimizer, optimizer)]
+
+    def _prepare(self, *optimizers: Optimizer) -> None:
+        trainer, mode = self.trainer, self.compile_mode
+        left = trainer.max_steps - trainer.global_step if trainer.max_steps > 0 else 10**9
+        self._judge = compile_judge(self.judge, mode, left, self.device)
+        self._replayed = None
+        if optimizers and can_replay(mode, trainer, self.device):
+            self._replayed = ReplayedStep(
+                self._judge,
+                optimizers[0],
+                self._clip_gradients,
+                trainer.accumulate_grad_batches,
+                self.device,
+                trainer.precision_plugin.forward_context,
+            )
+
+    def _clip_gradients(self, optimizer: Optimizer) -> None:
+        trainer = self.trainer
+        self.clip_gradients(optimizer, trainer.gradient_clip_val, trainer.gradient_clip_algorithm)
+
+    def inputs(self, batch: Any) -> tuple[Tensor, ...]:
+        """Return what the losses of a batch are computed from, on the module's device.
 
         Args:
-            batch: RGB in [0, 1], shape (N, 3, H, W).
-            batch_idx: Of no matter; Lightning passes it.
+            batch: From the data module; RGB in [0, 1], shape (N, 3, H, W).
 
         Returns:
-            The total loss, a scalar.
+            The arguments of :meth:`judge`.
         """
-        photos = batch.contiguous(memory_format=torch.channels_last)
-        repainted, values = self.judge(photos)
-        self.note(repainted, values)
+        return (batch.contiguous(memory_format=torch.channels_last),)
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Stylize a batch of photos and compute the losses.
+
+        Args:
+            batch: From the data module.
+            batch_idx: Index of the batch.
+
+        Returns:
+            The total loss, a scalar; detached where the step is replayed, for its gradients are
+            there already.
+        """
+        inputs = self.inputs(batch)
+        if self._replayed is None:
+            stylized, values = self._judge(*inputs)
+        else:
+            first = batch_idx % self.trainer.accumulate_grad_batches == 0
+            stylized, values = self._replayed.backward(inputs, first)
+        self.note(stylized, values)
         return values["total"]
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Differentiate the loss, unless the replayed step has done so."""
+        if self._replayed is None:
+            super().backward(loss, *args, **kwargs)
+
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Optimizer) -> None:
+        """Clear the gradients, unless the replayed step does so."""
+        if self._replayed is None:
+            super().optimizer_zero_grad(epoch, batch_idx, optimizer)
+
+    def optimizer_step(
+        self,
+        epoch: int,
+        batch_idx: int,
+        optimizer: Optimizer | LightningOptimizer,
+        optimizer_closure: Any = None,
+    ) -> None:
+        """Take the optimizer's step, or the replayed one."""
+        if self._replayed is None:
+            super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        else:
+            optimizer_closure()
+            self._replayed.update()
 
     def note(self, repainted: Tensor, values: dict[str, Tensor]) -> None:
         """Logs a step and keeps it for callbacks.
@@ -103,9 +186,11 @@ class StyleTransferModule(ResumableModule):
         """
         self.repainted = repainted.detach()
         self.losses = {name: value.detach() for name, value in values.items()}
-        self.log_dict({f"loss/{name}": value for name, value in self.losses.items()})
+        # Lightning takes 0.5 ms a step to gather values that it does not write.
+        if self._replayed is None or self.trainer._logger_connector.should_update_logs:
+            self.log_dict({f"loss/{name}": value for name, value in self.losses.items()})
 
-    def judge(self, photos: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def judge(self, photos: Tensor) -> Losses:
         """Repaints photos and says how well; the loss to a teacher is ``teacher``.
 
         Args:

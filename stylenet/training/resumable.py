@@ -10,7 +10,10 @@ from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
 from stylenet.errors import StyleNetError
-from stylenet.training.schedule import OptimizerSettings, Schedule
+from stylenet.training.schedule import OptimizerSettings, Schedule, make_adam
+
+# Kingma & Ba 2015, section 2.
+_BETAS = (0.9, 0.999)
 
 
 class ResumableModule(pl.LightningModule):
@@ -90,7 +93,7 @@ class ResumableModule(pl.LightningModule):
         Returns:
             The optimiser and its schedule in Lightning's form.
         """
-        optimizer = torch.optim.Adam(self.parameter_groups(), lr=self.settings.lr)
+        optimizer = make_adam(self.parameter_groups(), self.settings.lr, _BETAS, self.device)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": self.schedule(optimizer), "interval": "step"},

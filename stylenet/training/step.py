@@ -1,0 +1,287 @@
+"""The work of a training step, compiled and replayed where that is faster.
+
+An eager step of 4 x 256x256 launches some 1,500 kernels and takes 36 ms on an H200, most of it
+waiting for Python. Replayed as CUDA graphs the same kernels take 13.5 ms, compiled ones 6.7.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.strategies import SingleDeviceStrategy
+from pytorch_lightning.utilities import rank_zero_only
+from torch import Tensor
+from torch.optim import Optimizer
+
+from stylenet.errors import StyleNetError, check_choice, first_line
+
+_log = logging.getLogger(__name__)
+
+# The network's output and the losses by name, of which ``total`` is differentiated.
+Losses = tuple[Tensor, dict[str, Tensor]]
+Judge = Callable[..., Losses]
+
+COMPILE_MODES = ("auto", "true", "false")
+
+# Compiling takes 44 s and spares 7 ms a step (H200, 4 x 256x256, VGG-19 to relu3_4).
+_STEPS_WORTH_COMPILING = 6000
+# Eager steps before the capture: they compile, choose algorithms and make the optimizer's state.
+_WARM_UP_STEPS = 3
+
+
+def check_compile_mode(mode: Any) -> str:
+    """Check the option ``compile``.
+
+    Args:
+        mode: ``auto``, ``true`` or ``false``.
+
+    Returns:
+        The mode as text.
+
+    Raises:
+        StyleNetError: It is none of these.
+    """
+    mode = str(mode).lower()
+    check_choice("compile", mode, COMPILE_MODES)
+    return mode
+
+
+def can_replay(mode: str, trainer: pl.Trainer, device: torch.device) -> bool:
+    """Decide whether whole steps are captured and replayed.
+
+    Args:
+        mode: See :func:`check_compile_mode`.
+        trainer: The run's.
+        device: Where it trains.
+
+    Returns:
+        Whether :class:`ReplayedStep` takes the place of Lightning's own step: on one GPU, in
+        bfloat16 or float32 (scaling float16's gradients needs a look at them). With ``true`` on a
+        CPU too, where the same code runs without a graph.
+    """
+    if mode == "false":
+        return False
+    alone = isinstance(trainer.strategy, SingleDeviceStrategy)
+    if alone and trainer.precision in ("32-true", "bf16-mixed", "64-true"):
+        return device.type == "cuda" or (mode == "true" and device.type == "cpu")
+    if device.type == "cuda" and trainer.is_global_zero:
+        reason = f"precision {trainer.precision}" if alone else "several devices"
+        _log.warning("With %s each step runs without a CUDA graph.", reason)
+    return False
+
+
+def compile_judge(judge: Judge, mode: str, steps: int, device: torch.device) -> Judge:
+    """Compile the forward pass and the losses if that pays.
+
+    Args:
+        judge: From a batch to the network's output and the losses.
+        mode: See :func:`check_compile_mode`; ``auto`` compiles on a GPU if the run is long enough.
+        steps: Steps that are left.
+        device: Where it trains.
+
+    Returns:
+        The compiled function, which goes on without compiling where that turns out impossible;
+        or the function itself.
+    """
+    worth = device.type == "cuda" and steps >= _STEPS_WORTH_COMPILING
+    if mode == "false" or (mode == "auto" and not worth):
+        return judge
+    if mode == "auto":
+        rank_zero_only(print)(
+            "Compiling the training step, which takes up to a minute (compile=false skips it).",
+            flush=True,
+        )
+    compiled = torch.compile(judge, dynamic=False)
+    works = True
+
+    def run(*inputs: Tensor) -> Losses:
+        nonlocal works
+        if works:
+            try:
+                return compiled(*inputs)
+            except Exception as error:
+                # A missing C++ compiler or Triton; PyTorch has many classes for it.
+                if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+                    raise
+                if mode == "true":
+                    raise StyleNetError(
+                        f"the training step cannot be compiled here ({first_line(error)}). Set "
+                        f"compile=false, or install what PyTorch's compiler needs (a C++ compiler; "
+                        f"on a GPU Triton)"
+                    ) from error
+                works = False
+                _log.warning("The training step runs without compiling: %s", first_line(error))
+        return judge(*inputs)
+
+    return run
+
+
+class ReplayedStep:
+    """A training step on static memory: captured once, replayed for every batch.
+
+    Two CUDA graphs: one for forward, losses and backward of a batch, one for clipping and the
+    optimizer. Gradients of several batches accumulate between the two. A batch of another shape
+    runs eagerly.
+    """
+
+    def __init__(
+        self,
+        judge: Judge,
+        optimizer: Optimizer,
+        clip: Callable[[Optimizer], None],
+        accumulate: int,
+        device: torch.device,
+        autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> None:
+        """Take the parts; nothing runs yet.
+
+        Args:
+            judge: From a batch to the network's output and the losses.
+            optimizer: It has to be capturable on a GPU.
+            clip: Clips the gradients of the optimizer's parameters in place.
+            accumulate: Batches to an optimizer step.
+            device: Where everything is.
+            autocast: The precision's context.
+        """
+        self._judge, self._optimizer, self._clip = judge, optimizer, clip
+        self._accumulate, self._autocast = accumulate, autocast
+        self._capture = _CudaCapture(device) if device.type == "cuda" else _NoCapture()
+        self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        self._inputs: list[Tensor] = []
+        self._gradients: list[Tensor | None] = []
+        self._replay: Callable[[], Losses] | None = None
+        self._replay_update: Callable[[], None] | None = None
+        self._updates = 0
+        self._replayed = False
+        self._may_capture = True
+
+    def backward(self, inputs: Sequence[Tensor], first: bool) -> Losses:
+        """Compute the losses of a batch and their gradients.
+
+        Args:
+            inputs: What the losses are computed from; on the device.
+            first: Whether a new optimizer step begins, whose gradients start from zero.
+
+        Returns:
+            The network's output and the losses by name, without gradients; overwritten by the
+            next call.
+        """
+        warm = self._updates >= _WARM_UP_STEPS
+        if self._replay is None and warm and first and self._may_capture:
+            self._begin_capture(inputs)
+        self._replayed = self._replay is not None and _same_shapes(inputs, self._inputs)
+        if not self._replayed:
+            if first:
+                self._forget_gradients()
+            return self._capture.run(lambda: self._eager(inputs))
+        assert self._replay is not None
+        for static, given in zip(self._inputs, inputs, strict=True):
+            static.copy_(given, non_blocking=True)
+        if first:
+            self._restore_gradients()
+        return self._replay()
+
+    def update(self) -> None:
+        """Clip the gradients and take the optimizer's step."""
+        self._updates += 1
+        if self._replayed and self._replay_update is None and self._may_capture:
+            self._try(lambda: setattr(self, "_replay_update", self._capture(self._step)))
+        if self._replayed and self._replay_update is not None:
+            self._replay_update()
+        else:
+            self._capture.run(self._step)
+
+    def _eager(self, inputs: Sequence[Tensor]) -> Losses:
+        with self._autocast():
+            images, values = self._judge(*inputs)
+        with torch.autocast(images.device.type, enabled=False):
+            (values["total"] / self._accumulate).backward()
+        return images.detach(), {name: value.detach() for name, value in values.items()}
+
+    def _step(self) -> None:
+        self._clip(self._optimizer)
+        self._optimizer.step()
+
+    def _begin_capture(self, inputs: Sequence[Tensor]) -> None:
+        self._inputs = [value.clone() for value in inputs]
+        self._forget_gradients()
+        if self._accumulate > 1:  # they are added to in place
+            for p in self._parameters:
+                p.grad = torch.zeros_like(p) if p.requires_grad else None
+
+        def capture() -> None:
+            self._replay = self._capture(lambda: self._eager(self._inputs))
+
+        self._try(capture)
+        self._gradients = [p.grad for p in self._parameters]
+
+    def _try(self, capture: Callable[[], None]) -> None:
+        """Capture, or go on without for good."""
+        try:
+            capture()
+        except RuntimeError as error:
+            self._may_capture, self._replay, self._replay_update = False, None, None
+            self._forget_gradients()
+            _log.warning("Each step runs without a CUDA graph: %s", first_line(error))
+
+    def _forget_gradients(self) -> None:
+        for p in self._parameters:
+            p.grad = None
+
+    def _restore_gradients(self) -> None:
+        """Point the parameters at the captured gradients, zero where batches add up."""
+        for p, gradient in zip(self._parameters, self._gradients, strict=True):
+            p.grad = gradient
+        if self._accumulate > 1:
+            torch._foreach_zero_([g for g in self._gradients if g is not None])
+
+
+class _CudaCapture:
+    """Records functions as CUDA graphs, on a stream and in a memory pool of their own."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._stream = torch.cuda.Stream(device)
+        self._pool = torch.cuda.graph_pool_handle()
+
+    def __call__(self, function: Callable[[], Any]) -> Callable[[], Any]:
+        graph = torch.cuda.CUDAGraph()
+        # Loaders pin memory in a thread of their own, which a global capture would forbid.
+        with torch.cuda.graph(
+            graph,
+            pool=self._pool,
+            stream=self._stream,
+            capture_error_mode="thread_local",
+        ):
+            outputs = function()
+
+        def replay() -> Any:
+            graph.replay()
+            return outputs
+
+        return replay
+
+    def run(self, function: Callable[[], Any]) -> Any:
+        """Run eagerly, on the stream of the capture, to which autograd's nodes stay bound."""
+        self._stream.wait_stream(torch.cuda.current_stream(self._stream.device))
+        with torch.cuda.stream(self._stream):
+            outputs = function()
+        torch.cuda.current_stream(self._stream.device).wait_stream(self._stream)
+        return outputs
+
+
+class _NoCapture:
+    """Runs the function at each replay: what a CPU has for a CUDA graph."""
+
+    def __call__(self, function: Callable[[], Any]) -> Callable[[], Any]:
+        return function
+
+    def run(self, function: Callable[[], Any]) -> Any:
+        return function()
+
+
+def _same_shapes(first: Sequence[Tensor], second: Sequence[Tensor]) -> bool:
+    shapes = [[(value.shape, value.dtype) for value in values] for values in (first, second)]
+    return shapes[0] == shapes[1]

@@ -1,0 +1,66 @@
+"""What only a CUDA device can run: graphs, bfloat16, streams."""
+
+import threading
+
+import pytest
+import torch
+
+from stylenet.checkpoint import ArtefactInfo
+from stylenet.inference import Stylizer
+from stylenet.networks import build_network
+
+pytestmark = pytest.mark.gpu
+
+
+def stylizer(name, dtype="auto", device="cuda"):
+    torch.manual_seed(0)
+    network = build_network(name, **({"width": 8} if name == "johnson" else {}))
+    return Stylizer(network, ArtefactInfo("test", 0), device, dtype)
+
+
+@pytest.mark.parametrize("name", ["johnson", "compact", "adain_style"])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [("float32", 0.01), ("bfloat16", 0.05), ("float16", 0.01)]
+)
+def test_every_pass_of_a_size_is_that_of_the_cpu(name, dtype, tolerance):
+    torch.manual_seed(1)
+    images = torch.rand(3, 2, 3, 61, 94)
+    found, expected = stylizer(name, dtype), stylizer(name, "float32", "cpu")
+    for batch in images:  # eager, recorded, replayed
+        difference = (found(batch.cuda()).cpu() - expected(batch)).abs()
+        assert difference.max() < tolerance
+
+
+def test_a_result_stays_when_the_next_one_comes():
+    network = stylizer("johnson")
+    images = torch.rand(4, 3, 64, 64, device="cuda")
+    network(images[0])
+    results = [network(image) for image in images]
+    for image, result in zip(images, results, strict=True):
+        torch.testing.assert_close(network(image), result)
+
+
+def test_threads_share_a_stylizer():
+    network = stylizer("compact")
+    images = torch.rand(16, 3, 64, 64, device="cuda")
+    expected = [network(image) for image in images]
+    results = [None] * len(images)
+
+    def work(start):
+        for i in range(start, len(images), 4):
+            results[i] = network(images[i])
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    torch.testing.assert_close(results, expected)
+
+
+def test_a_bounded_number_of_graphs_is_kept():
+    network = stylizer("compact")
+    for size in range(16, 80, 8):
+        for _ in range(3):
+            network(torch.rand(3, size, 24, device="cuda"))
+    assert len(network._forward._graphs) == 4

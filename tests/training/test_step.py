@@ -1,0 +1,258 @@
+"""Steps that are compiled and replayed learn what eager ones learn."""
+
+import pytest
+import torch
+
+from stylenet.errors import StyleNetError
+from stylenet.networks import build_network
+from stylenet.perceptual import (
+    AnyStyleLoss,
+    Encoder,
+    LossSettings,
+    ManyStylesLoss,
+    PerceptualLoss,
+)
+from stylenet.training import (
+    AnyStyleModule,
+    ManyStylesModule,
+    OptimizerSettings,
+    RunFolder,
+    StyleTransferModule,
+    Teacher,
+    check_compile_mode,
+)
+from stylenet.training import step as step_room
+
+from .test_resume import weights
+
+SETTINGS = LossSettings("relative", ["relu1_2"], ["relu1_1", "relu1_2"], 1.0, 5.0, 1.0)
+OPTIMIZER = OptimizerSettings(1e-2, 2, "cosine")
+
+
+def picture(seed):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(1, 3, 32, 32, generator=generator, dtype=torch.float64)
+
+
+def tiny_encoder():
+    torch.manual_seed(7)
+    layers = {
+        "conv1_1": torch.nn.Conv2d(3, 8, 3, padding=1),
+        "relu1_1": torch.nn.ReLU(),
+        "conv1_2": torch.nn.Conv2d(8, 8, 3, padding=1),
+        "relu1_2": torch.nn.ReLU(),
+    }
+    return Encoder("tiny", "random", layers).double()
+
+
+def johnson():
+    torch.manual_seed(0)
+    return build_network("johnson", width=2, blocks=1).double()
+
+
+def one_style():
+    criterion = PerceptualLoss(tiny_encoder(), SETTINGS, [picture(1)])
+    return StyleTransferModule(johnson(), criterion, OPTIMIZER, "test", {})
+
+
+def taught():
+    criterion = PerceptualLoss(tiny_encoder(), SETTINGS, [picture(1)])
+    teacher = Teacher(johnson())
+    torch.manual_seed(1)
+    student = build_network("compact", width=4, deep_width=4, deep_blocks=1, fine_blocks=1)
+    return StyleTransferModule(student.double(), criterion, OPTIMIZER, "test", {}, teacher, 5.0)
+
+
+def many_styles():
+    encoder = tiny_encoder()
+    losses = {
+        name: PerceptualLoss(encoder, SETTINGS, [picture(i)], weight)
+        for i, (name, weight) in enumerate([("a", 1.0), ("b", 3.0), ("c", 0.5)])
+    }
+    torch.manual_seed(0)
+    network = build_network("johnson_multi", styles=list(losses), width=2, blocks=1).double()
+    return ManyStylesModule(network, ManyStylesLoss(losses), OPTIMIZER, "test", {})
+
+
+def any_style():
+    torch.manual_seed(0)
+    network = build_network("adain", layer="relu2_1", width=2).double()
+    network.encoder.fill(network.encoder.convolutions.state_dict())
+    shown = picture(5)
+    return AnyStyleModule(network, AnyStyleLoss(tiny_encoder(), SETTINGS), OPTIMIZER, {}, shown)
+
+
+MODULES = [one_style, taught, many_styles, any_style]
+
+
+@pytest.fixture
+def eager_backend(monkeypatch):
+    """Everything of PyTorch's compiler but the minute of generating machine code."""
+    compiler = torch.compile
+
+    def traced(function, **options):
+        return compiler(function, backend="aot_eager", **options)
+
+    monkeypatch.setattr(torch, "compile", traced)
+
+
+def data_of(make, make_data, photos):
+    if make is not any_style:
+        return make_data()
+    from stylenet.data import PhotoData
+
+    return PhotoData(str(photos), 16, 2, min_size=8, workers=0, seed=3, styles=str(photos))
+
+
+def trained(make, mode, data, folder, resume=None, steps=6, **more):
+    module = make()
+    module.compile_mode = mode
+    torch.manual_seed(3)
+    more = {"precision": "64-true", **more}
+    trainer = fit_in(module, data, folder, steps, resume, **more)
+    return module, trainer
+
+
+def fit_in(module, data, folder, steps, resume, **more):
+    import pytorch_lightning as pl
+
+    from stylenet.training.callbacks import Checkpoints, SafeCheckpointIO
+
+    trainer = pl.Trainer(
+        max_steps=steps,
+        default_root_dir=folder,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        callbacks=[Checkpoints(4, keep=None)],
+        plugins=[SafeCheckpointIO()],
+        **{"accelerator": "cpu", "gradient_clip_val": 10.0, **more},
+    )
+    trainer.fit(module, data, ckpt_path=resume)
+    return trainer
+
+
+def assert_close(first, second, tolerance=1e-7):
+    # Adam makes a step of a gradient that is nothing but rounding, as some biases have it.
+    first, second = weights(first), weights(second)
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        torch.testing.assert_close(value, second[name], rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("make", MODULES)
+def test_a_replayed_step_is_an_eager_one(make, make_data, photos, tmp_path, eager_backend):
+    data = data_of(make, make_data, photos)
+    eager, _ = trained(make, "false", data, tmp_path / "eager")
+    replayed, trainer = trained(make, "true", data, tmp_path / "replayed")
+    assert trainer.global_step == 6
+    assert replayed._replayed is not None
+    assert replayed._replayed._replay_update is not None
+    assert_close(eager, replayed)
+    for name, value in eager.losses.items():
+        torch.testing.assert_close(replayed.losses[name], value, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"accumulate_grad_batches": 2}, {"gradient_clip_val": 1e-3}, {"gradient_clip_val": None}],
+)
+def test_accumulation_and_clipping_are_lightnings(more, make_data, tmp_path, eager_backend):
+    eager, _ = trained(one_style, "false", make_data(), tmp_path / "eager", **more)
+    replayed, _ = trained(one_style, "true", make_data(), tmp_path / "replayed", **more)
+    assert_close(eager, replayed)
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(make_data, tmp_path, eager_backend):
+    whole, _ = trained(one_style, "true", make_data(), tmp_path / "whole", steps=7)
+    checkpoint = RunFolder(tmp_path / "whole").checkpoint(4)
+    resumed, _ = trained(one_style, "true", make_data(), tmp_path / "on", checkpoint, steps=7)
+    assert_close(whole, resumed, tolerance=0)
+
+
+def test_a_batch_of_another_shape_runs_eagerly(eager_backend):
+    def losses(images):
+        return images, {"total": (weight * images).square().mean()}
+
+    results = []
+    for fresh in (False, True):
+        weight = torch.nn.Parameter(torch.ones(3, 1, 1, dtype=torch.float64))
+        optimizer = torch.optim.Adam([weight], lr=0.1)
+        steps = None
+        for i, size in enumerate([8, 8, 8, 8, 8, 5, 8, 5]):
+            if steps is None or fresh:  # one that is always fresh never replays
+                steps = step_room.ReplayedStep(
+                    losses, optimizer, lambda _: None, 1, torch.device("cpu")
+                )
+            steps.backward([picture(i)[..., :size, :size]], first=True)
+            steps.update()
+        results.append(weight.detach().clone())
+    torch.testing.assert_close(*results, rtol=0, atol=1e-12)
+
+
+def test_what_cannot_be_captured_runs_eagerly_and_says_so(caplog):
+    weight = torch.nn.Parameter(torch.ones(3, 1, 1, dtype=torch.float64))
+    optimizer = torch.optim.Adam([weight], lr=0.1)
+
+    def losses(images):
+        return images, {"total": (weight * images).square().mean()}
+
+    steps = step_room.ReplayedStep(losses, optimizer, lambda _: None, 1, torch.device("cpu"))
+
+    class Refusing(step_room._NoCapture):
+        def __call__(self, function):
+            raise RuntimeError("operation not permitted when stream is capturing\nmore")
+
+    steps._capture = Refusing()
+    for i in range(6):
+        before = weight.detach().clone()
+        steps.backward([picture(i)], first=True)
+        steps.update()
+        assert not torch.equal(weight, before)
+    messages = [record.message for record in caplog.records]
+    assert len(messages) == 1
+    assert "without a CUDA graph: operation not permitted when stream is capturing" in messages[0]
+
+
+def test_a_missing_compiler_is_said_once_and_trained_without(monkeypatch, caplog):
+    from torch._dynamo.exc import TorchDynamoException
+
+    def fails(*_):
+        raise TorchDynamoException("No working C++ compiler\nand so on")
+
+    monkeypatch.setattr(torch, "compile", lambda *_, **__: fails)
+    images, cuda = picture(1), torch.device("cuda")
+
+    def losses(images):
+        return images, {"total": images.mean()}
+
+    judge = step_room.compile_judge(losses, "auto", 10**5, cuda)
+    for _ in range(2):
+        assert judge(images)[1]["total"] == images.mean()
+    assert [r.message for r in caplog.records] == [
+        "The training step runs without compiling: No working C++ compiler"
+    ]
+    judge = step_room.compile_judge(losses, "true", 1, torch.device("cpu"))
+    with pytest.raises(StyleNetError, match=r"cannot be compiled here .*compile=false"):
+        judge(images)
+
+
+def test_short_runs_and_cpus_are_not_compiled_by_themselves(monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda *_, **__: pytest.fail("compiled"))
+    judge = step_room.compile_judge
+    assert judge(len, "auto", 100, torch.device("cuda")) is len
+    assert judge(len, "auto", 10**6, torch.device("cpu")) is len
+    assert judge(len, "false", 10**6, torch.device("cuda")) is len
+
+
+def test_a_mode_is_checked():
+    assert [check_compile_mode(mode) for mode in (True, "auto", False)] == ["true", "auto", "false"]
+    with pytest.raises(StyleNetError, match="compile=fast"):
+        check_compile_mode("fast")
+
+
+def test_other_precisions_are_not_replayed(make_data, tmp_path):
+    module, _ = trained(one_style, "auto", make_data(), tmp_path, steps=1)
+    assert module._replayed is None

@@ -1,0 +1,54 @@
+"""Captured steps on a CUDA device learn what eager ones learn."""
+
+import pytest
+import torch
+
+from stylenet.training import RunFolder
+
+from .test_resume import weights
+from .test_step import MODULES, data_of, one_style, trained
+
+pytestmark = pytest.mark.gpu
+
+
+@pytest.mark.parametrize("make", MODULES)
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_captured_step_is_an_eager_one(make, accumulate, make_data, photos, tmp_path):
+    data = data_of(make, make_data, photos)
+    results = [
+        trained(
+            make,
+            mode,
+            data,
+            tmp_path / mode,
+            steps=8,
+            accelerator="gpu",
+            accumulate_grad_batches=accumulate,
+        )[0]
+        for mode in ("false", "auto")
+    ]
+    assert results[0]._replayed is None
+    assert results[1]._replayed._replay_update is not None
+    before, after = (weights(module) for module in results)
+    for name, value in before.items():
+        torch.testing.assert_close(value, after[name], rtol=0, atol=1e-7)
+
+
+def test_a_run_goes_on_between_gpu_and_cpu(make_data, tmp_path):
+    whole, _ = trained(one_style, "auto", make_data(), tmp_path / "cpu", steps=8)
+    on_gpu, _ = trained(
+        one_style, "auto", make_data(), tmp_path / "gpu", steps=4, accelerator="gpu"
+    )
+    checkpoint = RunFolder(tmp_path / "gpu").checkpoint(4)
+    for name, accelerator in (("on-cpu", "cpu"), ("on-gpu", "gpu")):
+        module, _ = trained(
+            one_style,
+            "auto",
+            make_data(),
+            tmp_path / name,
+            checkpoint,
+            steps=8,
+            accelerator=accelerator,
+        )
+        for key, value in weights(whole).items():
+            torch.testing.assert_close(weights(module)[key], value, rtol=0, atol=1e-6)
