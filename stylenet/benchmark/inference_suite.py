@@ -75,7 +75,9 @@ def make_stylizer(bench: Bench) -> Stylizer:
     """
     conditions = bench.conditions
     dtype = str(conditions.dtype).removeprefix("torch.")
-    return Stylizer(bench.network(), ArtefactInfo("none", 0), str(conditions.device), dtype)
+    stylizer = Stylizer(bench.network(), ArtefactInfo("none", 0), str(conditions.device), dtype)
+    stylizer.prepare()
+    return stylizer
 
 
 def _measure(

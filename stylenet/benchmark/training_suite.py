@@ -144,7 +144,10 @@ class Stopwatch(pl.Callback):
         """Counts, weighs or times what runs inside, as the number of the step has it."""
         device = self._conditions.device
         memory = PeakMemory(device) if index == 1 else None
-        with counting() if index == 0 else nullcontext() as work:
+        # Operators are counted one by one, which compiled code has no more; met while counting,
+        # PyTorch's compiler would pass over the step for good.
+        stance = torch.compiler.set_stance("force_eager") if index == 0 else nullcontext()
+        with stance, counting() if index == 0 else nullcontext() as work:
             start = now(device)
             yield
             seconds = now(device) - start

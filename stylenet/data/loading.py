@@ -18,11 +18,11 @@ class Batch(NamedTuple):
     """What a loader's process hands over.
 
     Attributes:
-        images: RGB in [0, 1], shape (N, 3, crop, crop); ``None`` where no file was usable.
+        pixels: RGB bytes, shape (N, crop, crop, 3); ``None`` where no file was usable.
         skipped: Why files were skipped on the way, a line each, with their paths.
     """
 
-    images: Tensor | None
+    pixels: Tensor | None
     skipped: list[str]
 
 
@@ -59,9 +59,9 @@ def collate(samples: list[Sample]) -> Batch:
     Returns:
         One batch.
     """
-    images = [sample.image for sample in samples if sample.image is not None]
+    pixels = [sample.pixels for sample in samples if sample.pixels is not None]
     skipped = [reason for sample in samples for reason in sample.skipped]
-    return Batch(torch.stack(images) if images else None, skipped)
+    return Batch(torch.stack(pixels) if pixels else None, skipped)
 
 
 def leave_signals_to_the_trainer(worker: int) -> None:

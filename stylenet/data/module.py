@@ -18,7 +18,7 @@ from stylenet.data.loading import (
     collate,
     leave_signals_to_the_trainer,
 )
-from stylenet.data.photos import PhotoDataset
+from stylenet.data.photos import PhotoDataset, to_floats
 from stylenet.data.scan import scan_photos
 from stylenet.errors import StyleNetError, check_number
 
@@ -181,22 +181,41 @@ class PhotoData(pl.LightningDataModule):
             dataloader_idx: Of no matter; Lightning passes it.
 
         Returns:
-            RGB in [0, 1], shape (batch, 3, crop, crop); with paintings as many of these beside.
+            RGB bytes, shape (batch, crop, crop, 3); with paintings as many of these beside.
 
         Raises:
             StyleNetError: More files were skipped than used.
         """
         if self.paintings is None:
             assert isinstance(batch, Batch)
-            return self._images(batch)
+            return self._pixels(batch)
         photos, paintings = batch
         assert isinstance(photos, Batch)
         assert isinstance(paintings, Batch)
-        return Pairs(self._images(photos), self.paintings._images(paintings))
+        return Pairs(self._pixels(photos), self.paintings._pixels(paintings))
 
-    def _images(self, batch: Batch) -> Tensor:
-        """The images of a batch, its bad files told of."""
-        used = 0 if batch.images is None else len(batch.images)
+    def on_after_batch_transfer(self, batch: Tensor | Pairs, dataloader_idx: int) -> Tensor | Pairs:
+        """Turn the bytes of a batch into floats, on the device.
+
+        Args:
+            batch: From :meth:`on_before_batch_transfer`.
+            dataloader_idx: Index of the loader.
+
+        Returns:
+            RGB in [0, 1], shape (batch, 3, crop, crop), channels-last in memory; with paintings as
+            many of these beside.
+        """
+        double = getattr(self.trainer, "precision", None) == "64-true"
+
+        def convert(pixels: Tensor) -> Tensor:
+            images = to_floats(pixels)
+            return images.double() if double else images
+
+        return Pairs(*map(convert, batch)) if isinstance(batch, Pairs) else convert(batch)
+
+    def _pixels(self, batch: Batch) -> Tensor:
+        """The bytes of a batch, its bad files told of."""
+        used = 0 if batch.pixels is None else len(batch.pixels)
         self._used += used
         self._skipped += len(batch.skipped)
         for reason in batch.skipped:
@@ -209,8 +228,8 @@ class PhotoData(pl.LightningDataModule):
                 f"{self._setting}={self.root}: {self._skipped} of the {tried} files tried were "
                 f"unusable; list them with: {self._check}"
             )
-        assert batch.images is not None
-        return batch.images
+        assert batch.pixels is not None
+        return batch.pixels
 
     @property
     def _check(self) -> str:

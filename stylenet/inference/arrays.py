@@ -130,6 +130,8 @@ def _unpack_tensor(tensor: Tensor) -> Unpacked:
     def pack(canvases: list[Canvas]) -> Tensor:
         if tensor.ndim == 3:
             return _pixels(canvases[0])
+        if len(canvases) == 1:  # without a copy
+            return _pixels(canvases[0]).unsqueeze(0)
         return torch.stack([_pixels(c) for c in canvases]) if canvases else tensor.clone()
 
     stack = tensor if tensor.ndim == 4 else tensor.unsqueeze(0)

@@ -5,9 +5,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from stylenet.errors import first_line
 from stylenet.networks import StyleNetwork, can_fuse, fuse
@@ -16,17 +17,26 @@ _log = logging.getLogger(__name__)
 
 Forward = Callable[[Tensor], Tensor]
 
-# A replayed graph spares the launch of kernels: 1.6 ms became 0.95 at 512 x 512 (H200), at
-# 3840 x 2160 nothing changed.
-_LARGEST_PIXELS = 2**22
-# Sizes whose graphs are kept; each holds its feature maps, 300 bytes a pixel.
+# Bytes of feature maps up to which graphs are recorded. A graph spares the launch of kernels, a
+# millisecond or two, which larger images do not notice, and holds its memory.
+_LARGEST_GRAPH = 2**31
+# Sizes whose graphs are kept; they share their memory.
 _KEPT_GRAPHS = 4
+# Cached kernels are there in half of this; compiling all anew takes 6 s, in which images go
+# through the plain network.
+_WAIT_SECONDS = 1.0
+# Runs through every kernel.
+_PROBE = (1, 3, 32, 32)
 # Kernels count the numbers of a feature map in 32 bits.
 _LARGEST_MAP = 2**31 - 2**24
 
 
 def make_forward(
-    network: StyleNetwork, converted: Forward, device: torch.device, dtype: torch.dtype
+    network: StyleNetwork,
+    converted: Forward,
+    device: torch.device,
+    dtype: torch.dtype,
+    bytes_per_pixel: float,
 ) -> Forward:
     """Choose how a network runs.
 
@@ -35,6 +45,7 @@ def make_forward(
         converted: The same with convolutions in ``dtype``, for devices without a faster form.
         device: Where it runs.
         dtype: In what its convolutions compute.
+        bytes_per_pixel: What the network takes at its peak.
 
     Returns:
         From RGB in [0, 1], shape (N, 3, H, W), to the same; threads may share it.
@@ -43,30 +54,52 @@ def make_forward(
         return converted
     forward = converted
     if can_fuse(network, device):
-        forward = _Fused(fuse(network, dtype), converted)
-    return ReplayedForward(forward)
+        forward = _Fused(fuse(network, dtype), converted, device)
+    return ReplayedForward(forward, int(_LARGEST_GRAPH / bytes_per_pixel))
 
 
 class _Fused:
-    """Runs the fused network, or the plain one where that is not possible."""
+    """Runs the fused network once its kernels are compiled, the plain one until then.
 
-    def __init__(self, fused: Forward, plain: Forward) -> None:
-        self._fused, self._plain = fused, plain
-        self._works = True
+    Where they cannot be compiled, for Triton builds its launcher with the machine's C compiler, it
+    says so once and stays with the plain network.
+    """
+
+    def __init__(self, fused: nn.Module, plain: Forward, device: torch.device) -> None:
+        self._fused, self._plain, self._device = fused, plain, device
+        self._channels = cast(int, fused.channels_per_pixel)
+        self._works = self._has_waited = False
+        self._compiling = threading.Thread(target=self._compile, name="kernels", daemon=True)
+        self._compiling.start()
 
     def __call__(self, images: Tensor) -> Tensor:
+        if not self._has_waited:
+            self._compiling.join(_WAIT_SECONDS)
+            self._has_waited = True
         pixels = images.shape[-2] * images.shape[-1]
-        if self._works and pixels * self._fused.channels_per_pixel <= _LARGEST_MAP:  # type: ignore[attr-defined]
-            try:
-                return self._fused(images)
-            except torch.cuda.OutOfMemoryError:
-                raise
-            except Exception as error:
-                # Triton builds its launcher with the machine's C compiler, and says in many ways
-                # that there is none.
-                self._works = False
-                _log.warning("Fused kernels are not available: %s", first_line(error))
+        if self.is_ready and pixels * self._channels <= _LARGEST_MAP:
+            return self._fused(images if images.data_ptr() % 16 == 0 else images.clone())
         return self._plain(images.contiguous(memory_format=torch.channels_last))
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the kernels are compiled."""
+        return self._works and not self._compiling.is_alive()
+
+    def prepare(self) -> None:
+        """Wait until the kernels are compiled."""
+        self._compiling.join()
+
+    def _compile(self) -> None:
+        try:
+            stream = torch.cuda.Stream(self._device)
+            with torch.inference_mode(), torch.cuda.stream(stream):
+                self._fused(torch.rand(_PROBE, device=self._device))
+                stream.synchronize()
+            self._works = True
+        # Triton has many ways to say that something is missing.
+        except Exception as error:
+            _log.warning("Images go without fused kernels: %s", first_line(error))
 
 
 @dataclass(frozen=True)
@@ -84,12 +117,14 @@ class ReplayedForward:
     The first image of a size runs eagerly, so that nobody waits for a recording that is of no use.
     """
 
-    def __init__(self, forward: Forward) -> None:
+    def __init__(self, forward: Forward, largest: int) -> None:
         """Wrap a network.
 
         Args:
             forward: The network on a CUDA device.
+            largest: Pixels of a batch up to which it is recorded.
         """
+        self._largest = largest
         self._forward = forward
         # None for a size that could not be recorded.
         self._graphs: OrderedDict[torch.Size, _Graph | None] = OrderedDict()
@@ -108,7 +143,7 @@ class ReplayedForward:
             The same shape and range.
         """
         shape = images.shape
-        if images.numel() > 3 * _LARGEST_PIXELS:
+        if images.numel() > 3 * self._largest or not getattr(self._forward, "is_ready", True):
             return self._forward(images)
         with self._lock:
             if shape not in self._graphs:
@@ -125,6 +160,10 @@ class ReplayedForward:
             graph.images.copy_(images, non_blocking=True)
             graph.graph.replay()
             return graph.stylized.clone()
+
+    def prepare(self) -> None:
+        """Wait until what is compiled in the background is ready."""
+        getattr(self._forward, "prepare", lambda: None)()
 
     def _record(self, images: Tensor) -> _Graph | None:
         static = images.clone()

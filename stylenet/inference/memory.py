@@ -20,6 +20,9 @@ _MEASURED_WIDTH = 32
 _TILE = 1024
 # So that a picture of any size takes some 3 GB beside itself.
 _LARGEST_FEATURES = 2**30
+# Less is not asked for: the question takes a GPU's driver longer than a small image.
+_ALWAYS_FREE = 2**28
+
 # What is free now may be wanted by others a moment later.
 _SHARE = 0.5
 
@@ -56,6 +59,8 @@ def choose_tile(
     """
     if side is not None:
         return side if max(size) > side else 0
+    if size[0] * size[1] * bytes_per_pixel <= _ALWAYS_FREE:
+        return 0
     at_hand = free() * _SHARE
     if size[0] * size[1] * bytes_per_pixel <= at_hand:
         return 0

@@ -72,7 +72,13 @@ class Stylizer:
         # Convolutions are up to six times as fast in this layout.
         self._network = network.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._running = with_convolutions_in(self._network, self.dtype)
-        self._forward = make_forward(self._network, self._running, self.device, self.dtype)
+        self._forward = make_forward(
+            self._network,
+            self._running,
+            self.device,
+            self.dtype,
+            peak_bytes(self._running, self.dtype),
+        )
 
     @classmethod
     def load(
@@ -187,6 +193,13 @@ class Stylizer:
         unpacked = unpack(picture)
         results = self._repaint(unpacked.canvases, settings or RepaintSettings(), mask, progress)
         return unpacked.pack(results)
+
+    def prepare(self) -> None:
+        """Wait until what is compiled in the background is ready, for measurements.
+
+        The first image on a GPU that never ran StyleNet does not wait for it, and takes longer.
+        """
+        getattr(self._forward, "prepare", lambda: None)()
 
     @torch.inference_mode()
     def repaint_tensor(self, images: Tensor) -> Tensor:

@@ -248,13 +248,32 @@ def convolve_squares(features: Tensor, weight: Tensor, bias: Tensor | None) -> T
     Returns:
         Shape (N, O, H, W).
     """
-    padded = pad_border(features, weight.shape[-1] // 2)
-    cells = F.conv2d(
-        to_squares(padded, 2),
-        square_kernels(weight).contiguous(memory_format=torch.channels_last),
+    cells = to_squares(pad_border(features, weight.shape[-1] // 2), 2)
+    kernels = square_kernels(weight)
+    if features.device.type == "cuda":
+        cells, kernels = (fill_channels(x) for x in (cells, kernels))
+    found = F.conv2d(
+        cells,
+        kernels.contiguous(memory_format=torch.channels_last),
         None if bias is None else bias.repeat(4),
     )
-    return from_squares(cells, 2)
+    return from_squares(found, 2)
+
+
+def fill_channels(x: Tensor) -> Tensor:
+    """Add channels of zeros up to a multiple of 8, as tensor cores read them.
+
+    With 12 channels cuDNN takes a kernel that computes without tensor cores: 5.4 ms in place of
+    0.85 for the stem at 3840 x 2160 (H100, bfloat16).
+
+    Args:
+        x: Shape (N, C, H, W), features or kernels.
+
+    Returns:
+        Shape (N, C', H, W).
+    """
+    missing = -x.shape[1] % 8
+    return F.pad(x, (0, 0, 0, 0, 0, missing)) if missing else x
 
 
 def to_squares(features: Tensor, side: int) -> Tensor:

@@ -183,7 +183,7 @@ def pad_to_multiple(images: Tensor, multiple: int, minimum: int) -> Tensor:
         Shape (N, C, H', W') with the image in the upper left corner.
     """
     height, width = images.shape[-2:]
-    if torch.compiler.is_compiling():
+    if _is_exporting():
         return _pad_by_index(images, multiple, minimum)
     down = max(minimum, -(-height // multiple) * multiple) - height
     right = max(minimum, -(-width // multiple) * multiple) - width
@@ -191,6 +191,13 @@ def pad_to_multiple(images: Tensor, multiple: int, minimum: int) -> Tensor:
         return images
     mode = "reflect" if down < height and right < width else "replicate"
     return F.pad(images, (0, right, 0, down), mode=mode)
+
+
+def _is_exporting() -> bool:
+    """Tell an export, for all sizes, from compiling for the size at hand."""
+    # New in PyTorch 2.7.
+    ask = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
+    return bool(ask())
 
 
 def _pad_by_index(images: Tensor, multiple: int, minimum: int) -> Tensor:

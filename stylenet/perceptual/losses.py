@@ -75,7 +75,7 @@ def _products(features: Tensor) -> Tensor:
     parts = next(n for n in (32, 16, 8, 4, 2, 1) if height * width % n == 0)
     # As (N, HW, C), the order of channels-last features in memory.
     flat = features.permute(0, 2, 3, 1).reshape(count * parts, -1, channels)
-    sums = torch.bmm(flat.transpose(1, 2), flat, out_dtype=torch.float32)  # type: ignore[call-overload]
+    sums = torch.bmm(flat.transpose(1, 2), flat, out_dtype=torch.float32)
     return sums.unflatten(0, (count, parts)).sum(1)
 
 

@@ -123,7 +123,7 @@ class ManyStylesLoss(nn.Module):
         ones = torch.ones_like(each["content"])
         counts = torch.zeros_like(self._style_shares[:, 0], dtype=ones.dtype)
         counts = counts.index_add(0, styles, ones)
-        values = {}
+        values: dict[str, Tensor] = {}
         for name in ("content", "style"):
             sums = torch.zeros_like(counts).index_add(0, styles, each[name].detach())
             means = (sums / counts).unbind()

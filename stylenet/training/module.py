@@ -119,8 +119,15 @@ class StyleTransferModule(ResumableModule):
             )
 
     def _clip_gradients(self, optimizer: Optimizer) -> None:
-        trainer = self.trainer
-        self.clip_gradients(optimizer, trainer.gradient_clip_val, trainer.gradient_clip_algorithm)
+        """Clip as Lightning does, which refuses to where Adam is one kernel."""
+        value = self.trainer.gradient_clip_val
+        if value is None:
+            return
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        if self.trainer.gradient_clip_algorithm == "value":
+            torch.nn.utils.clip_grad_value_(parameters, value)
+        else:
+            torch.nn.utils.clip_grad_norm_(parameters, value)
 
     def inputs(self, batch: Any) -> tuple[Tensor, ...]:
         """Return what the losses of a batch are computed from, on the module's device.

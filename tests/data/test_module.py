@@ -38,7 +38,11 @@ def batches(data, count):
     loader = data.train_dataloader()
     steps = zip(*loader, strict=True) if isinstance(loader, list) else loader
     loaded = itertools.islice(steps, count)
-    return [data.on_before_batch_transfer(batch, 0) for batch in loaded]
+    return [images_of(data, batch) for batch in loaded]
+
+
+def images_of(data, batch):
+    return data.on_after_batch_transfer(data.on_before_batch_transfer(batch, 0), 0)
 
 
 def samples(data, count):
@@ -125,7 +129,7 @@ def test_loader_outlives_the_signals_of_others_but_not_its_trainers(photos):
     for name in ("INT", "TERM", "TERM"):
         subprocess.run(["kill", f"-{name}", str(worker.pid)], check=True)
     for _ in range(10):
-        assert next(loaded).images.shape == (2, 3, 16, 16)
+        assert next(loaded).pixels.shape == (2, 16, 16, 3)
     assert worker.is_alive()
     worker.terminate()
     worker.join(5)

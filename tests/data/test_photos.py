@@ -80,7 +80,8 @@ def test_crops_of_every_photo_are_sound(tmp_path_factory, width, height, mode, c
     in_mode(Image.fromarray(pixels), mode).save(root / "a.tif")
     photos = dataset(root, crop, max_scale=max_scale)
     for n in range(3):
-        image, skipped = photos[n]
+        sample = photos[n]
+        image, skipped = sample.image, sample.skipped
         assert_sound(image, crop)
         assert not skipped
 
@@ -178,7 +179,8 @@ def test_photo_of_any_mode_is_used(tmp_path, ramp, mode):
     in_mode(ramp, mode).save(tmp_path / "a.tif")
     photos = dataset(tmp_path)
     assert photos.check(0) is None
-    image, skipped = photos[0]
+    sample = photos[0]
+    image, skipped = sample.image, sample.skipped
     assert_sound(image, 16)
     assert not skipped
     assert image.max() - image.min() > 0.3  # neither all white nor all black
@@ -194,7 +196,8 @@ def test_bad_files_are_reported_and_replaced(photos, bad_files, tmp_path, which)
     drawn = dataset(root)
     named = set()
     for n in range(len(drawn.photos)):
-        image, skipped = drawn[n]
+        sample = drawn[n]
+        image, skipped = sample.image, sample.skipped
         assert_sound(image, 16)
         assert which([image])[0] in range(10)
         named.update(named_in(skipped, bad))
@@ -216,7 +219,8 @@ def test_replacements_are_the_same_every_time(photos, bad_files, tmp_path):
 def test_sample_of_bad_files_alone_is_none_with_the_reasons(tmp_path, bad_files):
     for name, data in bad_files.items():
         (tmp_path / name).write_bytes(data)
-    image, skipped = dataset(tmp_path)[0]
+    sample = dataset(tmp_path)[0]
+    image, skipped = sample.image, sample.skipped
     assert image is None
     assert len(set(named_in(skipped, bad_files))) > 3
 
@@ -262,7 +266,8 @@ def test_real_photographs_are_all_used(shared):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for n in range(len(photos.photos)):
-            image, skipped = photos[n]
+            sample = photos[n]
+            image, skipped = sample.image, sample.skipped
             assert_sound(image, 64)
             assert not skipped
             assert image.std() > 0.001

@@ -36,7 +36,11 @@ def at(data, step, world=1, rank=0):
 
 def samples(data, count):
     loaded = itertools.islice(data.train_dataloader(), count)
-    return torch.cat([data.on_before_batch_transfer(batch, 0) for batch in loaded])
+    return torch.cat([images_of(data, batch) for batch in loaded])
+
+
+def images_of(data, batch):
+    return data.on_after_batch_transfer(data.on_before_batch_transfer(batch, 0), 0)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -180,7 +184,7 @@ def test_incomplete_set_is_one_line(copy, spoil, said):
 def test_paintings_come_beside_photos_from_shards(jpegs, shards):
     data = shard_data(shards, styles=str(jpegs))
     batches = list(itertools.islice(zip(*data.train_dataloader(), strict=False), 2))
-    pairs = [data.on_before_batch_transfer(list(batch), 0) for batch in batches]
+    pairs = [images_of(data, list(batch)) for batch in batches]
     found = torch.cat([pair.photos for pair in pairs])
     assert torch.equal(found, samples(shard_data(shards), 2))
     assert pairs[0].paintings.shape == (2, 3, 16, 16)

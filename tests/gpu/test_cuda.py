@@ -15,7 +15,9 @@ pytestmark = pytest.mark.gpu
 def stylizer(name, dtype="auto", device="cuda"):
     torch.manual_seed(0)
     network = build_network(name, **({"width": 8} if name == "johnson" else {}))
-    return Stylizer(network, ArtefactInfo("test", 0), device, dtype)
+    made = Stylizer(network, ArtefactInfo("test", 0), device, dtype)
+    made.prepare()
+    return made
 
 
 @pytest.mark.parametrize("name", ["johnson", "compact", "adain_style"])

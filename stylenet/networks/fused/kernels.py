@@ -1,12 +1,11 @@
 """Triton kernels for instance normalization, fused with what follows it.
 
 In eager PyTorch a normalized feature map passes through memory seven times between two
-convolutions: statistics, scale and shift, ReLU, residual sum, rearrangement, padding. Here it passes
-three times: one kernel reads it for the statistics, one reads it again and writes the padded input of
-the next convolution. Feature maps lie channels-last.
+convolutions: statistics, scale and shift, ReLU, residual sum, rearrangement, padding. Here it
+passes three times: one kernel reads it for the statistics, one reads it again and writes the padded
+input of the next convolution. Feature maps lie channels-last.
 
-What the kernels are told at run time instead of at compile time (layout, padding, activation) costs
-nothing beside the memory, and keeps the number of compiled variants, 0.2 s each, small.
+Sizes, padding and activation are told at run time: each compiled variant takes 0.2 s.
 """
 
 from dataclasses import dataclass
@@ -18,8 +17,11 @@ from torch import Tensor
 
 # Elements that a program holds at a time: 32 for each thread of four warps.
 _BLOCK = 4096
-# Programs that gather statistics: four for each multiprocessor of an H100 or H200 (132).
+# Programs that gather statistics: four for each multiprocessor of an H100 or H200 (132). Small
+# maps have fewer: one block of the last step reads what 128 of them found.
 _PROGRAMS = 512
+_FEW_PROGRAMS = 128
+_SMALL_MAP = 2**23
 # Channels that one program of the last step of the statistics reduces.
 _FINISH_CHANNELS = 8
 _FINISH_ROWS = 128
@@ -61,10 +63,8 @@ def _mirror(position, size, reflects):
 
 @triton.jit(
     do_not_specialize=[
-        *("source_image", "source_row", "source_cell", "source_channel", "source_pixel"),
-        *("source_side", "shifted", "height", "width", "residual_image", "residual_row"),
-        *("has_residual", "per_image", "out_height", "out_width", "out_side", "unit", "margin"),
-        *("reflects", "activation"),
+        *("source_rows", "source_columns", "height", "width", "residual_image", "residual_columns"),
+        *("has_residual", "per_image", "out_columns", "margin", "reflects", "activation"),
     ]
 )
 def _transform(
@@ -73,67 +73,79 @@ def _transform(
     shift,
     residual,
     out,
-    source_image,
-    source_row,
-    source_cell,
-    source_channel,
-    source_pixel,
-    source_side,
-    shifted,
+    source_rows,
+    source_columns,
     height,
     width,
     residual_image,
-    residual_row,
+    residual_columns,
     has_residual,
     per_image,
-    out_height,
-    out_width,
-    out_side,
-    unit,
+    out_columns,
     margin,
     reflects,
     activation,
-    CHANNELS: tl.constexpr,  # noqa: N803
-    BLOCK_C: tl.constexpr,  # noqa: N803
-    BLOCK_P: tl.constexpr,  # noqa: N803
+    PLANAR: tl.constexpr,
+    SIDE: tl.constexpr,
+    STACKED: tl.constexpr,
+    SHIFTED: tl.constexpr,
+    CELL: tl.constexpr,
+    OUT_SIDE: tl.constexpr,
+    UNIT: tl.constexpr,
+    CHANNELS: tl.constexpr,
+    BLOCK_C: tl.constexpr,
+    BLOCK_P: tl.constexpr,
 ):
-    image = tl.program_id(1).to(tl.int64)
-    rows = tl.program_id(0) * BLOCK_P + tl.arange(0, BLOCK_P)  # pixels as they lie in `out`
-    here = rows < out_height * out_width
-    cells = rows // (out_side * out_side)
-    inside = rows % (out_side * out_side)
-    per_row = out_width // out_side
-    y = (cells // per_row) * out_side + inside // out_side
-    x = (cells % per_row) * out_side + inside % out_side
+    # Places are products with the number of channels, so that Triton sees their alignment and loads
+    # 16 bytes at a time.
+    image = tl.program_id(2).to(tl.int64)
+    out_row = tl.program_id(1)
+    places = tl.program_id(0) * BLOCK_P + tl.arange(0, BLOCK_P)  # pixels in a row of cells
+    here = places < out_columns * OUT_SIDE * OUT_SIDE
+    inside = places % (OUT_SIDE * OUT_SIDE)
+    y = out_row * OUT_SIDE + inside // OUT_SIDE
+    x = places // (OUT_SIDE * OUT_SIDE) * OUT_SIDE + inside % OUT_SIDE
     # From the padded image back to the image.
-    y = _mirror(y // unit - margin, height // unit, reflects) * unit + y % unit
-    x = _mirror(x // unit - margin, width // unit, reflects) * unit + x % unit
+    y = _mirror(y // UNIT - margin, height // UNIT, reflects) * UNIT + y % UNIT
+    x = _mirror(x // UNIT - margin, width // UNIT, reflects) * UNIT + x % UNIT
 
     channels = tl.arange(0, BLOCK_C)
     mask = here[:, None] & (channels < CHANNELS)[None, :]
-    odd_y, odd_x = y % source_side, x % source_side
-    row = (y + shifted * odd_y) // source_side
-    cell = (x + shifted * odd_x) // source_side
-    offset = row * source_row + cell * source_cell + (odd_y * source_side + odd_x) * source_pixel
-    places = source + image * source_image + offset[:, None] + channels[None, :] * source_channel
-    values = tl.load(places, mask=mask, other=0.0).to(tl.float32)
+    odd_y, odd_x = y % SIDE, x % SIDE
+    row, column = y, x
+    if SHIFTED:
+        row, column = y + odd_y, x + odd_x
+    cell = row // SIDE * source_columns + column // SIDE
+    first = image * source_rows * source_columns * CELL
+    if PLANAR:
+        plane = source_rows * source_columns
+        values = tl.load(
+            source + first + cell[:, None] + channels[None, :] * plane, mask=mask, other=0.0
+        )
+    else:
+        start = cell * CELL
+        if STACKED:
+            start += (odd_y * SIDE + odd_x) * CHANNELS
+        values = tl.load(source + first + start[:, None] + channels[None, :], mask=mask, other=0.0)
+    values = values.to(tl.float32)
 
     own = image * per_image + channels
     factors = tl.load(scale + own, mask=channels < CHANNELS, other=0.0)
     terms = tl.load(shift + own, mask=channels < CHANNELS, other=0.0)
     values = values * factors[None, :] + terms[None, :]
-    offset = y * residual_row + x * CHANNELS
-    places = residual + image * residual_image + offset[:, None] + channels[None, :]
-    values += tl.load(places, mask=mask & (has_residual != 0), other=0.0).to(tl.float32)
+    if has_residual != 0:
+        start = (y * residual_columns + x) * CHANNELS
+        add = residual + image * residual_image * CHANNELS + start[:, None] + channels[None, :]
+        values += tl.load(add, mask=mask, other=0.0).to(tl.float32)
     if activation == 1:
         values = tl.maximum(values, 0.0)
     if activation == 2:
         values = 1.0 / (1.0 + tl.exp(-values))
     if activation == 3:
         values = tl.minimum(tl.maximum(values, 0.0), 1.0)
-    start = image * out_height * out_width * CHANNELS
-    places = out + start + (rows * CHANNELS)[:, None] + channels[None, :]
-    tl.store(places, values.to(out.dtype.element_ty), mask=mask)
+    row_start = (image * tl.num_programs(1) + out_row) * out_columns * (OUT_SIDE * OUT_SIDE)
+    target = out + row_start * CHANNELS + (places * CHANNELS)[:, None] + channels[None, :]
+    tl.store(target, values.to(out.dtype.element_ty), mask=mask)
 
 
 @triton.jit(do_not_specialize=["rows_image", "rows_program", "per_row", "height", "width"])
@@ -147,38 +159,40 @@ def _gather_statistics(
     per_row,
     height,
     width,
-    SHIFTED: tl.constexpr,  # noqa: N803
-    CHANNELS: tl.constexpr,  # noqa: N803
-    BLOCK_C: tl.constexpr,  # noqa: N803
-    BLOCK_P: tl.constexpr,  # noqa: N803
+    SHIFTED: tl.constexpr,
+    CHANNELS: tl.constexpr,
+    BLOCK_C: tl.constexpr,
+    BLOCK_P: tl.constexpr,
 ):
     image = tl.program_id(1).to(tl.int64)
     channels = tl.arange(0, BLOCK_C)
-    count = 0.0
-    mean = tl.zeros([BLOCK_C], dtype=tl.float32)
-    spread = tl.zeros([BLOCK_C], dtype=tl.float32)
     start = tl.program_id(0) * rows_program
     end = tl.minimum(start + rows_program, rows_image)
-    for first in range(start, end, BLOCK_P):
-        rows = first + tl.arange(0, BLOCK_P)
+    first = source + image * rows_image * CHANNELS
+    # Differences from one of the pixels keep the digits that sums of squares would lose.
+    origin = tl.load(first + start * CHANNELS + channels, mask=channels < CHANNELS, other=0.0)
+    origin = origin.to(tl.float32)
+    counted = tl.zeros([BLOCK_P], dtype=tl.float32)
+    sums = tl.zeros([BLOCK_P, BLOCK_C], dtype=tl.float32)
+    squares = tl.zeros([BLOCK_P, BLOCK_C], dtype=tl.float32)
+    for block in range(start, end, BLOCK_P):
+        rows = block + tl.arange(0, BLOCK_P)
         here = rows < end
         if SHIFTED:  # the border's cells hold pixels of which there are none
             cells, inside = rows // 4, rows % 4
             y, x = cells // per_row - inside // 2, cells % per_row - inside % 2
             here = here & (y >= 0) & (y < height) & (x >= 0) & (x < width)
         mask = here[:, None] & (channels < CHANNELS)[None, :]
-        places = source + image * rows_image * CHANNELS
-        places = places + (rows * CHANNELS)[:, None] + channels[None, :]
+        places = first + (rows * CHANNELS)[:, None] + channels[None, :]
         values = tl.load(places, mask=mask, other=0.0).to(tl.float32)
-        more = tl.sum(here.to(tl.float32), 0)
-        own = tl.sum(values, 0) / tl.maximum(more, 1.0)
-        apart = tl.where(mask, values - own[None, :], 0.0)
-        # Chan, Golub, LeVeque 1979: moments of a whole from those of its parts.
-        share = more / tl.maximum(count + more, 1.0)
-        step = own - mean
-        spread += tl.sum(apart * apart, 0) + step * step * count * share
-        mean += step * share
-        count += more
+        apart = tl.where(mask, values - origin[None, :], 0.0)
+        counted += here.to(tl.float32)
+        sums += apart
+        squares += apart * apart
+    count = tl.sum(counted, 0)
+    step = tl.sum(sums, 0) / tl.maximum(count, 1.0)
+    mean = origin + step
+    spread = tl.maximum(tl.sum(squares, 0) - step * step * count, 0.0)
     place = image * tl.num_programs(0) + tl.program_id(0)
     tl.store(counts + place, count)
     tl.store(means + place * CHANNELS + channels, mean, mask=channels < CHANNELS)
@@ -197,8 +211,8 @@ def _finish_statistics(
     parts,
     channels,
     eps,
-    BLOCK_C: tl.constexpr,  # noqa: N803
-    BLOCK_P: tl.constexpr,  # noqa: N803
+    BLOCK_C: tl.constexpr,
+    BLOCK_P: tl.constexpr,
 ):
     image = tl.program_id(1)
     channel = tl.program_id(0) * BLOCK_C + tl.arange(0, BLOCK_C)
@@ -215,6 +229,7 @@ def _finish_statistics(
         own = tl.load(means + places, mask=mask, other=0.0)
         own_spread = tl.load(spreads + places, mask=mask, other=0.0)
         more = tl.sum(numbers, 0)
+        # Chan, Golub, LeVeque 1979: moments of a whole from those of its parts.
         average = tl.sum(own * numbers[:, None], 0) / tl.maximum(more, 1.0)
         apart = own - average[None, :]
         share = more / tl.maximum(count + more, 1.0)
@@ -251,7 +266,8 @@ def instance_statistics(
     block_c = triton.next_power_of_2(channels)
     block_p = max(1, _BLOCK // block_c)
     rows_image = rows * columns * (stacked // channels)
-    parts = min(_PROGRAMS, -(-rows_image // block_p))
+    programs = _FEW_PROGRAMS if rows_image * channels <= _SMALL_MAP else _PROGRAMS
+    parts = min(programs, -(-rows_image // block_p))
     rows_program = -(-rows_image // (parts * block_p)) * block_p
     parts = -(-rows_image // rows_program)
     new = features.new_empty
@@ -292,7 +308,7 @@ def transform(
     """Scale and shift each channel, add, activate, rearrange and pad in one pass.
 
     Args:
-        source: What is read, ``layout`` says how; any strides for ``PLAIN``, else channels-last.
+        source: What is read, ``layout`` says how; channels-last, or for ``PLAIN`` plane by plane.
         scale: Shape (N, C), or (1, C) for all images, float32.
         shift: The same.
         size: Height and width of the image in pixels; what lies beyond in ``source`` is left out.
@@ -313,23 +329,31 @@ def transform(
     height, width = size
     side = out_layout.side
     unit = side if pad_cells else 1
-    out_height, out_width = height + 2 * margin * unit, width + 2 * margin * unit
+    out_rows, out_columns = (n // side + 2 * margin * unit // side for n in size)
     out = torch.empty(
-        (count, side * side * channels, out_height // side, out_width // side),
+        (count, side * side * channels, out_rows, out_columns),
         dtype=dtype or source.dtype,
         device=source.device,
         memory_format=torch.channels_last,
     )
+    planar = layout == PLAIN and source.is_contiguous()
+    if not planar:
+        source = source.contiguous(memory_format=torch.channels_last)
+    other = source if residual is None else residual
     block_c = triton.next_power_of_2(channels)
     block_p = max(1, _BLOCK // block_c)
-    other = source if residual is None else residual
-    image, channel, row, cell = source.stride()
-    _transform[(triton.cdiv(out_height * out_width, block_p), count)](
-        *(source, scale, shift, other, out, image, row, cell, channel),
-        *(channels if layout.stacked and layout.side > 1 else 0, layout.side),
-        *(int(layout.shifted), height, width, other.stride(0), other.stride(2)),
-        *(int(residual is not None), channels if len(scale) > 1 else 0, out_height, out_width),
-        *(side, unit, margin, int(padding == "reflect"), activation),
+    _transform[(triton.cdiv(out_columns * side * side, block_p), out_rows, count)](
+        *(source, scale, shift, other, out, *source.shape[2:], height, width),
+        *(other.stride(0) // channels, other.stride(2) // channels, int(residual is not None)),
+        *(channels if len(scale) > 1 else 0, out_columns, margin, int(padding == "reflect")),
+        activation,
+        PLANAR=planar,
+        SIDE=layout.side,
+        STACKED=layout.stacked and layout.side > 1,
+        SHIFTED=layout.shifted,
+        CELL=source.shape[1],
+        OUT_SIDE=side,
+        UNIT=unit,
         CHANNELS=channels,
         BLOCK_C=block_c,
         BLOCK_P=block_p,

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylenet.networks.compact import CompactNetwork
-from stylenet.networks.convolutions import phase_kernels, square_kernels
+from stylenet.networks.convolutions import fill_channels, phase_kernels, square_kernels
 from stylenet.networks.fused.kernels import (
     CLAMP,
     DOUBLED,
@@ -125,19 +125,18 @@ class FusedJohnson(nn.Module):
         self.source, self.dtype = [network], dtype  # in a list, so as not to be a submodule
         self.channels_per_pixel = network.channels // 4
         stem, *down = (cast(ConvNorm, part) for part in network.down)
-        up = [part.conv for part in network.up]  # type: ignore[union-attr]
+        up = [cast(nn.Sequential, part.conv) for part in network.up]
         head = network.head.weight
         self.margin = head.shape[-1] // 2
-        self.stem = _Convolution(square_kernels(_weight(stem)), dtype)
+        self.stem = _Convolution(fill_channels(square_kernels(_weight(stem))), dtype)
         self.stem_norm = _norm(stem)
         self.down = nn.ModuleList(_Convolution(_weight(part), dtype, stride=2) for part in down)
         self.down_norms = nn.ModuleList(_norm(part) for part in down)
         self.blocks = nn.ModuleList(_Block(cast(ResidualBlock, b), dtype) for b in network.residual)
         self.up = nn.ModuleList(
-            _Convolution(phase_kernels(cast(Tensor, part[0].weight)), dtype)  # type: ignore[index]
-            for part in up
+            _Convolution(phase_kernels(cast(nn.Conv2d, part[0]).weight), dtype) for part in up
         )
-        self.up_norms = nn.ModuleList(_Norm(cast(InstanceNorm, part[1])) for part in up)  # type: ignore[index]
+        self.up_norms = nn.ModuleList(_Norm(cast(InstanceNorm, part[1])) for part in up)
         kernels = square_kernels(head)  # (12, 4 width, 5, 5)
         self.head = _Convolution(F.pad(kernels, (0,) * 7 + (_CHANNELS - len(kernels),)), dtype)
         # sigmoid(2 x) is Johnson's tanh, brought to [0, 1].
@@ -171,7 +170,7 @@ class FusedJohnson(nn.Module):
             margin=self.margin,
             dtype=self.dtype,
         )
-        x = self.stem_norm(self.stem(x), size, SQUARES)
+        x = self.stem_norm(self.stem(fill_channels(x)), size, SQUARES)
         for index, (convolution, norm) in enumerate(zip(self.down, self.down_norms, strict=True)):
             size = (size[0] // 2, size[1] // 2)
             last = not self.blocks and index == len(self.down) - 1

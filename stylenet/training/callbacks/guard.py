@@ -1,5 +1,6 @@
 """Ends a run that cannot come to anything, and says why."""
 
+import math
 from typing import Any
 
 import pytorch_lightning as pl
@@ -43,7 +44,8 @@ class Guard(pl.Callback):
         assert isinstance(pl_module, StyleTransferModule)
         if trainer.global_step % self.every_n_steps:
             return
-        bad = [name for name, value in pl_module.losses.items() if not torch.isfinite(value)]
+        values = torch.stack([value.float() for value in pl_module.losses.values()]).tolist()
+        bad = [k for k, v in zip(pl_module.losses, values, strict=True) if not math.isfinite(v)]
         if bad:
             raise StyleNetError(
                 f"the losses are no longer numbers at step {trainer.global_step} "
