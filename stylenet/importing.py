@@ -49,7 +49,6 @@ def import_checkpoint(path: Path) -> StyleNetwork:
     Raises:
         StyleNetError: The file is damaged or holds another network; says what was recognised.
     """
-    path = path.expanduser()
     if not path.is_file():
         raise StyleNetError(f"input={path}: no such file")
     state, _ = read_state_dict(path, "input")

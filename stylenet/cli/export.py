@@ -1,6 +1,5 @@
 """The command that writes networks for other runtimes."""
 
-from pathlib import Path
 from shlex import quote
 
 from omegaconf import DictConfig
@@ -11,6 +10,7 @@ from stylenet.checkpoint import load_style
 from stylenet.cli.app import run
 from stylenet.data import SamplePhotos
 from stylenet.export import ExportSettings, export_network
+from stylenet.files import user_path
 from stylenet.image import load_picture, to_tensor
 
 # Side of the photos that int8 is calibrated by and compared on.
@@ -36,7 +36,7 @@ def export(config: DictConfig) -> None:
     network, info = load_style(
         str(config.checkpoint), style, config.style_size, config.encoder_weights
     )
-    target = Path(str(config.output)).expanduser()
+    target = user_path(config.output)
     photos = _sample_photos() if settings.precision.startswith("int8") else []
     report = export_network(network, info, target, settings, photos)
     print(f"{target}: {report.bytes / 1e6:.2f} MB")
