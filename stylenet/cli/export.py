@@ -19,7 +19,7 @@ _SIDE = 256
 
 def main() -> None:
     """Runs ``scripts/export.py``."""
-    run(export, "export", style="style_name")
+    run(export, "export")
 
 
 def export(config: DictConfig) -> None:

@@ -43,7 +43,7 @@ _NOT_TAKEN = {
 
 def main() -> None:
     """Runs ``scripts/infer.py``."""
-    run(infer, "infer", style="style_name")
+    run(infer, "infer")
 
 
 def infer(config: DictConfig) -> None:
