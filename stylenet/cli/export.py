@@ -1,8 +1,9 @@
 """The command that writes networks for other runtimes."""
 
 from shlex import quote
+from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from PIL import ImageOps
 from torch import Tensor
 
@@ -31,7 +32,8 @@ def export(config: DictConfig) -> None:
     Raises:
         StyleNetError: See :func:`stylenet.export.export_network`.
     """
-    settings = ExportSettings(config.format, config.precision, config.uint8)
+    size: Any = list(config.size) if OmegaConf.is_list(config.size) else config.size
+    settings = ExportSettings(config.format, config.precision, config.uint8, size)
     style = None if config.style_name is None else str(config.style_name)
     network, info = load_style(
         str(config.checkpoint), style, config.style_size, config.encoder_weights
@@ -46,7 +48,7 @@ def export(config: DictConfig) -> None:
         f"at {', '.join('x'.join(map(str, size)) for size in report.sizes)}"
     )
     print(
-        f"256 x 256 pixels: {report.seconds * 1e3:.0f} ms, "
+        f"{' x '.join(map(str, report.sizes[0][1:]))} pixels: {report.seconds * 1e3:.0f} ms, "
         f"PyTorch in float32 {report.seconds_pytorch * 1e3:.0f} ms"
     )
     if settings.format == "web":
