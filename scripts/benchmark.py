@@ -1,6 +1,6 @@
 """Measures speed and memory: python scripts/benchmark.py --help shows how."""
 
-from stylenet.cli.benchmark import main
+from stylenet.cli.start import benchmark
 
 if __name__ == "__main__":
-    main()
+    benchmark()

@@ -1,6 +1,6 @@
 """Checks photos: python scripts/check_data.py --help shows how."""
 
-from stylenet.cli.check_data import main
+from stylenet.cli.start import check_data
 
 if __name__ == "__main__":
-    main()
+    check_data()

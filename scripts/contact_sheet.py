@@ -1,6 +1,6 @@
 """Shows styles on photos in one picture: python scripts/contact_sheet.py --help shows how."""
 
-from stylenet.cli.contact_sheet import main
+from stylenet.cli.start import contact_sheet
 
 if __name__ == "__main__":
-    main()
+    contact_sheet()

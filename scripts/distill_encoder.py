@@ -1,6 +1,6 @@
 """Distils the small encoder: python scripts/distill_encoder.py --help shows how."""
 
-from stylenet.cli.distill_encoder import main
+from stylenet.cli.start import distill_encoder
 
 if __name__ == "__main__":
-    main()
+    distill_encoder()

@@ -1,6 +1,6 @@
 """Dreams on a picture: python scripts/dream.py --help shows how."""
 
-from stylenet.cli.dream import main
+from stylenet.cli.start import dream
 
 if __name__ == "__main__":
-    main()
+    dream()

@@ -1,6 +1,6 @@
 """Measures trained networks: python scripts/evaluate.py --help shows how."""
 
-from stylenet.cli.evaluate import main
+from stylenet.cli.start import evaluate
 
 if __name__ == "__main__":
-    main()
+    evaluate()

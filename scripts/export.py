@@ -1,6 +1,6 @@
 """Exports a network to other runtimes: python scripts/export.py --help shows how."""
 
-from stylenet.cli.export import main
+from stylenet.cli.start import export
 
 if __name__ == "__main__":
-    main()
+    export()

@@ -1,6 +1,6 @@
 """Imports another program's network: python scripts/import_checkpoint.py --help shows how."""
 
-from stylenet.cli.import_checkpoint import main
+from stylenet.cli.start import import_checkpoint
 
 if __name__ == "__main__":
-    main()
+    import_checkpoint()

@@ -1,6 +1,6 @@
 """Packs photos into shards: python scripts/make_shards.py --help shows how."""
 
-from stylenet.cli.make_shards import main
+from stylenet.cli.start import make_shards
 
 if __name__ == "__main__":
-    main()
+    make_shards()

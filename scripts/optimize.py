@@ -1,6 +1,6 @@
 """Repaints a photo by optimising its pixels: python scripts/optimize.py --help shows how."""
 
-from stylenet.cli.optimize import main
+from stylenet.cli.start import optimize
 
 if __name__ == "__main__":
-    main()
+    optimize()

@@ -1,6 +1,6 @@
 """Paints the project's own style pictures: python scripts/paint_styles.py --help shows how."""
 
-from stylenet.cli.paint_styles import main
+from stylenet.cli.start import paint_styles
 
 if __name__ == "__main__":
-    main()
+    paint_styles()

@@ -1,6 +1,6 @@
 """Downloads and unpacks COCO: python scripts/prepare_coco.py --help shows how."""
 
-from stylenet.cli.prepare_coco import main
+from stylenet.cli.start import prepare_coco
 
 if __name__ == "__main__":
-    main()
+    prepare_coco()

@@ -1,6 +1,6 @@
 """Ships a trained network with the package: python scripts/ship_network.py --help shows how."""
 
-from stylenet.cli.ship_network import main
+from stylenet.cli.start import ship_network
 
 if __name__ == "__main__":
-    main()
+    ship_network()

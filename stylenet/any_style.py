@@ -5,6 +5,7 @@ from pathlib import Path
 from torch import Tensor
 
 from stylenet.errors import StyleNetError, check_number
+from stylenet.files import user_path
 from stylenet.image import at_shorter_side, flatten, load_picture, to_tensor
 from stylenet.networks import AdainNetwork, AdainStyleNetwork, joint_name
 
@@ -55,7 +56,7 @@ def parse_pictures(text: str) -> dict[Path, float]:
         StyleNetError: There is no such file, it is given twice, or a weight is not a number above
             0.
     """
-    whole = Path(text).expanduser()
+    whole = user_path(text)
     if whole.is_file():
         return {whole: 1.0}
     pictures: dict[Path, float] = {}
@@ -69,11 +70,11 @@ def parse_pictures(text: str) -> dict[Path, float]:
 
 def _parse(part: str, text: str) -> tuple[Path, float]:
     """A path, and its weight if it has one."""
-    path = Path(part).expanduser()
+    path = user_path(part)
     if part and path.is_file():
         return path, 1.0
     name, colon, given = part.rpartition(":")
-    before = Path(name.strip()).expanduser()
+    before = user_path(name.strip())
     if colon and name.strip() and before.is_file():
         try:
             weight = float(given)

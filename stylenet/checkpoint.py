@@ -12,7 +12,7 @@ from safetensors.torch import save
 import stylenet
 from stylenet.any_style import STYLE_SIZE, select_pictures
 from stylenet.errors import StyleNetError
-from stylenet.files import atomic_path
+from stylenet.files import atomic_path, user_path
 from stylenet.frozen_encoder import find_again, leave_out
 from stylenet.networks import (
     AdainNetwork,
@@ -230,7 +230,7 @@ def find_artefact(path: str | Path) -> Path:
         StyleNetError: There is none.
     """
     shipped = shipped_networks().get(str(path))
-    path = Path(path).expanduser()
+    path = user_path(path)
     if path.is_file():
         return path
     if not path.is_dir():

@@ -56,6 +56,23 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def user_path(text: object) -> Path:
+    """Return the path that a user writes, with the home folder for a leading ``~``.
+
+    Args:
+        text: As it was written; a number is taken too, for Hydra makes one of ``2017``.
+
+    Returns:
+        The path. Where no such home folder is known, as for a file that is called ``~x.jpg``, the
+        ``~`` stays, as it does in a shell.
+    """
+    path = Path(str(text))
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
 def unfinished(folder: Path, name: str) -> list[Path]:
     """Lists what processes that were killed left of :func:`atomic_path`'s files.
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from stylenet.errors import StyleNetError
+from stylenet.files import user_path
 from stylenet.networks import StyleNetwork
 
 # Under which of a network's arguments the encoder's name and layer are.
@@ -80,7 +81,7 @@ def find_again(
     source = trained_with.get("weights") if isinstance(trained_with, dict) else None
     reason = f"encoder.weights={source} of its recipe is not here"
     sources = [str(given)] if given else []
-    if not given and (source in _MADE or Path(str(source)).expanduser().is_file()):
+    if not given and (source in _MADE or user_path(source).is_file()):
         sources.append(str(source))
     if not given and source != "imagenet" and is_cached(name):
         sources.append("imagenet")

@@ -1,11 +1,12 @@
 import errno
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
 from stylenet.errors import StyleNetError
-from stylenet.files import atomic_path, reason, walk_files
+from stylenet.files import atomic_path, reason, user_path, walk_files
 
 SUFFIXES = {".jpg", ".png"}
 
@@ -164,3 +165,14 @@ def test_link_that_leads_nowhere_ends_nothing(tmp_path, target):
 def test_missing_folder_is_the_systems_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         walk_files(tmp_path / "missing", SUFFIXES)
+
+
+def test_a_tilde_is_the_home_folder_where_there_is_one(monkeypatch):
+    monkeypatch.setenv("HOME", "/somewhere")
+    assert user_path("~/a.jpg") == Path("/somewhere/a.jpg")
+    assert user_path("~nobody-of-that-name.jpg") == Path("~nobody-of-that-name.jpg")
+    assert user_path(2017) == Path("2017")
+
+
+def test_a_user_without_a_home_folder_gets_no_traceback(homeless):
+    assert user_path("~/a.jpg") == Path("~/a.jpg")

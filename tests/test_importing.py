@@ -9,7 +9,7 @@ from stylenet.errors import StyleNetError
 from stylenet.importing import import_checkpoint
 
 
-def original(state, images):
+def original(state, images, eps=1e-5):
     """PyTorch's fast_neural_style network, written from its list of layers; RGB in [0, 255]."""
 
     def conv(x, name, stride=1, upsample=False):
@@ -20,7 +20,8 @@ def original(state, images):
         return F.conv2d(F.pad(x, (edge,) * 4, mode="reflect"), weight, bias, stride)
 
     def norm(x, name):
-        return F.instance_norm(x, weight=state[f"{name}.weight"], bias=state[f"{name}.bias"])
+        weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]
+        return F.instance_norm(x, weight=weight, bias=bias, eps=eps)
 
     x = F.relu(norm(conv(images, "conv1"), "in1"))
     x = F.relu(norm(conv(x, "conv2", stride=2), "in2"))
@@ -44,18 +45,45 @@ def compare(path, state, size):
     torch.testing.assert_close(network(images), expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("wrap", ["plain", "parallel", "stale", "state_dict", "safetensors"])
+@pytest.mark.parametrize("wrap", ["plain", "stale", "safetensors"])
 def test_pictures_equal_the_originals(tmp_path, draw, wrap):
     state = {k: v.float().double() for k, v in draw(stale=wrap == "stale").items()}
     path = tmp_path / "net.pth"
-    saved = {f"module.{k}": v for k, v in state.items()} if wrap == "parallel" else state
     if wrap == "safetensors":
         path = tmp_path / "net.safetensors"
-        save_file(saved, path)
+        save_file(state, path)
     else:
-        torch.save({"state_dict": saved} if wrap == "state_dict" else saved, path)
+        torch.save(state, path)
     for size in ((16, 24), (36, 20)):
         compare(path, state, size)
+
+
+@pytest.mark.parametrize("key", [None, "state_dict", "model_state_dict", "model", "net"])
+@pytest.mark.parametrize(
+    "prefix", ["", "module.", "model.", "_orig_mod.", "module._orig_mod.", "model.net."]
+)
+def test_what_is_wrapped_around_a_state_dict_is_taken_off(tmp_path, draw, key, prefix):
+    state = draw(2, 1)
+    saved = {f"{prefix}{name}": value for name, value in state.items()}
+    torch.save(saved if key is None else {"epoch": 2, key: saved}, tmp_path / "net.pth")
+    compare(tmp_path / "net.pth", state, (12, 8))
+
+
+@torch.no_grad()
+def test_the_examples_ancestor_paints_in_bgr(tmp_path, draw):
+    """abhiskk/fast-neural-style: other names for norms, blue first, another epsilon."""
+    state = draw()
+    renamed = {}
+    for name, value in state.items():
+        if ".in" in f".{name}":
+            name = name.replace("weight", "scale").replace("bias", "shift")
+        renamed[name] = value
+    torch.save(renamed, tmp_path / "net.model")
+    network = import_checkpoint(tmp_path / "net.model").double()
+    images = torch.rand(2, 3, 16, 24, dtype=torch.float64)
+    expected = original(state, images.flip(1) * 255, eps=1e-9).flip(1).clamp(0, 255) / 255
+    assert expected.std() > 0.02
+    torch.testing.assert_close(network(images), expected, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize(("width", "blocks"), [(2, 5), (8, 0)])
@@ -91,7 +119,11 @@ def test_real_checkpoints(shared, name, width):
     [
         (lambda s: {"features.0.weight": torch.ones(3)}, "features.0.weight (3,)"),
         (lambda s: {}, "0 of its 0"),
-        (lambda s: {k: v for k, v in s.items() if k != "in3.weight"}, "down.2.1.weight"),
+        (lambda s: {k: v for k, v in s.items() if k != "in3.weight"}, "in3.weight is missing"),
+        (
+            lambda s: {k: v for k, v in s.items() if not k.startswith("in")},
+            "in1.weight, in1.bias, in2.weight, in2.bias and 6 more are missing",
+        ),
         (lambda s: {**s, "res9.extra": torch.ones(2)}, "res9.extra (2,)"),
         (lambda s: {**s, "in1.weight": torch.full((4,), torch.nan)}, "NaN"),
         (lambda s: {**s, "conv1.conv2d.weight": torch.ones(4)}, "expected"),
@@ -116,3 +148,46 @@ def test_no_code_of_the_file_is_run(tmp_path):
     with pytest.raises(StyleNetError, match="cannot be read"):
         import_checkpoint(tmp_path / "net.pth")
     assert not (tmp_path / "sprung").exists()
+
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = torch.nn.Conv2d(3, 4, 9)
+
+    def forward(self, images):
+        return self.conv1(images)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
+@pytest.mark.parametrize("form", ["zip", "legacy", "script"])
+def test_a_whole_module_is_answered_with_how_to_save_its_weights(tmp_path, form):
+    path = tmp_path / "net.model"
+    if form == "script":
+        torch.jit.script(Net()).save(path)
+    else:
+        torch.save(Net(), path, _use_new_zipfile_serialization=form == "zip")
+    with pytest.raises(StyleNetError, match="cannot be read") as error:
+        import_checkpoint(path)
+    load = "torch.jit.load" if form == "script" else "torch.load"
+    assert f"torch.save({load}('{path}'" in str(error.value)
+    assert ".state_dict(), 'weights.pth')" in str(error.value)
+    assert "TorchScript" in str(error.value) or f"{__name__}.Net" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("wave.ckpt", b"tensors" + bytes.fromhex("57fb808b247547db"), "a TensorFlow checkpoint"),
+        ("model.ckpt.index", b"", "a TensorFlow checkpoint"),
+        ("model.ckpt.meta", b"graph", "a TensorFlow checkpoint"),
+        ("model.ckpt.data-00000-of-00001", b"numbers", "a TensorFlow checkpoint"),
+        ("candy.t7", b"\3\0\0\0\1\0\0\0\2\0\0\0", "a Torch7 file"),
+        ("candy.h5", b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    ],
+)
+def test_files_of_other_frameworks_are_named(tmp_path, name, content, what):
+    (tmp_path / name).write_bytes(content)
+    for given in {name, name.replace(".index", "")}:  # also by what the names begin with
+        with pytest.raises(StyleNetError, match=what):
+            import_checkpoint(tmp_path / given)

@@ -26,9 +26,9 @@ KNOWS = {
     "optimisation": {"perceptual", "files", "errors"},
     "data": {"image", "files", "errors"},
     "shipped": {"errors"},
-    "any_style": {"networks", "image", "errors"},
+    "any_style": {"networks", "image", "files", "errors"},
     # The perceptual room when asked for: it imports torchvision.
-    "frozen_encoder": {"networks", "perceptual", "errors"},
+    "frozen_encoder": {"networks", "perceptual", "files", "errors"},
     "checkpoint": {
         *("networks", "any_style", "frozen_encoder", "shipped", "files", "errors", "__init__"),
     },
@@ -103,6 +103,12 @@ def test_only_some_rooms_import_what_is_heavy(path):
     room = path.relative_to(PACKAGE).with_suffix("").parts[0]
     imported = {module.split(".")[0] for module in imports_of(path)}
     assert not {module for module in imported if room not in MAY_IMPORT.get(module, {room})}
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_one_helper_says_what_a_tilde_means(path):
+    allowed = {"files.py", "scan.py"}
+    assert path.name in allowed or "expanduser" not in path.read_text(), "use files.user_path"
 
 
 def test_inference_does_without_torchvision():

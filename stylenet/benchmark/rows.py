@@ -212,7 +212,7 @@ def write_rows(path: Path, rows: Sequence[Row], machine: dict[str, Any]) -> None
     """
     with atomic_path(path) as temporary:
         content = json.dumps([{**asdict(row), **machine} for row in rows], indent=2)
-        temporary.write_text(content + "\n")
+        temporary.write_text(content + "\n", encoding="utf-8")
 
 
 def _processor() -> str:

@@ -1,7 +1,5 @@
 """Training one network for any style: photos and paintings instead of a style."""
 
-from pathlib import Path
-
 import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
@@ -11,6 +9,7 @@ from stylenet.cli.adversarial import build_loss
 from stylenet.cli.app import build
 from stylenet.cli.runs import Run, prepare
 from stylenet.errors import StyleNetError
+from stylenet.files import user_path
 from stylenet.perceptual import AnyStyleLoss
 from stylenet.training import AnyStyleModule
 
@@ -113,4 +112,4 @@ def _check(config: DictConfig) -> None:
 def _file(config: DictConfig) -> str | None:
     """The file of the encoder's weights, if the user named one."""
     weights = str(config.encoder.weights)
-    return weights if Path(weights).expanduser().is_file() else None
+    return weights if user_path(weights).is_file() else None

@@ -25,9 +25,12 @@ from omegaconf.errors import (
 
 import stylenet
 from stylenet.cli.arguments import explain_unreadable, for_hydra
+from stylenet.cli.completion import OPTIONS, check_completion, offer_accepted
 from stylenet.errors import StyleNetError
-from stylenet.image import SUFFIXES
-from stylenet.networks import joint_name
+
+# Words of a command line that Hydra would take for the choice of a group, and the options that they
+# stand for, by command.
+_SHORT = {"infer": {"style": "style_name"}, "export": {"style": "style_name"}}
 
 # A full disk, no permission, a file system that cannot be written: the user's to mend.
 _USERS_OS_ERRORS = {errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT, errno.EFBIG}
@@ -72,6 +75,8 @@ def run_name(styles: Sequence[str] | None, style: str, network: str) -> str:
     Returns:
         Their joint name; the network's, if it is for any style.
     """
+    from stylenet.networks import joint_name  # PyTorch takes seconds to import
+
     if network == "adain":
         return network
     return joint_name(styles) if styles else style
@@ -110,7 +115,7 @@ OmegaConf.register_new_resolver("picture", style_picture, replace=True)
 OmegaConf.register_new_resolver("run_name", run_name, replace=True)
 
 
-def run(task: Callable[[DictConfig], None], config_name: str, **short: str) -> None:
+def run(task: Callable[[DictConfig], None], config_name: str) -> None:
     """Runs a command: composes its settings from the command line and hands them to the task.
 
     A user's mistake ends the program with one line on stderr and exit status 2.
@@ -118,9 +123,8 @@ def run(task: Callable[[DictConfig], None], config_name: str, **short: str) -> N
     Args:
         task: The body of the command.
         config_name: Name of its file in configs/.
-        **short: Words of the command line that Hydra would take for the choice of a group, such as
-            ``style``, and the settings of this command that they stand for.
     """
+    short = _SHORT.get(config_name, {})
     # Lets errors through to here, where they become one line, instead of Hydra's own report.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     # Python shows warnings with their source line; ours and Lightning's are for the user.
@@ -135,7 +139,13 @@ def run(task: Callable[[DictConfig], None], config_name: str, **short: str) -> N
             task(config)
 
     with _errors_as_one_line(config_name, short):
+        if "--version" in sys.argv[1:]:
+            print(f"StyleNet {stylenet.__version__}")
+            return
         sys.argv[1:] = for_hydra(sys.argv[1:], short)
+        if set(OPTIONS) & set(sys.argv):
+            check_completion(sys.argv[1:])
+            offer_accepted(short)
         try:
             entry()
         finally:
@@ -238,6 +248,8 @@ def _explain(error: BaseException, config_name: str, short: Mapping[str, str]) -
 
 def _missing_choice(error: MissingConfigException) -> str:
     """Says which choices there are, and how a style is made of a picture."""
+    from stylenet.image import SUFFIXES
+
     message = " ".join(str(error).split("Config search path")[0].split())
     group, _, name = (error.missing_cfg_file or "").partition("/")
     if group == "style" and Path(name).suffix.lower() in SUFFIXES:

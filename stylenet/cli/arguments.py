@@ -8,6 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from stylenet.errors import StyleNetError
+from stylenet.files import user_path
 
 # How values begin that Hydra is to read as they are: quoted text, a list.
 _WRITTEN_FOR_HYDRA = tuple("'\"[")
@@ -17,8 +18,17 @@ _OPTIONS = (
     *("--multirun", "--shell-completion", "--config-path", "--config-name", "--config-dir"),
     *("--experimental-rerun", "--info"),
 )
+# Options whose value is the name of a file or folder: text, whatever Hydra would make of it.
+_NAMES = {
+    *("input", "output", "mask", "checkpoint", "content", "photos", "film", "guide", "run_dir"),
+    *("data.root", "data.styles", "encoder_weights", "style_folder", "held_out"),
+}
+# Those that tell something about a command and do no work.
+INFORMATION = {
+    *("-h", "--help", "--hydra-help", "--version", "-i", "--info", "-sc", "--shell-completion"),
+}
 # What has a meaning to Hydra, unless it is in the name of a file that is there.
-_SIGNS = frozenset(",[{'\"")
+_SIGNS = frozenset(",[{'\"$")
 
 
 def for_hydra(arguments: Sequence[str], short: Mapping[str, str]) -> list[str]:
@@ -50,7 +60,7 @@ def for_hydra(arguments: Sequence[str], short: Mapping[str, str]) -> list[str]:
         name = short.get(key, key)
         if sweeps and "," in value:  # each choice is the user's to put in quotes
             words.append(f"{name}={value}")
-        elif _is_text(value, always=key in short):
+        elif _is_text(value, always=key in short) or (key in _NAMES and _is_name(value)):
             words.append(f"{name}={_quoted(value)}")
         else:
             words.append(_readable(f"{name}={value}" if equals else argument))
@@ -82,13 +92,33 @@ def _is_text(value: str, always: bool) -> bool:
         value: Of a setting.
         always: Whether a comma never means choices, as in ``starry:0.6,mosaic:0.4``.
     """
-    if _SIGNS & set(value) and os.path.exists(os.path.expanduser(value)):
+    if _SIGNS & set(value) and _is_there(value):
         return True
     if value.startswith(_WRITTEN_FOR_HYDRA):
         return False
     # Between the choices of a sweep there is no space; a dictionary and a function may have some.
     is_prose = ", " in value and not re.match(r"\{|\w+\(", value)
     return is_prose or (always and "," in value)
+
+
+def _is_there(value: str) -> bool:
+    """Whether a file or folder has this name; any text may be asked for, however long."""
+    return os.path.exists(user_path(value))
+
+
+def _is_name(value: str) -> bool:
+    """Whether Hydra would make something else of a file's name, such as ``1e5`` or ``null``.
+
+    ``null`` leaves an option out, unless a file is called so.
+    """
+    if value.startswith(_WRITTEN_FOR_HYDRA) or not value:
+        return False
+    if value == "null":
+        return _is_there(value)
+    try:
+        return OverridesParser.create().parse_override(f"x={value}").value() != value
+    except HydraException:
+        return False  # for _readable
 
 
 def _readable(argument: str) -> str:
@@ -102,7 +132,12 @@ def _readable(argument: str) -> str:
 
 
 def _quoted(value: str) -> str:
-    """A value as text of Hydra's grammar, where a backslash counts before quotes and at the end."""
+    """A value as text of Hydra's grammar, where a backslash counts before quotes and at the end.
+
+    OmegaConf looks for ``${`` in quotes too, and takes a backslash before it for its own.
+    """
+    if _is_there(value):
+        value = re.sub(r"(\\*)(\$\{)", r"\1\1\\\2", value)
     escaped = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + ("\\'" if m[2] else ""), value)
     return f"'{escaped}'"
 

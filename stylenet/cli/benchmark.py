@@ -13,7 +13,7 @@ from stylenet.cli.app import build, run
 from stylenet.cli.bench import ConfiguredBench
 from stylenet.cli.trainer import quieten_lightning
 from stylenet.errors import StyleNetError, check_choice, check_number
-from stylenet.files import check_output
+from stylenet.files import check_output, user_path
 from stylenet.inference.precision import DTYPES, choose_device, choose_dtype
 
 _SHORTAGE = ("out of memory", "DefaultCPUAllocator")
@@ -78,7 +78,7 @@ def benchmark(config: DictConfig) -> None:
 
 def _check_output(name: str) -> Path:
     """Refuses at once what could not be written after minutes of measuring."""
-    path = Path(name).expanduser()
+    path = user_path(name)
     if path.suffix != ".json":
         raise StyleNetError(f"output={name}: expected a name that ends in .json")
     check_output(path)

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from stylenet.cli.app import build, run
 from stylenet.errors import StyleNetError, check_number
-from stylenet.files import check_output, walk_files
+from stylenet.files import check_output, user_path, walk_files
 from stylenet.image import (
     SUFFIXES,
     Picture,
@@ -43,7 +43,7 @@ def contact_sheet(config: DictConfig) -> None:
     check_number("size", config.size, minimum=64, integer=True)
     check_quality(config.quality)
     styles = _styles(config)
-    output = Path(str(config.output)).expanduser()
+    output = user_path(config.output)
     paths = _photos(config)
     check_writable_suffix(output)
     check_size(sheet_size(len(styles) + 1, len(paths), config.size), format_of(output), output)
@@ -75,7 +75,7 @@ def _photos(config: DictConfig) -> list[Path]:
     if config.photos is None:
         samples = build(config.samples)
         return [samples.photo_folder() / name for name in samples.list_photos()]
-    folder = Path(str(config.photos)).expanduser()
+    folder = user_path(config.photos)
     names = sorted(walk_files(folder, SUFFIXES)[0]) if folder.is_dir() else []
     if not names:
         raise StyleNetError(f"photos={folder}: expected a folder of pictures")

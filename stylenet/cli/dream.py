@@ -14,7 +14,7 @@ from stylenet.cli.app import build, run
 from stylenet.cli.new_film import new_film
 from stylenet.dreaming import DreamSettings, ZoomSettings, dream, dream_film, octave_sizes
 from stylenet.errors import LARGEST_SEED, StyleNetError, check_number
-from stylenet.files import check_output
+from stylenet.files import check_output, user_path
 from stylenet.image import (
     Picture,
     at_longer_side,
@@ -55,7 +55,7 @@ def dream_command(config: DictConfig) -> None:
     if config.zoom_frames is not None:
         film = ZoomSettings(config.zoom_frames, config.zoom, config.zoom_steps)
     check_number("seed", config.seed, minimum=0, maximum=LARGEST_SEED, integer=True)
-    source = Path(str(config.input)).expanduser()
+    source = user_path(config.input)
     target = _target(config, source)
     picture = _load(config, "input", "size")
     octaves = len(octave_sizes(picture.rgb.height, picture.rgb.width, settings))
@@ -81,7 +81,7 @@ def dream_command(config: DictConfig) -> None:
 def _target(config: DictConfig, source: Path) -> Path:
     """Where the result goes, refused at once where nothing can be written."""
     made = f"{source.stem}_dream{'.png' if config.zoom_frames is None else '.mp4'}"
-    target = Path(made if config.output is None else str(config.output)).expanduser()
+    target = user_path(made if config.output is None else str(config.output))
     if target.is_dir():
         target /= made
     if config.zoom_frames is None:
@@ -93,7 +93,7 @@ def _target(config: DictConfig, source: Path) -> Path:
 
 def _load(config: DictConfig, name: str, size_name: str) -> Picture:
     """The picture that a setting names, as large as another says, which is enough to dream on."""
-    picture, size = load_picture(Path(str(config[name])).expanduser()), config[size_name]
+    picture, size = load_picture(user_path(config[name])), config[size_name]
     if size is not None:
         check_number(size_name, size, minimum=1, integer=True)
         picture = at_longer_side(picture, size)

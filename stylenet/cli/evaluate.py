@@ -37,7 +37,7 @@ from stylenet.evaluation import (
 )
 from stylenet.evaluation.plot import draw_iterations
 from stylenet.evaluation.recipe import same_judge
-from stylenet.files import check_output
+from stylenet.files import check_output, user_path
 from stylenet.image import Picture, save_picture, to_image, to_tensor
 from stylenet.image.formats import MAX_SIDES
 
@@ -75,7 +75,7 @@ def evaluate(config: DictConfig) -> None:
 def _evaluate(config: DictConfig) -> None:
     """Measures the networks, then image optimisation; what is found is written at once."""
     check_settings(config)
-    output = Path(str(config.output)).expanduser()
+    output = user_path(config.output)
     check_output(output / "report.json")
     paths, films = find_pictures_and_films(config, output)
     artefacts = load_artefacts(config)

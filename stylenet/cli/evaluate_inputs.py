@@ -17,7 +17,7 @@ from stylenet.data import StyleSettings, load_style_images
 from stylenet.errors import LARGEST_SEED, StyleNetError, check_number
 from stylenet.evaluation import recorded_style
 from stylenet.evaluation.recipe import same_judge
-from stylenet.files import find_inputs, reason
+from stylenet.files import find_inputs, reason, user_path
 from stylenet.image import SUFFIXES
 from stylenet.inference import Stylizer
 from stylenet.networks import AdainNetwork, JohnsonMultiNetwork, StyleNetwork
@@ -82,8 +82,8 @@ def find_pictures_and_films(config: DictConfig, output: Path) -> tuple[dict[str,
     Raises:
         StyleNetError: There is no photo, or what was named is not there.
     """
-    source = Path(str(config.photos)).expanduser()
-    films = [] if config.film is None else [Path(str(config.film)).expanduser()]
+    source = user_path(config.photos)
+    films = [] if config.film is None else [user_path(config.film)]
     if films and not films[0].is_file():
         raise StyleNetError(f"film={films[0]}: no such file")
     if source.is_file():
@@ -184,7 +184,7 @@ def _choice(style: str) -> Any:
 def _styles(config: DictConfig, loaded: Mapping[str, Stylizer]) -> list[StyleSettings]:
     """What each is judged by: the user's choice, or what its recipe names."""
     folder = config.style_folder
-    folder = None if folder is None else Path(str(folder)).expanduser()
+    folder = None if folder is None else user_path(folder)
     if folder is not None and not folder.is_dir():
         raise StyleNetError(f"style_folder={folder}: no such folder")
     if config.get("style") is not None:

@@ -1,9 +1,9 @@
 """The command that writes networks for other runtimes."""
 
-from pathlib import Path
 from shlex import quote
+from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from PIL import ImageOps
 from torch import Tensor
 
@@ -11,6 +11,7 @@ from stylenet.checkpoint import load_style
 from stylenet.cli.app import run
 from stylenet.data import SamplePhotos
 from stylenet.export import ExportSettings, export_network
+from stylenet.files import user_path
 from stylenet.image import load_picture, to_tensor
 
 # Side of the photos that int8 is calibrated by and compared on.
@@ -19,7 +20,7 @@ _SIDE = 256
 
 def main() -> None:
     """Runs ``scripts/export.py``."""
-    run(export, "export", style="style_name")
+    run(export, "export")
 
 
 def export(config: DictConfig) -> None:
@@ -31,12 +32,13 @@ def export(config: DictConfig) -> None:
     Raises:
         StyleNetError: See :func:`stylenet.export.export_network`.
     """
-    settings = ExportSettings(config.format, config.precision, config.uint8)
+    size: Any = list(config.size) if OmegaConf.is_list(config.size) else config.size
+    settings = ExportSettings(config.format, config.precision, config.uint8, size)
     style = None if config.style_name is None else str(config.style_name)
     network, info = load_style(
         str(config.checkpoint), style, config.style_size, config.encoder_weights
     )
-    target = Path(str(config.output)).expanduser()
+    target = user_path(config.output)
     photos = _sample_photos() if settings.precision.startswith("int8") else []
     report = export_network(network, info, target, settings, photos)
     print(f"{target}: {report.bytes / 1e6:.2f} MB")
@@ -46,7 +48,7 @@ def export(config: DictConfig) -> None:
         f"at {', '.join('x'.join(map(str, size)) for size in report.sizes)}"
     )
     print(
-        f"256 x 256 pixels: {report.seconds * 1e3:.0f} ms, "
+        f"{' x '.join(map(str, report.sizes[0][1:]))} pixels: {report.seconds * 1e3:.0f} ms, "
         f"PyTorch in float32 {report.seconds_pytorch * 1e3:.0f} ms"
     )
     if settings.format == "web":

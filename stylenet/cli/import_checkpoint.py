@@ -1,13 +1,11 @@
 """The command that takes over networks that other programs trained."""
 
-from pathlib import Path
-
 from omegaconf import DictConfig
 
 from stylenet.checkpoint import ArtefactInfo, save_artefact
 from stylenet.cli.app import run
 from stylenet.errors import StyleNetError
-from stylenet.files import check_output
+from stylenet.files import check_output, user_path
 from stylenet.importing import import_checkpoint
 
 
@@ -25,7 +23,7 @@ def import_network(config: DictConfig) -> None:
     Raises:
         StyleNetError: The checkpoint is not one that can be taken over, or cannot be written.
     """
-    source, target = Path(str(config.input)), Path(str(config.output)).expanduser()
+    source, target = user_path(config.input), user_path(config.output)
     if target.suffix != ".safetensors":
         raise StyleNetError(f"output={target}: expected a name that ends in .safetensors")
     check_output(target, source)

@@ -13,7 +13,7 @@ from stylenet.checkpoint import load_artefact
 from stylenet.cli.app import build, run
 from stylenet.cli.interpolate import interpolate
 from stylenet.errors import StyleNetError
-from stylenet.files import find_inputs
+from stylenet.files import find_inputs, user_path
 from stylenet.image import Picture, check_quality, load_picture, save_picture
 from stylenet.inference import RepaintSettings, Stylizer, repaint_file
 from stylenet.inference.camera import Window, camera_frames, preview
@@ -43,7 +43,7 @@ _NOT_TAKEN = {
 
 def main() -> None:
     """Runs ``scripts/infer.py``."""
-    run(infer, "infer", style="style_name")
+    run(infer, "infer")
 
 
 def infer(config: DictConfig) -> None:
@@ -63,7 +63,7 @@ def infer(config: DictConfig) -> None:
     film = build(config.film)
     check_quality(config.quality)
     name = str(config.input)
-    source = Path(name).expanduser()
+    source = user_path(name)
     kind = _kind(name, source)
     if config.interpolate is not None:
         if kind != "a picture":
@@ -94,7 +94,7 @@ def _repaint_folder(
 ) -> None:
     """Repaints this process' share of a folder, and says what failed."""
     style = stylizer.info.style
-    target = Path(str(config.output or f"{source.name}_{style}")).expanduser()
+    target = user_path(config.output or f"{source.name}_{style}")
     mask = _mask(config)
     share = find_share()
 
@@ -198,14 +198,15 @@ def _load(config: DictConfig) -> Stylizer:
 
 def _mask(config: DictConfig) -> Image.Image | None:
     """The mask that the user named, mode L."""
-    return None if config.mask is None else load_picture(str(config.mask)).rgb.convert("L")
+    return None if config.mask is None else load_picture(user_path(config.mask)).rgb.convert("L")
 
 
 def _kind(name: str, source: Path) -> str:
     """What the input is: a key of ``_NOT_TAKEN``."""
     if not name:
         raise StyleNetError("input is empty; give a picture, a folder, a film or camera")
-    if name == "camera" or name.startswith("camera:"):
+    is_camera = name == "camera" or name.startswith("camera:")
+    if is_camera and not source.is_file():
         return "a camera"
     if not source.exists():
         raise StyleNetError(f"input={source}: no such file or folder")
@@ -226,7 +227,7 @@ def _check_taken(config: DictConfig, kind: str, film: FilmSettings) -> None:
 
 def _target(config: DictConfig, source: Path, style: str) -> Path:
     """Where the result goes: what the user said, or a name made of input and style."""
-    target = None if config.output is None else Path(str(config.output)).expanduser()
+    target = None if config.output is None else user_path(config.output)
     is_folder = target is not None and (target.is_dir() or str(config.output).endswith("/"))
     if target is not None and not is_folder:
         if config.name or config.format:

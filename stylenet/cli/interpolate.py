@@ -11,6 +11,7 @@ from stylenet.any_style import select_pictures
 from stylenet.checkpoint import ArtefactInfo, load_artefact
 from stylenet.cli.new_film import new_film
 from stylenet.errors import StyleNetError, check_number
+from stylenet.files import user_path
 from stylenet.image import flatten, load_picture
 from stylenet.inference import RepaintSettings, Stylizer
 from stylenet.networks import (
@@ -62,7 +63,7 @@ def interpolate(
     stylizer = Stylizer(networks[0], info, str(config.device), str(config.dtype))
     picture = load_picture(source)
     made = f"{source.stem}_{'-'.join(names)}.mp4"
-    target = Path(made if config.output is None else str(config.output)).expanduser()
+    target = user_path(made if config.output is None else str(config.output))
     if target.is_dir():
         target /= made
     with new_film(target, config.fps, "interpolate") as film:

@@ -1,7 +1,5 @@
 """The command that packs a folder of photos into shards."""
 
-from pathlib import Path
-
 from omegaconf import DictConfig
 from tqdm import tqdm
 
@@ -11,6 +9,7 @@ from stylenet.data.manifest import Manifest, ShardSettings
 from stylenet.data.module import cores
 from stylenet.data.sharding import ShardMaker
 from stylenet.errors import StyleNetError, check_number
+from stylenet.files import user_path
 
 
 def main() -> None:
@@ -31,7 +30,7 @@ def make_shards(config: DictConfig) -> None:
     settings = ShardSettings(config.size, config.quality, config.per_shard)
     workers = cores() if config.workers is None else config.workers
     check_number("workers", workers, minimum=0, integer=True)
-    output = Path(str(config.output)).expanduser()
+    output = user_path(config.output)
     data = build(config.data)
     if isinstance(data, SamplePhotos):
         raise StyleNetError(

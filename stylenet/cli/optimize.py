@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import torch
 from omegaconf import DictConfig
@@ -17,7 +16,7 @@ from stylenet.cli.optimize_state import fingerprint, load_state, restore, save_s
 from stylenet.cli.stopping import Stopping
 from stylenet.data import StyleSettings, load_style_images
 from stylenet.errors import StyleNetError, check_number
-from stylenet.files import check_output
+from stylenet.files import check_output, user_path
 from stylenet.image import (
     Picture,
     at_longer_side,
@@ -64,8 +63,8 @@ def optimize(config: DictConfig) -> None:
     colour = choose_colour(config.preserve_color)
     _check(config)
     style: StyleSettings = build(config.style)
-    source = Path(str(config.content)).expanduser()
-    target = Path(str(config.output or f"{source.stem}_{style.name}.png")).expanduser()
+    source = user_path(config.content)
+    target = user_path(config.output or f"{source.stem}_{style.name}.png")
     check_writable_suffix(target)
     check_output(target, source)
     device = choose_device(str(config.device))

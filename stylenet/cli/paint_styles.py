@@ -1,12 +1,10 @@
 """The command that paints the project's own style pictures."""
 
-from pathlib import Path
-
 from omegaconf import DictConfig
 
 from stylenet.cli.app import run
 from stylenet.errors import StyleNetError, check_choice, check_number
-from stylenet.files import atomic_path
+from stylenet.files import atomic_path, user_path
 from stylenet.painting import PAINTINGS
 
 
@@ -35,7 +33,7 @@ def paint_styles(config: DictConfig) -> None:
     check_number("quality", config.quality, minimum=1, maximum=100, integer=True)
     for name in names:
         picture = PAINTINGS[name](config.size, config.seed)
-        path = Path(str(config.output)).expanduser() / f"{name}.jpg"
+        path = user_path(config.output) / f"{name}.jpg"
         with atomic_path(path) as temporary:
             picture.save(temporary, quality=config.quality, optimize=True)
         print(path)

@@ -10,6 +10,7 @@ from stylenet.cli.app import run
 from stylenet.data.coco import check_space, count_photos, unpack_photos
 from stylenet.data.download import DownloadError, download
 from stylenet.errors import StyleNetError, check_number
+from stylenet.files import user_path
 
 
 def main() -> None:
@@ -34,7 +35,7 @@ def prepare_coco(config: DictConfig) -> None:
     name = PurePosixPath(urlsplit(url).path)
     if name.suffix != ".zip":
         raise StyleNetError(f"url={url} names no zip file")
-    output = Path(str(config.output)).expanduser()
+    output = user_path(config.output)
     archive, folder = output / name.name, output / name.stem
 
     if not archive.is_file():

@@ -1,6 +1,7 @@
 """What the commands that train share: resuming, the trainer, and the run's first and last words."""
 
 import contextlib
+import os
 import signal
 import sys
 import time
@@ -20,7 +21,7 @@ from stylenet.cli.changes import describe_changes
 from stylenet.cli.trainer import make_trainer, quieten_lightning
 from stylenet.data import PhotoData
 from stylenet.errors import StyleNetError, check_number, first_line
-from stylenet.files import atomic_path
+from stylenet.files import atomic_path, user_path
 from stylenet.share import find_share
 from stylenet.training import ResumableModule, RunFolder
 from stylenet.training.callbacks import Checkpoints, SafeCheckpointIO, StopOnSignal
@@ -70,7 +71,8 @@ def prepare(config: DictConfig, **data_options: Any) -> Run:
     quieten_lightning()
     if config.run_dir is None:
         raise StyleNetError("run_dir is null; give the folder that the run is to go to")
-    folder = RunFolder(Path(str(config.run_dir)).expanduser())
+    folder = RunFolder(user_path(config.run_dir))
+    _refuse_foreign_name(folder.path)
     _refuse_to_lose(folder, config.resume)
     check_number("seed", config.seed, minimum=0, maximum=_LARGEST_SEED, integer=True)
     trainer = make_trainer(config, folder)
@@ -167,7 +169,7 @@ def _announce(run: Run, doing: str, checkpoint: Path | None) -> None:
 def _begin(run: Run, checkpoint: Path | None) -> None:
     """Says in the run folder with what settings it is trained, and from which named checkpoint."""
     with atomic_path(run.folder.config) as temporary:
-        temporary.write_text(OmegaConf.to_yaml(run.config, resolve=True))
+        temporary.write_text(OmegaConf.to_yaml(run.config, resolve=True), encoding="utf-8")
     if checkpoint is None:
         run.folder.forget_origin()
     elif checkpoint == _named(run.config.resume):
@@ -187,6 +189,15 @@ def _stopped(step: int, received: signal.Signals | None, resume: bool | str) -> 
     return f"stopped and saved at step {step}; " + (
         said or "go on with the same command and resume=true"
     )
+
+
+def _refuse_foreign_name(path: Path) -> None:
+    """Refuse a run directory that TensorBoard, which writes all names in UTF-8, would not find."""
+    if os.fsencode(path) != str(path).encode("utf-8", "surrogatepass"):
+        raise StyleNetError(
+            f"run_dir={path}: TensorBoard takes names in UTF-8 alone; set PYTHONUTF8=1 where the "
+            f"name is in UTF-8 and the locale is not, or choose a run_dir of English letters"
+        )
 
 
 def _refuse_to_lose(folder: RunFolder, resume: bool | str) -> None:
@@ -209,7 +220,7 @@ def _refuse_to_lose(folder: RunFolder, resume: bool | str) -> None:
 
 def _named(resume: bool | str) -> Path | None:
     """The checkpoint that the user named, if one."""
-    return None if isinstance(resume, bool) else Path(str(resume)).expanduser()
+    return None if isinstance(resume, bool) else user_path(resume)
 
 
 def _choose_checkpoint(folder: RunFolder, resume: bool | str, speak: bool) -> Path | None:

@@ -13,7 +13,7 @@ from stylenet.checkpoint import find_artefact, load_artefact, save_artefact
 from stylenet.cli.app import build, run
 from stylenet.data import load_style_images
 from stylenet.errors import StyleNetError
-from stylenet.files import atomic_path, walk_files
+from stylenet.files import atomic_path, user_path, walk_files
 from stylenet.image import SUFFIXES, load_picture, to_tensor
 from stylenet.networks import AdainNetwork, JohnsonMultiNetwork, StyleNetwork
 from stylenet.perceptual import PerceptualLoss
@@ -42,7 +42,7 @@ def ship_network(config: DictConfig) -> None:
     if isinstance(network, AdainNetwork | JohnsonMultiNetwork):
         what = "any style" if isinstance(network, AdainNetwork) else "several styles"
         raise StyleNetError(f"{source} holds {what}; only networks of one are shipped")
-    photos = _held_out(Path(str(config.held_out)).expanduser(), config.count, config.size)
+    photos = _held_out(user_path(config.held_out), config.count, config.size)
     losses = _losses(network, OmegaConf.create(info.recipe), photos)
     name = config.name or info.style
     info = dataclasses.replace(
@@ -59,7 +59,8 @@ def ship_network(config: DictConfig) -> None:
             )
     with atomic_path(target.with_suffix(".md")) as temporary:
         temporary.write_text(
-            _card(config, network, name, info.step, info.recipe, losses, change, photos)
+            _card(config, network, name, info.step, info.recipe, losses, change, photos),
+            encoding="utf-8",
         )
     print(target)
 

@@ -14,6 +14,7 @@ from stylenet.checkpoint import load_artefact, start_from
 from stylenet.cli.adversarial import build_adversarial, find_paintings
 from stylenet.cli.any_style import is_any_style, prepare_any_style
 from stylenet.cli.app import build, run
+from stylenet.cli.arguments import INFORMATION
 from stylenet.cli.many_styles import build_many, compose_styles
 from stylenet.cli.runs import Run, fit, prepare
 from stylenet.data import load_style_images
@@ -27,12 +28,6 @@ from stylenet.training import (
     Teacher,
     check_compile_mode,
 )
-
-# Options of Hydra that tell something and train nothing.
-_NO_RUN = {
-    *("-h", "--help", "--hydra-help", "-v", "--version", "-i", "--info"),
-    *("-sc", "--shell-completion"),
-}
 
 # Said first and last where nobody chose photos and COCO is not in place.
 _QUICKSTART = (
@@ -73,7 +68,7 @@ def needs_quickstart(arguments: Sequence[str]) -> bool:
     """
     choices = ("data=", "data.root=", "experiment=")
     chosen = any(argument.lstrip("+").startswith(choices) for argument in arguments)
-    asked_for_help = any(word.partition("=")[0] in _NO_RUN for word in arguments)
+    asked_for_help = any(word.partition("=")[0] in INFORMATION for word in arguments)
     in_place = "STYLENET_COCO" in os.environ or Path("data/coco").exists()
     return not (chosen or asked_for_help or in_place)
 

@@ -21,6 +21,7 @@ from stylenet.data.loading import (
 from stylenet.data.photos import PhotoDataset, to_floats
 from stylenet.data.scan import scan_photos
 from stylenet.errors import StyleNetError, check_number
+from stylenet.files import user_path
 
 _log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ class PhotoData(pl.LightningDataModule):
         check_number("data.batch_size", batch_size, minimum=1, integer=True)
         if workers is not None:
             check_number("data.workers", workers, minimum=0, integer=True)
-        self.root = Path(str(root)).expanduser()  # data.root=2017 arrives as a number
+        self.root = user_path(root)  # data.root=2017 arrives as a number
         self.batch_size = batch_size
         self.workers = workers
         self.dataset = PhotoDataset(self.root, [], crop_size, max_scale, min_size, seed)

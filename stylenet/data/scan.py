@@ -3,12 +3,13 @@
 import hashlib
 import json
 import os
+import tempfile
 from pathlib import Path
 
 import platformdirs
 
 from stylenet.errors import StyleNetError
-from stylenet.files import atomic_path, reason, walk_files
+from stylenet.files import atomic_path, reason, user_path, walk_files
 from stylenet.image import SUFFIXES
 
 
@@ -29,7 +30,7 @@ def scan_photos(root: str | Path, setting: str = "data.root") -> list[str]:
     Raises:
         StyleNetError: The folder is missing, unreadable, or holds no image.
     """
-    root = Path(root).expanduser()
+    root = user_path(root)
     if not root.is_dir():
         what = "is a file, expected a folder of photos" if root.is_file() else "no such folder"
         raise StyleNetError(f"{setting}={root}: {what}; set {setting} to a folder of photos")
@@ -57,10 +58,16 @@ def cache_folder() -> Path:
     """Says where what can be made or downloaded again is kept.
 
     Returns:
-        ``STYLENET_CACHE``, or the platform's cache folder for StyleNet.
+        ``STYLENET_CACHE``, or the platform's cache folder for StyleNet, or, where the user has no
+        home folder, one among temporary files.
     """
     chosen = os.environ.get("STYLENET_CACHE")
-    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("stylenet"))
+    if chosen:
+        return user_path(chosen)
+    try:
+        return Path(platformdirs.user_cache_dir("stylenet")).expanduser()
+    except RuntimeError:  # a user without a home folder, as of docker run --user
+        return Path(tempfile.gettempdir()) / "stylenet"
 
 
 def _cache_name(root: Path) -> str:

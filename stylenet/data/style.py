@@ -12,6 +12,7 @@ from torch import Tensor
 
 from stylenet.data.scan import cache_folder
 from stylenet.errors import StyleNetError, check_number
+from stylenet.files import user_path
 from stylenet.image import at_shorter_side, flatten, load_picture, to_tensor
 
 _SECONDS_TO_CONNECT_AND_READ = (5, 60)
@@ -95,7 +96,7 @@ def load_style_images(settings: StyleSettings) -> list[Tensor]:
     images = []
     for source in settings.images:
         is_url = source.lower().startswith(("http://", "https://"))
-        path = _download(source) if is_url else Path(source).expanduser()
+        path = _download(source) if is_url else user_path(source)
         try:
             image = flatten(load_picture(path))
         except StyleNetError as error:

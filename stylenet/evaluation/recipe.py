@@ -8,6 +8,7 @@ from typing import Any
 from stylenet.checkpoint import ArtefactInfo
 from stylenet.data import StyleSettings
 from stylenet.errors import StyleNetError
+from stylenet.files import user_path
 
 
 def recorded_style(
@@ -65,7 +66,7 @@ def same_judge(style: StyleSettings) -> str:
 
 def _locate(image: str, name: str, shipped: Path, folder: Path | None) -> str:
     """Where a recorded picture is now."""
-    if Path(image).expanduser().is_file():
+    if user_path(image).is_file():
         return image
     # From another machine, perhaps with another kind of path.
     *parents, bare = re.split(r"[\\/]", image)

@@ -13,7 +13,7 @@ from stylenet.errors import StyleNetError
 from stylenet.networks import StyleNetwork
 
 # A regular size, an odd one, and a batch of odd ones.
-_SIZES = ((1, 256, 256), (1, 203, 151), (2, 96, 130))
+SIZES = ((1, 256, 256), (1, 203, 151), (2, 96, 130))
 # Pictures for the timing.
 _TIMES = 3
 
@@ -29,11 +29,12 @@ class Report:
         format: Of the file.
         precision: Of weights and features.
         uint8: Whether images are bytes.
+        size: Height and width of the images, if they are fixed.
         bytes: Size of the file or files.
         sizes: (N, H, W) of the images compared.
         mean_difference: Of the pictures, the mean of the absolute difference, in 1/255.
         max_difference: The largest, in 1/255.
-        seconds: For a picture of 256 x 256 pixels, median of a few.
+        seconds: For a picture of the first of ``sizes``, median of a few.
         seconds_pytorch: The same for the network itself in float32.
     """
 
@@ -41,6 +42,7 @@ class Report:
     format: str
     precision: str
     uint8: bool
+    size: tuple[int, int] | None
     bytes: int
     sizes: tuple[tuple[int, int, int], ...]
     mean_difference: float
@@ -51,8 +53,12 @@ class Report:
 
 @torch.inference_mode()
 def compare(
-    network: StyleNetwork, runner: Runner, uint8: bool, photos: Sequence[Tensor] = ()
-) -> tuple[tuple[tuple[int, int, int], ...], float, float, float, float]:
+    network: StyleNetwork,
+    runner: Runner,
+    uint8: bool,
+    photos: Sequence[Tensor] = (),
+    sizes: Sequence[tuple[int, int, int]] = SIZES,
+) -> tuple[float, float, float, float]:
     """Runs both on the same images.
 
     Args:
@@ -61,16 +67,17 @@ def compare(
         uint8: Whether it takes bytes, shape (N, H, W, 3).
         photos: What the images are cut from, shape (1, 3, H, W); without any they are made up,
             which no quantised network is calibrated for.
+        sizes: (N, H, W) of the images; the first is timed.
 
     Returns:
-        The sizes, mean and largest difference in 1/255, seconds of the exported and of the network
+        Mean and largest difference in 1/255, seconds of the exported and of the network
         itself.
 
     Raises:
         StyleNetError: The exported one gives another shape.
     """
     differences = []
-    for images in _cut(photos) if photos else _make_up():
+    for images in _cut(photos, sizes) if photos else _make_up(sizes):
         expected = network(images)
         found = _run(runner, images, uint8)
         if found.shape != expected.shape:
@@ -79,9 +86,9 @@ def compare(
             )
         differences.append((found - expected).abs().flatten() * 255)
     joined = torch.cat(differences)
-    images = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(0))
+    count, height, width = sizes[0]
+    images = torch.rand(count, 3, height, width, generator=torch.Generator().manual_seed(0))
     return (
-        _SIZES,
         float(joined.mean()),
         float(joined.max()),
         _time(lambda: _run(runner, images, uint8)),
@@ -101,10 +108,10 @@ def as_bytes(images: Tensor) -> Tensor:
     return (images * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
-def _make_up() -> Iterator[Tensor]:
+def _make_up(sizes: Sequence[tuple[int, int, int]]) -> Iterator[Tensor]:
     """Images of every size, of whole steps of 1/255."""
     generator = torch.Generator().manual_seed(0)
-    for count, height, width in _SIZES:
+    for count, height, width in sizes:
         # Smooth colours and noise: nearer to photos than either alone.
         coarse = torch.rand(count, 3, 9, 9, generator=generator)
         smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic")
@@ -112,10 +119,10 @@ def _make_up() -> Iterator[Tensor]:
         yield ((0.8 * smooth + 0.2 * noise).clamp(0, 1) * 255).round() / 255
 
 
-def _cut(photos: Sequence[Tensor]) -> Iterator[Tensor]:
+def _cut(photos: Sequence[Tensor], sizes: Sequence[tuple[int, int, int]]) -> Iterator[Tensor]:
     """The same of photos, from their middles."""
     waiting = cycle(photos)
-    for count, height, width in _SIZES:
+    for count, height, width in sizes:
         cut = []
         for photo in islice(waiting, count):
             top, left = (photo.shape[2] - height) // 2, (photo.shape[3] - width) // 2

@@ -14,9 +14,9 @@ from torch.export import ExportedProgram
 
 import stylenet
 from stylenet.checkpoint import ArtefactInfo
-from stylenet.errors import StyleNetError, check_choice
+from stylenet.errors import StyleNetError, check_choice, check_number
 from stylenet.export.aotinductor import read_aotinductor, write_aotinductor
-from stylenet.export.check import Report, Runner, as_bytes, compare
+from stylenet.export.check import SIZES, Report, Runner, as_bytes, compare
 from stylenet.export.graph import PortableNetwork, trace
 from stylenet.export.onnx_files import (
     Quantiser,
@@ -61,11 +61,14 @@ class ExportSettings:
             ``int8_weights`` in float32 everywhere.
         uint8: Whether images are bytes, shape (N, H, W, 3), in the place of float32 in [0, 1],
             shape (N, 3, H, W).
+        size: Height and width of the one image that an ONNX file takes; ``None`` for any. OpenCV 4
+            and other small runtimes read files of one size alone.
     """
 
     format: str = "onnx"
     precision: str = "float32"
     uint8: bool = False
+    size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         """Checks every value.
@@ -84,6 +87,19 @@ class ExportSettings:
             )
         if self.uint8 and self.format == "web":
             raise StyleNetError("uint8=true is not for format=web, whose page gives float32")
+        if self.size is not None:
+            self._check_size(self.size)
+
+    def _check_size(self, size: tuple[int, int]) -> None:
+        if not isinstance(size, Sequence) or isinstance(size, str) or len(size) != 2:
+            raise StyleNetError(f"size={size}: expected height and width, such as size=[480,640]")
+        for side in size:
+            check_number("size", side, minimum=1, integer=True)
+        if self.format != "onnx" or self.precision in _QUANTISED or self.uint8:
+            raise StyleNetError(
+                f"size={list(size)} is for format=onnx with precision=float32 or float16 and "
+                f"uint8=false; leave size out: the file then takes any"
+            )
 
 
 def export_network(
@@ -135,9 +151,10 @@ def export_network(
         made = Path(folder) / path.name
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporters' own, of no use to a user
-            write(trace(portable.eval()), made, info, quantise)
+            write(trace(portable.eval(), settings.size), made, info, quantise)
         files = sorted(Path(folder).iterdir())
-        sizes, mean, largest, seconds, own = compare(network, read(made), settings.uint8, unknown)
+        sizes = SIZES if settings.size is None else ((1, *settings.size),)
+        mean, largest, seconds, own = compare(network, read(made), settings.uint8, unknown, sizes)
         report = Report(
             style=info.style,
             **asdict(settings),

@@ -1,6 +1,7 @@
-"""A network as a graph without choices: one for every batch, height and width."""
+"""A network as a graph without choices: one for every batch, height and width, or for one size."""
 
 import copy
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -54,15 +55,20 @@ class PortableNetwork(nn.Module):
         return cast(Tensor, stylised)
 
 
-def trace(network: PortableNetwork) -> ExportedProgram:
-    """Makes the graph.
+def trace(network: PortableNetwork, size: Sequence[int] | None = None) -> ExportedProgram:
+    """Make the graph.
 
     Args:
         network: What runs.
+        size: Height and width of the one image that the graph is to take; ``None`` for any batch,
+            height and width. Without a choice of size the graph has simpler operations.
 
     Returns:
-        PyTorch's exported program, batch, height and width dynamic.
+        PyTorch's exported program.
     """
+    if size is not None:
+        with torch.no_grad():
+            return torch.export.export(network, (torch.zeros(1, 3, *size),))
     count, height, width = _EXAMPLE
     if network.uint8:
         image = torch.zeros(count, height, width, 3, dtype=torch.uint8)

@@ -48,7 +48,9 @@ def write_onnx(
     for value in values:
         shape = value.shape
         assert shape is not None
-        shape[0], shape[height], shape[height + 1] = "N", "H", "W"
+        for axis, letter in ((0, "N"), (height, "H"), (height + 1, "W")):
+            if not isinstance(shape[axis], int):
+                shape[axis] = letter
     model.metadata_props.update(
         {"style": info.style, "stylenet_version": stylenet.__version__, "colours": "RGB"}
     )

@@ -1,6 +1,7 @@
 """Repainting files and folders of files."""
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -101,11 +102,12 @@ def name_result(source: Path, style: str, pattern: str, suffix: str | None) -> s
     """
     try:
         stem = pattern.format(name=source.stem, style=style)
+        added = pattern.format(name="", style=style)  # the photo's own may hold a backslash
     except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
         raise StyleNetError(
             f"name={pattern} is no pattern; what stands in braces is {{name}} or {{style}}"
         ) from error
-    if not stem or "/" in stem or "\\" in stem:
+    if not stem or "/" in added or "\\" in added:
         raise StyleNetError(f"name={pattern} gives {stem or 'nothing'}, expected a file name")
     if suffix is None:
         suffix = source.suffix if source.suffix.lower() in WRITABLE_SUFFIXES else ".png"
@@ -147,7 +149,7 @@ def plan_folder(
             )
         pairs[result] = source / relative
     own = list(pairs.items())[share.rank :: share.world]
-    wanted = [(photo, result) for result, photo in own if overwrite or not result.is_file()]
+    wanted = [(photo, result) for result, photo in own if overwrite or not os.path.isfile(result)]
     return wanted, len(own) - len(wanted)
 
 

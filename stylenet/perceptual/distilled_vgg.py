@@ -1,11 +1,10 @@
 """A VGG-19 with a sixteenth of the weights, by Wang et al. 2020: deep layers, to distil from."""
 
-from pathlib import Path
-
 import torch
 from torch import nn
 
 from stylenet.errors import StyleNetError
+from stylenet.files import user_path
 from stylenet.perceptual.encoder import IMAGENET_MEAN, IMAGENET_STD, Encoder
 from stylenet.state_dict import read_state_dict
 
@@ -59,7 +58,7 @@ class DistilledVGGEncoder(Encoder):
 
 def _fill(named: dict[str, nn.Conv2d], weights: str) -> None:
     """Takes the weights out of the file."""
-    path = Path(weights).expanduser()
+    path = user_path(weights)
     if not path.is_file():
         raise StyleNetError(
             f"teacher.weights={weights}: no such file; give the path of the file of VGG-19's 16 "

@@ -8,7 +8,7 @@ from safetensors.torch import save
 from torch import nn
 
 from stylenet.errors import StyleNetError
-from stylenet.files import atomic_path
+from stylenet.files import atomic_path, user_path
 from stylenet.perceptual.encoder import Encoder
 from stylenet.state_dict import read_state_dict
 
@@ -151,7 +151,7 @@ class LiteEncoder(Encoder):
 
     def _load(self) -> None:
         """Takes the weights out of the file, and ends where it does unless the rest was drawn."""
-        path = BUNDLED if self.weights == "bundled" else Path(self.weights).expanduser()
+        path = BUNDLED if self.weights == "bundled" else user_path(self.weights)
         if not path.is_file():
             raise StyleNetError(
                 f"encoder.weights={self.weights}: {path} is no file; give the path of a "

@@ -8,6 +8,7 @@ import torchvision
 from torch import Tensor, nn
 
 from stylenet.errors import StyleNetError
+from stylenet.files import user_path
 from stylenet.perceptual.vgg import ARCHITECTURES, vgg_layers
 from stylenet.state_dict import read_state_dict
 
@@ -35,7 +36,7 @@ def load_weights(architecture: str, weights: str) -> dict[str, Tensor]:
         return _download(architecture)
     if weights == "random":
         return _draw(architecture)
-    path = Path(weights).expanduser()
+    path = user_path(weights)
     if not path.is_file():
         raise StyleNetError(
             f"encoder.weights={weights}: no such file; give the path of a .safetensors or .pth "

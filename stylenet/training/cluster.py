@@ -37,8 +37,9 @@ def choose_environment(share: Share) -> ClusterEnvironment:
     if share.launcher == "torchrun":
         return TorchElasticEnvironment()
     if share.launcher == "srun":
-        # Lightning asks for the variable, which only the option of this name sets.
-        os.environ.setdefault("SLURM_NTASKS_PER_NODE", str(share.world // share.machines))
+        # Lightning asks for the variable, which only the option of this name sets; a step inherits
+        # that of its job, of which it may take a part.
+        os.environ["SLURM_NTASKS_PER_NODE"] = str(share.world // share.machines)
         return SLURMEnvironment(auto_requeue=False)
     return LightningEnvironment()
 

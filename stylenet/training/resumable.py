@@ -1,5 +1,6 @@
 """What the commands train: one network, its optimiser, and an exact way to go on later."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
 from stylenet.errors import StyleNetError
+from stylenet.training.arithmetic import describe_arithmetic, describe_changes
 from stylenet.training.schedule import OptimizerSettings, Schedule, make_adam
 
 # Kingma & Ba 2015, section 2.
@@ -170,10 +172,15 @@ class ResumableModule(pl.LightningModule):
         """
         checkpoint["devices"] = self.trainer.world_size
         checkpoint["identity"] = self.identity
+        checkpoint["arithmetic"] = self._arithmetic()
         state: dict[str, Any] = {"cpu": torch.get_rng_state()}
         if self.device.type == "cuda":
             state["cuda"] = torch.cuda.get_rng_state(self.device)
         checkpoint["random_state"] = state
+
+    def _arithmetic(self) -> dict[str, str]:
+        # Not the module's own device: it goes there after its checkpoint is loaded.
+        return describe_arithmetic(str(self.trainer.precision), self.trainer.strategy.root_device)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Remembers the random state until training goes on.
@@ -203,6 +210,9 @@ class ResumableModule(pl.LightningModule):
                 f"fit; go on with as many, or begin a new run with the network beside the "
                 f"checkpoint: init=PATH.safetensors"
             )
+        changes = describe_changes(checkpoint.get("arithmetic", {}), self._arithmetic())
+        if changes is not None and self.trainer.is_global_zero:
+            warnings.warn(changes, stacklevel=2)
         # trainer.max_time is for each start: with the time used up a run would never go on.
         checkpoint.get("callbacks", {}).pop("Timer", None)
         self._random_state = checkpoint.get("random_state")

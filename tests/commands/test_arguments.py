@@ -2,6 +2,7 @@
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 
 from stylenet.cli.arguments import for_hydra
 
@@ -67,12 +68,44 @@ def test_a_command_takes_and_makes_any_name(run, tmp_path):
     assert out.is_file()
 
 
-@pytest.mark.parametrize("name", ["a,b.jpg", "[x].jpg", "{x}", "'x'.jpg"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a,b.jpg", "[x].jpg", "{x}", "'x'.jpg", "null", "1e5", "2017", "true", " a.jpg"),
+        *("${x}.jpg", "\\${x}.jpg", "${x", "${x},'y'.jpg", "~x.jpg", "camera:x.jpg"),
+    ],
+)
 def test_a_file_that_is_there_is_meant(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).touch()
-    assert understood(f"input={name}") == ("input", name)
-    assert understood(f"style={name}", style="named") == ("named", name)
+    key, value = understood(f"input={name}")
+    assert (key, OmegaConf.create({key: value})[key]) == ("input", name)
+
+
+def test_a_style_that_is_there_is_meant(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a,b.jpg").touch()
+    assert understood("style=a,b.jpg", style="named") == ("named", "a,b.jpg")
+
+
+@pytest.mark.parametrize("value", ["1e5", "007", "2017", "true", "nan", " b", "b "])
+def test_a_name_is_no_number(value):
+    assert understood(f"output={value}") == ("output", value)
+    assert for_hydra([f"seed={value}"], {}) == [f"seed={value}"]
+
+
+def test_null_and_interpolations_keep_their_meaning():
+    assert understood("output=null") == ("output", None)
+    assert for_hydra(["output=out/${style_name}.png"], {}) == ["output=out/${style_name}.png"]
+
+
+@pytest.mark.parametrize("name", ["null", "1e5", "${x}.jpg", " a.jpg", "camera:x.jpg", "~x.jpg"])
+def test_a_command_takes_a_file_of_an_odd_name(run, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    blotches(tmp_path / "photo.png", 12, 9).rename(name)
+    result = run("infer", f"input={name}", "style=mosaic", "output=out.png", "device=cpu")
+    assert (result.status, result.err) == (0, "")
+    assert (tmp_path / "out.png").is_file()
 
 
 @pytest.mark.parametrize("value", [f"[{','.join(['mosaic'] * 60)}]", "a,b" * 200, "a,b"])

@@ -50,6 +50,9 @@ def test_int8_is_calibrated_by_the_sample_photos(run, tmp_path):
         ("format=aotinductor precision=int8", "precision=int8 is for format=onnx"),
         ("format=web uint8=true", "not for format=web"),
         ("uint8=maybe", "neither true nor false"),
+        ("size=480", "expected height and width"),
+        ("size=[0,5]", "size=0 is not a whole number of at least 1"),
+        ("size=[480,640] format=web", "size=[480, 640] is for format=onnx"),
         ("checkpoint=nowhere", "checkpoint=nowhere"),
     ],
 )

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -49,6 +51,20 @@ def test_one_bad_file_does_not_end_a_folder(run, checkpoint, tmp_path):
     assert "2 pictures repainted" in result.out
     assert "b.jpg is empty" in result.err
     assert sorted(p.name for p in target.iterdir()) == ["a.jpg", "c.jpg"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="file names on Windows hold no backslash")
+def test_one_odd_name_does_not_end_a_folder(run, checkpoint, tmp_path):
+    source, target = tmp_path / "in", tmp_path / "out"
+    odd, longest = "photos\\IMG_1.jpg", f"{'l' * 251}.jpg"
+    for name in ("a.jpg", odd, longest):
+        blotches(source / name)
+    given = [f"input={source}", f"checkpoint={checkpoint}", f"output={target}"]
+    result = run("infer", *given, "name={name}_new")
+    assert result.status == 1
+    assert "2 pictures repainted" in result.out
+    assert longest in result.err
+    assert sorted(p.name for p in target.iterdir()) == ["a_new.jpg", "photos\\IMG_1_new.jpg"]
 
 
 def test_what_moves_keeps_moving_in_a_folder_too(run, checkpoint, tmp_path):

@@ -161,6 +161,15 @@ def test_a_run_is_not_overwritten(run, tiny, tmp_path):
     assert (tmp_path / "run/starry.safetensors").read_bytes() == before
 
 
+def test_a_run_directory_whose_name_is_not_utf_8_is_refused(run, tiny, tmp_path):
+    name = os.fsdecode(b"run\xfc")  # Latin-1
+    assert (
+        "TensorBoard takes names in UTF-8"
+        in run("train", *tiny, f"run_dir={tmp_path}/{name}").error
+    )
+    assert not (tmp_path / name).exists()
+
+
 def test_a_checkpoint_that_cannot_be_read_gives_way_to_the_one_before(run, tiny, tmp_path):
     undisturbed = [*tiny, "trainer.max_steps=6", f"run_dir={tmp_path}/whole"]
     assert run("train", *undisturbed).status == 0

@@ -1,5 +1,6 @@
 import os
 import shutil
+import tempfile
 
 import pytest
 
@@ -122,6 +123,13 @@ def test_home_is_understood(root, monkeypatch):
     assert scan_photos("~/a/b") == ["c.tif"]
     monkeypatch.setenv("STYLENET_CACHE", "~/cache")
     assert cache_folder() == root / "cache"
+
+
+def test_a_user_without_a_home_folder_has_a_cache(root, homeless, monkeypatch, tmp_path):
+    monkeypatch.delenv("STYLENET_CACHE")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert cache_folder() == tmp_path / "stylenet"
+    assert scan_photos(root) == FOUND
 
 
 def test_cache_without_a_choice_is_the_platforms(monkeypatch):

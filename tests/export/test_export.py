@@ -67,6 +67,35 @@ def test_the_file_says_what_it_is(exported):
     assert sorted(p.name for p in path.parent.iterdir()) == ["dots.onnx", "dots.onnx.json"]
 
 
+def test_a_file_of_one_size_has_what_small_runtimes_read(network, tmp_path):
+    """OpenCV 4 knows no BOOL, no shapes that are computed, and no more than 4 dimensions."""
+    onnx = pytest.importorskip("onnx")
+    path = tmp_path / "dots.onnx"
+    report = export_network(network, INFO, path, ExportSettings(size=(37, 50)))
+    assert report.sizes == ((1, 37, 50),)
+    assert report.mean_difference < 0.01
+    graph = onnx.shape_inference.infer_shapes(onnx.load(path)).graph
+    assert not {"Shape", "Where", "If", "Expand", "Range", "And"} & {n.op_type for n in graph.node}
+    assert onnx.TensorProto.BOOL not in {tensor.data_type for tensor in graph.initializer}
+    assert graph.input[0].type.tensor_type.shape.dim[2].dim_value == 37
+    if network.name == "johnson":  # compact swaps pixels and channels in six dimensions
+        values = [value.type.tensor_type.shape.dim for value in graph.value_info]
+        assert max(map(len, values)) <= 4
+
+
+def test_opencv_gives_the_same_pictures(network, tmp_path):
+    cv2 = pytest.importorskip("cv2")
+    path = tmp_path / "dots.onnx"
+    export_network(network, INFO, path, ExportSettings(size=(40, 52)))
+    reader = cv2.dnn.readNetFromONNX(str(path))
+    images = torch.rand(1, 3, 40, 52)
+    reader.setInput(images.numpy())
+    found = torch.from_numpy(reader.forward())
+    with torch.inference_mode():
+        expected = network(images).clamp(0, 1)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+
+
 def test_the_guides_example_runs_as_it_is(exported, network, tmp_path):
     examples = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     (example,) = [example for example in examples if "onnxruntime" in example]

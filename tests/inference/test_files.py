@@ -173,6 +173,8 @@ def test_results_are_named_by_a_pattern_and_a_format():
             name_result(photo, "wave", pattern, None)
     with pytest.raises(StyleNetError, match="suffix"):
         name_result(photo, "wave", "{name}", "xyz")
+    unzipped = Path("photos\\IMG_1.jpg")  # what unzip makes of an archive from Windows
+    assert name_result(unzipped, "wave", "{name}_{style}", "png") == "photos\\IMG_1_wave.png"
 
 
 def test_what_is_done_is_left_out_unless_asked_for(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 
 from stylenet.errors import StyleNetError
 from stylenet.share import ALONE, Share
-from stylenet.training.cluster import count_devices, requeue
+from stylenet.training.cluster import choose_environment, count_devices, requeue
 
 FOUR = Share(rank=1, world=8, local_rank=1, machines=2, launcher="srun")
 PAIR = Share(world=2, launcher="torchrun")
@@ -53,6 +53,13 @@ def test_the_launcher_says_how_many_else_the_settings(share, given, expected):
 def test_contradictions_are_refused(share, given, said):
     with pytest.raises(StyleNetError, match=said):
         count_devices(share, given)
+
+
+def test_a_step_of_fewer_processes_than_its_job_has_starts(monkeypatch):
+    monkeypatch.setenv("SLURM_NTASKS", "1")
+    monkeypatch.setenv("SLURM_NNODES", "1")
+    monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "2")  # of the job
+    choose_environment(Share(launcher="srun")).validate_settings(num_devices=1, num_nodes=1)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import os
 import signal
 
+import PIL
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -183,6 +184,35 @@ def test_a_checkpoint_of_before_names_were_in_it_goes_on(make_module, make_data,
     SafeCheckpointIO().save_checkpoint(checkpoint, path)
     with pytest.raises(StyleNetError, match="another network"):
         fit(make_module(width=3), make_data(), tmp_path, resume=path)
+
+
+def test_a_run_that_goes_on_with_other_arithmetic_says_so(
+    make_module, make_data, tmp_path, monkeypatch, recwarn
+):
+    """The gradients of two threads differ from those of one in their last bits."""
+    fit(make_module(), make_data(), tmp_path, steps=1)
+    checkpoint = RunFolder(tmp_path).checkpoint(1)
+    fit(make_module(), make_data(), tmp_path / "same", resume=checkpoint, steps=2)
+    assert not [w for w in recwarn if "bit for bit" in str(w.message)]
+
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 7)
+    monkeypatch.setattr(PIL, "__version__", "1.0")
+    fit(make_module(), make_data(), tmp_path / "other", resume=checkpoint, steps=2)
+    (line,) = [str(w.message) for w in recwarn if "bit for bit" in str(w.message)]
+    assert "(threads: 7 (was 1), pillow: 1.0 (was " in line
+    assert "\n" not in line
+
+
+def test_a_checkpoint_of_before_arithmetic_was_in_it_goes_on(
+    make_module, make_data, tmp_path, recwarn
+):
+    fit(make_module(), make_data(), tmp_path, steps=1)
+    path = RunFolder(tmp_path).checkpoint(1)
+    checkpoint = SafeCheckpointIO().load_checkpoint(path)
+    del checkpoint["arithmetic"]
+    SafeCheckpointIO().save_checkpoint(checkpoint, path)
+    assert fit(make_module(), make_data(), tmp_path, resume=path).global_step == STEPS
+    assert not [w for w in recwarn if "bit for bit" in str(w.message)]
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "text", "pickle"])
