@@ -1,6 +1,6 @@
 """Repaints pictures: python scripts/infer.py --help shows how."""
 
-from stylenet.cli.infer import main
+from stylenet.cli.start import infer
 
 if __name__ == "__main__":
-    main()
+    infer()

@@ -1,6 +1,6 @@
 """Trains a style: python scripts/train.py --help shows how."""
 
-from stylenet.cli.train import main
+from stylenet.cli.start import train
 
 if __name__ == "__main__":
-    main()
+    train()

@@ -17,6 +17,8 @@ class ResizeConvolution(nn.Conv2d):
     that fall on the same small pixel. So it costs the same.
     """
 
+    sums: Tensor
+
     def __init__(self, inputs: int, outputs: int, scale: int) -> None:
         """Build the layer.
 
