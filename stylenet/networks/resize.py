@@ -36,6 +36,19 @@ class ResizeConvolution(nn.Conv2d):
         sums = F.one_hot(small, 3).transpose(1, 2).flatten(0, 1).float()  # (3 scale, taps)
         self.register_buffer("sums", sums, persistent=False)
 
+    def folded(self) -> tuple[Tensor, Tensor | None]:
+        """Return the kernels of the same convolution on the small features, with 3x3 taps.
+
+        Returns:
+            Weights of shape (scale² outputs, C, 3, 3), and the bias of as many, if there is one.
+        """
+        kernels = self.sums @ self.weight @ self.sums.T  # (O, C, 3 scale, 3 scale)
+        kernels = kernels.unflatten(3, (-1, 3)).unflatten(2, (-1, 3))
+        # (O, C, row, 3, column, 3) -> (scale² O, C, 3, 3)
+        kernels = kernels.permute(2, 4, 0, 1, 3, 5).flatten(0, 2)
+        bias = None if self.bias is None else self.bias.repeat(self.scale**2)
+        return kernels.contiguous(memory_format=torch.channels_last), bias
+
     def forward(self, features: Tensor) -> Tensor:
         """Convolve the upsampled features; their border is the reflected small pixels.
 
@@ -46,12 +59,4 @@ class ResizeConvolution(nn.Conv2d):
             Squares for :func:`stylenet.networks.convolutions.from_squares`, shape
             (N, scale² outputs, H, W).
         """
-        kernels = self.sums @ self.weight @ self.sums.T  # (O, C, 3 scale, 3 scale)
-        kernels = kernels.unflatten(3, (-1, 3)).unflatten(2, (-1, 3))
-        # (O, C, row, 3, column, 3) -> (scale² O, C, 3, 3)
-        kernels = kernels.permute(2, 4, 0, 1, 3, 5).flatten(0, 2)
-        return F.conv2d(
-            F.pad(features, (1, 1, 1, 1), mode="reflect"),
-            kernels.contiguous(memory_format=torch.channels_last),
-            None if self.bias is None else self.bias.repeat(self.scale**2),
-        )
+        return F.conv2d(F.pad(features, (1, 1, 1, 1), mode="reflect"), *self.folded())
