@@ -23,10 +23,6 @@ _NAMES = {
     *("input", "output", "mask", "checkpoint", "content", "photos", "film", "guide", "run_dir"),
     *("data.root", "data.styles", "encoder_weights", "style_folder", "held_out"),
 }
-# Those that tell something about a command and do no work.
-INFORMATION = {
-    *("-h", "--help", "--hydra-help", "--version", "-i", "--info", "-sc", "--shell-completion"),
-}
 # What has a meaning to Hydra, unless it is in the name of a file that is there.
 _SIGNS = frozenset(",[{'\"$")
 

@@ -23,9 +23,11 @@ from stylenet.cli.evaluate_inputs import (
 )
 from stylenet.errors import StyleNetError
 from stylenet.evaluation import (
+    GridMeter,
     Row,
     Study,
     Summary,
+    find_defects,
     format_table,
     judge,
     load_square,
@@ -81,9 +83,10 @@ def _evaluate(config: DictConfig) -> None:
     artefacts = load_artefacts(config)
     _check_sheet(config, len(artefacts) + 1, min(len(paths), config.sheet_photos))
     failures: list[str] = []
-    rows, photos, columns = _judge_photos(config, artefacts, paths, failures)
+    grids = {item.name: GridMeter() for item in artefacts}
+    rows, photos, columns = _judge_photos(config, artefacts, paths, grids, failures)
     flicker = _measure_films(config, artefacts, films, failures)
-    summaries = _summarise(config, artefacts, rows, photos, flicker)
+    summaries = _summarise(config, artefacts, rows, photos, grids, flicker)
     save_picture(Picture(draw_sheet(columns, config.size)), output / "contact_sheet.jpg", _QUALITY)
     studies: list[Study] = []
 
@@ -124,7 +127,11 @@ def _check_sheet(config: DictConfig, columns: int, rows: int) -> None:
 
 
 def _judge_photos(
-    config: DictConfig, artefacts: Sequence[Artefact], paths: dict[str, Path], failures: list[str]
+    config: DictConfig,
+    artefacts: Sequence[Artefact],
+    paths: dict[str, Path],
+    grids: dict[str, GridMeter],
+    failures: list[str],
 ) -> tuple[list[Row], dict[str, Tensor], dict[str, list[Image.Image]]]:
     """A row for each photo and artefact; the first photos; the columns of the contact sheet."""
     rows: list[Row] = []
@@ -148,6 +155,7 @@ def _judge_photos(
                 losses = judge(item.criterion, painted, photo)
             except StyleNetError as error:
                 raise StyleNetError(f"{item.name} on {path}: {error}") from error
+            grids[item.name].add(painted)
             rows.append(Row(item.name, name, losses, *similarity(painted, photo)))
             if is_shown:
                 columns[item.name].append(to_image(painted))
@@ -177,6 +185,7 @@ def _summarise(
     artefacts: Sequence[Artefact],
     rows: Sequence[Row],
     photos: dict[str, Tensor],
+    grids: dict[str, GridMeter],
     flicker: dict[str, dict[str, dict[str, float] | None]],
 ) -> list[Summary]:
     """What is said of each artefact as a whole; its speed is measured here."""
@@ -188,7 +197,8 @@ def _summarise(
             artefact=item.name,
             style_pictures=item.style.images,
             photos=sum(row.artefact == item.name for row in rows),
-            means=summarise(rows, item.name),
+            means=summarise(rows, item.name)
+            | find_defects(item.paint, item.stylizer.device, grids[item.name]),
             parameters=sum(weight.numel() for weight in item.stylizer.network.parameters()),
             precision=str(item.stylizer.dtype).removeprefix("torch."),
             images_per_second=1 / timing.median,

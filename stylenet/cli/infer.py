@@ -12,6 +12,7 @@ from tqdm import tqdm
 from stylenet.checkpoint import load_artefact
 from stylenet.cli.app import build, run
 from stylenet.cli.interpolate import interpolate
+from stylenet.cli.start import notice
 from stylenet.errors import StyleNetError
 from stylenet.files import find_inputs, user_path
 from stylenet.image import Picture, check_quality, load_picture, save_picture
@@ -83,9 +84,10 @@ def infer(config: DictConfig) -> None:
     else:
         target = _target(config, source, stylizer.info.style)
         mask = _mask(config)
-        repaint_file(
-            stylizer, source, target, settings, mask, config.quality, _Progress("part").show
-        )
+        with notice(f"repainting {source.name}"):
+            repaint_file(
+                stylizer, source, target, settings, mask, config.quality, _Progress("part").show
+            )
         print(target)
 
 

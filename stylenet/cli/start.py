@@ -5,11 +5,17 @@ the version and the shell's completion need none of it and come at once.
 """
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 
-from stylenet.cli.app import run
-from stylenet.cli.arguments import INFORMATION
+# Hydra's options that tell something about a command and do no work.
+INFORMATION = {
+    *("-h", "--help", "--hydra-help", "--version", "-i", "--info", "-sc", "--shell-completion"),
+}
+
+_ERASE_LINE = "\r\x1b[K"
 
 
 def start(command: str) -> None:
@@ -19,9 +25,30 @@ def start(command: str) -> None:
         command: Name of its module in this package and of its file in configs/.
     """
     if any(word.partition("=")[0] in INFORMATION for word in sys.argv[1:]):
+        from stylenet.cli.app import run
+
         run(lambda _: None, command)  # Hydra answers and ends before the task
-    else:
-        import_module(f"stylenet.cli.{command}").main()
+        return
+    with notice("loading PyTorch"):
+        module = import_module(f"stylenet.cli.{command}")
+    module.main()
+
+
+@contextmanager
+def notice(text: str) -> Iterator[None]:
+    """Show a line on the terminal while something takes time; erase it afterwards.
+
+    Args:
+        text: What is being done. Nothing is shown where stderr is a file or a pipe.
+    """
+    shown = sys.stderr.isatty()
+    if shown:
+        print(f"{text} …", end="", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        if shown:
+            print(_ERASE_LINE, end="", file=sys.stderr, flush=True)
 
 
 train = partial(start, "train")

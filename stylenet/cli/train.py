@@ -14,9 +14,9 @@ from stylenet.checkpoint import load_artefact, start_from
 from stylenet.cli.adversarial import build_adversarial, find_paintings
 from stylenet.cli.any_style import is_any_style, prepare_any_style
 from stylenet.cli.app import build, run
-from stylenet.cli.arguments import INFORMATION
 from stylenet.cli.many_styles import build_many, compose_styles
 from stylenet.cli.runs import Run, fit, prepare
+from stylenet.cli.start import INFORMATION
 from stylenet.data import load_style_images
 from stylenet.errors import StyleNetError
 from stylenet.networks import AdainNetwork, JohnsonMultiNetwork, joint_name

@@ -1,6 +1,8 @@
 """How good networks are: losses, likeness, flicker, and how much optimisation one pass is worth."""
 
+from stylenet.evaluation.defects import find_defects
 from stylenet.evaluation.flicker import measure_flicker
+from stylenet.evaluation.grid import GridMeter
 from stylenet.evaluation.iterations import Curve, Study, average_curve, find_crossing, study
 from stylenet.evaluation.measures import judge, load_square, similarity
 from stylenet.evaluation.recipe import recorded_style
@@ -8,11 +10,13 @@ from stylenet.evaluation.report import Row, Summary, format_table, summarise, wr
 
 __all__ = [
     "Curve",
+    "GridMeter",
     "Row",
     "Study",
     "Summary",
     "average_curve",
     "find_crossing",
+    "find_defects",
     "format_table",
     "judge",
     "load_square",

@@ -43,7 +43,8 @@ class Summary:
         artefact: Its name.
         style_pictures: What its style was judged by.
         photos: How many counted.
-        means: Of every value of its rows, by name.
+        means: Of every value of its rows, by name; and its grids and halos, see
+            :func:`stylenet.evaluation.defects.find_defects`.
         parameters: How many numbers it has learned.
         precision: In what it computes.
         images_per_second: At the photos' size, one at a time, from the median time.
@@ -98,6 +99,7 @@ def format_table(summaries: Sequence[Summary], studies: Sequence[Study] = ()) ->
         Several lines, the first with the columns' names.
     """
     layers = [name for name in summaries[0].means if name.startswith("style/")]
+    defects = [name for name in summaries[0].means if name.startswith(("grid", "halo"))]
     crossings = {name: found for study in studies for name, found in study.crossings.items()}
     most = max((len(c.values) - 1 for s in studies for c in s.curves.values()), default=0)
 
@@ -113,12 +115,16 @@ def format_table(summaries: Sequence[Summary], studies: Sequence[Study] = ()) ->
     def mean(name: str) -> Callable[[Summary], str]:
         return lambda summary: _number(summary.means[name])
 
+    def level(name: str) -> Callable[[Summary], str]:
+        return lambda summary: _number(summary.means[name], 2)
+
     columns: dict[str, Callable[[Summary], str]] = {
         "artefact": lambda summary: summary.artefact,
         "photos": lambda summary: str(summary.photos),
         **{name: mean(name) for name in ("total", "content", "style", *layers, "tv")},
         "SSIM": mean("ssim"),
         "MS-SSIM": mean("ms_ssim"),
+        **{name: level(name) for name in defects},
         "flicker": lambda summary: _number(summary.mean_flicker()),
         "images/s": lambda summary: f"{summary.images_per_second:.2f}",
         "parameters": lambda summary: f"{summary.parameters:,}",
@@ -169,5 +175,5 @@ def write_report(
         temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+def _number(value: float | None, digits: int = 4) -> str:
+    return "" if value is None else f"{value:.{digits}f}"

@@ -6,14 +6,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylenet.errors import check_number
+from stylenet.errors import check_choice, check_number
 from stylenet.networks.convolutions import from_squares, to_squares
 from stylenet.networks.layers import ConvNorm, ResidualBlock, pad_to_multiple
 from stylenet.networks.registry import register_network
+from stylenet.networks.resize import ResizeConvolution
 from stylenet.networks.staged import StagedNetwork
 
 # Pixels on a side of a fine cell; a deep one is of 2x2 fine cells.
 _SIDE = 4
+HEADS = ("resize", "subpixel")
 # Two deep cells: reflecting one needs another.
 _SMALLEST = 16
 
@@ -39,6 +41,7 @@ class CompactNetwork(StagedNetwork):
         deep_blocks: int = 3,
         fine_blocks: int = 2,
         norm: str = "instance",
+        head: str = "subpixel",
     ) -> None:
         """Builds the network with fresh weights.
 
@@ -48,6 +51,8 @@ class CompactNetwork(StagedNetwork):
             deep_blocks: Residual blocks of the deep cells.
             fine_blocks: Residual blocks of the fine cells.
             norm: ``instance``, or ``batch`` for the comparison of Ulyanov et al.
+            head: ``resize`` (:class:`stylenet.networks.resize.ResizeConvolution`), which leaves no
+                grid on flat areas; or ``subpixel``, as in checkpoints that do not name theirs.
 
         Raises:
             StyleNetError: A value is impossible.
@@ -57,6 +62,7 @@ class CompactNetwork(StagedNetwork):
         check_number("network.deep_width", deep_width, minimum=1, integer=True)
         check_number("network.deep_blocks", deep_blocks, minimum=0, integer=True)
         check_number("network.fine_blocks", fine_blocks, minimum=0, integer=True)
+        check_choice("network.head", head, HEADS)
         self.width = width
         self.channels = 4 * width + deep_width
         self.stem = ConvNorm(3 * _SIDE**2, width, 3, norm=norm)
@@ -64,7 +70,11 @@ class CompactNetwork(StagedNetwork):
         self.deep = nn.Sequential(*(ResidualBlock(deep_width, norm) for _ in range(deep_blocks)))
         self.lift = nn.Conv2d(deep_width, width, 1)
         self.fine = nn.Sequential(*(ResidualBlock(width, norm) for _ in range(fine_blocks)))
-        self.head = nn.Conv2d(width, 3 * _SIDE**2, 3, padding=1, padding_mode="reflect")
+        self.head = (
+            ResizeConvolution(width, 3, _SIDE)
+            if head == "resize"
+            else nn.Conv2d(width, 3 * _SIDE**2, 3, padding=1, padding_mode="reflect")
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         """Repaints images.

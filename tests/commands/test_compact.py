@@ -25,7 +25,8 @@ def repaint(run, checkpoint, folder):
 def test_it_is_trained_by_the_same_command_and_repaints(run, fast, tmp_path):
     result = run("train", "style=starry", *fast, *SMALL)
     assert result.status == 0, result.err
-    assert load_artefact(tmp_path / "run")[0].name == "compact"
+    network, _ = load_artefact(tmp_path / "run")
+    assert (network.name, network.arguments["head"]) == ("compact", "resize")
     repaint(run, tmp_path / "run", tmp_path)
 
 

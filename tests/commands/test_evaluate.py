@@ -8,7 +8,7 @@ from PIL import ExifTags, Image
 from stylenet.checkpoint import ArtefactInfo, load_artefact, save_artefact
 from stylenet.cli import evaluate as evaluate_module
 from stylenet.data import StyleSettings, load_style_images
-from stylenet.evaluation import load_square
+from stylenet.evaluation import GridMeter, find_defects, load_square
 from stylenet.image import to_tensor
 from stylenet.networks import build_network
 from stylenet.perceptual import LiteEncoder, LossSettings, PerceptualLoss
@@ -90,6 +90,22 @@ def test_losses_are_those_of_training(report, artefact, tmp_path):
     assert means["style_pictures"] == [str(tmp_path / "painting.png")]
     assert found["settings"]["encoder"]["_target_"].endswith("LiteEncoder")
     assert found["iterations"] == []
+
+
+def test_grids_and_halos_are_those_of_the_stylized_charts_and_photos(report, artefact, tmp_path):
+    found, result = report(f"checkpoints=[{artefact('mine')}]", "size=64")
+    network, _ = load_artefact(tmp_path / "runs" / "mine")
+    meter = GridMeter()
+    with torch.inference_mode():
+        for path in sorted((tmp_path / "photos").iterdir()):
+            meter.add(network(to_tensor(load_square(path, 64))))
+        expected = find_defects(network, torch.device("cpu"), meter)
+    means = found["means"][0]["means"]
+    assert {name: means[name] for name in expected} == pytest.approx(expected, rel=1e-3)
+    assert means["grid/photos"] > 0
+    head, line = result.out.splitlines()[:2]
+    assert [*expected] == [name for name in head.split() if name.startswith(("grid", "halo"))]
+    assert f"{means['grid']:.2f}" in line
 
 
 def test_iterations_of_optimisation(report, artefact, tmp_path):

@@ -26,7 +26,7 @@ STUDY = Study(
 @pytest.fixture
 def summary():
     means = {"total": 4.0, "content": 1.0, "style": 1.0, "style/relu1_2": 1.0, "tv": 0.1}
-    means |= {"ssim": 0.3, "ms_ssim": None}
+    means |= {"ssim": 0.3, "ms_ssim": None, "grid": 1.234, "grid/photos": None, "halo": 20.0}
     return Summary("a", ["sky.jpg"], 2, means, 1234567, "float32", 2.5, (0.3, 0.5), {})
 
 
@@ -50,9 +50,9 @@ def test_flicker_is_averaged_over_films_that_have_some(summary):
 def test_the_table_leaves_out_what_nobody_has(summary):
     head, line = format_table([summary]).splitlines()
     assert head.split() == ["artefact", "photos", "total", "content", "style", "style/relu1_2",
-                            "tv", "SSIM", "images/s", "parameters"]  # fmt: skip
+                            "tv", "SSIM", "grid", "halo", "images/s", "parameters"]  # fmt: skip
     assert line.split()[0] == "a"
-    assert line.split()[-2:] == ["2.50", "1,234,567"]
+    assert line.split()[-4:] == ["1.23", "20.00", "2.50", "1,234,567"]
 
 
 def test_the_table_says_which_iteration_a_pass_equals(summary):

@@ -25,7 +25,7 @@ NETWORKS = {
     "tanh": {"name": "johnson", "width": 4, "blocks": 1},
     "linear": {"name": "johnson", "width": 4, "blocks": 1, "output": "linear"},
     "batch": {"name": "johnson", "width": 4, "blocks": 1, "norm": "batch"},
-    "compact": {"name": "compact", "width": 4, "deep_width": 4, "deep_blocks": 1},
+    "compact": {"name": "compact", "width": 4, "deep_width": 4, "deep_blocks": 1, "head": "resize"},
 }
 
 

@@ -17,6 +17,7 @@ CASES = [
     ("johnson", SMALL["johnson"]),
     ("johnson", {"width": 3, "blocks": 0, "output": "linear"}),
     ("compact", SMALL["compact"]),
+    ("compact", {**SMALL["compact"], "head": "resize"}),
 ]
 
 

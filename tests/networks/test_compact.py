@@ -1,11 +1,16 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
+from stylenet.checkpoint import ArtefactInfo, load_artefact, save_artefact
 from stylenet.errors import StyleNetError
 from stylenet.networks import build_network
+from stylenet.networks.convolutions import from_squares
+from stylenet.networks.resize import ResizeConvolution
 
 NORMS = ["instance", "batch"]
+HEADS = ["resize", "subpixel"]
 
 
 def small(norm="instance", seed=0, **arguments):
@@ -28,8 +33,9 @@ def test_the_default_network_is_small():
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_gradients_reach_every_parameter(norm):
-    network = small(norm).train()
+@pytest.mark.parametrize("head", HEADS)
+def test_gradients_reach_every_parameter(norm, head):
+    network = small(norm, head=head).train()
     (network(photos(2, 3, 32, 32)) * photos(2, 3, 32, 32, seed=1)).sum().backward()
     dead = [
         name
@@ -47,9 +53,43 @@ def test_a_flat_picture_stays_flat():
     torch.testing.assert_close(result, squares, rtol=0, atol=1e-9)
 
 
+def test_the_resize_head_leaves_no_grid_on_a_flat_picture():
+    network = small("batch", head="resize").double().eval()
+    result = network(torch.full((1, 3, 40, 24), 0.3, dtype=torch.float64))
+    torch.testing.assert_close(result, result[..., :1, :1].expand_as(result), rtol=0, atol=1e-9)
+
+
+def test_the_resize_head_is_upsampling_and_a_convolution():
+    torch.manual_seed(0)
+    layer = ResizeConvolution(5, 2, 4).double()
+    features = torch.randn(2, 5, 6, 7, dtype=torch.float64)
+    larger = F.interpolate(F.pad(features, (1, 1, 1, 1), mode="reflect"), scale_factor=4.0)
+    expected = F.conv2d(larger, layer.weight, layer.bias, padding=4)[..., 4:-4, 4:-4]
+    torch.testing.assert_close(from_squares(layer(features), 4), expected)
+
+
+def test_a_checkpoint_that_names_no_head_keeps_the_one_it_was_trained_with(tmp_path):
+    """Written before there was a choice."""
+    network = small().eval()
+    assert isinstance(network.head, nn.Conv2d)
+    assert network.arguments.pop("head") == "subpixel"
+    save_artefact(tmp_path / "old.safetensors", network, ArtefactInfo("old", 1))
+    loaded, _ = load_artefact(tmp_path / "old.safetensors")
+    assert loaded.arguments["head"] == "subpixel"
+    images = photos(1, 3, 20, 30)
+    assert torch.equal(loaded(images), network(images))
+
+
 @pytest.mark.parametrize(
     "argument",
-    [{"width": 0}, {"deep_width": -1}, {"deep_blocks": 0.5}, {"fine_blocks": "x"}, {"norm": "no"}],
+    [
+        {"head": "x"},
+        {"width": 0},
+        {"deep_width": -1},
+        {"deep_blocks": 0.5},
+        {"fine_blocks": "x"},
+        {"norm": "no"},
+    ],
 )
 def test_impossible_arguments_are_refused(argument):
     with pytest.raises(StyleNetError, match=f"network.{next(iter(argument))}"):

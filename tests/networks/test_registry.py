@@ -23,6 +23,7 @@ SMALL = [
     ("johnson_multi", JOHNSON),
     ("compact", COMPACT),
     ("compact", {**COMPACT, "norm": "batch"}),
+    ("compact", {**COMPACT, "head": "resize"}),
     ("adain", ADAIN),
     ("adain_style", ADAIN),
 ]

@@ -1,3 +1,6 @@
+import io
+import threading
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -8,7 +11,14 @@ from PIL import Image
 from stylenet.checkpoint import load_artefact
 from stylenet.errors import StyleNetError
 from stylenet.training import RunFolder
-from stylenet.training.callbacks import Checkpoints, Guard, Previews, SafeCheckpointIO, Throughput
+from stylenet.training.callbacks import (
+    Checkpoints,
+    Guard,
+    Previews,
+    Progress,
+    SafeCheckpointIO,
+    Throughput,
+)
 
 
 def fit(module, data, folder, steps, *callbacks, resume=None, **more):
@@ -117,6 +127,50 @@ def test_a_flat_photo_may_stay_flat(make_module):
     module.losses = {"total": torch.tensor(1.0)}
     module.repainted = torch.full((2, 3, 8, 8), 0.5)
     guard.on_train_batch_end(SimpleNamespace(global_step=1), module, None, torch.zeros(2, 3, 8, 8))
+
+
+class Screen(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("screen", [Screen(), io.StringIO()])
+def test_the_progress_bar_is_there_before_the_first_step(
+    make_module, make_data, tmp_path, monkeypatch, screen
+):
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setattr("stylenet.training.callbacks.progress._SECONDS_BETWEEN_TICKS", 0.01)
+    seen = []
+
+    class Slow(pl.Callback):
+        def on_train_batch_start(self, trainer, *args):
+            time.sleep(0.3 if trainer.global_step == 0 else 0)
+            seen.append(screen.getvalue())
+
+    fit(make_module(), make_data(), tmp_path, 3, Progress(1), Slow())
+    first, second, _ = seen
+    lines = first.split("\r")
+    assert all("0/3" in line and "preparing the first step" in line for line in lines if line)
+    assert len(lines) > 5 if screen.isatty() else len(lines) <= 3  # its clock runs
+    assert "1/3" in second.split("\r")[-1]
+    assert "preparing" not in second.split("\r")[-1]
+    assert "3/3" in screen.getvalue().split("\r")[-1]
+    assert "progress clock" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_run_that_fails_in_its_first_step_stops_the_clock(
+    make_module, make_data, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("sys.stderr", Screen())
+
+    class Fail(pl.Callback):
+        def on_train_batch_start(self, *args):
+            raise StyleNetError("no")
+
+    with pytest.raises(StyleNetError, match="no"):
+        fit(make_module(), make_data(), tmp_path, 3, Progress(1), Fail())
+    time.sleep(0.6)
+    assert "progress clock" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_throughput_counts_images_of_all_devices():

@@ -23,6 +23,7 @@ from stylenet.networks.fused.kernels import (
 )
 from stylenet.networks.johnson import JohnsonNetwork
 from stylenet.networks.layers import ConvNorm, InstanceNorm, ResidualBlock
+from stylenet.networks.resize import ResizeConvolution
 
 # Tensor cores take output channels by eights, cuDNN's kernels by sixteens: the 12 of the head on
 # squares of 2x2 pixels are filled up with zeros.
@@ -226,7 +227,10 @@ class FusedCompact(nn.Module):
         )
         lift, head = network.lift, network.head
         self.lift = _Convolution(lift.weight, dtype, lift.bias)
-        self.head = _Convolution(head.weight, dtype, head.bias)
+        weight, bias = head.weight, head.bias
+        if isinstance(head, ResizeConvolution):
+            weight, bias = head.folded()
+        self.head = _Convolution(weight, dtype, bias)
         device = head.weight.device
         for name, channels in (("pixels", 3), ("cells", network.width)):
             self.register_buffer(f"{name}_scale", torch.ones(1, channels, device=device))

@@ -1,6 +1,7 @@
 """How far a run is, and how fast."""
 
 import sys
+import threading
 import time
 from typing import Any
 
@@ -13,6 +14,7 @@ from stylenet.training.resumable import ResumableModule
 
 # A log file gets a line every so often, a terminal ten updates a second (tqdm's own default).
 _SECONDS_BETWEEN_LINES = 30.0
+_SECONDS_BETWEEN_TICKS = 0.5
 
 
 class Progress(pl.Callback):
@@ -30,6 +32,7 @@ class Progress(pl.Callback):
         check_number("callbacks.progress.every_n_steps", every_n_steps, minimum=1, integer=True)
         self.every_n_steps = every_n_steps
         self._bar: tqdm | None = None
+        self._first_step = threading.Event()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Draws the bar, at the step that the run resumes from."""
@@ -41,7 +44,20 @@ class Progress(pl.Callback):
                 unit="step",
                 mininterval=0.1 if sys.stderr.isatty() else _SECONDS_BETWEEN_LINES,
                 dynamic_ncols=True,
+                postfix="preparing the first step",
             )
+            self._first_step.clear()
+            if sys.stderr.isatty():
+                clock = threading.Thread(
+                    target=self._tick, args=(self._bar,), name="progress clock"
+                )
+                clock.daemon = True
+                clock.start()
+
+    def _tick(self, bar: tqdm) -> None:
+        """Let the bar's clock run until the first step is done, which may take a minute."""
+        while not self._first_step.wait(_SECONDS_BETWEEN_TICKS):
+            bar.refresh()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any
@@ -50,6 +66,11 @@ class Progress(pl.Callback):
         if self._bar is None:
             return
         assert isinstance(pl_module, ResumableModule)
+        if not self._first_step.is_set():
+            self._first_step.set()
+            self._bar.set_postfix_str("", refresh=False)
+            self._bar.n = trainer.global_step
+            self._bar.refresh()  # also in a log file, which gets its next line much later
         if trainer.global_step % self.every_n_steps == 0:
             losses = {
                 name: f"{value:.4g}" for name, value in pl_module.losses.items() if "/" not in name
@@ -69,6 +90,7 @@ class Progress(pl.Callback):
 
     def _close(self) -> None:
         """Ends the bar's line."""
+        self._first_step.set()
         if self._bar is not None:
             self._bar.close()
             self._bar = None

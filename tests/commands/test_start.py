@@ -1,0 +1,82 @@
+"""What a user sees while a command loads."""
+
+import io
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from stylenet.cli import infer as infer_module
+from stylenet.cli import start
+
+from .conftest import ROOT, blotches
+
+
+class Screen(io.StringIO):
+    """A terminal that can be read."""
+
+    def __init__(self, is_terminal=True):
+        super().__init__()
+        self.is_terminal = is_terminal
+
+    def isatty(self):
+        return self.is_terminal
+
+
+@pytest.mark.parametrize("name", ["train", "infer"])
+def test_the_terminal_shows_at_once_that_a_command_loads(name, monkeypatch):
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    seen = []
+    module = sys.modules[f"stylenet.cli.{name}"]
+    monkeypatch.setattr(module, "main", lambda: seen.append(screen.getvalue()))
+    getattr(start, name)()
+    (before_main,) = seen
+    assert before_main == "loading PyTorch …\r\x1b[K"  # and nothing is left of it
+
+
+def test_a_failed_import_leaves_no_notice_behind(monkeypatch):
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    with pytest.raises(ImportError), start.notice("loading"):
+        raise ImportError
+    assert screen.getvalue().endswith("\r\x1b[K")
+
+
+def test_a_log_file_gets_no_notice(monkeypatch):
+    screen = Screen(is_terminal=False)
+    monkeypatch.setattr(sys, "stderr", screen)
+    with start.notice("loading"):
+        pass
+    assert screen.getvalue() == ""
+
+
+@pytest.mark.parametrize("name", ["train", "infer"])
+def test_every_way_in_says_so(name):
+    project = (ROOT / "pyproject.toml").read_text()
+    assert f'stylenet-{name} = "stylenet.cli.start:{name}"\n' in project
+    assert f"from stylenet.cli.start import {name}\n" in (ROOT / f"scripts/{name}.py").read_text()
+
+
+def test_nothing_heavy_is_imported_before_the_notice():
+    code = "import sys, stylenet.cli.start; print('torch' in sys.modules or 'hydra' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "False", done.stderr
+
+
+def test_a_photo_that_takes_long_is_named(run, tmp_path, monkeypatch):
+    screen = Screen()
+    photo = blotches(tmp_path / "photo.png", 20, 30)
+    shown = []
+    stylize = infer_module.repaint_file
+
+    def watch(*arguments):
+        shown.append(screen.getvalue())
+        stylize(*arguments)
+
+    monkeypatch.setattr(infer_module, "repaint_file", watch)
+    monkeypatch.setattr(sys, "stderr", screen)
+    assert run("infer", f"input={photo}", "style=starry", f"output={tmp_path}/out.png").status == 0
+    assert shown == ["repainting photo.png …"]
+    assert Image.open(tmp_path / "out.png").size == (20, 30)
