@@ -1,11 +1,13 @@
 """How far a run is, and how fast."""
 
+import math
 import sys
 import threading
 import time
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from tqdm import tqdm
 
 from stylenet.data import photos_of
@@ -33,6 +35,7 @@ class Progress(pl.Callback):
         self.every_n_steps = every_n_steps
         self._bar: tqdm | None = None
         self._first_step = threading.Event()
+        self._read_at = -math.inf
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Draws the bar, at the step that the run resumes from."""
@@ -71,15 +74,25 @@ class Progress(pl.Callback):
             self._bar.set_postfix_str("", refresh=False)
             self._bar.n = trainer.global_step
             self._bar.refresh()  # also in a log file, which gets its next line much later
-        if trainer.global_step % self.every_n_steps == 0:
-            losses = {
-                name: f"{value:.4g}" for name, value in pl_module.losses.items() if "/" not in name
-            }
-            self._bar.set_postfix(losses, refresh=False)
+        # No oftener than the bar is drawn: a reading waits for the GPU.
+        due = time.monotonic() - self._read_at >= self._bar.mininterval
+        if due and trainer.global_step % self.every_n_steps == 0:
+            self._show_losses(pl_module)
         self._bar.update(trainer.global_step - self._bar.n)
+
+    def _show_losses(self, module: ResumableModule) -> None:
+        assert self._bar is not None
+        self._read_at = time.monotonic()
+        named = {name: value for name, value in module.losses.items() if "/" not in name}
+        values = torch.stack([value.float() for value in named.values()]).tolist()
+        shown = {name: f"{value:.4g}" for name, value in zip(named, values, strict=True)}
+        self._bar.set_postfix(shown, refresh=False)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Leaves the last state of the bar on the screen."""
+        assert isinstance(pl_module, ResumableModule)
+        if self._bar is not None and pl_module.losses:
+            self._show_losses(pl_module)
         self._close()
 
     def on_exception(
