@@ -141,6 +141,8 @@ def _repaint_film(
     target = _target(config, source, stylizer.info.style)
     report = repaint_film(stylizer, source, target, settings, film, mask=_mask(config))
     print(f"{target}: {report.frames} frames, {report.fps:.1f} a second, {report.codec}")
+    for change in report.changes:
+        print(change)
     for stream in report.left_out:
         print(f"left out: {stream}")
     if report.flicker is not None:

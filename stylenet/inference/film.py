@@ -15,7 +15,8 @@ from tqdm import tqdm
 
 from stylenet.errors import StyleNetError, check_number
 from stylenet.files import atomic_path, refuse_input
-from stylenet.inference.film_reader import FilmFrame, FilmReader
+from stylenet.inference.film_frames import FilmFrame
+from stylenet.inference.film_reader import FilmReader
 from stylenet.inference.film_writer import FilmWriter
 from stylenet.inference.finish import check_mask
 from stylenet.inference.flicker import FlickerMeter, FlickerReport
@@ -54,6 +55,8 @@ class FilmSettings:
             or 4 of 320 pixels a frame with noise of 2 of 255 steps, 0.8 took 11 to 31 % off; of a
             pan of 4 pixels without any noise, as in a drawn film, it was 12 % less to 21 % more.
         flicker: Whether to measure the warping error on a sample of frames, which takes time.
+        deinterlace: ``auto`` makes whole frames of those that are marked as interlaced, ``True`` of
+            all, ``False`` of none: the network then takes the comb of two moments for texture.
     """
 
     codec: str | None = None
@@ -61,8 +64,13 @@ class FilmSettings:
     steady: float = 0.0
     blend: float = 0.8
     flicker: bool = False
+    deinterlace: str | bool = "auto"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.deinterlace, bool) and self.deinterlace != "auto":
+            raise StyleNetError(
+                f"deinterlace={self.deinterlace} is unknown; choose one of auto, true, false"
+            )
         if self.codec is not None and not isinstance(self.codec, str):
             raise StyleNetError(f"codec={self.codec} is no name of an encoder such as libx264")
         check_number("quality", self.quality, minimum=0)
@@ -81,8 +89,9 @@ class FilmReport:
         frames: How many were repainted.
         seconds: How long that took.
         codec: The encoder that was used.
-        left_out: Streams that the result lacks, in words: subtitles that its format cannot hold,
-            cover pictures, timecodes, the sound of what becomes a GIF.
+        left_out: What the result lacks, in words: subtitles that its format cannot hold, cover
+            pictures, timecodes, the sound of what becomes a GIF, transparency, damaged packets.
+        changes: What was done to the frames before the network, in words.
         flicker: The warping errors, if asked for and if there were two frames of one scene.
     """
 
@@ -90,6 +99,7 @@ class FilmReport:
     seconds: float
     codec: str
     left_out: tuple[str, ...]
+    changes: tuple[str, ...]
     flicker: FlickerReport | None
 
     @property
@@ -107,10 +117,14 @@ def repaint_film(
     progress: bool = True,
     mask: Image.Image | None = None,
 ) -> FilmReport:
-    """Repaints a film; the result appears whole or not at all.
+    """Stylize a video; the result appears whole or not at all.
 
     It has the size of the source, each frame's own time, and the sound as it was, not encoded
-    again. A film that its player turns, as phones record them, is written upright.
+    again. A video that its player turns, as phones record them, is written upright. HDR and wide
+    colors become BT.709.
+
+    What was done before an error (a source that is cut off, say) is kept beside the target, as
+    ``NAME.partial.SUFFIX``.
 
     Args:
         stylizer: What repaints.
@@ -133,9 +147,9 @@ def repaint_film(
     refuse_input(target, source)
     if target.is_dir():
         raise StyleNetError(f"output={target} is a folder, expected a file")
-    with FilmReader(source) as reader, atomic_path(target) as temporary:
+    with FilmReader(source, film.deinterlace) as reader, atomic_path(target) as temporary:
         if mask is not None:
-            check_mask(mask, reader.width, reader.height)
+            check_mask(mask, reader.frames.width, reader.frames.height)
         every = max(1, (reader.expected or 0) // _FLICKER_PAIRS)
         painter = FilmPainter(stylizer, settings, film, every, mask)
         writer = FilmWriter(temporary, target, reader, film.codec, film.quality)
@@ -150,16 +164,35 @@ def repaint_film(
             ):
                 for item in items:
                     if isinstance(item, FilmFrame):
-                        item = FilmFrame(painter.paint(item.pixels), item.pts, item.duration)
+                        item = dataclasses.replace(item, pixels=painter.paint(item.pixels))
                         frames += 1
                         bar.update()
                     behind.put(item)
             writer.close()
+        except StyleNetError as error:
+            kept = _keep(writer, temporary, target)
+            raise StyleNetError(f"{error}{kept}") from error
         except BaseException:
             writer.close(complete=False)
             raise
     seconds = time.perf_counter() - began
-    return FilmReport(frames, seconds, writer.codec, tuple(writer.left_out), painter.meter.report())
+    left_out = (*writer.left_out, *reader.lost, *writer.lost)
+    changes, flicker = tuple(reader.changes), painter.meter.report()
+    return FilmReport(frames, seconds, writer.codec, left_out, changes, flicker)
+
+
+def _keep(writer: FilmWriter, temporary: Path, target: Path) -> str:
+    """Close what is there of a video as a playable file beside its target; say where it is."""
+    try:
+        writer.close()
+        if not writer.frames:
+            return ""
+        partial = target.with_name(f"{target.stem}.partial{target.suffix}")
+        with atomic_path(partial) as path:
+            temporary.replace(path)
+    except StyleNetError:  # nothing can be written, as on a full disk
+        return ""
+    return f"; the {writer.frames} frames until then, {writer.end:.1f} s, are kept in {partial}"
 
 
 class FilmPainter:
