@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 # Read by the widest range of players and devices.
 USUAL = "libx264"
 # Of a codec the encoder, where it has another name.
-_ENCODERS = {"vp9": "libvpx-vp9", "vp8": "libvpx", "av1": "libsvtav1", "theora": "libtheora"}
+_ENCODERS = {
+    "vp9": "libvpx-vp9",
+    "vp8": "libvpx",
+    "av1": "libsvtav1",
+    "theora": "libtheora",
+    "hevc": "libx265",
+}
+# libx265 writes to stderr past FFmpeg.
+QUIET_X265 = {"x265-params": "log-level=none"}
 
 # Encoders that keep an alpha channel, and the pixel format for it.
 _ALPHA_FORMATS = {
@@ -71,6 +79,7 @@ def usual_codec(format_name: str, meant_for: str) -> str:
             known = pixel_formats(name)
             stream.pix_fmt = known[0] if known and "yuv420p" not in known else "yuv420p"
             stream.width = stream.height = 64
+            stream.options = QUIET_X265 if name == "libx265" else {}
             trial.start_encoding()  # Ogg refuses H.264 here, and not before
             fits = True  # some refuse an end without frames
         if fits:
@@ -122,8 +131,15 @@ def quality_options(name: str, quality: float) -> dict[str, str]:
     Returns:
         Options for the encoder.
     """
-    if name.startswith(("libx26", "libvpx", "libsvtav1", "libaom")):
-        return {"crf": f"{quality:g}"}
+    if name.startswith("libx26"):
+        return {"crf": f"{min(quality, 51):g}"}
+    if name in ("libvpx-vp9", "libsvtav1") or name.startswith("libaom"):
+        return {"crf": f"{min(quality, 63):g}"}
+    if name == "libvpx":
+        # VP8 has no constant quality without a bound of its rate, 256 kbit/s by default. On a photo
+        # that moves, its quantiser 9 is as good as H.264's factor 18, and 63 as its 45.
+        scale = str(round(min(63.0, quality**2 / 36)))
+        return {"qmin": scale, "qmax": scale, "b": "1G"}
     # What x264 calls qp2qscale (ratecontrol.c) leads from its scale to that of MPEG-4 and JPEG,
     # which has whole steps from 1 to 31. Lossless encoders ignore it.
     scale = str(round(min(31.0, max(1.0, 0.85 * 2 ** ((quality - 12) / 6)))))

@@ -8,6 +8,7 @@ import numpy as np
 
 from stylenet.errors import StyleNetError, first_line
 from stylenet.inference.film_codecs import (
+    QUIET_X265,
     USUAL,
     alpha_codec,
     alpha_format,
@@ -186,7 +187,7 @@ class FilmWriter:
         self._stream.time_base = self._unit
         options = quality_options(self.codec, quality)
         if self.codec == "libx265":
-            options["x265-params"] = "log-level=error"  # it writes to stderr past FFmpeg
+            options["x265-params"] = "log-level=error"
             if self._format in ("mp4", "mov"):
                 context.codec_tag = "hvc1"  # the one of two that Apple's players take
         context.options = options
@@ -212,7 +213,7 @@ class FilmWriter:
             trial = av.CodecContext.create(self.codec, "w")
             self._set_up(trial, pixel_format)
             if self.codec == "libx265":
-                trial.options = {"x265-params": "log-level=none"}
+                trial.options = QUIET_X265
             try:
                 trial.open()
             except Exception as error:

@@ -126,3 +126,9 @@ def shown(path):
         return [round(i.pixels[..., 0].mean() / 20) for i in items], [
             i.pts * film.time_base for i in items
         ]
+
+
+def shown_pixels(path):
+    """A video's frames as the network gets them."""
+    with FilmReader(path) as film:
+        return [item.pixels for item in film if isinstance(item, FilmFrame)]

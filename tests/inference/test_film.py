@@ -18,7 +18,19 @@ from stylenet.inference.film_reader import FilmReader
 from stylenet.inference.settings import RepaintSettings
 from stylenet.networks import build_network
 
-from .films import PLAIN, TIMES, UNIT, Same, frames, make_film, packets, picture, put_tone, shown
+from .films import (
+    PLAIN,
+    TIMES,
+    UNIT,
+    Same,
+    frames,
+    make_film,
+    packets,
+    picture,
+    put_tone,
+    shown,
+    shown_pixels,
+)
 
 av = pytest.importorskip("av")
 
@@ -240,6 +252,41 @@ def test_codecs_and_quality(codec, suffix, tmp_path):
         assert len(frames(target)[0]) == 4
         sizes.append(target.stat().st_size)
     assert sizes[0] > 1.3 * sizes[1]
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix"),
+    [
+        ("libx264", "mp4"),
+        ("libx265", "mp4"),
+        ("libvpx-vp9", "webm"),
+        ("libvpx", "ogv"),
+        ("libsvtav1", "mp4"),
+        ("mpeg4", "avi"),
+    ],
+)
+@pytest.mark.parametrize("quality", [0, 1, 18.5, 51, 1000])
+def test_every_quality_can_be_had_of_every_encoder(codec, suffix, quality, tmp_path):
+    source = make_film(tmp_path / "a.mp4", (64, 64), (), times=[0, 512, 1024])
+    film = FilmSettings(codec, quality)
+    repaint_film(Same(), source, tmp_path / f"b.{suffix}", film=film, progress=False)
+    assert len(frames(tmp_path / f"b.{suffix}")[0]) == 3
+
+
+def test_vp8_is_as_good_as_h264_of_the_same_quality(tmp_path):
+    """Without a word on its rate FFmpeg holds it to 256 kbit/s, whatever the quality."""
+    noise = np.random.default_rng(0).integers(100, 156, (1, 160, 160, 3), dtype=np.uint8)
+    moving = [np.roll(noise[0], 7 * i, 0) for i in range(8)]
+    times = [512 * i for i in range(8)]
+    source = make_film(tmp_path / "a.mkv", (160, 160), (), times=times, frames=moving)
+    errors = []
+    for suffix in ("mp4", "ogv"):
+        target = tmp_path / f"b.{suffix}"
+        codec = {"mp4": "libx264", "ogv": "libvpx"}[suffix]
+        repaint_film(Same(), source, target, film=FilmSettings(codec, blend=0), progress=False)
+        pairs = zip(shown_pixels(source), shown_pixels(target), strict=True)
+        errors.append(np.mean([np.abs(a.astype(int) - b).mean() for a, b in pairs]))
+    assert errors[1] < 1.5 * errors[0]
 
 
 def test_without_a_codec_the_format_decides(tmp_path):
