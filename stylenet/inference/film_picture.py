@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SCALING = 4 | 0x40000 | 0x2000 | 0x4000
 
 # Code points of ITU-T H.273, which FFmpeg and the containers share.
-_BT709, _BT601 = 1, 6
+_RGB, _BT709, _UNSPECIFIED, _BT601 = 0, 1, 2, 6
 _LIMITED, _FULL = 1, 2  # FFmpeg's AVCOL_RANGE_MPEG and AVCOL_RANGE_JPEG
 # The matrix of H.273 -> the one that swscale calls so.
 _SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
@@ -59,8 +59,10 @@ class Colors:
         name = frame.format.name
         if _is_rgb(frame):
             return cls(_BT709, _LIMITED, primaries, transfer, _SWSCALE[_BT709])
+        if space == _RGB:  # of gray PNGs, in which encoders of 4:2:0 take it for a mistake
+            space = _UNSPECIFIED
         if range_ not in (_LIMITED, _FULL):
-            range_ = _FULL if name.startswith(("yuvj", "gray")) else _LIMITED
+            range_ = _FULL if name.startswith(("yuvj", "gray", "ya")) else _LIMITED
         # What a film leaves open players guess by its size; this is the rule of mpv
         # (mp_csp_guess_colorspace): the result, as silent as the source, is shown in its colours.
         large = frame.width >= 1280 or frame.height > 576

@@ -223,3 +223,17 @@ def test_an_alpha_channel_without_transparency_is_no_loss(tmp_path):
     )
     report = repaint_film(Same(), source, tmp_path / "b.mp4", film=PLAIN, progress=False)
     assert report.left_out == ()
+
+
+@pytest.mark.parametrize("pixels", ["gray", "ya8"])
+def test_gray_pngs_get_no_matrix_that_players_do_not_know(pixels, tmp_path):
+    """FFmpeg says of them that they are coded as RGB, which 4:2:0 cannot be."""
+    grays = [np.full((32, 48, 3), 60 + 40 * i, np.uint8) for i in range(3)]
+    options = {"codec": "png", "pixels": pixels, "options": {}, "unit": UNIT, "frames": grays}
+    source = make_film(tmp_path / "a.mov", sounds=(), times=range(3), **options)
+    for target in (tmp_path / "b.mp4", tmp_path / "b.mkv"):
+        repaint_film(Same(), source, target, film=PLAIN, progress=False)
+        with av.open(str(target)) as film:
+            assert next(film.decode(video=0)).colorspace != 0
+        for frame, gray in zip(read(target)[0], grays, strict=True):
+            assert np.abs(frame.pixels.astype(int) - gray).max() <= 2
