@@ -23,7 +23,7 @@ class Deinterlacer(Generic[T]):
 
         Args:
             choice: ``auto``: frames that are marked as interlaced. ``True``: all frames; of those
-                without a mark the top field is the first. ``False``: none.
+                without a mark the top field is the first. ``False``: none; they lose their mark.
         """
         self._choice = choice
         self.seen = self.done = 0
@@ -39,20 +39,19 @@ class Deinterlacer(Generic[T]):
             about: What belongs to the frame, such as its time.
 
         Yields:
-            Frames that are done, each with what belongs to it: until the first interlaced one this
-            one, then the one before.
+            Frames that are done, each with what belongs to it, in order.
         """
         self.seen += frame.interlaced_frame
         form = (frame.width, frame.height, frame.format.name)
         if self._graph is not None and form != self._form:
             yield from self.flush()
-        wanted = self._choice is True or (self._choice == "auto" and frame.interlaced_frame)
+        wanted = self._choice is True or frame.interlaced_frame
         if self._graph is None and wanted:
             self._graph, self._form = self._build(frame), form
         if self._graph is None:
             yield frame, about
             return
-        self.done += self._choice is True or frame.interlaced_frame
+        self.done += wanted and self._choice is not False
         self._waiting.append(about)
         self._graph.push(frame)
         yield from self._pull()
@@ -65,6 +64,10 @@ class Deinterlacer(Generic[T]):
             self._graph = None
 
     def _build(self, frame: "VideoFrame") -> "Graph | None":
+        if self._choice is False:
+            # swscale converts the fields of marked frames one by one, and leaves rows out where
+            # the fields of a color plane differ in height.
+            return _graph(frame, "setfield", mode="prog")
         which = "all" if self._choice is True else "interlaced"
         try:
             return _graph(frame, "bwdif", mode="send_frame", parity="auto", deint=which)

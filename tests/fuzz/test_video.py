@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
 from stylenet.checkpoint import ArtefactInfo
@@ -240,6 +240,11 @@ class Same(Stylizer):
         return images
 
 
+@example(  # its fields have 4.5 rows of colors
+    case=Case(
+        "mkv", "ffv1", "yuv410p", (32, 36), 1, 0, 2, "tff", Fraction(1, 25), (0, 1, 2), 0, False
+    )
+)
 @given(case=cases())
 @settings(
     max_examples=EXAMPLES or 25,

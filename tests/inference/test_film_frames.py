@@ -82,6 +82,16 @@ def test_interlaced_frames_stay_by_choice_and_it_is_said(interlaced, tmp_path):
         assert comb(after) > 0.8 * comb(before)
 
 
+@pytest.mark.parametrize("deinterlace", ["auto", False])
+def test_fields_of_an_odd_height_are_whole(deinterlace, tmp_path):
+    """As NTSC's 486 rows: of the colors one field has 122, the other 121."""
+    pixels = np.full((50, 96, 3), (180, 60, 90), np.uint8)
+    options = {"codec": "ffv1", "options": {}, "unit": UNIT, "frames": [pixels] * 3}
+    source = make_film(tmp_path / "a.mkv", (96, 50), (), times=range(3), field="tff", **options)
+    for frame in read(source, deinterlace=deinterlace)[0]:
+        assert np.abs(frame.pixels.astype(int) - pixels).max() <= 3
+
+
 def test_frames_without_a_mark_are_deinterlaced_by_choice(tmp_path):
     source = make_film(
         tmp_path / "a.mp4", (96, 64), (), unit=UNIT, times=range(12), frames=woven(0)
