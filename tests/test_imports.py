@@ -42,7 +42,7 @@ KNOWS = {
 }
 KNOWS["benchmark"] = {
     *("inference", "training", "data", "networks", "perceptual"),
-    *("checkpoint", "files", "errors"),
+    *("checkpoint", "image", "files", "errors"),
 }
 KNOWS["dreaming"] = {"perceptual", "errors"}
 KNOWS["evaluation"] = {

@@ -7,6 +7,7 @@ from stylenet.benchmark.inference_suite import InferenceSuite
 from stylenet.benchmark.memory_suite import MemorySuite
 from stylenet.benchmark.rows import Row, describe_machine, write_rows
 from stylenet.benchmark.training_suite import TrainingSuite
+from stylenet.benchmark.video_suite import VideoSuite
 
 __all__ = [
     "Bench",
@@ -17,6 +18,7 @@ __all__ = [
     "MemorySuite",
     "Row",
     "TrainingSuite",
+    "VideoSuite",
     "describe_machine",
     "parse_sizes",
     "write_rows",

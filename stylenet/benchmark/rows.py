@@ -25,6 +25,7 @@ class Measured:
         work: Of one run, if it was counted.
         peaks: What the machine can do in that arithmetic, if it was measured.
         memory: The most that a run took, in bytes, if it was measured.
+        device_share: Share of a run in which the network's device worked, if it was measured.
     """
 
     timing: Timing
@@ -32,6 +33,7 @@ class Measured:
     work: Work | None = None
     peaks: Peaks | None = None
     memory: int | None = None
+    device_share: float | None = None
 
     def share_of_peak(self) -> float | None:
         """The arithmetic of a run as a share of a matrix product's in the same time."""
@@ -75,6 +77,8 @@ class Row:
         peak_memory: See :class:`stylenet.benchmark.peak_memory.PeakMemory`.
         baseline_peak_memory: The same of the reference.
         memory_ratio: ``baseline_peak_memory / peak_memory``.
+        device_share: Share of the time in which the network's device worked; of videos.
+        baseline_device_share: The same of the reference.
         peak_flops: Of a matrix product in ``precision``, a second.
         baseline_peak_flops: Of a matrix product in ``baseline_precision``, a second.
         peak_bandwidth: Of a copy in ``precision``, bytes a second.
@@ -109,6 +113,8 @@ class Row:
     peak_memory: int | None
     baseline_peak_memory: int | None
     memory_ratio: float | None
+    device_share: float | None
+    baseline_device_share: float | None
     peak_flops: float | None
     baseline_peak_flops: float | None
     peak_bandwidth: float | None
@@ -173,6 +179,7 @@ def _columns(side: Measured | None, batch: int) -> dict[str, Any]:
         "share_of_peak": side and side.share_of_peak(),
         "share_of_bandwidth": side and side.share_of_bandwidth(),
         "peak_memory": side and side.memory,
+        "device_share": side and side.device_share,
         "peak_flops": peaks and peaks.flops,
         "peak_bandwidth": peaks and peaks.bandwidth,
         "precision": side and side.precision,

@@ -73,6 +73,10 @@ def _giga(number: float | None) -> str:
     return "" if number is None else f"{number / 1e9:,.2f}"
 
 
+def _decimal(number: float | None) -> str:
+    return "" if number is None else f"{number:,.1f}"
+
+
 def _number(number: float | None) -> str:
     return "" if number is None else f"{number:,.0f}"
 
@@ -115,6 +119,15 @@ _COLUMNS: dict[str, list[_Column]] = {
         ("time an image", lambda row: _time(row.seconds)),
         ("quartiles", lambda row: _spread(row.seconds_quartiles)),
         ("file kB", lambda row: f"{row.bytes / 1e3:,.0f}" if row.bytes else ""),
+    ],
+    "video": [
+        _CASE,
+        *_SECONDS,
+        _RATIO,
+        ("frames/s", lambda row: _decimal(row.images_per_second)),
+        ("ref.", lambda row: _decimal(row.baseline_images_per_second)),
+        ("device busy", lambda row: _share(row.device_share)),
+        ("ref.", lambda row: _share(row.baseline_device_share)),
     ],
     "memory": [
         _CASE,

@@ -15,7 +15,7 @@ from stylenet.cli.interpolate import interpolate
 from stylenet.cli.start import notice
 from stylenet.errors import StyleNetError
 from stylenet.files import find_inputs, user_path
-from stylenet.image import Picture, check_quality, load_picture, save_picture
+from stylenet.image import SUFFIXES, Picture, check_quality, load_picture, save_picture
 from stylenet.inference import RepaintSettings, Stylizer, repaint_file
 from stylenet.inference.camera import Window, camera_frames, preview
 from stylenet.inference.files import name_result, plan_folder
@@ -25,11 +25,13 @@ from stylenet.inference.precision import choose_device
 from stylenet.share import find_share
 from stylenet.shipped import shipped_network, shipped_networks
 
-# By suffix, for a film cannot be told from a picture cheaper. FFmpeg reads many more kinds: those
-# go through a rename.
+# By suffix, for a video cannot be told from an image cheaper. FFmpeg reads some more kinds: those
+# need an output with one of these suffixes.
 FILMS = {
-    *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
-    *(".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"),
+    *(".264", ".265", ".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".h264"),
+    *(".h265", ".hevc", ".ivf", ".m1v", ".m2t", ".m2ts", ".m2v", ".m4v", ".mjpeg", ".mjpg", ".mkv"),
+    *(".mod", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mpv", ".mts", ".mxf", ".nut", ".ogm"),
+    *(".ogv", ".qt", ".rm", ".rmvb", ".tod", ".ts", ".vob", ".webm", ".wmv", ".wtv", ".y4m"),
 }
 
 # What a kind of input has no use for: to leave it out without a word would seem to obey.
@@ -65,7 +67,7 @@ def infer(config: DictConfig) -> None:
     check_quality(config.quality)
     name = str(config.input)
     source = user_path(name)
-    kind = _kind(name, source)
+    kind = _kind(name, source, config.output)
     if config.interpolate is not None:
         if kind != "a picture":
             raise StyleNetError(f"input={name}: interpolate makes a film of one picture")
@@ -143,6 +145,8 @@ def _repaint_film(
     target = _target(config, source, stylizer.info.style)
     report = repaint_film(stylizer, source, target, settings, film, mask=_mask(config))
     print(f"{target}: {report.frames} frames, {report.fps:.1f} a second, {report.codec}")
+    for change in report.changes:
+        print(change)
     for stream in report.left_out:
         print(f"left out: {stream}")
     if report.flicker is not None:
@@ -203,7 +207,7 @@ def _mask(config: DictConfig) -> Image.Image | None:
     return None if config.mask is None else load_picture(user_path(config.mask)).rgb.convert("L")
 
 
-def _kind(name: str, source: Path) -> str:
+def _kind(name: str, source: Path, output: str | None) -> str:
     """What the input is: a key of ``_NOT_TAKEN``."""
     if not name:
         raise StyleNetError("input is empty; give a picture, a folder, a film or camera")
@@ -214,7 +218,11 @@ def _kind(name: str, source: Path) -> str:
         raise StyleNetError(f"input={source}: no such file or folder")
     if source.is_dir():
         return "a folder"
-    return "a film" if source.suffix.lower() in FILMS else "a picture"
+    if source.suffix.lower() in FILMS:
+        return "a film"
+    # Of a suffix that says nothing the output's may: no image becomes a video.
+    is_image = source.suffix.lower() in SUFFIXES
+    return "a film" if not is_image and Path(str(output)).suffix.lower() in FILMS else "a picture"
 
 
 def _check_taken(config: DictConfig, kind: str, film: FilmSettings) -> None:
@@ -238,7 +246,7 @@ def _target(config: DictConfig, source: Path, style: str) -> Path:
             )
         return target
     pattern = "{name}_{style}" if target is None or config.format else "{name}"
-    if source.suffix.lower() in FILMS:
+    if source.suffix.lower() in FILMS:  # what has another suffix is a video by its output
         made = pattern.format(name=source.stem, style=style) + source.suffix
     else:
         made = name_result(source, style, str(config.name or pattern), config.format)

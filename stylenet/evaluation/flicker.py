@@ -8,7 +8,8 @@ from PIL import Image
 
 from stylenet.inference import Stylizer
 from stylenet.inference.film import FilmPainter, FilmSettings
-from stylenet.inference.film_reader import FilmFrame, FilmReader
+from stylenet.inference.film_frames import FilmFrame
+from stylenet.inference.film_reader import FilmReader
 from stylenet.inference.flicker import FlickerReport
 
 # Pairs of frames, spread over the film, as in scripts/infer.py: both flows of one take 1.2 s.

@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 SCALING = 4 | 0x40000 | 0x2000 | 0x4000
 
 # Code points of ITU-T H.273, which FFmpeg and the containers share.
-_BT709, _BT601 = 1, 6
+_RGB, _BT709, _UNSPECIFIED, _BT601 = 0, 1, 2, 6
 _LIMITED, _FULL = 1, 2  # FFmpeg's AVCOL_RANGE_MPEG and AVCOL_RANGE_JPEG
 # The matrix of H.273 -> the one that swscale calls so.
 _SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
+# Colors that are converted to BT.709: wide primaries, HDR and other curves that no player shows as
+# they are. Those of standard definition, whose tags are passed on, are not.
+_WIDE = {8: "film", 9: "BT.2020", 10: "XYZ", 11: "DCI-P3", 12: "Display P3"}
+_CURVES = {8: "linear light", 9: "log", 10: "log", 16: "PQ", 17: "ST 428", 18: "HLG"}
 
 
 @dataclass(frozen=True)
@@ -55,13 +59,28 @@ class Colors:
         name = frame.format.name
         if _is_rgb(frame):
             return cls(_BT709, _LIMITED, primaries, transfer, _SWSCALE[_BT709])
+        if space == _RGB:  # of gray PNGs, in which encoders of 4:2:0 take it for a mistake
+            space = _UNSPECIFIED
         if range_ not in (_LIMITED, _FULL):
-            range_ = _FULL if name.startswith(("yuvj", "gray")) else _LIMITED
+            range_ = _FULL if name.startswith(("yuvj", "gray", "ya")) else _LIMITED
         # What a film leaves open players guess by its size; this is the rule of mpv
         # (mp_csp_guess_colorspace): the result, as silent as the source, is shown in its colours.
         large = frame.width >= 1280 or frame.height > 576
         guess = _SWSCALE[_BT709 if large else _BT601]
         return cls(space, range_, primaries, transfer, _SWSCALE.get(space, guess))
+
+    @property
+    def conversion(self) -> str:
+        """What the conversion to BT.709 is from, in words; empty where none is needed."""
+        names = [_WIDE.get(self.primaries), _CURVES.get(self.transfer)]
+        return " ".join(name for name in names if name)
+
+    @property
+    def standard(self) -> "Colors":
+        """The colors after the conversion, if one is needed."""
+        if not self.conversion:
+            return self
+        return Colors(_BT709, _LIMITED, _BT709, _BT709, _SWSCALE[_BT709])
 
     def to_rgb(self, frame: "VideoFrame") -> dict[str, Any]:
         """Says how PyAV's ``reformat`` is to read a frame.

@@ -1,22 +1,24 @@
-"""Reading films: frames upright in RGB, with their times; everything else as it is stored."""
+"""Reading videos: frames upright in RGB, with their times; everything else as it is stored."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from stylenet.errors import StyleNetError, first_line
-from stylenet.inference.film_codecs import import_av
-from stylenet.inference.film_picture import SCALING, Colors, Turn
-from stylenet.inference.film_times import FrameTimes
+from stylenet.inference.film_codecs import (
+    alpha_decoder,
+    describe_lost,
+    describe_stream,
+    import_av,
+)
+from stylenet.inference.film_deinterlace import Deinterlacer
+from stylenet.inference.film_frames import FilmFrame, FrameConverter
+from stylenet.inference.film_times import FrameTimes, Timeline
 
 if TYPE_CHECKING:
     import av
-    from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
 # Formats whose header states how long the film is; FFmpeg estimates it for the others.
@@ -26,21 +28,8 @@ _TIMED = frozenset({"mov", "mp4", "matroska", "webm", "avi", "flv", "asf"})
 _SHORT_SECONDS = 0.5
 # For films that state no frame rate, such as some of one frame; FFmpeg's own choice.
 _RATE = Fraction(25)
-
-
-@dataclass(frozen=True)
-class FilmFrame:
-    """A frame of a film.
-
-    Attributes:
-        pixels: RGB, uint8, shape (H, W, 3), upright.
-        pts: When it is shown, in units of the film's time base.
-        duration: For how long; 0 where unknown.
-    """
-
-    pixels: np.ndarray
-    pts: int
-    duration: int
+# FFmpeg's AVFMT_TS_DISCONT: a format of recordings that may be joined.
+_HAS_JOINTS = 0x0200
 
 
 class FilmReader:
@@ -51,30 +40,28 @@ class FilmReader:
 
     Attributes:
         path: The file.
-        width: Of the upright frames.
-        height: Of the upright frames.
+        frames: Converts the frames; knows their size and colors.
         time_base: The unit of the frames' times, in seconds.
         rate: Frames per second, on average.
-        aspect: Width of a pixel by its height.
-        colors: How the picture's colours are coded.
         expected: How many frames there should be; ``None`` if unknown.
         container: The open file, for what else is to be copied from it.
         video: The stream of the picture.
         others: The streams whose packets are yielded.
-        left_out: What else the film holds, in words.
+        left_out: What else the video holds and is not read, in words.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        """Opens a film and decodes it up to its first frame.
+    def __init__(self, path: str | Path, deinterlace: str | bool = "auto") -> None:
+        """Open a video and decode it up to its first frame.
 
         Args:
             path: The file.
+            deinterlace: See :class:`stylenet.inference.film_deinterlace.Deinterlacer`.
 
         Raises:
             StyleNetError: The file is missing, is no film, has no picture or is damaged; or PyAV
                 is not installed.
         """
-        self.path = Path(path)
+        self.path, self._deinterlacer = Path(path), Deinterlacer[tuple[int, int]](deinterlace)
         if not self.path.is_file():
             what = "is a folder, expected a film" if self.path.is_dir() else "no such file"
             raise StyleNetError(f"{path}: {what}")
@@ -125,8 +112,6 @@ class FilmReader:
 
     def _begin(self) -> None:
         """Chooses the streams, and reads up to the first frame, which knows size and colours."""
-        from av.video.reformatter import VideoReformatter
-
         moving = [s for s in self.container.streams.video if not _is_cover(s)]
         pictures = [s for s in moving if getattr(s, "codec_context", None) is not None]
         if not pictures:
@@ -139,21 +124,23 @@ class FilmReader:
         ]
         known = {self.video.index, *(s.index for s in self.others)}
         self.left_out = [
-            _describe(s) for s in self.container.streams if s.index not in known
+            describe_stream(s) for s in self.container.streams if s.index not in known
         ]  # covers, other pictures, timecodes
+        self._name = describe_stream(self.video)  # PyAV's streams do not outlive their container
         self.video.thread_type = "AUTO"
+        self._decoder: Any = alpha_decoder(self.video) or self.video.codec_context
         self.time_base = Fraction(self.video.time_base or 1 / _RATE)
         self.rate = Fraction(self.video.average_rate or self.video.guessed_rate or _RATE)
         if not 0 < self.rate <= 1000:  # nonsense of damaged files
             self.rate = _RATE
-        # Recordings of broadcasts begin hours after 0; FFmpeg's own command moves them, too.
-        start = max(0, self.container.start_time or 0)
-        self.start = Fraction(start, 1_000_000)
         self._step = max(1, round(1 / (self.rate * self.time_base)))
-        self._shift = round(self.start / self.time_base)
-        self._times = FrameTimes(self.container.format.name, self._shift, self._step)
+        form = self.container.format
+        self._times = FrameTimes(form.name, self._step)
+        # Recordings of broadcasts begin hours after 0; FFmpeg's own command moves them, too.
+        start = Fraction(max(0, self.container.start_time or 0), 1_000_000)
+        self._timeline = Timeline(start, bool(int(form.flags) & _HAS_JOINTS))
         self._end = Fraction(0)
-        self._scaler, self._coded = VideoReformatter(), (0, 0)
+        self._damaged: list[tuple[Fraction, str]] = []
         self._items = self._read()
         self._before: list[FilmFrame | av.Packet] = []
         for item in self._items:
@@ -168,47 +155,50 @@ class FilmReader:
         import av
 
         wanted = [self.video, *(s for s in self.others if s.type != "attachment")]
+        problem: StyleNetError | None = None
         try:
             for packet in self.container.demux(wanted):
+                if not packet.size:  # the last one of each stream
+                    continue
+                self._timeline.move(packet)
                 if packet.stream.index == self.video.index:
                     self._times.see(packet)
-                    for frame in packet.decode():
-                        yield self._frame(frame)
-                elif packet.size:  # the last one of each stream is empty
+                    yield from self._decode(packet)
+                else:
                     self._see_end(packet.pts, packet.duration, packet.time_base)
-                    yield self._move(packet)
+                    yield packet
         except av.error.EOFError:
             pass
         except StyleNetError:
             raise
         except Exception as error:  # damage makes PyAV raise anything
-            raise self._error("is damaged", error) from error
+            problem = self._error("is damaged", error)
+        yield from self._decode(None)
+        for frame, times in self._deinterlacer.flush():
+            yield self.frames(frame, *times)
+        if problem is not None:
+            raise problem
         self._check_length()
 
-    def _frame(self, frame: "VideoFrame") -> FilmFrame:
-        if not any(self._coded):
-            self.colors = Colors.of(frame, self.video.codec_context)
-            self._coded = (frame.width, frame.height)
-            self._turn = Turn.of(frame)
-            self.width, self.height = self._turn.size(*self._coded)
-            aspect = Fraction(self.video.sample_aspect_ratio or 1) or Fraction(1)
-            self.aspect = 1 / aspect if self._turn.swaps else aspect
-        width, height = self._coded  # broadcasts may change theirs on the way
-        rgb = self._scaler.reformat(
-            frame, width, height, "rgb24", interpolation=SCALING, **self.colors.to_rgb(frame)
-        )
-        duration = getattr(frame, "duration", 0) or 0
-        pts = self._times(frame)
-        self._see_end(pts + self._shift, duration or self._step, self.time_base)
-        return FilmFrame(self._turn.apply(rgb.to_ndarray()), pts, duration)
+    def _decode(self, packet: "av.Packet | None") -> Iterator[FilmFrame]:
+        """Decode a packet; ``None`` for what waits in the decoder. Damaged ones are skipped."""
+        import av
 
-    def _move(self, packet: "av.Packet") -> "av.Packet":
-        """Lets the film begin at 0."""
-        shift = round(self.start / packet.time_base)
-        if shift:
-            packet.pts = None if packet.pts is None else packet.pts - shift
-            packet.dts = None if packet.dts is None else packet.dts - shift
-        return packet
+        try:
+            decoded = self._decoder.decode(packet)
+        except av.error.EOFError:
+            return
+        except av.error.FFmpegError as error:  # as FFmpeg's own command: the next may be whole
+            self._damaged.append((self._end, error.strerror or first_line(error)))
+            return
+        for frame in decoded:
+            if not hasattr(self, "frames"):
+                self.frames = FrameConverter(frame, self.video)
+            pts, duration = self._times(frame), getattr(frame, "duration", 0) or 0
+            self._see_end(pts, duration or self._step, self.time_base)
+            frame.pts = pts
+            for whole, times in self._deinterlacer.push(frame, (pts, duration)):
+                yield self.frames(whole, *times)
 
     def _see_end(self, pts: int | None, duration: int | None, unit: Fraction) -> None:
         if pts is not None:
@@ -217,14 +207,30 @@ class FilmReader:
     def _check_length(self) -> None:
         """Finds films that were cut off where FFmpeg itself is silent."""
         stated = Fraction(self.container.duration or 0, 1_000_000)
-        got = self._end - self.start
-        if _TIMED & set(self.container.format.name.split(",")) and got < stated - Fraction(
-            _SHORT_SECONDS
-        ):
+        names = set(self.container.format.name.split(","))
+        if _TIMED & names and self._end < stated - Fraction(_SHORT_SECONDS):
             raise StyleNetError(
-                f"{self.path} is cut off or damaged: it ends after {float(got):.1f} of "
+                f"{self.path} is cut off or damaged: it ends after {float(self._end):.1f} of "
                 f"{float(stated):.1f} seconds"
             )
+
+    @property
+    def changes(self) -> list[str]:
+        """What was done to the frames read so far, in words."""
+        changes = []
+        if self.frames.conversion:
+            changes.append(f"colors converted from {self.frames.conversion} to BT.709 SDR")
+        interlaced = self._deinterlacer
+        if interlaced.done:
+            changes.append(f"{interlaced.done} frames deinterlaced (film.deinterlace=false: not)")
+        elif interlaced.seen:
+            changes.append(f"{interlaced.seen} interlaced frames stylized as they are")
+        return changes
+
+    @property
+    def lost(self) -> list[str]:
+        """What could not be read so far, in words."""
+        return [describe_lost(self._name, self._damaged)] if self._damaged else []
 
     def _expect(self) -> int | None:
         if self.video.frames:
@@ -243,8 +249,3 @@ def _is_cover(stream: "VideoStream") -> bool:
     from av.stream import Disposition
 
     return bool(stream.disposition & Disposition.attached_pic)
-
-
-def _describe(stream: "av.stream.Stream") -> str:
-    context = getattr(stream, "codec_context", None)
-    return f"{stream.type} stream {stream.index} ({context.name if context else 'unknown'})"

@@ -1,28 +1,34 @@
-"""Writing films: frames encoded, everything else copied from the film that they came from."""
+"""Writing videos: frames encoded, everything else copied from the video that they came from."""
 
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from stylenet.errors import StyleNetError, first_line
 from stylenet.inference.film_codecs import (
+    QUIET_X265,
     USUAL,
+    alpha_codec,
+    alpha_format,
     check_codec,
     import_av,
     pixel_formats,
     quality_options,
-    stream_fits,
     usual_codec,
     writing,
 )
+from stylenet.inference.film_copies import StreamCopies
+from stylenet.inference.film_frames import FilmFrame
 from stylenet.inference.film_picture import SCALING
-from stylenet.inference.film_reader import FilmFrame, FilmReader
+from stylenet.inference.film_reader import FilmReader
 from stylenet.inference.film_times import DECODING_TIMES, unit_of_times
 
 if TYPE_CHECKING:
     import av
     from av.container import OutputContainer
-    from av.stream import Stream
+    from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
 # Of the film as a whole; what a muxer writes by itself, or what was true of the source's coding.
@@ -40,6 +46,7 @@ class FilmWriter:
 
     Attributes:
         codec: The name of the encoder in use.
+        frames: How many frames were encoded.
         left_out: Streams of the source that the target's format cannot hold, in words.
     """
 
@@ -73,15 +80,34 @@ class FilmWriter:
                     f"expected .mp4, .mkv or .mov"
                 )
             self._open_picture(codec, quality)
-            self._open_copies()
+            self._copies = StreamCopies(source, self._container, target)
+            self.left_out = [*source.left_out, *self._copies.left_out]
             self._copy_metadata()
             with writing(self._target, f"{self._format} cannot hold the film"):
                 self._container.start_encoding()
         except BaseException:
             self.close(complete=False)
             raise
+        self.frames = 0
         self._durations: dict[int, int] = {}
         self._last_pts: int | None = None
+        self._lost_alpha = False
+
+    @property
+    def end(self) -> float:
+        """When the last frame so far begins, in seconds."""
+        return float((self._last_pts or 0) * self._unit)
+
+    @property
+    def lost(self) -> list[str]:
+        """What could not be written so far, in words."""
+        lost = self._copies.lost
+        if self._lost_alpha:
+            lost.append(
+                f"the transparency, flattened on white: {self.codec} in {self._format} has none; "
+                f"choose a name that ends in .mov or .webm"
+            )
+        return lost
 
     def write(self, item: "FilmFrame | av.Packet") -> None:
         """Encodes a frame, or copies a packet of another stream.
@@ -92,17 +118,12 @@ class FilmWriter:
         Raises:
             StyleNetError: It cannot be encoded or written.
         """
-        import av
-
         with writing(self._target, "it could not be encoded"):
             if not isinstance(item, FilmFrame):
-                copy = self._copies.get(item.stream.index)
-                if copy is not None:
-                    item.stream = copy
-                    self._container.mux(item)
+                self._copies.write(item)
                 return
-            frame = av.VideoFrame.from_ndarray(item.pixels, "rgb24")
-            coding = self._source.colors.from_rgb(frame) if self._has_matrix else {}
+            frame = self._frame(item)
+            coding = self._source.frames.colors.from_rgb(frame) if self._has_matrix else {}
             frame = self._scaler.reformat(
                 frame, format=self._pixel_format, interpolation=SCALING, **coding
             )
@@ -113,6 +134,7 @@ class FilmWriter:
             frame.pts, frame.time_base = pts, self._unit
             self._last_pts, self._durations[pts] = pts, round(item.duration * times)
             self._mux(self._stream.encode(frame))
+            self.frames += 1
 
     def close(self, complete: bool = True) -> None:
         """Encodes what waits, and closes the file.
@@ -134,11 +156,26 @@ class FilmWriter:
             with writing(self._target, "its end could not be written"):
                 self._container.close()
 
+    def _frame(self, item: FilmFrame) -> "VideoFrame":
+        """The frame with its alpha channel, or on white where the target has none."""
+        import av
+
+        if item.alpha is None:
+            return av.VideoFrame.from_ndarray(item.pixels, "rgb24")
+        if self._has_alpha:
+            return av.VideoFrame.from_ndarray(np.dstack([item.pixels, item.alpha]), "rgba")
+        self._lost_alpha = self._lost_alpha or bool((item.alpha < 255).any())
+        opacity = item.alpha[..., None].astype(np.float32) / 255
+        flat = 255 - (255 - item.pixels) * opacity  # (H, W, 3)
+        return av.VideoFrame.from_ndarray((flat + 0.5).astype(np.uint8), "rgb24")
+
     def _open_picture(self, codec: str | None, quality: float) -> None:
         from av.video.reformatter import VideoReformatter
 
         source = self._source
-        self.codec = codec or usual_codec(self._format, self._container.default_video_codec)
+        for_alpha = alpha_codec(self._format) if source.frames.has_alpha else None
+        default = self._container.default_video_codec
+        self.codec = codec or for_alpha or usual_codec(self._format, default)
         check_codec(self.codec)
         self._unit = unit_of_times(self._format, source.video, source.time_base)
         self._pixel_format = self._choose_pixel_format()
@@ -150,11 +187,11 @@ class FilmWriter:
         self._stream.time_base = self._unit
         options = quality_options(self.codec, quality)
         if self.codec == "libx265":
-            options["x265-params"] = "log-level=error"  # it writes to stderr past FFmpeg
+            options["x265-params"] = "log-level=error"
             if self._format in ("mp4", "mov"):
                 context.codec_tag = "hvc1"  # the one of two that Apple's players take
         context.options = options
-        colors = source.colors
+        colors = source.frames.colors
         self._has_matrix = self._pixel_format.startswith("yuv")
         if self._has_matrix:
             context.color_range, context.colorspace = colors.range, colors.space
@@ -169,54 +206,35 @@ class FilmWriter:
 
         known = pixel_formats(self.codec)
         formats = [f for f in _PIXEL_FORMATS if f in known] or known[:1] or ["yuv420p"]
+        with_alpha = alpha_format(self.codec, self._format) if self._source.frames.has_alpha else ""
+        if with_alpha:
+            formats.insert(0, with_alpha)
         for pixel_format in formats:
             trial = av.CodecContext.create(self.codec, "w")
             self._set_up(trial, pixel_format)
             if self.codec == "libx265":
-                trial.options = {"x265-params": "log-level=none"}
+                trial.options = QUIET_X265
             try:
                 trial.open()
             except Exception as error:
                 problem = error
             else:
+                self._has_alpha = pixel_format == with_alpha
                 return pixel_format
-        source = self._source
+        source = self._source.frames
         raise StyleNetError(
             f"codec={self.codec} cannot encode {source.width}x{source.height} pixels "
             f"({getattr(problem, 'strerror', None) or first_line(problem)}); use codec={USUAL}"
         )
 
     def _set_up(self, context: Any, pixel_format: str) -> None:
-        source = self._source
+        source = self._source.frames
         context.width, context.height = source.width, source.height
         context.pix_fmt = pixel_format
-        context.time_base, context.framerate = self._unit, source.rate
+        context.time_base, context.framerate = self._unit, self._source.rate
         if self._format in DECODING_TIMES:
             context.max_b_frames = 0
         context.sample_aspect_ratio = source.aspect
-
-    def _open_copies(self) -> None:
-        """Takes over the streams that the format can hold; sound has to be among them."""
-        self._copies: dict[int, Stream] = {}
-        self.left_out = list(self._source.left_out)
-        for stream in self._source.others:
-            kind = getattr(stream, "name", None)  # PyAV has none for a stream that it cannot read
-            what = f"{stream.type} stream {stream.index} ({kind or 'unknown'})"
-            if not stream_fits(stream, self._format):
-                # Who asks for a GIF knows that it is silent.
-                silent = self._container.default_audio_codec == "none"
-                if stream.type == "audio" and not silent:
-                    raise StyleNetError(
-                        f"output={self._target}: {self._format} cannot hold the film's sound "
-                        f"({kind or 'of an unknown kind'}); choose a name that ends in .mkv"
-                    )
-                self.left_out.append(what)
-                continue
-            copy = self._container.add_stream_from_template(stream)
-            copy.metadata.update(stream.metadata)
-            with suppress(AttributeError):
-                cast(Any, copy).disposition = stream.disposition.value  # older PyAV wants a number
-            self._copies[stream.index] = copy
 
     def _copy_metadata(self) -> None:
         source = self._source.container

@@ -80,12 +80,13 @@ class ShortTermBlend:
         self.share = share
         self._before: tuple[Tensor, Tensor] | None = None
 
-    def __call__(self, photo: Tensor, painted: Tensor) -> Tensor:
-        """Blends a frame.
+    def __call__(self, photo: Tensor, painted: Tensor, cut: Tensor | None = None) -> Tensor:
+        """Blend a frame.
 
         Args:
             photo: The frame as it was, RGB in [0, 1], shape (1, 3, H, W).
             painted: The result for it, same shape.
+            cut: Whether another scene begins here, a scalar on the same device; ``None`` if not.
 
         Returns:
             The result to show, same shape.
@@ -95,13 +96,12 @@ class ShortTermBlend:
             change = _smooth(photo - photo_before).abs().amax(1, keepdim=True)  # (1, 1, H, W)
             still = (2 - change / _SAME).clamp(0, 1)
             # Averaged again: a mask with hard edges would show as a contour.
-            painted = torch.lerp(painted, painted_before, self.share * _smooth(still))
+            share = self.share * _smooth(still)
+            if cut is not None:
+                share = share * ~cut
+            painted = torch.lerp(painted, painted_before, share)
         self._before = (photo, painted)
         return painted
-
-    def forget(self) -> None:
-        """Begins anew, as for another scene."""
-        self._before = None
 
 
 class CutFinder:
@@ -111,18 +111,20 @@ class CutFinder:
         """Begins without a frame."""
         self._before: Tensor | None = None
 
-    def __call__(self, photo: Tensor) -> bool:
-        """Looks at the next frame.
+    def __call__(self, photo: Tensor) -> Tensor:
+        """Look at the next frame.
 
         Args:
             photo: RGB in [0, 1], shape (1, 3, H, W).
 
         Returns:
-            Whether it is of another scene than the frame before; not so for the first one.
+            Whether it is of another scene than the frame before; not so for the first one. A
+            scalar on the same device, for reading it waits for a GPU.
         """
         thumbnail = F.adaptive_avg_pool2d(photo, _THUMBNAIL)
-        before, self._before = self._before, thumbnail
-        return before is not None and bool((thumbnail - before).abs().mean() > _CUT)
+        before = thumbnail if self._before is None else self._before
+        self._before = thumbnail
+        return (thumbnail - before).abs().mean() > _CUT
 
 
 def _smooth(images: Tensor) -> Tensor:

@@ -157,6 +157,18 @@ def test_data_of_six_photos_without_any_folder(measure):
     assert row["details"]["photos"] == 2
 
 
+def test_a_video_from_file_to_file(measure):
+    (row,), result = measure("video", "size=64x48", "suite.frames=5")
+    check_ratio(row)
+    assert (row["width"], row["height"], row["batch"]) == (64, 48, 5)
+    assert row["images_per_second"] == pytest.approx(5 / row["seconds"])
+    # The network's part of a pipeline whose other parts run beside it.
+    assert 0 < row["device_share"] <= 1
+    assert 0 < row["baseline_device_share"] <= 1
+    assert row["details"]["codec"] == "libx264"
+    assert "device busy" in result.out
+
+
 def test_memory_in_processes_of_their_own(measure):
     rows, _ = measure("memory", "encoder=lite", "suite.crop=32", "size=320x200", "repeats=2")
     assert [row["details"]["part"] for row in rows] == ["training", "inference"]
