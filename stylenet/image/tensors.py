@@ -9,16 +9,20 @@ from torch import Tensor
 _BAND = 1024 * 1024
 
 
-def to_tensor(image: Image.Image) -> Tensor:
+def to_tensor(image: Image.Image, device: torch.device | None = None) -> Tensor:
     """Turns an RGB image into a tensor.
 
     Args:
         image: Mode RGB.
+        device: Where the tensor is to be; ``None`` for the CPU.
 
     Returns:
         float32 in [0, 1], shape (1, 3, H, W).
     """
     width, height = image.size
+    if device is not None and device.type == "cuda":
+        bytes_there = torch.from_numpy(np.array(image, dtype=np.uint8)).to(device)
+        return (bytes_there.float() / 255).permute(2, 0, 1).unsqueeze(0)
     pixels = torch.empty(height, width, 3)
     rows = max(1, _BAND // width)
     for top in range(0, height, rows):

@@ -21,8 +21,14 @@ class Canvas(Protocol):
     def size(self) -> tuple[int, int]:
         """Height and width."""
 
-    def read(self, box: Box) -> Tensor:
-        """Gets a piece as float RGB in [0, 1], shape (1, 3, h, w)."""
+    def read(self, box: Box, device: torch.device | None = None) -> Tensor:
+        """Return a piece as float RGB in [0, 1], shape (1, 3, h, w).
+
+        Args:
+            box: Which piece.
+            device: Where to; bytes become floats there, a quarter of the way. ``None`` for where
+                the canvas is.
+        """
 
     def shown(self, box: Box) -> Tensor | None:
         """Says how much of each pixel is seen, in [0, 1], shape (h, w); ``None`` for all of it."""
@@ -54,10 +60,10 @@ class ImageCanvas:
         """Height and width."""
         return self.image.height, self.image.width
 
-    def read(self, box: Box) -> Tensor:
+    def read(self, box: Box, device: torch.device | None = None) -> Tensor:
         """See :class:`Canvas`."""
         top, left, bottom, right = box
-        return to_tensor(self.image.crop((left, top, right, bottom)))
+        return to_tensor(self.image.crop((left, top, right, bottom)), device)
 
     def shown(self, box: Box) -> Tensor | None:
         """See :class:`Canvas`."""
@@ -98,10 +104,10 @@ class TensorCanvas:
         """Height and width."""
         return self.pixels.shape[-2], self.pixels.shape[-1]
 
-    def read(self, box: Box) -> Tensor:
+    def read(self, box: Box, device: torch.device | None = None) -> Tensor:
         """See :class:`Canvas`; at least float32."""
         top, left, bottom, right = box
-        piece = self.pixels[None, :, top:bottom, left:right]
+        piece = self.pixels[None, :, top:bottom, left:right].to(device or self.pixels.device)
         if piece.dtype == torch.uint8:
             return piece.float() / 255
         return piece if piece.dtype == torch.float64 else piece.float()

@@ -291,7 +291,7 @@ class Stylizer:
                 raise self._too_large(height, width) from error
             return results
         whole = (0, 0, height, width)
-        read = [work.read(whole) for work in works]
+        read = [work.read(whole, self.device) for work in works]
         painted = self.repaint_tensor(read[0] if len(read) == 1 else torch.cat(read))
         for result, one in zip(results, painted.split(1), strict=True):
             result.write(whole, one)

@@ -2,8 +2,10 @@
 
 import threading
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from stylenet.checkpoint import ArtefactInfo
 from stylenet.inference import Stylizer
@@ -66,3 +68,14 @@ def test_a_bounded_number_of_graphs_is_kept():
         for _ in range(3):
             network(torch.rand(3, size, 24, device="cuda"))
     assert len(network._forward._graphs) == 4
+
+
+@pytest.mark.parametrize("kind", ["image", "bytes", "floats"])
+def test_what_is_not_on_the_gpu_comes_back_as_it_was(kind):
+    random = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    given = {"image": Image.fromarray(random), "bytes": random, "floats": random / 255}[kind]
+    found, expected = stylizer("johnson", "float32"), stylizer("johnson", "float32", "cpu")
+    results = [np.asarray(network(given), dtype=np.float64) for network in (found, expected)]
+    assert type(found(given)) is type(given)
+    # A GPU multiplies float32 in TF32.
+    assert np.abs(results[0] - results[1]).max() <= (0.02 if kind == "floats" else 4)
