@@ -5,12 +5,14 @@ import io
 import struct
 from dataclasses import dataclass, replace
 
-import numpy as np
 from PIL import ExifTags, Image, ImageCms
 
 from stylenet.errors import StyleNetError, first_line
+from stylenet.image.color_tags import COLOR_TAGS, apply_color_tags
 from stylenet.image.exif import clean_exif, read_exif
+from stylenet.image.png import prepare_transparency
 from stylenet.image.quiet import quiet
+from stylenet.image.wide import is_wide, narrow, transparent_level
 
 _SRGB = ImageCms.createProfile("sRGB")
 
@@ -24,12 +26,6 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-
-# TIFF's PhotometricInterpretation, and its value for grey that counts from white.
-_PHOTOMETRIC, _MIN_IS_WHITE = 262, 0
-
-# Rows that are brought to 8 bits at a time, so that a huge picture needs little more memory.
-_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -62,11 +58,12 @@ def upright_picture(image: Image.Image) -> Picture:
         StyleNetError: The mode is one that Pillow cannot convert.
     """
     try:
+        prepare_transparency(image)
         block = _exif(image)
         image = _upright(image)
         exif = None if block is None else clean_exif(block, image.size)
-        if image.mode in ("I", "F") or image.mode.startswith("I;"):
-            return Picture(_from_wide(image), _alpha_of_wide(image), exif)
+        if is_wide(image):
+            return Picture(_wide_to_srgb(image), transparent_level(image), exif)
         if "transparency" in image.info:  # of a palette, or one colour
             image = image.convert("RGBA")
         alpha = image.getchannel("A") if image.mode in ("RGBA", "LA", "PA") else None
@@ -122,8 +119,10 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:
-    """Converts to RGB through the image's own colour profile if it has one."""
-    profile = image.info.get("icc_profile")
+    """Convert to RGB by the image's own CICP code points or color profile if it has one."""
+    profile, tags = image.info.get("icc_profile"), image.info.get(COLOR_TAGS)
+    if tags and (tags.wins or not profile):
+        return apply_color_tags(image.convert("RGB"), tags)
     if profile:
         # A profile speaks of the colours alone, in the mode that they are stored in.
         base = image.convert("RGB" if image.mode in ("RGBA", "P", "PA") else image.mode)
@@ -135,6 +134,12 @@ def _to_srgb(image: Image.Image) -> Image.Image:
         except (ImageCms.PyCMSError, OSError, ValueError, struct.error):
             pass  # a damaged or unfitting profile: take the numbers as they are
     return image.convert("RGB")
+
+
+def _wide_to_srgb(image: Image.Image) -> Image.Image:
+    """Convert gray with more than 8 bits to RGB; code points are applied at full depth."""
+    tags = image.info.get(COLOR_TAGS)
+    return apply_color_tags(image, tags) if tags else narrow(image).convert("RGB")
 
 
 def at_shorter_side(image: Image.Image, size: int) -> Image.Image:
@@ -192,37 +197,3 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform:
     """What takes colours through a profile to sRGB; many photos share one, and it takes 2 ms."""
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     return ImageCms.buildTransform(source, _SRGB, mode, "RGB")
-
-
-def _from_wide(image: Image.Image) -> Image.Image:
-    """Brings 16-bit, 32-bit and floating-point grey to 8 bits.
-
-    Pillow's own conversion clips at 255 and so turns a 16-bit photo white.
-    """
-    values = np.asarray(image)
-    bands = [slice(top, top + _ROWS) for top in range(0, image.height, _ROWS)]
-    # Where there is no fixed range, it is stretched.
-    low = min(float(np.min(_finite(values[band]))) for band in bands)
-    high = max(float(np.max(_finite(values[band]))) for band in bands)
-    if image.mode != "F" and low >= 0 and high <= 65535:
-        low, high = 0.0, 65535.0  # I;16, and I as PNG's 16-bit grey arrives
-    grey = np.empty(values.shape, dtype=np.uint8)
-    for band in bands:
-        scaled = (_finite(values[band]) - low) / max(high - low, 1e-12) * 255
-        grey[band] = scaled.round()
-    if image.info.get("photometric") == _MIN_IS_WHITE:
-        grey = 255 - grey
-    return Image.fromarray(grey).convert("RGB")
-
-
-def _alpha_of_wide(image: Image.Image) -> Image.Image | None:
-    """The transparency of a grey picture of which one level is transparent, as in PNG."""
-    level = image.info.get("transparency")
-    if not isinstance(level, int):
-        return None
-    return Image.fromarray((np.asarray(image) != level).astype(np.uint8) * np.uint8(255))
-
-
-def _finite(values: np.ndarray) -> np.ndarray:
-    """The values as float64, with 0 for what is no number."""
-    return np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)

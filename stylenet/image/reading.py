@@ -8,9 +8,11 @@ from PIL import Image, UnidentifiedImageError
 
 from stylenet.errors import StyleNetError, first_line
 from stylenet.files import reason
+from stylenet.image.color_tags import COLOR_TAGS, read_color_tags
 from stylenet.image.exif import read_exif
 from stylenet.image.formats import MAX_PIXELS, MAX_SIDE, name_missing_codec, readable_formats
 from stylenet.image.picture import Picture, upright_picture
+from stylenet.image.png import exact_transparency, prepare_transparency
 from stylenet.image.quiet import quiet
 
 # Tags of TIFF 6.0, and the value for colours that lie in planes one after the other.
@@ -38,6 +40,11 @@ def open_image(path: str | Path, smallest: int | None = None) -> Image.Image:
         check_sides(path, image)
         if image.format == "TIFF":
             _check_tiff(path, image)
+        image.info[COLOR_TAGS] = read_color_tags(path, image)
+        exact = exact_transparency(path, image)
+        if exact is not None:
+            return exact
+        prepare_transparency(image)
         if smallest is not None:
             image.draft(None, (smallest, smallest))
         image.load()
@@ -144,6 +151,7 @@ def _keep_tags(image: Image.Image, result: Image.Image) -> None:
     """Puts into ``info`` what only the TIFF file's own tags say."""
     if result.mode.startswith("I;16"):  # of the others Pillow inverts those that count from white
         result.info["photometric"] = image.tag_v2.get(_PHOTOMETRIC)  # type: ignore[attr-defined]
+        result.info["bits"] = max(image.tag_v2.get(_BITS, (16,)))  # type: ignore[attr-defined]
     try:
         block = read_exif(image)
     except Exception:  # damaged EXIF does not cost the photo
