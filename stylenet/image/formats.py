@@ -47,7 +47,7 @@ SUFFIXES = frozenset(suffix for suffix, name in _WANTED.items() if _works(name))
 # What can be written: GIF too, whose 256 colours make it a last choice for a still picture.
 WRITABLE_SUFFIXES = SUFFIXES | {".gif"}
 # What can hold an animation.
-ANIMATION_SUFFIXES = frozenset({".gif", ".png", ".webp"})
+ANIMATION_SUFFIXES = WRITABLE_SUFFIXES & {".gif", ".png", ".webp", ".avif"}
 
 # How long a side may be in pixels. JPEG: JPEG_MAX_DIMENSION of libjpeg; WebP: its container has
 # 14 bits (RFC 9649, 2.5); GIF: 16 bits (GIF89a, 18); AVIF: what libaom takes.
