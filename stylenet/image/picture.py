@@ -37,11 +37,13 @@ class Picture:
         alpha: The transparency, mode L, of the same size; ``None`` for an opaque picture.
         exif: The EXIF block with its six bytes ``Exif..``, true for ``rgb``: orientation 1, no
             thumbnail. ``None`` if there is none.
+        left_out: What the file holds beside it and is not kept, such as ``HDR gain map``.
     """
 
     rgb: Image.Image
     alpha: Image.Image | None = None
     exif: bytes | None = None
+    left_out: tuple[str, ...] = ()
 
 
 def upright_picture(image: Image.Image) -> Picture:
@@ -80,19 +82,20 @@ def upright_picture(image: Image.Image) -> Picture:
         ) from error
 
 
-def flatten(picture: Picture) -> Image.Image:
-    """Lays a picture on white, as a viewer would show it.
+def flatten(picture: Picture, background: str = "white") -> Image.Image:
+    """Lay a picture on a color, as a viewer would show it.
 
     Args:
         picture: With or without transparency.
+        background: The color, as :func:`PIL.ImageColor.getrgb` takes it.
 
     Returns:
         Mode RGB. Colours below full transparency, which mean nothing, are gone.
     """
     if picture.alpha is None:
         return picture.rgb
-    white = Image.new("RGB", picture.rgb.size, "white")
-    return Image.composite(picture.rgb, white, picture.alpha)
+    below = Image.new("RGB", picture.rgb.size, background)
+    return Image.composite(picture.rgb, below, picture.alpha)
 
 
 def _exif(image: Image.Image) -> bytes | None:
@@ -112,9 +115,23 @@ def _upright(image: Image.Image) -> Image.Image:
     """
     try:
         with quiet():
-            turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # the photo itself is sound
-        turn = None
+        return image
+    return turned(image, orientation)
+
+
+def turned(image: Image.Image, orientation: int) -> Image.Image:
+    """Turn an image upright.
+
+    Args:
+        image: Any mode.
+        orientation: EXIF's number for how it is stored; unknown ones count as upright.
+
+    Returns:
+        The image itself if it is upright.
+    """
+    turn = _TURNS.get(orientation)
     return image if turn is None else image.transpose(turn)
 
 
