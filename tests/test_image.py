@@ -17,6 +17,7 @@ from stylenet.errors import StyleNetError
 from stylenet.image import (
     SUFFIXES,
     Picture,
+    at_shorter_side,
     check_background,
     check_writable_suffix,
     flatten,
@@ -616,3 +617,20 @@ def test_quality_makes_files_smaller(tmp_path):
             save_picture(picture, tmp_path / f"{quality}{suffix}", quality)
         low, high = (tmp_path / f"{quality}{suffix}" for quality in (20, 90))
         assert low.stat().st_size < 0.7 * high.stat().st_size
+
+
+# Sizes
+
+
+@pytest.mark.parametrize("size", [(1, 2000), (2000, 1), (3, 40_000), (1, 1_000_000)])
+def test_thin_image_is_enlarged_within_bounds(size):
+    width, height = at_shorter_side(Image.new("L", size), 512).size
+    assert width * height <= max(8.5 * 512**2, size[0] * size[1] * 1.01)
+    assert min(width, height) >= min(size)
+
+
+@pytest.mark.parametrize("size", [(100, 700), (640, 480), (30, 20), (2000, 5000), (700, 40_000)])
+def test_ordinary_image_gets_its_shorter_side(size):
+    result = at_shorter_side(Image.new("L", size), 512).size
+    assert min(result) == 512
+    assert max(result) == pytest.approx(512 * max(size) / min(size), abs=1)

@@ -19,6 +19,7 @@ from stylenet.image.picture import (
     at_shorter_side,
     flatten,
     resized,
+    shorter_side_scale,
     upright_picture,
 )
 from stylenet.image.reading import load_picture, open_image
@@ -58,6 +59,7 @@ __all__ = [
     "save_animation",
     "save_pages",
     "save_picture",
+    "shorter_side_scale",
     "to_image",
     "to_tensor",
     "upright_picture",

@@ -2,6 +2,7 @@
 
 import functools
 import io
+import math
 import struct
 from dataclasses import dataclass, replace
 
@@ -26,6 +27,9 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+# An image that is enlarged gets no more pixels than so many squares of its shorter side.
+_MOST_SQUARES = 8
 
 
 @dataclass(frozen=True)
@@ -159,17 +163,33 @@ def _wide_to_srgb(image: Image.Image) -> Image.Image:
     return apply_color_tags(image, tags) if tags else narrow(image).convert("RGB")
 
 
+def shorter_side_scale(size: tuple[int, int], shorter: int) -> float:
+    """Return the factor that brings the shorter side of an image to a length.
+
+    A thin image is enlarged less, so that it gets no more pixels than one of 8:1: enlarged by its
+    shorter side, 1 x 2,000 pixels would become 512 x 1,024,000.
+
+    Args:
+        size: Both sides, in pixels.
+        shorter: The wanted length of the shorter side, in pixels.
+    """
+    factor = shorter / min(size)
+    most = math.sqrt(_MOST_SQUARES * shorter**2 / (size[0] * size[1]))
+    return min(factor, max(1.0, most))
+
+
 def at_shorter_side(image: Image.Image, size: int) -> Image.Image:
-    """Resizes an image, its proportions kept.
+    """Resize an image, its proportions kept.
 
     Args:
         image: Any mode that can be averaged.
-        size: The shorter side that it is to have, in pixels.
+        size: The shorter side that it is to have, in pixels; of thin images see
+            :func:`shorter_side_scale`.
 
     Returns:
         The image at that size.
     """
-    factor = size / min(image.size)
+    factor = shorter_side_scale(image.size, size)
     width, height = (max(1, round(side * factor)) for side in image.size)
     return image.resize((width, height), Image.Resampling.LANCZOS)
 

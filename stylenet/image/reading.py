@@ -1,5 +1,6 @@
 """Picture files, opened: every kind of damage ends in one line that names the file."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +22,9 @@ from stylenet.image.tiff_samples import decode_tiff
 # Where ``info`` names what is not kept, and formats whose frames are kept or (PSD) are layers.
 _LEFT_OUT = "left_out"
 _KEPT_FRAMES = {"GIF", "PNG", "WEBP", "AVIF", "TIFF", "PSD"}
+
+# How Pillow's messages speak of files that are sound, but rare.
+_RARE = re.compile(r"unsupported|not supported|not implemented|invalid palette size", re.IGNORECASE)
 
 # Tags of TIFF 6.0.
 _BITS, _PHOTOMETRIC = 258, 262
@@ -139,7 +143,12 @@ def reading(path: Path) -> Iterator[None]:
     except Exception as error:  # damage makes Pillow raise anything, struct.error for one
         if isinstance(error, OSError) and error.errno is not None:  # the system's, not Pillow's
             raise StyleNetError(f"{path} cannot be read: {reason(error)}") from error
-        raise StyleNetError(f"{path} is damaged: {first_line(error)}") from error
+        message = first_line(error)
+        if _RARE.search(message):
+            raise StyleNetError(
+                f"{path} is of a kind that Pillow cannot read ({message}); save it as .png"
+            ) from error
+        raise StyleNetError(f"{path} is damaged: {message}") from error
 
 
 def check_sides(path: Path, image: Image.Image) -> None:

@@ -121,6 +121,32 @@ def test_gif_has_shapes_and_colours(tmp_path):
     assert mean_difference(picture.rgb.crop(inside), gradient(60, 40).crop(inside)) < CLOSE
 
 
+# Rare kinds
+
+
+@pytest.mark.parametrize(
+    ("bits", "compression", "masks"),
+    [
+        (2, 0, b""),  # four colors, of Windows CE
+        (16, 3, struct.pack("<III", 0xF00, 0xF0, 0xF)),  # four bits a channel
+        (32, 3, struct.pack("<III", 0xFF << 20, 0xFF << 10, 0xFF)),
+    ],
+)
+def test_rare_bmp_is_not_called_damaged(bits, compression, masks, tmp_path):
+    width, height = 8, 4
+    pixels = bytes(width * height * bits // 8)
+    start = 14 + 40 + len(masks)
+    file = b"BM" + struct.pack("<IHHI", start + len(pixels), 0, 0, start)
+    file += struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, compression, 0, 0, 0, 0, 0)
+    (tmp_path / "a.bmp").write_bytes(file + masks + pixels)
+    with pytest.raises(
+        StyleNetError, match=r"a\.bmp is of a kind that Pillow cannot read"
+    ) as error:
+        load_picture(tmp_path / "a.bmp")
+    assert "damaged" not in str(error.value)
+    assert str(error.value).endswith("; save it as .png")
+
+
 # Missing codecs
 
 
