@@ -13,6 +13,7 @@ from stylenet.image.formats import readable_formats
 from stylenet.image.picture import Picture, upright_picture
 from stylenet.image.png import prepare_transparency
 from stylenet.image.reading import check_sides, reading
+from stylenet.image.tiff import is_tiff
 
 _FORMATS = ("GIF", "PNG", "WEBP", "AVIF")
 
@@ -83,6 +84,9 @@ def is_animated(source: str | Path | Image.Image) -> bool:
     if isinstance(source, Image.Image):
         return source.format in _FORMATS and _count(source) > 1
     path = Path(source)
+    with reading(path):
+        if is_tiff(path):  # Pillow may not know its samples
+            return False
     with reading(path), Image.open(path, formats=readable_formats()) as image:
         return image.format in _FORMATS and _count(image) > 1
 

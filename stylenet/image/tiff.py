@@ -8,16 +8,24 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from stylenet.errors import StyleNetError
 
-_BITS, _COMPRESSION, _PLANES, _SUBFILE, _SUB_DIRECTORIES = 258, 259, 284, 254, 330
+_SUBFILE, _COMPRESSION, _PHOTOMETRIC, _CHANNELS = 254, 259, 262, 277
+_PLANES, _SUB_DIRECTORIES = 284, 330
 _SEPARATE = 2
+# Gray, RGB and CMYK as values of PhotometricInterpretation.
+_SIMPLE = {0, 1, 2, 5}
+# None, LZW, both names of deflate, PackBits, LZMA, Zstandard: they do not look into the samples.
+PLAIN_COMPRESSIONS = {1, 5, 8, 32946, 32773, 34925, 50000}
 # Bits of NewSubfileType: a smaller copy of another image, and a mask.
 _REDUCED, _MASK = 1, 4
 
 
 def is_tiff(path: Path) -> bool:
-    """Tell whether a file begins like a TIFF or BigTIFF file."""
+    """Tell whether a file begins like a TIFF or BigTIFF file.
+
+    Pillow's reader of directories does not take BigTIFF with the highest byte first.
+    """
     with path.open("rb") as file:
-        return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+        return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0")
 
 
 def read_directories(file: BinaryIO) -> list[tuple[int, ImageFileDirectory_v2]]:
@@ -31,7 +39,7 @@ def read_directories(file: BinaryIO) -> list[tuple[int, ImageFileDirectory_v2]]:
     """
     file.seek(0)
     header = file.read(8)
-    if b"+" in header[2:4]:  # BigTIFF
+    if header[2:3] == b"+":  # BigTIFF
         header += file.read(8)
     offset = ImageFileDirectory_v2(header).next
     directories: list[tuple[int, ImageFileDirectory_v2]] = []
@@ -78,5 +86,7 @@ def reads_wrongly(image: Image.Image) -> bool:
     """
     tags = image.tag_v2  # type: ignore[attr-defined]
     packed = tags.get(_COMPRESSION, 1) != 1
-    separate = max(tags.get(_BITS, (1,))) == 16 and tags.get(_PLANES) == _SEPARATE and not packed
-    return separate or (image.mode == "F" and packed and tags.prefix == b"MM")
+    separate = tags.get(_PLANES) == _SEPARATE and tags.get(_PHOTOMETRIC) in _SIMPLE
+    if separate and tags.get(_COMPRESSION, 1) in PLAIN_COMPRESSIONS:
+        return tags.get(_CHANNELS, 1) > 1
+    return bool(image.mode == "F" and packed and tags.prefix == b"MM")

@@ -19,7 +19,7 @@ from stylenet.errors import StyleNetError
 from stylenet.image.exif import describing_exif
 from stylenet.image.formats import MAX_PIXELS, MAX_SIDE
 from stylenet.image.picture import turned
-from stylenet.image.tiff import read_directories
+from stylenet.image.tiff import PLAIN_COMPRESSIONS, read_directories
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 259, 262, 266
 _STRIPS, _CHANNELS, _ROWS, _STRIP_BYTES, _PLANES, _PREDICTOR = 273, 277, 278, 279, 284, 317
@@ -35,8 +35,6 @@ _SEPARATE = 2
 _PREMULTIPLIED, _ALPHA = 1, 2
 
 _COLORS = {_WHITE_IS_0: 1, _BLACK_IS_0: 1, _RGB: 3, _PALETTE: 1, _CMYK: 4}
-# None, LZW, both names of deflate, PackBits, LZMA, Zstandard: they do not look into the samples.
-_PLAIN_COMPRESSIONS = {1, 5, 8, 32946, 32773, 34925, 50000}
 
 # Rows that are taken apart at a time, so that a huge image needs little more memory.
 _BAND = 256
@@ -106,7 +104,7 @@ class _Layout:
             and (self.kind != _FLOAT or self.bits > 8)
             and self.kind in (_UNSIGNED, _SIGNED, _FLOAT)
             and (self.photometric != _PALETTE or self.bits <= 8)
-            and self.compression in _PLAIN_COMPRESSIONS
+            and self.compression in PLAIN_COMPRESSIONS
             and (self.predictor == 1 or (self.predictor == 2 and self.bits in (8, 16, 32)))
         )
         if not good:
