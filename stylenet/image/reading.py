@@ -23,6 +23,9 @@ from stylenet.image.tiff_samples import decode_tiff
 _LEFT_OUT = "left_out"
 _KEPT_FRAMES = {"GIF", "PNG", "WEBP", "AVIF", "TIFF", "PSD"}
 
+# Brand of an image with a gain map (ISO 21496-1, as AVIF 1.2 and HEIF have it).
+_GAIN_MAP = b"tmap"
+
 # How Pillow's messages speak of files that are sound, but rare.
 _RARE = re.compile(r"unsupported|not supported|not implemented|invalid palette size", re.IGNORECASE)
 
@@ -72,7 +75,7 @@ def open_image(
 def _decode(path: Path, image: Image.Image, smallest: int | None) -> Image.Image:
     """Decode an image with what Pillow leaves out of its ``info``."""
     image.info[COLOR_TAGS] = read_color_tags(path, image)
-    image.info[_LEFT_OUT] = _list_left_out(image)
+    image.info[_LEFT_OUT] = _list_left_out(path, image)
     exact = exact_transparency(path, image)
     if exact is not None:
         return exact
@@ -168,7 +171,7 @@ def check_sides(path: Path, image: Image.Image) -> None:
         )
 
 
-def _list_left_out(image: Image.Image) -> list[str]:
+def _list_left_out(path: Path, image: Image.Image) -> list[str]:
     """Name what a file holds beside the image and is not kept.
 
     Frames of animations and pages of a TIFF are kept elsewhere, layers are in the image already.
@@ -179,9 +182,18 @@ def _list_left_out(image: Image.Image) -> list[str]:
         found.append("further images (burst, preview, stereo or HDR gain map)")
     for kind in image.info.get("aux") or ():  # of HEIC
         found.append("HDR gain map" if "hdrgainmap" in kind else "auxiliary images")
+    if image.format in ("AVIF", "HEIF") and _GAIN_MAP in _brands(path):
+        found.append("HDR gain map")
     if image.info.get("depth_images"):
         found.append("depth map")
     return sorted(set(found))
+
+
+def _brands(path: Path) -> bytes:
+    """The brands by which an AVIF or HEIF file says what it holds (ISO/IEC 14496-12, 4.3)."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(4), "big")
+        return file.read(min(length, 1024))
 
 
 def _keep_tags(image: Image.Image, result: Image.Image) -> None:

@@ -76,6 +76,16 @@ def test_damaged_code_points_do_not_cost_the_image(part, tmp_path):
         load_picture(tmp_path / "a.avif")
 
 
+@needs_avif
+def test_gain_map_is_named(tmp_path):
+    data = avif(P3, SRGB)
+    assert data[28:30] == b"MA"  # a brand that decoders do without
+    (tmp_path / "a.avif").write_bytes(data[:28] + b"tmap" + data[32:])
+    assert load_picture(tmp_path / "a.avif").left_out == ("HDR gain map",)
+    (tmp_path / "a.avif").write_bytes(data)
+    assert load_picture(tmp_path / "a.avif").left_out == ()
+
+
 def test_heic_is_converted_by_its_code_points(tmp_path):
     heif = pytest.importorskip("pillow_heif")
     heif.from_pillow(Image.fromarray(colors())).save(
