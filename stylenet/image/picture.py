@@ -70,7 +70,7 @@ def upright_picture(image: Image.Image) -> Picture:
         exif = None if block is None else clean_exif(block, image.size)
         if is_wide(image):
             return Picture(_wide_to_srgb(image), transparent_level(image), exif)
-        if "transparency" in image.info:  # of a palette, or one colour
+        if "transparency" in image.info or _has_clear_colors(image):  # of a palette, or one color
             image = image.convert("RGBA")
         alpha = image.getchannel("A") if image.mode in ("RGBA", "LA", "PA") else None
         if image.mode in ("La", "RGBa"):
@@ -84,6 +84,12 @@ def upright_picture(image: Image.Image) -> Picture:
         raise StyleNetError(
             f"an image of mode {image.mode} cannot be converted: {first_line(error)}"
         ) from error
+
+
+def _has_clear_colors(image: Image.Image) -> bool:
+    """Tell whether colors of a palette are transparent by themselves, as TGA files have it."""
+    palette = image.palette if image.mode == "P" else None
+    return palette is not None and palette.mode == "RGBA" and min(palette.palette[3::4]) < 255
 
 
 def flatten(picture: Picture, background: str = "white") -> Image.Image:

@@ -105,7 +105,10 @@ class _Layout:
             and self.kind in (_UNSIGNED, _SIGNED, _FLOAT)
             and (self.photometric != _PALETTE or self.bits <= 8)
             and self.compression in PLAIN_COMPRESSIONS
-            and (self.predictor == 1 or (self.predictor == 2 and self.bits in (8, 16, 32)))
+            and (
+                self.predictor == 1
+                or (self.predictor == 2 and self.bits in (8, 16, 32) and self.kind != _FLOAT)
+            )
         )
         if not good:
             kind = {_SIGNED: "signed ", _FLOAT: "floating-point "}.get(self.kind, "")
@@ -201,14 +204,11 @@ def _to_image(samples: np.ndarray, layout: _Layout, tags: ImageFileDirectory_v2)
     if not extra and layout.photometric == _RGB and layout.channels == 4:
         extra = (_ALPHA,)  # as Pillow reads files that leave the tag out
     has_alpha = bool(extra) and extra[0] in (_PREMULTIPLIED, _ALPHA) and layout.channels > colors
-    kept = samples[..., : colors + has_alpha]
-    if layout.kind == _UNSIGNED:
-        low, high = 0.0, float(2**layout.bits - 1)
-    else:
-        finite = np.nan_to_num(samples[..., :colors].astype(np.float64), posinf=0, neginf=0)
-        low, high = float(finite.min()), float(finite.max())
-    bands = [_to_8_bits(kept[i : i + _BAND], low, high) for i in range(0, layout.height, _BAND)]
-    pixels = np.concatenate(bands)
+    pixels = _to_8_bits(samples[..., :colors], *_black_and_white(samples[..., :colors], layout))
+    if has_alpha:
+        opaque = 1.0 if layout.kind == _FLOAT else float(2 ** (layout.bits - layout.kind + 1) - 1)
+        alpha = _to_8_bits(samples[..., colors : colors + 1], 0.0, opaque)
+        pixels = np.concatenate([pixels, alpha], axis=-1)
     if layout.photometric == _WHITE_IS_0:
         pixels[..., 0] = 255 - pixels[..., 0]
     if layout.photometric == _CMYK:
@@ -220,11 +220,27 @@ def _to_image(samples: np.ndarray, layout: _Layout, tags: ImageFileDirectory_v2)
     return Image.frombytes(wanted, (layout.width, layout.height), pixels.tobytes())
 
 
+def _black_and_white(colors: np.ndarray, layout: _Layout) -> tuple[float, float]:
+    """Values of black and white: by the number of bits, else what the samples span.
+
+    Gray with 32 bits that are not used counts as 16 bits, as everywhere here.
+    """
+    if layout.kind == _UNSIGNED and (layout.bits <= 16 or colors.shape[-1] > 1):
+        return 0.0, float(2**layout.bits - 1)
+    finite = np.nan_to_num(colors.astype(np.float64), posinf=0, neginf=0)
+    low, high = float(finite.min()), float(finite.max())
+    if layout.kind != _FLOAT and layout.bits > 8 and low >= 0 and high <= 65535:
+        return 0.0, 65535.0
+    return low, high
+
+
 def _to_8_bits(samples: np.ndarray, low: float, high: float) -> np.ndarray:
-    values = np.nan_to_num(samples.astype(np.float64), posinf=0, neginf=0)
-    scaled = (values - low) * (255 / max(high - low, 1e-12))
-    rounded: np.ndarray = scaled.round().clip(0, 255).astype(np.uint8)
-    return rounded
+    result = np.empty(samples.shape, dtype=np.uint8)
+    for top in range(0, len(samples), _BAND):
+        values = np.nan_to_num(samples[top : top + _BAND].astype(np.float64), posinf=0, neginf=0)
+        scaled = (values - low) * (255 / max(high - low, 1e-12))
+        result[top : top + _BAND] = scaled.round().clip(0, 255)
+    return result
 
 
 def _add_exif(image: Image.Image, file: BinaryIO, offset: int, tags: ImageFileDirectory_v2) -> None:

@@ -79,8 +79,8 @@ def test_damaged_code_points_do_not_cost_the_image(part, tmp_path):
 @needs_avif
 def test_gain_map_is_named(tmp_path):
     data = avif(P3, SRGB)
-    assert data[28:30] == b"MA"  # a brand that decoders do without
-    (tmp_path / "a.avif").write_bytes(data[:28] + b"tmap" + data[32:])
+    # The version of the first brand: libavif would look for the map if it were a brand itself.
+    (tmp_path / "a.avif").write_bytes(data[:12] + b"tmap" + data[16:])
     assert load_picture(tmp_path / "a.avif").left_out == ("HDR gain map",)
     (tmp_path / "a.avif").write_bytes(data)
     assert load_picture(tmp_path / "a.avif").left_out == ()
