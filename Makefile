@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: setup test lint demo clean
+.PHONY: setup test fuzz lint demo clean
 
 # The stamp is newer than pyproject.toml while what is installed is what the project asks for.
 $(VENV)/.installed: pyproject.toml
@@ -17,6 +17,13 @@ setup: $(VENV)/.installed
 
 test: setup
 	$(BIN)/python -m pytest
+
+# Random files through strength=0, compared with independent decoders. A seed repeats a run.
+SEED ?= $(shell date +%s)
+FUZZ_EXAMPLES ?= 2000
+fuzz: setup
+	@echo "make fuzz SEED=$(SEED) FUZZ_EXAMPLES=$(FUZZ_EXAMPLES)"
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -m fuzz --hypothesis-seed=$(SEED) tests/fuzz
 
 lint: setup
 	$(BIN)/ruff check .

@@ -17,6 +17,8 @@ from stylenet.errors import StyleNetError
 from stylenet.image import (
     SUFFIXES,
     Picture,
+    at_shorter_side,
+    check_background,
     check_writable_suffix,
     flatten,
     load_picture,
@@ -498,13 +500,27 @@ def test_alpha_is_kept_where_the_format_has_it(suffix, tmp_path):
     assert_close(load_picture(tmp_path / f"a.{suffix}").alpha, alpha, 0)
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "jpeg", "JPG", "bmp"])
-def test_alpha_is_dropped_where_the_format_has_none(suffix, tmp_path):
-    rgb = Image.new("RGB", (32, 32), "teal")
-    save_picture(Picture(rgb, Image.new("L", rgb.size, 7)), tmp_path / f"a.{suffix}")
-    loaded = load_picture(tmp_path / f"a.{suffix}")
-    assert loaded.alpha is None
-    assert_close(loaded.rgb, rgb, 2)
+@pytest.mark.parametrize("suffix", ["jpg", "jpeg", "jfif", "JPG", "bmp"])
+def test_transparent_parts_are_laid_on_a_color_where_the_format_has_no_alpha(suffix, tmp_path):
+    alpha = Image.new("L", (48, 32))
+    alpha.paste(255, (16, 0, 32, 32))
+    alpha.paste(100, (32, 0, 48, 32))
+    picture = Picture(Image.new("RGB", alpha.size, "magenta"), alpha)
+    share = 100 / 255
+    for background, color in ((None, (255, 255, 255)), ("#204060", (32, 64, 96))):
+        options = {} if background is None else {"background": background}
+        save_picture(picture, tmp_path / f"a.{suffix}", **options)
+        loaded = load_picture(tmp_path / f"a.{suffix}")
+        assert loaded.alpha is None
+        mixed = [255 * share + color[0] * (1 - share), color[1] * (1 - share)]
+        for x, expected in ((8, color), (24, (255, 0, 255)), (40, mixed)):
+            assert loaded.rgb.getpixel((x, 16))[: len(expected)] == pytest.approx(expected, abs=4)
+
+
+@pytest.mark.parametrize("background", ["", "whiteish", "#12", 7, True, "#ff000080", [255, 0, 0]])
+def test_what_is_no_background_is_refused(background):
+    with pytest.raises(StyleNetError, match="is no color; expected a name such as white"):
+        check_background(background)
 
 
 def test_interrupted_save_leaves_the_old_picture(tmp_path, monkeypatch):
@@ -601,3 +617,20 @@ def test_quality_makes_files_smaller(tmp_path):
             save_picture(picture, tmp_path / f"{quality}{suffix}", quality)
         low, high = (tmp_path / f"{quality}{suffix}" for quality in (20, 90))
         assert low.stat().st_size < 0.7 * high.stat().st_size
+
+
+# Sizes
+
+
+@pytest.mark.parametrize("size", [(1, 2000), (2000, 1), (3, 40_000), (1, 1_000_000)])
+def test_thin_image_is_enlarged_within_bounds(size):
+    width, height = at_shorter_side(Image.new("L", size), 512).size
+    assert width * height <= max(8.5 * 512**2, size[0] * size[1] * 1.01)
+    assert min(width, height) >= min(size)
+
+
+@pytest.mark.parametrize("size", [(100, 700), (640, 480), (30, 20), (2000, 5000), (700, 40_000)])
+def test_ordinary_image_gets_its_shorter_side(size):
+    result = at_shorter_side(Image.new("L", size), 512).size
+    assert min(result) == 512
+    assert max(result) == pytest.approx(512 * max(size) / min(size), abs=1)

@@ -15,12 +15,12 @@ from stylenet.cli.interpolate import interpolate
 from stylenet.cli.start import notice
 from stylenet.errors import StyleNetError
 from stylenet.files import find_inputs, user_path
-from stylenet.image import SUFFIXES, Picture, check_quality, load_picture, save_picture
+from stylenet.image import SUFFIXES, Picture, check_background, check_quality, load_picture
 from stylenet.inference import RepaintSettings, Stylizer, repaint_file
 from stylenet.inference.camera import Window, camera_frames, preview
-from stylenet.inference.files import name_result, plan_folder
+from stylenet.inference.files import name_result, plan_folder, save_result
 from stylenet.inference.film import FilmSettings, repaint_film
-from stylenet.inference.folder import repaint_all
+from stylenet.inference.folder import describe_unread, repaint_all
 from stylenet.inference.precision import choose_device
 from stylenet.share import find_share
 from stylenet.shipped import shipped_network, shipped_networks
@@ -36,9 +36,9 @@ FILMS = {
 
 # What a kind of input has no use for: to leave it out without a word would seem to obey.
 _NOT_TAKEN = {
-    "a camera": ("output", "mask", "name", "format", "quality"),
-    "a film": ("name", "format", "quality"),
-    "interpolate": ("blend_with", "name", "format", "quality"),
+    "a camera": ("output", "mask", "name", "format", "quality", "background"),
+    "a film": ("name", "format", "quality", "background"),
+    "interpolate": ("blend_with", "name", "format", "quality", "background"),
     "a folder": (),
     "a picture": (),
 }
@@ -65,6 +65,7 @@ def infer(config: DictConfig) -> None:
     settings = RepaintSettings(config.size, config.strength, config.preserve_color, config.tile)
     film = build(config.film)
     check_quality(config.quality)
+    background = _background(config)
     name = str(config.input)
     source = user_path(name)
     kind = _kind(name, source, config.output)
@@ -86,18 +87,19 @@ def infer(config: DictConfig) -> None:
     else:
         target = _target(config, source, stylizer.info.style)
         mask = _mask(config)
+        show = _Progress("part").show
         with notice(f"repainting {source.name}"):
-            repaint_file(
-                stylizer, source, target, settings, mask, config.quality, _Progress("part").show
+            lost = repaint_file(
+                stylizer, source, target, settings, mask, config.quality, show, background
             )
-        print(target)
+        print(target, *(f"left out: {name}" for name in lost), sep="\n")
 
 
 def _repaint_folder(
     config: DictConfig, stylizer: Stylizer, source: Path, settings: RepaintSettings
 ) -> None:
     """Repaints this process' share of a folder, and says what failed."""
-    style = stylizer.info.style
+    style, background = stylizer.info.style, _background(config)
     target = user_path(config.output or f"{source.name}_{style}")
     mask = _mask(config)
     share = find_share()
@@ -110,11 +112,11 @@ def _repaint_folder(
             return [stylizer.repaint(picture, settings, mask) for picture in pictures]
         return stylizer(pictures, **dataclasses.asdict(settings))
 
-    def save(picture: Picture, path: Path) -> None:
-        save_picture(picture, path, config.quality)
+    def save(picture: Picture, path: Path) -> list[str]:
+        return save_result(picture, path, config.quality, background)
 
-    def paint_moving(path: Path, result: Path) -> None:
-        repaint_file(stylizer, path, result, settings, mask, config.quality)
+    def paint_moving(path: Path, result: Path) -> list[str]:
+        return repaint_file(stylizer, path, result, settings, mask, config.quality)
 
     pairs, skipped = plan_folder(source, target, name, bool(config.overwrite), share)
     with tqdm(total=len(pairs), unit="picture", dynamic_ncols=True, disable=share.rank > 0) as bar:
@@ -124,6 +126,12 @@ def _repaint_folder(
         + (f" by process {share.rank} of {share.world}" if share.world > 1 else "")
         + (f", {skipped} were there already (overwrite=true repaints them)" if skipped else "")
     )
+    for lost, paths in report.left_out.items():
+        some = f"{len(paths)} pictures" if len(paths) > 1 else "1 picture"
+        print(f"left out: {lost} of {some} ({paths[0].name}{', …' * (len(paths) > 1)})")
+    unread = describe_unread(source, target) if share.rank == 0 else None
+    if unread is not None:
+        print(unread)
     films = find_inputs(source, target, FILMS) if share.rank == 0 else []
     if films:
         some = f"{len(films)} films were" if len(films) > 1 else "1 film was"
@@ -200,6 +208,13 @@ def _load(config: DictConfig) -> Stylizer:
         return stylizer
     other = Stylizer.load(str(config.blend_with), device, str(config.dtype))
     return Stylizer.blend(stylizer, other, config.blend_share)
+
+
+def _background(config: DictConfig) -> str:
+    """The color below transparent parts, where the format has no transparency."""
+    background = "white" if config.background is None else config.background
+    check_background(background)
+    return str(background)
 
 
 def _mask(config: DictConfig) -> Image.Image | None:

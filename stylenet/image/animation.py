@@ -1,4 +1,4 @@
-"""Animated GIF, WebP and PNG, read frame by frame."""
+"""Animated GIF, WebP, PNG and AVIF, read frame by frame."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -8,11 +8,14 @@ from typing import Any
 from PIL import Image
 
 from stylenet.errors import StyleNetError
+from stylenet.image.color_tags import COLOR_TAGS, read_color_tags
 from stylenet.image.formats import readable_formats
 from stylenet.image.picture import Picture, upright_picture
+from stylenet.image.png import prepare_transparency
 from stylenet.image.reading import check_sides, reading
+from stylenet.image.tiff import is_tiff
 
-_FORMATS = ("GIF", "PNG", "WEBP")
+_FORMATS = ("GIF", "PNG", "WEBP", "AVIF")
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ class Animation:
         path: The file.
         size: Width and height of every frame, upright.
         count: How many frames there are, at least one.
-        plays: How often it is shown in all; 0 for endlessly.
+        plays: How often it is shown in all; 0 for endlessly. Of AVIF, whose count Pillow does not
+            read, always 0.
     """
 
     path: Path
@@ -61,9 +65,7 @@ class Animation:
         with image:
             for index in range(_first(image), _first(image) + self.count):
                 with reading(self.path):
-                    frame = _read(image, index)
-                    if frame.picture.rgb.size != self.size:
-                        raise StyleNetError("was changed while it was read")
+                    frame = _read(image, index, self.size)
                 yield frame
 
 
@@ -74,7 +76,7 @@ def is_animated(source: str | Path | Image.Image) -> bool:
         source: A file, or an image just opened from one.
 
     Returns:
-        Whether it is a GIF, WebP or PNG of several frames. Pages of a TIFF are no frames.
+        Whether it is a GIF, WebP, PNG or AVIF of several frames. Pages of a TIFF are no frames.
 
     Raises:
         StyleNetError: The file cannot be read; see :func:`stylenet.image.open_image`.
@@ -82,6 +84,9 @@ def is_animated(source: str | Path | Image.Image) -> bool:
     if isinstance(source, Image.Image):
         return source.format in _FORMATS and _count(source) > 1
     path = Path(source)
+    with reading(path):
+        if is_tiff(path):  # Pillow may not know its samples
+            return False
     with reading(path), Image.open(path, formats=readable_formats()) as image:
         return image.format in _FORMATS and _count(image) > 1
 
@@ -90,7 +95,7 @@ def read_animation(path: str | Path) -> Animation:
     """Opens an animation; its frames are read when they are asked for.
 
     Args:
-        path: A GIF, WebP or PNG file; a still one has a single frame.
+        path: A GIF, WebP, PNG or AVIF file; a still one has a single frame.
 
     Returns:
         The animation; iterate over it for its frames.
@@ -110,11 +115,15 @@ def _open(path: Path) -> Image.Image:
     with path.open("rb") as file:
         head = file.read(12)
     # Pillow would open anything that calls itself one of these, but say nothing of what it is.
-    if head and head[:3] != b"GIF" and head[1:4] != b"PNG" and head[8:12] != b"WEBP":
-        raise StyleNetError(f"{path} is no animation; expected a GIF, WebP or PNG file")
-    image = Image.open(path, formats=_FORMATS)
+    if head and not (
+        head.startswith((b"GIF", b"\x89PNG")) or head[8:12] == b"WEBP" or head[4:8] == b"ftyp"
+    ):
+        raise StyleNetError(f"{path} is no animation; expected a GIF, WebP, PNG or AVIF file")
+    image = Image.open(path, formats=[name for name in _FORMATS if name in Image.OPEN])
     try:
         check_sides(path, image)
+        image.info[COLOR_TAGS] = read_color_tags(path, image)
+        prepare_transparency(image)
     except StyleNetError:
         image.close()
         raise
@@ -146,12 +155,26 @@ def _plays(image: Image.Image) -> int:
     return repetitions + 1 if repetitions else 0
 
 
-def _read(image: Image.Image, index: int) -> Frame:
-    """Decodes one frame."""
+def _read(image: Image.Image, index: int, size: tuple[int, int] | None = None) -> Frame:
+    """Decode one frame.
+
+    Pillow enlarges the canvas for a GIF's frame that lies partly outside of it; as browsers do, the
+    canvas keeps its size, which is the first frame's, and the rest is cut off.
+    """
+    tags = image.info.get(COLOR_TAGS)
     image.seek(index)
     image.load()
     info: dict[Any, Any] = image.info
+    info[COLOR_TAGS] = tags
     picture = upright_picture(image)
     if picture.alpha is not None and picture.alpha.getextrema() == (255, 255):
         picture = replace(picture, alpha=None)  # GIF's frames have it to leave out what stays
+    if size is not None and picture.rgb.size != size:
+        if image.format != "GIF":
+            raise StyleNetError("was changed while it was read")
+        picture = replace(
+            picture,
+            rgb=picture.rgb.crop((0, 0, *size)),
+            alpha=None if picture.alpha is None else picture.alpha.crop((0, 0, *size)),
+        )
     return Frame(picture, float(info.get("duration", 0) or 0))

@@ -1,8 +1,8 @@
-"""Animated GIF, WebP and PNG, written frame by frame.
+"""Animated GIF, WebP, PNG and AVIF, written frame by frame.
 
-Pillow encodes the frames; their files are put together here, because Pillow itself keeps every
-frame in memory until the last one. What a repainted frame shares with the one before is next to
-nothing, so all are stored whole.
+Pillow encodes the frames. The files of GIF, WebP and PNG are put together here, because Pillow
+itself keeps every frame in memory until the last one. What a repainted frame shares with the one
+before is next to nothing, so all are stored whole.
 """
 
 import math
@@ -18,6 +18,7 @@ from PIL import Image
 from stylenet.errors import StyleNetError, first_line
 from stylenet.files import atomic_path
 from stylenet.image.animation import Frame
+from stylenet.image.avif_sequence import encode_avif
 from stylenet.image.containers import ApngWriter, GifWriter, WebpWriter
 from stylenet.image.formats import ANIMATION_SUFFIXES, check_size, format_of
 from stylenet.image.picture import Picture
@@ -53,9 +54,10 @@ def save_animation(
         frames: At least one, all of one size; taken one at a time, so they may be an iterator that
             makes them. Durations are rounded to what the format knows (GIF: 10 ms, others: 1 ms)
             so that their sum stays.
-        path: Its suffix chooses the format: ``.gif``, ``.webp`` or ``.png``.
-        plays: How often the animation is shown in all; 0 for endlessly.
-        quality: See :func:`stylenet.image.save_picture`; of WebP only.
+        path: Its suffix chooses the format: ``.gif``, ``.webp``, ``.png`` or ``.avif``.
+        plays: How often the animation is shown in all; 0 for endlessly. Pillow writes AVIF that
+            repeats endlessly in any case.
+        quality: See :func:`stylenet.image.save_picture`; of WebP and AVIF only.
 
     Raises:
         StyleNetError: The format is another, there is no frame, the frames differ in size, or the
@@ -76,15 +78,19 @@ def save_animation(
         raise StyleNetError(f"cannot write {path}: the animation has no frame")
     size = first.picture.rgb.size
     check_size(size, name, path)
+    frames = _checked(_chained(first, waiting, path), size, path)
+    if name == "AVIF":
+        clock = _Clock(1, 2**31 - 1)
+        timed = ((joined(_opaque(f.picture), name), clock.ticks(f.duration)) for f in frames)
+        with _encoding(path):
+            encoded = encode_avif(timed, encoder_options(name, quality))
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(encoded)
+        return
     clock = _Clock(_WRITERS[name].unit, _WRITERS[name].most)
     with atomic_path(path) as temporary, temporary.open("w+b") as file:
         writer = _WRITERS[name](file, size, plays)
-        for frame in _chained(first, waiting, path):
-            if frame.picture.rgb.size != size:
-                raise StyleNetError(
-                    f"cannot write {path}: a frame has {_pixels(frame.picture.rgb.size)} pixels, "
-                    f"the first one {_pixels(size)}"
-                )
+        for frame in frames:
             with _encoding(path):
                 encoded = _encode(frame.picture, name, quality)
             writer.add(encoded, clock.ticks(frame.duration))
@@ -112,17 +118,35 @@ class _Clock:
 def _encode(picture: Picture, name: str, quality: int | None) -> bytes:
     """One frame as a file of its own."""
     options = encoder_options(name, quality)
-    if picture.alpha is None and name != "WEBP":
-        # A later frame may be transparent: a PNG's header speaks for all of them, and a GIF's
-        # opaque frame would be cleared to a colour (by Pillow, for one).
-        picture = replace(picture, alpha=Image.new("L", picture.rgb.size, 255))
-    image = joined(picture, name)
+    image = joined(picture if name == "WEBP" else _opaque(picture), name)
     if name == "GIF":
         options |= {"interlace": 0, "optimize": False}
         options["transparency"] = image.info["transparency"]
     buffer = BytesIO()
     image.save(buffer, name, **options)
     return buffer.getvalue()
+
+
+def _opaque(picture: Picture) -> Picture:
+    """Give a picture an alpha channel.
+
+    A later frame may be transparent: the header of a PNG or AVIF speaks for all of them, and a
+    GIF's opaque frame would be cleared to a color (by Pillow, for one).
+    """
+    if picture.alpha is not None:
+        return picture
+    return replace(picture, alpha=Image.new("L", picture.rgb.size, 255))
+
+
+def _checked(frames: Iterator[Frame], size: tuple[int, int], path: Path) -> Iterator[Frame]:
+    """Refuse frames of different sizes."""
+    for frame in frames:
+        if frame.picture.rgb.size != size:
+            raise StyleNetError(
+                f"cannot write {path}: a frame has {_pixels(frame.picture.rgb.size)} pixels, "
+                f"the first one {_pixels(size)}"
+            )
+        yield frame
 
 
 def _chained(first: Frame, rest: Iterator[Frame], path: Path) -> Iterator[Frame]:

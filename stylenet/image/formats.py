@@ -33,6 +33,8 @@ def _works(name: str) -> bool:
 _WANTED = {
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
+    ".jpe": "JPEG",
+    ".jfif": "JPEG",
     ".png": "PNG",
     ".webp": "WEBP",
     ".bmp": "BMP",
@@ -41,13 +43,41 @@ _WANTED = {
     ".avif": "AVIF",
     ".heic": "HEIF",
     ".heif": "HEIF",
+    ".hif": "HEIF",
 }
 # What a folder of photos is searched for: each can be read and written with what is installed.
 SUFFIXES = frozenset(suffix for suffix, name in _WANTED.items() if _works(name))
 # What can be written: GIF too, whose 256 colours make it a last choice for a still picture.
 WRITABLE_SUFFIXES = SUFFIXES | {".gif"}
-# What can hold an animation.
-ANIMATION_SUFFIXES = frozenset({".gif", ".png", ".webp"})
+# What can be read: further formats of Pillow, but none that is no image or that Pillow only names.
+_NO_IMAGES = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}
+# .mpo are JPEG files with several images.
+READABLE_SUFFIXES = (
+    WRITABLE_SUFFIXES
+    | {".mpo"}
+    | {
+        suffix
+        for suffix, name in Image.registered_extensions().items()
+        if name in Image.OPEN and name not in _NO_IMAGES
+        if name not in _WANTED.values() or _works(name)
+    }
+)
+# Images that are not read: camera RAW, vector graphics, HDR and the files of paint programs, and
+# those whose codec is missing. A folder's are named and counted.
+UNREAD_SUFFIXES = frozenset(
+    {
+        *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dng", ".erf", ".iiq", ".mef", ".mos", ".nef"),
+        *(".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"),
+        *(".eps", ".emf", ".svg", ".svgz", ".wmf"),
+        *(".exr", ".hdr", ".jxl", ".jxr", ".hdp", ".kra", ".psb", ".wdp", ".xcf"),
+        *(".avif", ".avifs", ".heic", ".heics", ".heif", ".heifs", ".hif", ".webp"),
+        *(".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
+    }
+).difference(READABLE_SUFFIXES)
+# What can hold an animation, and what pages of different sizes.
+ANIMATION_SUFFIXES = WRITABLE_SUFFIXES & {".gif", ".png", ".webp", ".avif"}
+
+PAGE_SUFFIXES = frozenset({".tif", ".tiff"})
 
 # How long a side may be in pixels. JPEG: JPEG_MAX_DIMENSION of libjpeg; WebP: its container has
 # 14 bits (RFC 9649, 2.5); GIF: 16 bits (GIF89a, 18); AVIF: what libaom takes.
@@ -101,6 +131,22 @@ def name_missing_codec(path: Path) -> str | None:
     return None
 
 
+def name_needed_package(suffix: str) -> str | None:
+    """Name the package that has to be installed for an image format to be read and written.
+
+    Args:
+        suffix: In lower case, with its dot.
+
+    Returns:
+        What ``pip install`` takes; ``None`` if nothing is missing or nothing would help.
+    """
+    if suffix in READABLE_SUFFIXES:
+        return None
+    if suffix.startswith(".avif"):
+        return "-U pillow"
+    return "pillow-heif" if suffix.startswith((".hei", ".hif")) else None
+
+
 def check_writable_suffix(path: str | Path) -> None:
     """Refuses a file name whose suffix names no format that can be written.
 
@@ -113,8 +159,8 @@ def check_writable_suffix(path: str | Path) -> None:
     suffix = Path(path).suffix.lower()
     if suffix in WRITABLE_SUFFIXES:
         return
-    if suffix in _WANTED:
-        package = "-U pillow" if _WANTED[suffix] == "AVIF" else "pillow-heif"
+    package = name_needed_package(suffix)
+    if package is not None:
         raise StyleNetError(f"cannot write {path}: {suffix} needs pip install {package}")
     raise StyleNetError(
         f"cannot write {path}: its suffix is none of {', '.join(sorted(WRITABLE_SUFFIXES))}"

@@ -2,15 +2,18 @@
 
 import functools
 import io
+import math
 import struct
 from dataclasses import dataclass, replace
 
-import numpy as np
 from PIL import ExifTags, Image, ImageCms
 
 from stylenet.errors import StyleNetError, first_line
+from stylenet.image.color_tags import COLOR_TAGS, apply_color_tags
 from stylenet.image.exif import clean_exif, read_exif
+from stylenet.image.png import prepare_transparency
 from stylenet.image.quiet import quiet
+from stylenet.image.wide import is_wide, narrow, transparent_level
 
 _SRGB = ImageCms.createProfile("sRGB")
 
@@ -25,11 +28,8 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
-# TIFF's PhotometricInterpretation, and its value for grey that counts from white.
-_PHOTOMETRIC, _MIN_IS_WHITE = 262, 0
-
-# Rows that are brought to 8 bits at a time, so that a huge picture needs little more memory.
-_ROWS = 256
+# An image that is enlarged gets no more pixels than so many squares of its shorter side.
+_MOST_SQUARES = 8
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,13 @@ class Picture:
         alpha: The transparency, mode L, of the same size; ``None`` for an opaque picture.
         exif: The EXIF block with its six bytes ``Exif..``, true for ``rgb``: orientation 1, no
             thumbnail. ``None`` if there is none.
+        left_out: What the file holds beside it and is not kept, such as ``HDR gain map``.
     """
 
     rgb: Image.Image
     alpha: Image.Image | None = None
     exif: bytes | None = None
+    left_out: tuple[str, ...] = ()
 
 
 def upright_picture(image: Image.Image) -> Picture:
@@ -62,12 +64,13 @@ def upright_picture(image: Image.Image) -> Picture:
         StyleNetError: The mode is one that Pillow cannot convert.
     """
     try:
+        prepare_transparency(image)
         block = _exif(image)
         image = _upright(image)
         exif = None if block is None else clean_exif(block, image.size)
-        if image.mode in ("I", "F") or image.mode.startswith("I;"):
-            return Picture(_from_wide(image), _alpha_of_wide(image), exif)
-        if "transparency" in image.info:  # of a palette, or one colour
+        if is_wide(image):
+            return Picture(_wide_to_srgb(image), transparent_level(image), exif)
+        if "transparency" in image.info or _has_clear_colors(image):  # of a palette, or one color
             image = image.convert("RGBA")
         alpha = image.getchannel("A") if image.mode in ("RGBA", "LA", "PA") else None
         if image.mode in ("La", "RGBa"):
@@ -83,19 +86,26 @@ def upright_picture(image: Image.Image) -> Picture:
         ) from error
 
 
-def flatten(picture: Picture) -> Image.Image:
-    """Lays a picture on white, as a viewer would show it.
+def _has_clear_colors(image: Image.Image) -> bool:
+    """Tell whether colors of a palette are transparent by themselves, as TGA files have it."""
+    palette = image.palette if image.mode == "P" else None
+    return palette is not None and palette.mode == "RGBA" and min(palette.palette[3::4]) < 255
+
+
+def flatten(picture: Picture, background: str = "white") -> Image.Image:
+    """Lay a picture on a color, as a viewer would show it.
 
     Args:
         picture: With or without transparency.
+        background: The color, as :func:`PIL.ImageColor.getrgb` takes it.
 
     Returns:
         Mode RGB. Colours below full transparency, which mean nothing, are gone.
     """
     if picture.alpha is None:
         return picture.rgb
-    white = Image.new("RGB", picture.rgb.size, "white")
-    return Image.composite(picture.rgb, white, picture.alpha)
+    below = Image.new("RGB", picture.rgb.size, background)
+    return Image.composite(picture.rgb, below, picture.alpha)
 
 
 def _exif(image: Image.Image) -> bytes | None:
@@ -115,15 +125,31 @@ def _upright(image: Image.Image) -> Image.Image:
     """
     try:
         with quiet():
-            turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # the photo itself is sound
-        turn = None
+        return image
+    return turned(image, orientation)
+
+
+def turned(image: Image.Image, orientation: int) -> Image.Image:
+    """Turn an image upright.
+
+    Args:
+        image: Any mode.
+        orientation: EXIF's number for how it is stored; unknown ones count as upright.
+
+    Returns:
+        The image itself if it is upright.
+    """
+    turn = _TURNS.get(orientation)
     return image if turn is None else image.transpose(turn)
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:
-    """Converts to RGB through the image's own colour profile if it has one."""
-    profile = image.info.get("icc_profile")
+    """Convert to RGB by the image's own CICP code points or color profile if it has one."""
+    profile, tags = image.info.get("icc_profile"), image.info.get(COLOR_TAGS)
+    if tags and (tags.wins or not profile):
+        return apply_color_tags(image.convert("RGB"), tags)
     if profile:
         # A profile speaks of the colours alone, in the mode that they are stored in.
         base = image.convert("RGB" if image.mode in ("RGBA", "P", "PA") else image.mode)
@@ -137,17 +163,39 @@ def _to_srgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+def _wide_to_srgb(image: Image.Image) -> Image.Image:
+    """Convert gray with more than 8 bits to RGB; code points are applied at full depth."""
+    tags = image.info.get(COLOR_TAGS)
+    return apply_color_tags(image, tags) if tags else narrow(image).convert("RGB")
+
+
+def shorter_side_scale(size: tuple[int, int], shorter: int) -> float:
+    """Return the factor that brings the shorter side of an image to a length.
+
+    A thin image is enlarged less, so that it gets no more pixels than one of 8:1: enlarged by its
+    shorter side, 1 x 2,000 pixels would become 512 x 1,024,000.
+
+    Args:
+        size: Both sides, in pixels.
+        shorter: The wanted length of the shorter side, in pixels.
+    """
+    factor = shorter / min(size)
+    most = math.sqrt(_MOST_SQUARES * shorter**2 / (size[0] * size[1]))
+    return min(factor, max(1.0, most))
+
+
 def at_shorter_side(image: Image.Image, size: int) -> Image.Image:
-    """Resizes an image, its proportions kept.
+    """Resize an image, its proportions kept.
 
     Args:
         image: Any mode that can be averaged.
-        size: The shorter side that it is to have, in pixels.
+        size: The shorter side that it is to have, in pixels; of thin images see
+            :func:`shorter_side_scale`.
 
     Returns:
         The image at that size.
     """
-    factor = size / min(image.size)
+    factor = shorter_side_scale(image.size, size)
     width, height = (max(1, round(side * factor)) for side in image.size)
     return image.resize((width, height), Image.Resampling.LANCZOS)
 
@@ -192,37 +240,3 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform:
     """What takes colours through a profile to sRGB; many photos share one, and it takes 2 ms."""
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     return ImageCms.buildTransform(source, _SRGB, mode, "RGB")
-
-
-def _from_wide(image: Image.Image) -> Image.Image:
-    """Brings 16-bit, 32-bit and floating-point grey to 8 bits.
-
-    Pillow's own conversion clips at 255 and so turns a 16-bit photo white.
-    """
-    values = np.asarray(image)
-    bands = [slice(top, top + _ROWS) for top in range(0, image.height, _ROWS)]
-    # Where there is no fixed range, it is stretched.
-    low = min(float(np.min(_finite(values[band]))) for band in bands)
-    high = max(float(np.max(_finite(values[band]))) for band in bands)
-    if image.mode != "F" and low >= 0 and high <= 65535:
-        low, high = 0.0, 65535.0  # I;16, and I as PNG's 16-bit grey arrives
-    grey = np.empty(values.shape, dtype=np.uint8)
-    for band in bands:
-        scaled = (_finite(values[band]) - low) / max(high - low, 1e-12) * 255
-        grey[band] = scaled.round()
-    if image.info.get("photometric") == _MIN_IS_WHITE:
-        grey = 255 - grey
-    return Image.fromarray(grey).convert("RGB")
-
-
-def _alpha_of_wide(image: Image.Image) -> Image.Image | None:
-    """The transparency of a grey picture of which one level is transparent, as in PNG."""
-    level = image.info.get("transparency")
-    if not isinstance(level, int):
-        return None
-    return Image.fromarray((np.asarray(image) != level).astype(np.uint8) * np.uint8(255))
-
-
-def _finite(values: np.ndarray) -> np.ndarray:
-    """The values as float64, with 0 for what is no number."""
-    return np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)

@@ -1,16 +1,17 @@
 """Pictures, written: straight to the disk, whole or not at all."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageColor
 
 from stylenet.errors import StyleNetError, check_number, first_line
 from stylenet.files import atomic_path
 from stylenet.image.exif import clean_exif, describing_exif
 from stylenet.image.formats import check_size, check_writable_suffix, format_of
 from stylenet.image.palette import to_palette
-from stylenet.image.picture import Picture
+from stylenet.image.picture import Picture, flatten
 
 # JPEG and WebP: the highest that Pillow's documentation recommends. AVIF and HEIC: what comes close
 # to that JPEG on photos and paintings, in decibels (PSNR) at bits a pixel: JPEG 95 44.8 at 4.7,
@@ -27,16 +28,20 @@ _WITH_EXIF = frozenset({"JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"})
 _TIFF_BYTES = 2**32 - 2**20
 
 
-def save_picture(picture: Picture, path: str | Path, quality: int | None = None) -> None:
-    """Writes a picture; the file appears whole or not at all.
+def save_picture(
+    picture: Picture, path: str | Path, quality: int | None = None, background: str = "white"
+) -> None:
+    """Write a picture; the file appears whole or not at all.
 
-    The file is plain sRGB, without a colour profile.
+    The file is plain sRGB, without a color profile.
 
     Args:
-        picture: What to write. Transparency and EXIF data are dropped where the format has none.
+        picture: What to write. EXIF data are dropped where the format has none.
         path: Its suffix chooses the format.
         quality: Of JPEG, WebP, AVIF and HEIC, from 1 (small) to 100 (good); ``None`` for 95 (AVIF
             90, HEIC 80). Other formats lose nothing and have none.
+        background: What transparent parts are laid on where the format has no transparency (JPEG,
+            BMP): a color as :func:`PIL.ImageColor.getrgb` takes it.
 
     Raises:
         StyleNetError: The format is unknown or too small for the picture, or the file cannot be
@@ -47,25 +52,81 @@ def save_picture(picture: Picture, path: str | Path, quality: int | None = None)
     name = format_of(path)
     check_size(picture.rgb.size, name, path)
     _check_tiff_size(picture, name, path)
-    options = encoder_options(name, quality)
-    image = joined(picture, name)
-    if name == "GIF" and "transparency" in image.info:
-        options["transparency"] = image.info["transparency"]
-    exif = _exif_for(picture, name)
     with atomic_path(path) as temporary:
-        if exif is not None:
-            try:
-                image.save(temporary, name, **options, exif=exif)
-                return
-            except Exception as error:  # Pillow raises anything at EXIF data that it cannot write
-                if isinstance(error, OSError) and error.errno is not None:
-                    raise
         try:
-            image.save(temporary, name, **options)
+            encode(picture, temporary, name, quality, background)
         except (OSError, ValueError, OverflowError, RuntimeError, MemoryError) as error:
             if isinstance(error, OSError) and error.errno is not None:  # the system's
                 raise
             raise StyleNetError(f"cannot write {path}: {first_line(error)}") from error
+
+
+def encode(
+    picture: Picture,
+    target: Path | BytesIO,
+    name: str,
+    quality: int | None = None,
+    background: str = "white",
+) -> None:
+    """Encode a picture into a file as it is, or into memory.
+
+    Args:
+        picture: What to write.
+        target: Where to; empty.
+        name: Pillow's name of the format.
+        quality: See :func:`save_picture`.
+        background: See :func:`save_picture`.
+
+    Raises:
+        Exception: Pillow cannot write it.
+    """
+    options = encoder_options(name, quality)
+    image = joined(picture, name, background)
+    if name == "GIF" and "transparency" in image.info:
+        options["transparency"] = image.info["transparency"]
+    exif = _exif_for(picture, name)
+    if exif is not None:
+        try:
+            image.save(target, name, **options, exif=exif)
+            return
+        except Exception as error:  # Pillow raises anything at EXIF data that it cannot write
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            if isinstance(target, BytesIO):
+                target.seek(0)
+                target.truncate()
+    image.save(target, name, **options)
+
+
+def loses_transparency(picture: Picture, path: Path) -> bool:
+    """Tell whether a picture is partly transparent and its format cannot say so.
+
+    Args:
+        picture: What is written.
+        path: Where to.
+    """
+    if picture.alpha is None or format_of(path) not in _WITHOUT_ALPHA:
+        return False
+    return picture.alpha.getextrema() != (255, 255)
+
+
+def check_background(background: Any) -> None:
+    """Refuse what is no color.
+
+    Args:
+        background: What was given for it, see :func:`save_picture`.
+
+    Raises:
+        StyleNetError: It is no opaque color.
+    """
+    try:
+        good = len(ImageColor.getrgb(background)) == 3
+    except (ValueError, AttributeError, TypeError):
+        good = False
+    if not good:
+        raise StyleNetError(
+            f"background={background} is no color; expected a name such as white, or '#ff8000'"
+        )
 
 
 def check_quality(quality: Any) -> None:
@@ -103,19 +164,22 @@ def encoder_options(name: str, quality: int | None = None) -> dict[str, Any]:
     return options
 
 
-def joined(picture: Picture, name: str) -> Image.Image:
-    """Puts the colours and the transparency of a picture together.
+def joined(picture: Picture, name: str, background: str = "white") -> Image.Image:
+    """Put the colors and the transparency of a picture together.
 
     Args:
         picture: The picture.
         name: Pillow's name of the format that it is for.
+        background: See :func:`save_picture`.
 
     Returns:
         Mode RGB or RGBA; P for GIF.
     """
     if name == "GIF":
         return to_palette(picture)
-    if picture.alpha is None or name in _WITHOUT_ALPHA:
+    if name in _WITHOUT_ALPHA:
+        return flatten(picture, background)
+    if picture.alpha is None:
         return picture.rgb
     image = picture.rgb.copy()
     image.putalpha(picture.alpha)

@@ -11,12 +11,19 @@ from stylenet.errors import StyleNetError
 from stylenet.files import find_inputs, reason, refuse_input
 from stylenet.image import (
     ANIMATION_SUFFIXES,
+    PAGE_SUFFIXES,
+    READABLE_SUFFIXES,
     WRITABLE_SUFFIXES,
+    Pages,
+    Picture,
     check_writable_suffix,
+    find_pages,
     is_animated,
     load_picture,
+    loses_transparency,
     read_animation,
     save_animation,
+    save_pages,
     save_picture,
 )
 from stylenet.inference.settings import RepaintSettings
@@ -32,33 +39,66 @@ def repaint_file(
     mask: Image.Image | None = None,
     quality: int | None = None,
     progress: Progress | None = None,
-) -> None:
-    """Repaints one picture; the result appears whole or not at all.
+    background: str = "white",
+) -> list[str]:
+    """Stylize an image file; the result appears whole or not at all.
+
+    An animation keeps its frames and a TIFF file its pages.
 
     Args:
-        stylizer: What repaints.
-        source: The picture.
+        stylizer: What stylizes.
+        source: The file.
         target: Where the result goes; its suffix chooses the format.
         settings: See :meth:`Stylizer.repaint`.
         mask: See :meth:`Stylizer.repaint`.
         quality: See :func:`stylenet.image.save_picture`.
         progress: See :meth:`Stylizer.repaint`.
+        background: See :func:`stylenet.image.save_picture`.
+
+    Returns:
+        What the source holds and the result does not, a name for each.
 
     Raises:
-        StyleNetError: The picture is unreadable, the target unwritable, or both are the same.
+        StyleNetError: The image is unreadable, the target unwritable, or both are the same.
     """
     check_writable_suffix(target)
     refuse_input(target, source)
     try:
         if is_animated(source):
-            _repaint_animation(stylizer, source, target, settings, mask, quality)
-            return
+            return _repaint_animation(stylizer, source, target, settings, mask, quality)
+        pages = find_pages(source)
+        if len(pages) > 1:
+            return _repaint_pages(stylizer, pages, target, settings, mask)
         picture = stylizer.repaint(load_picture(source), settings, mask, progress)
-        save_picture(picture, target, quality)
+        return save_result(picture, target, quality, background) + _thumbnails(pages)
     except StyleNetError as error:
         if str(source) in str(error) or str(target) in str(error):
             raise
         raise StyleNetError(f"{source}: {error}") from error
+
+
+def save_result(
+    picture: Picture, target: Path, quality: int | None = None, background: str = "white"
+) -> list[str]:
+    """Write a stylized picture.
+
+    Args:
+        picture: The picture.
+        target: See :func:`stylenet.image.save_picture`.
+        quality: See :func:`stylenet.image.save_picture`.
+        background: See :func:`stylenet.image.save_picture`.
+
+    Returns:
+        What the picture's source holds and the file does not.
+
+    Raises:
+        StyleNetError: See :func:`stylenet.image.save_picture`.
+    """
+    save_picture(picture, target, quality, background)
+    lost = list(picture.left_out)
+    if loses_transparency(picture, target):
+        lost.append(f"transparency (laid on {background})")
+    return lost
 
 
 def _repaint_animation(
@@ -68,8 +108,8 @@ def _repaint_animation(
     settings: RepaintSettings | None,
     mask: Image.Image | None,
     quality: int | None,
-) -> None:
-    """Repaints a picture that moves, frame by frame."""
+) -> list[str]:
+    """Stylize an animation frame by frame."""
     if target.suffix.lower() not in ANIMATION_SUFFIXES:
         raise StyleNetError(
             f"{source} moves, which {target.suffix} cannot; choose an output that ends in "
@@ -81,6 +121,29 @@ def _repaint_animation(
         for frame in animation
     )
     save_animation(frames, target, animation.plays, quality)
+    endless = target.suffix.lower() == ".avif" and animation.plays
+    return ["number of repetitions (an AVIF repeats endlessly)"] if endless else []
+
+
+def _repaint_pages(
+    stylizer: Stylizer,
+    pages: Pages,
+    target: Path,
+    settings: RepaintSettings | None,
+    mask: Image.Image | None,
+) -> list[str]:
+    """Stylize a TIFF file page by page."""
+    if target.suffix.lower() not in PAGE_SUFFIXES:
+        raise StyleNetError(
+            f"{pages.path} has {len(pages)} pages, which {target.suffix} cannot hold; choose an "
+            f"output that ends in {', '.join(sorted(PAGE_SUFFIXES))}"
+        )
+    save_pages((stylizer.repaint(page, settings, mask) for page in pages), target)
+    return _thumbnails(pages)
+
+
+def _thumbnails(pages: Pages) -> list[str]:
+    return ["thumbnails or masks"] if pages.left_out else []
 
 
 def name_result(source: Path, style: str, pattern: str, suffix: str | None) -> str:
@@ -140,15 +203,23 @@ def plan_folder(
         StyleNetError: See :func:`find_pictures`; or two pictures have one name for their results.
     """
     pairs: dict[Path, Path] = {}
-    for relative in find_pictures(source, target):
+    found = find_pictures(source, target)
+    # Formats that are not written get their results' names last, beside those of the others.
+    for relative in sorted(found, key=lambda path: path.suffix.lower() not in WRITABLE_SUFFIXES):
         result = target / relative.parent / name(relative)
+        if result in pairs and relative.suffix.lower() not in WRITABLE_SUFFIXES:
+            suffix = relative.suffix
+            result = result.with_name(
+                name(relative.with_name(f"{relative.stem}_{suffix[1:]}{suffix}"))
+            )
         if result in pairs:
             raise StyleNetError(
                 f"{pairs[result]} and {source / relative} would both go to {result}; leave format "
                 f"and name out, or repaint them one by one"
             )
         pairs[result] = source / relative
-    own = list(pairs.items())[share.rank :: share.world]
+    places = {source / relative: place for place, relative in enumerate(found)}
+    own = sorted(pairs.items(), key=lambda pair: places[pair[1]])[share.rank :: share.world]
     wanted = [(photo, result) for result, photo in own if overwrite or not os.path.isfile(result)]
     return wanted, len(own) - len(wanted)
 
@@ -175,7 +246,7 @@ def find_pictures(source: Path, target: Path) -> list[Path]:
     if inside in source.resolve().parents:  # a/a/x.jpg would go to a/x.jpg, itself a picture
         raise StyleNetError(f"output={target} holds the input folder {source}; choose another one")
     try:
-        names = find_inputs(source, target, WRITABLE_SUFFIXES)
+        names = find_inputs(source, target, READABLE_SUFFIXES)
     except OSError as error:
         raise StyleNetError(f"input={source} cannot be read: {reason(error)}") from error
     if not names:

@@ -8,7 +8,15 @@ from itertools import groupby, islice
 from pathlib import Path
 
 from stylenet.errors import StyleNetError
-from stylenet.image import Picture, is_animated, load_picture
+from stylenet.files import find_inputs
+from stylenet.image import (
+    UNREAD_SUFFIXES,
+    Picture,
+    find_pages,
+    is_animated,
+    load_picture,
+    name_needed_package,
+)
 
 # Decoding a photo takes about a twentieth of the time that the network takes for it on a CPU, and
 # about as long as on a fast GPU: a few threads keep either busy.
@@ -20,8 +28,11 @@ _BATCH_PIXELS = 1024 * 1024
 
 Pair = tuple[Path, Path]
 Paint = Callable[[Sequence[Picture]], Sequence[Picture]]
-Save = Callable[[Picture, Path], None]
-PaintMoving = Callable[[Path, Path], None]
+# Both return what the source holds and the result does not, a name for each.
+Save = Callable[[Picture, Path], Sequence[str] | None]
+PaintMoving = Callable[[Path, Path], Sequence[str] | None]
+# What became of a picture: being saved, saved without the things named, or failed.
+_Saved = Future[Sequence[str] | None] | Sequence[str] | StyleNetError | None
 
 
 @dataclass
@@ -31,10 +42,12 @@ class FolderReport:
     Attributes:
         done: Pictures that were repainted and saved.
         failures: A line for each that was not, in the order of the folder.
+        left_out: What the results do not hold, each with the files that held it.
     """
 
     done: int = 0
     failures: list[str] = field(default_factory=list)
+    left_out: dict[str, list[Path]] = field(default_factory=dict)
 
 
 def repaint_all(
@@ -50,29 +63,31 @@ def repaint_all(
         pairs: Files, each with the file for its result.
         paint: Repaints pictures of one size, in their order. Called in this thread.
         save: Writes a result whole or not at all. Called in other threads.
-        paint_moving: Repaints an animation, from file to file. Called in this thread.
+        paint_moving: Repaints an animation or pages, from file to file. Called in this thread.
         advance: Called after each picture, done or failed.
 
     Returns:
         What was done and what failed.
     """
     failures: dict[Path, str] = {}
+    left_out: dict[str, list[Path]] = {}
     readers = ThreadPoolExecutor(_THREADS, "reader")
     savers = ThreadPoolExecutor(_THREADS, "saver")
 
-    def settle(source: Path, saving: Future[None] | StyleNetError | None) -> None:
+    def settle(source: Path, saved: _Saved) -> None:
         try:
-            if isinstance(saving, StyleNetError):
-                raise saving
-            if saving is not None:
-                saving.result()
+            if isinstance(saved, StyleNetError):
+                raise saved
+            lost = saved.result() if isinstance(saved, Future) else saved
+            for name in lost or ():
+                left_out.setdefault(name, []).append(source)
         except StyleNetError as error:
             message = " ".join(str(error).split())
             failures[source] = message if str(source) in message else f"{source}: {message}"
         advance()
 
     try:
-        saving: deque[tuple[Path, Future[None]]] = deque()
+        saving: deque[tuple[Path, Future[Sequence[str] | None]]] = deque()
         for group in _groups(pairs, readers, paint_moving, settle):
             for (source, target), result in _repaint_group(group, paint):
                 if isinstance(result, StyleNetError):
@@ -88,14 +103,15 @@ def repaint_all(
         readers.shutdown(cancel_futures=True)
         savers.shutdown(cancel_futures=True)
     ordered = [failures[source] for source, _ in pairs if source in failures]
-    return FolderReport(len(pairs) - len(ordered), ordered)
+    named = {name: sorted(paths) for name, paths in sorted(left_out.items())}
+    return FolderReport(len(pairs) - len(ordered), ordered, named)
 
 
 def _groups(
     pairs: Sequence[Pair],
     readers: ThreadPoolExecutor,
     paint_moving: PaintMoving,
-    settle: Callable[[Path, StyleNetError | None], None],
+    settle: Callable[[Path, _Saved], None],
 ) -> Iterator[list[tuple[Pair, Picture]]]:
     """Reads ahead, and puts neighbours of one size together as far as they fit a batch."""
     loaded = _read_ahead(pairs, readers, paint_moving, settle)
@@ -111,12 +127,12 @@ def _read_ahead(
     pairs: Iterable[Pair],
     readers: ThreadPoolExecutor,
     paint_moving: PaintMoving,
-    settle: Callable[[Path, StyleNetError | None], None],
+    settle: Callable[[Path, _Saved], None],
 ) -> Iterator[tuple[Pair, Picture]]:
     """Reads pictures in other threads, in their order.
 
-    Those that cannot be read are settled, and so are those that move: of these a frame at a time
-    is read, by who repaints them.
+    Those that cannot be read are settled, and so are those of several frames or pages: of these
+    one at a time is read, by who repaints them.
     """
     rest = iter(pairs)
     waiting: deque[tuple[Pair, Future[Picture | None]]] = deque()
@@ -131,14 +147,13 @@ def _read_ahead(
             if picture is not None:
                 yield pair, picture
                 continue
-            paint_moving(*pair)
-            settle(pair[0], None)
+            settle(pair[0], paint_moving(*pair))
         except StyleNetError as error:
             settle(pair[0], error)
 
 
 def _load_still(path: Path) -> Picture | None:
-    return None if is_animated(path) else load_picture(path)
+    return None if is_animated(path) or len(find_pages(path)) > 1 else load_picture(path)
 
 
 def _repaint_group(
@@ -154,3 +169,28 @@ def _repaint_group(
             return
         for entry in group:
             yield from _repaint_group([entry], paint)
+
+
+def describe_unread(source: Path, target: Path) -> str | None:
+    """Name and count the images of a folder that are of no kind that can be read.
+
+    Args:
+        source: The folder.
+        target: The folder for the results, which may lie inside ``source``.
+
+    Returns:
+        A line, ``None`` if there are none.
+
+    Raises:
+        OSError: The folder is unreadable.
+    """
+    names = find_inputs(source, target, UNREAD_SUFFIXES)
+    if not names:
+        return None
+    some = f"{len(names)} images were" if len(names) > 1 else "1 image was"
+    needed = {name_needed_package(name.suffix.lower()) for name in names} - {None}
+    install = "".join(f"; some need pip install {package}" for package in sorted(map(str, needed)))
+    return (
+        f"{some} left out ({names[0]}{', …' * (len(names) > 1)}): "
+        f"{', '.join(sorted({name.suffix.lower() for name in names}))} cannot be read{install}"
+    )

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from stylenet.checkpoint import STYLE_SIZE, ArtefactInfo, load_style
 from stylenet.errors import StyleNetError
-from stylenet.image import Picture
+from stylenet.image import Picture, shorter_side_scale
 from stylenet.inference.arrays import unpack
 from stylenet.inference.canvas import Canvas
 from stylenet.inference.finish import check_mask, finish
@@ -311,8 +311,7 @@ def _is_shortage(error: RuntimeError) -> bool:
 
 def _at_size(photo: Canvas, size: int | None) -> Canvas:
     """Brings a canvas to the shorter side that the network is to work at."""
-    height, width = photo.size
-    shorter = min(height, width)
-    if size is None or size == shorter:
+    if size is None or size == min(photo.size):
         return photo
-    return photo.resized(*(max(1, round(side * size / shorter)) for side in (height, width)))
+    factor = shorter_side_scale(photo.size, size)
+    return photo.resized(*(max(1, round(side * factor)) for side in photo.size))

@@ -7,7 +7,8 @@ from PIL import Image
 
 from stylenet.checkpoint import ArtefactInfo
 from stylenet.errors import StyleNetError
-from stylenet.inference import Stylizer, find_pictures, repaint_file
+from stylenet.image import ANIMATION_SUFFIXES
+from stylenet.inference import RepaintSettings, Stylizer, find_pictures, repaint_file
 from stylenet.inference.files import name_result, plan_folder
 from stylenet.networks import build_network
 
@@ -139,7 +140,7 @@ def test_an_output_folder_inside_is_left_out_of_a_relative_input(tmp_path, monke
 @pytest.mark.parametrize("names", [[], ["a.txt"], ["out/a.jpg"]])
 def test_a_folder_without_pictures_is_refused(tmp_path, names):
     make_tree(tmp_path, *names)
-    with pytest.raises(StyleNetError, match=r"holds no picture; expected .*\.bmp, \.gif, \.jpeg"):
+    with pytest.raises(StyleNetError, match=r"holds no picture; expected .*\.bmp, \.gif, .*\.jpeg"):
         find_pictures(tmp_path, tmp_path / "out")
 
 
@@ -201,7 +202,63 @@ def test_two_pictures_never_go_to_one_file(tmp_path):
         )
 
 
-@pytest.mark.parametrize("suffix", [".gif", ".webp", ".png"])
+def test_two_formats_of_one_name_both_get_a_result(tmp_path):
+    """A format that is not written becomes a PNG, which must not stop the run nor be taken."""
+    for name in ("a.jp2", "a.png", "b.tga"):
+        store(tmp_path / "in" / name)
+    source, target = tmp_path / "in", tmp_path / "out"
+
+    def name(path):
+        return name_result(path, "wave", "{name}", None)
+
+    pairs, _ = plan_folder(source, target, name, overwrite=False)
+    assert [(photo.name, result.name) for photo, result in pairs] == [
+        ("a.jp2", "a_jp2.png"),
+        ("a.png", "a.png"),
+        ("b.tga", "b.png"),
+    ]
+
+
+def test_transparent_parts_are_laid_on_the_background(stylizer, tmp_path):
+    image = Image.new("RGBA", (32, 32), (255, 0, 255, 0))
+    image.paste((0, 0, 0, 255), (16, 0, 32, 32))
+    image.save(tmp_path / "a.png")
+    settings = RepaintSettings(strength=0)
+    for suffix in (".jpg", ".bmp"):
+        target = tmp_path / f"b{suffix}"
+        lost = repaint_file(stylizer, tmp_path / "a.png", target, settings, background="#0080ff")
+        assert lost == ["transparency (laid on #0080ff)"]
+        with Image.open(target) as result:
+            assert result.getpixel((6, 16)) == pytest.approx((0, 128, 255), abs=3)
+    assert repaint_file(stylizer, tmp_path / "a.png", tmp_path / "b.webp", settings) == []
+
+
+def test_all_pages_are_stylized(stylizer, tmp_path):
+    pages = [Image.new("RGB", (20, 10), "red"), Image.new("RGB", (8, 12), "lime")]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    settings = RepaintSettings(strength=0)
+    assert repaint_file(stylizer, tmp_path / "a.tif", tmp_path / "b.tif", settings) == []
+    with Image.open(tmp_path / "b.tif") as result:
+        assert result.n_frames == 2
+        for index, page in enumerate(pages):
+            result.seek(index)
+            assert np.array_equal(result, page)
+    with pytest.raises(StyleNetError, match=r"a\.tif has 2 pages, which \.png cannot hold"):
+        repaint_file(stylizer, tmp_path / "a.tif", tmp_path / "b.png")
+
+
+def test_what_is_not_kept_is_named(stylizer, tmp_path):
+    first, *rest = [Image.new("RGB", (16, 12), color) for color in ("red", "lime")]
+    first.copy().save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=rest)
+    (lost,) = repaint_file(stylizer, tmp_path / "a.jpg", tmp_path / "b.jpg")
+    assert lost.startswith("further images")
+    if ".avif" in ANIMATION_SUFFIXES:
+        first.save(tmp_path / "a.gif", save_all=True, append_images=rest, loop=3)
+        (lost,) = repaint_file(stylizer, tmp_path / "a.gif", tmp_path / "b.avif")
+        assert lost.startswith("number of repetitions")
+
+
+@pytest.mark.parametrize("suffix", sorted(ANIMATION_SUFFIXES))
 def test_a_picture_that_moves_is_repainted_frame_by_frame(stylizer, tmp_path, suffix):
     frames = [Image.new("RGB", (20, 16), color) for color in ("red", "lime", "blue")]
     for frame in frames:

@@ -6,8 +6,9 @@ import pytest
 from PIL import Image
 
 from stylenet.errors import StyleNetError
-from stylenet.image import Picture, save_picture
-from stylenet.inference.folder import repaint_all
+from stylenet.image import READABLE_SUFFIXES, Picture, save_picture
+from stylenet.inference.files import save_result
+from stylenet.inference.folder import describe_unread, repaint_all
 
 
 @pytest.fixture
@@ -112,3 +113,43 @@ def test_an_interruption_leaves_whole_files_only(folder):
     assert all(not path.name.startswith(".") for path in left)
     for path in left:
         Image.open(path).load()
+
+
+def test_what_is_not_kept_is_counted(folder):
+    for name, form in (("20.png", "MPO"), ("21.png", "MPO"), ("22.png", "TIFF")):
+        first, second = (Image.new("RGB", (8, 6), color) for color in ("red", "lime"))
+        first.save(folder / name, form, save_all=True, append_images=[second])
+
+    def paint_moving(source, target):
+        return ["pages"]
+
+    report = repaint_all(pairs_of(folder), list, save_result, paint_moving, lambda: None)
+    assert (report.done, report.failures) == (23, [])
+    further, pages = report.left_out.items()
+    assert further[0].startswith("further images")
+    assert [path.name for path in further[1]] == ["20.png", "21.png"]
+    assert pages == ("pages", [folder / "22.png"])
+
+
+def test_images_that_cannot_be_read_are_named_and_counted(tmp_path):
+    assert describe_unread(tmp_path, tmp_path / "out") is None
+    for name in ("a.jpg", "b.CR2", "out/c.svg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert describe_unread(tmp_path, tmp_path / "out") == (
+        "1 image was left out (b.CR2): .cr2 cannot be read"
+    )
+    (tmp_path / "d.svg").touch()
+    assert describe_unread(tmp_path, tmp_path / "out") == (
+        "2 images were left out (b.CR2, …): .cr2, .svg cannot be read"
+    )
+
+
+def test_a_missing_codec_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("stylenet.inference.folder.UNREAD_SUFFIXES", {".heic"})
+    readable = READABLE_SUFFIXES - {".heic"}
+    monkeypatch.setattr("stylenet.image.formats.READABLE_SUFFIXES", readable)
+    (tmp_path / "a.HEIC").touch()
+    assert describe_unread(tmp_path, tmp_path / "out") == (
+        "1 image was left out (a.HEIC): .heic cannot be read; some need pip install pillow-heif"
+    )

@@ -306,6 +306,19 @@ def test_the_network_works_at_the_size_asked_for(stylizer, size):
     assert np.abs(scaled.astype(float) - np.asarray(expected)).mean() < 2
 
 
+def test_a_thin_image_is_worked_on_within_bounds(stylizer, monkeypatch):
+    pixels = []
+
+    def record(images):
+        pixels.append(images.shape[-2] * images.shape[-1])
+        return images.float()
+
+    monkeypatch.setattr(stylizer, "repaint_tensor", record)
+    result = stylizer(Image.new("RGB", (500, 1), "red"), size=64, tile="none")
+    assert result.size == (500, 1)
+    assert 500 < pixels[0] <= 8.5 * 64**2
+
+
 @pytest.mark.parametrize("colour", ["luminance", "histogram", "statistics"])
 def test_colours_of_the_photo_are_kept(stylizer, colour):
     photo = array(40, 50, 3) // np.array([4, 2, 1], np.uint8)  # bluish

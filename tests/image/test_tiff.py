@@ -1,0 +1,166 @@
+"""TIFF files of every depth and layout, and of several pages."""
+
+import numpy as np
+import pytest
+from PIL import Image, TiffImagePlugin
+
+from stylenet.errors import StyleNetError
+from stylenet.image import Picture, find_pages, load_picture, save_pages, upright_picture
+
+from .tiffs import ALPHA, CMYK, PREMULTIPLIED, WHITE_IS_0, tiff
+
+
+def ramp(bits, channels=1):
+    """All levels from black to white, in another order for each channel."""
+    levels = np.linspace(0, 2**bits - 1, 6 * 41).round().astype(np.uint16)
+    return np.stack([np.roll(levels, 50 * i).reshape(6, 41) for i in range(channels)], -1)
+
+
+def in_8_bits(samples, bits):
+    return samples * (255 / (2**bits - 1))
+
+
+def read(tmp_path, file):
+    (tmp_path / "a.tif").write_bytes(file)
+    return load_picture(tmp_path / "a.tif")
+
+
+def assert_near(image, expected, tolerance=0.51):
+    assert np.abs(np.asarray(image, float) - expected).max() <= tolerance
+
+
+@pytest.mark.parametrize("bits", [2, 4, 6, 8, 10, 11, 12, 14, 15, 16])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("photometric", [WHITE_IS_0, None])
+def test_gray_of_every_depth_is_scaled_by_its_bits(bits, order, photometric, tmp_path):
+    samples = ramp(bits)
+    picture = read(tmp_path, tiff(samples, bits, photometric, order))
+    expected = in_8_bits(samples, bits).repeat(3, -1)
+    assert_near(picture.rgb, 255 - expected if photometric == WHITE_IS_0 else expected)
+    assert picture.alpha is None
+
+
+def test_an_opened_12_bit_image_is_scaled_too(tmp_path):
+    (tmp_path / "a.tif").write_bytes(tiff(ramp(12), 12))
+    with Image.open(tmp_path / "a.tif") as image:
+        assert upright_picture(image).rgb.getextrema() == ((0, 255),) * 3
+
+
+@pytest.mark.parametrize("bits", [4, 8, 10, 12, 14, 16])
+@pytest.mark.parametrize("separate", [False, True])
+@pytest.mark.parametrize("deflate", [False, True])
+def test_colors_of_every_depth_and_layout(bits, separate, deflate, tmp_path):
+    samples = ramp(bits, 3)
+    for rows_per_strip in (None, 4):
+        layout = {"separate": separate, "deflate": deflate, "rows_per_strip": rows_per_strip}
+        picture = read(tmp_path, tiff(samples, bits, **layout))
+        assert_near(picture.rgb, in_8_bits(samples, bits), 1)  # Pillow cuts 16 bits off
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+@pytest.mark.parametrize("channels", [2, 4])
+def test_alpha_of_10_and_12_bits(bits, channels, tmp_path):
+    samples = ramp(bits, channels)
+    picture = read(tmp_path, tiff(samples, bits, extra=ALPHA))
+    assert_near(picture.alpha, in_8_bits(samples, bits)[..., -1])
+    colors = in_8_bits(samples, bits)[..., :-1]
+    assert_near(picture.rgb, colors if channels == 4 else colors.repeat(3, -1))
+    samples[..., -1] = 2 ** (bits - 1)
+    samples[..., :-1] //= 4
+    picture = read(tmp_path, tiff(samples, bits, extra=PREMULTIPLIED))
+    colors = in_8_bits(samples, bits)[..., :-1] * 2
+    assert_near(picture.rgb, colors if channels == 4 else colors.repeat(3, -1), 2)
+
+
+def test_inks_of_12_bits(tmp_path):
+    samples = ramp(12, 4)
+    expected = Image.fromarray(in_8_bits(samples, 12).round().astype(np.uint8), "CMYK")
+    picture = read(tmp_path, tiff(samples, 12, CMYK))
+    assert_near(picture.rgb, np.asarray(expected.convert("RGB"), float))
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_orientation_of_12_bits(orientation, tmp_path):
+    samples = ramp(12, 3)
+    picture = read(tmp_path, tiff(samples, 12, orientation=orientation))
+    turns = {1: 0, 3: 2, 6: 3, 8: 1}[orientation]
+    assert_near(picture.rgb, np.rot90(in_8_bits(samples, 12), turns))
+
+
+@pytest.mark.parametrize("photometric", [4, 8, 32803])
+def test_what_cannot_be_read_is_named(photometric, tmp_path):
+    with pytest.raises(StyleNetError, match=r"is a TIFF with 3 samples of 12 bits") as error:
+        read(tmp_path, tiff(ramp(12, 3), 12, photometric))
+    assert "save it with 8 or 16 bits" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_truncated_12_bit_file_is_one_clear_line(tmp_path):
+    file = tiff(ramp(12, 3), 12)
+    for length in (9, 100, len(file) - 200):
+        with pytest.raises(StyleNetError) as error:
+            read(tmp_path, file[:length])
+        assert "\n" not in str(error.value)
+
+
+# Pages
+
+
+def pages():
+    return [
+        Image.new("RGB", (20, 10), "red"),
+        Image.new("L", (7, 30), 128),
+        Image.new("RGBA", (9, 9), (0, 0, 255, 100)),
+    ]
+
+
+def store_pages(path):
+    first, *rest = pages()
+    first.save(path, save_all=True, append_images=rest)
+    return path
+
+
+def test_pages_are_found_and_kept(tmp_path):
+    found = find_pages(store_pages(tmp_path / "a.tif"))
+    assert (len(found), found.left_out) == (3, 0)
+    save_pages(iter(found), tmp_path / "b.tiff")
+    for kept in (found, find_pages(tmp_path / "b.tiff")):
+        for picture, page in zip(kept, pages(), strict=True):
+            assert np.array_equal(picture.rgb, page.convert("RGB"))
+            assert (picture.alpha is not None) == (page.mode == "RGBA")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.tif", "b.tiff"}
+
+
+def test_other_files_have_one_page(tmp_path):
+    pages()[0].save(tmp_path / "a.png")
+    assert len(find_pages(tmp_path / "a.png")) == 1
+
+
+def test_thumbnails_are_no_pages(tmp_path):
+    with TiffImagePlugin.AppendingTiffWriter(str(tmp_path / "a.tif")) as file:
+        for image, subfile in zip(pages(), (1, 0, 4), strict=True):
+            image.save(file, "TIFF", tiffinfo={254: subfile})
+            file.newFrame()
+    found = find_pages(tmp_path / "a.tif")
+    assert (found.indices, found.left_out) == ((1,), 2)
+    assert load_picture(tmp_path / "a.tif").rgb.size == (7, 30)
+
+
+def test_a_preview_alone_is_refused(tmp_path):
+    info = TiffImagePlugin.ImageFileDirectory_v2()
+    info[254], info[330] = 1, 8
+    pages()[0].save(tmp_path / "a.nef", "TIFF", tiffinfo=info)
+    with pytest.raises(StyleNetError, match=r"a\.nef holds a preview and a photo that cannot"):
+        load_picture(tmp_path / "a.nef")
+
+
+def test_a_page_that_fails_leaves_nothing(tmp_path):
+    def failing():
+        yield Picture(pages()[0])
+        raise StyleNetError("no more")
+
+    with pytest.raises(StyleNetError, match="no more"):
+        save_pages(failing(), tmp_path / "a.tif")
+    with pytest.raises(StyleNetError, match=r"expected one of \.tif, \.tiff"):
+        save_pages([Picture(pages()[0])], tmp_path / "a.png")
+    assert not list(tmp_path.iterdir())
