@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from stylenet.checkpoint import STYLE_SIZE, ArtefactInfo, load_style
+from stylenet.contention import watch
 from stylenet.errors import StyleNetError
 from stylenet.image import Picture
 from stylenet.inference.arrays import unpack
@@ -57,6 +58,7 @@ class Stylizer:
         Raises:
             StyleNetError: The device is unknown or not there, or the type unknown.
         """
+        watch()
         self.device = choose_device(device)
         self.dtype = choose_dtype(dtype, self.device)
         self.info = info
