@@ -20,6 +20,7 @@ KNOWS = {
     "image": {"errors", "files"},
     "share": set(),
     "contention": set(),
+    "arithmetic": {"files", "errors"},
     "state_dict": {"errors"},
     "painting": set(),
     "networks": {"errors"},
@@ -35,18 +36,18 @@ KNOWS = {
     },
     "training": {
         *("networks", "perceptual", "data", "checkpoint"),
-        *("image", "files", "share", "contention", "errors"),
+        *("image", "files", "share", "contention", "arithmetic", "errors"),
     },
     "importing": {"networks", "checkpoint", "state_dict", "errors"},
     "export": {"networks", "checkpoint", "files", "errors", "__init__"},
     "inference": {
         *("image", "networks", "checkpoint"),
-        *("files", "share", "contention", "errors"),
+        *("files", "share", "contention", "arithmetic", "errors"),
     },
 }
 KNOWS["benchmark"] = {
     *("inference", "training", "data", "networks", "perceptual"),
-    *("checkpoint", "image", "files", "contention", "errors"),
+    *("checkpoint", "image", "files", "contention", "arithmetic", "errors"),
 }
 KNOWS["dreaming"] = {"perceptual", "errors"}
 KNOWS["evaluation"] = {

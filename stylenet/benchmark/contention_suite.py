@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from stylenet.benchmark.baseline import reference_training
 from stylenet.benchmark.bench import Bench, Conditions
-from stylenet.benchmark.inference_suite import PlainInference, make_stylizer
+from stylenet.benchmark.inference_suite import PlainInference, make_stylizer, name_of
 from stylenet.benchmark.rows import Measured, Row, make_row
 from stylenet.benchmark.timing import Timing, now
 from stylenet.contention import usable_processors
@@ -184,9 +184,8 @@ class _Same(Dataset[Tensor]):
 def _stylize(bench: Bench, case: Conditions, plain: bool) -> _Found:
     """Stylize images in this process."""
     images = case.images(case.sizes[0])
-    side: Callable[[Any], Any] = PlainInference(bench) if plain else make_stylizer(bench)
-    precision = "float32" if plain else str(case.dtype).removeprefix("torch.")
-    return _measure(lambda: side(images), case, precision)
+    side = PlainInference(bench) if plain else make_stylizer(bench)
+    return _measure(lambda: side(images), case, name_of(side.dtype))
 
 
 def _train(bench: Bench, case: Conditions, plain: bool) -> _Found:

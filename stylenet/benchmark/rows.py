@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from stylenet.arithmetic import processor_name
 from stylenet.benchmark.counting import Work
 from stylenet.benchmark.peaks import Peaks
 from stylenet.benchmark.timing import Timing, quartiles
@@ -211,7 +212,7 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
     return {
         "device": str(device),
-        "device_name": name or _processor(),
+        "device_name": name or processor_name(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "python": platform.python_version(),
@@ -233,13 +234,3 @@ def write_rows(path: Path, rows: Sequence[Row], machine: dict[str, Any]) -> None
     with atomic_path(path) as temporary:
         content = json.dumps([{**asdict(row), **machine} for row in rows], indent=2)
         temporary.write_text(content + "\n", encoding="utf-8")
-
-
-def _processor() -> str:
-    """What the processor calls itself."""
-    try:
-        with open("/proc/cpuinfo") as file:
-            named = [line for line in file if line.startswith("model name")]
-    except OSError:  # not on Linux
-        named = []
-    return named[0].partition(":")[2].strip() if named else platform.processor()
