@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import platformdirs
+
 from stylenet.errors import StyleNetError
 
 # What atomic_path calls a file until it is whole; the eight characters are those of mkstemp.
@@ -191,6 +193,22 @@ def find_inputs(source: Path, target: Path, suffixes: Collection[str]) -> list[P
     results = target.resolve()
     names = map(Path, walk_files(source, suffixes)[0])
     return [name for name in names if results not in (source / name).resolve().parents]
+
+
+def cache_folder() -> Path:
+    """Return the folder for what can be made or downloaded again.
+
+    Returns:
+        ``STYLENET_CACHE``, or the platform's cache folder for StyleNet, or, where the user has no
+        home folder, one among temporary files.
+    """
+    chosen = os.environ.get("STYLENET_CACHE")
+    if chosen:
+        return user_path(chosen)
+    try:
+        return Path(platformdirs.user_cache_dir("stylenet")).expanduser()
+    except RuntimeError:  # a user without a home folder, as of docker run --user
+        return Path(tempfile.gettempdir()) / "stylenet"
 
 
 def _flush_to_disk(path: Path) -> None:

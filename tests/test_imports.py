@@ -19,6 +19,8 @@ KNOWS = {
     "files": {"errors"},
     "image": {"errors", "files"},
     "share": set(),
+    "contention": set(),
+    "arithmetic": {"files", "errors"},
     "state_dict": {"errors"},
     "painting": set(),
     "networks": {"errors"},
@@ -34,15 +36,18 @@ KNOWS = {
     },
     "training": {
         *("networks", "perceptual", "data", "checkpoint"),
-        *("image", "files", "share", "errors"),
+        *("image", "files", "share", "contention", "arithmetic", "errors"),
     },
     "importing": {"networks", "checkpoint", "state_dict", "errors"},
     "export": {"networks", "checkpoint", "files", "errors", "__init__"},
-    "inference": {"image", "networks", "checkpoint", "files", "share", "errors"},
+    "inference": {
+        *("image", "networks", "checkpoint"),
+        *("files", "share", "contention", "arithmetic", "errors"),
+    },
 }
 KNOWS["benchmark"] = {
     *("inference", "training", "data", "networks", "perceptual"),
-    *("checkpoint", "image", "files", "errors"),
+    *("checkpoint", "image", "files", "contention", "arithmetic", "errors"),
 }
 KNOWS["dreaming"] = {"perceptual", "errors"}
 KNOWS["evaluation"] = {

@@ -1,6 +1,7 @@
 """Measuring speed and memory: suites, each with the plain reference beside what users run."""
 
 from stylenet.benchmark.bench import Bench, Conditions, parse_sizes
+from stylenet.benchmark.contention_suite import ContentionSuite
 from stylenet.benchmark.curve_suite import CurveSuite
 from stylenet.benchmark.data_suite import DataSuite
 from stylenet.benchmark.inference_suite import InferenceSuite
@@ -12,6 +13,7 @@ from stylenet.benchmark.video_suite import VideoSuite
 __all__ = [
     "Bench",
     "Conditions",
+    "ContentionSuite",
     "CurveSuite",
     "DataSuite",
     "InferenceSuite",

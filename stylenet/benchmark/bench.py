@@ -33,7 +33,7 @@ class Conditions:
         warmup: Runs before them that are not timed.
         baseline: Whether the reference runs too.
         device: Where everything runs.
-        dtype: In what StyleNet's convolutions compute.
+        precision: What StyleNet's convolutions compute in, as users give it; ``auto`` chooses.
     """
 
     sizes: Sequence[Size]
@@ -42,7 +42,7 @@ class Conditions:
     warmup: int
     baseline: bool
     device: torch.device
-    dtype: torch.dtype
+    precision: str
 
     def __post_init__(self) -> None:
         """Checks every value.

@@ -1,9 +1,7 @@
 """Repainting pictures: the stylizer as users call it beside the plain network."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,7 +38,13 @@ class InferenceSuite:
 
 
 class PlainInference:
-    """The reference network under ``torch.no_grad``."""
+    """The reference network under ``torch.no_grad``.
+
+    Attributes:
+        dtype: The type that it computes in.
+    """
+
+    dtype = torch.float32
 
     def __init__(self, bench: Bench) -> None:
         """Builds it.
@@ -74,10 +78,15 @@ def make_stylizer(bench: Bench) -> Stylizer:
         The stylizer.
     """
     conditions = bench.conditions
-    dtype = str(conditions.dtype).removeprefix("torch.")
-    stylizer = Stylizer(bench.network(), ArtefactInfo("none", 0), str(conditions.device), dtype)
+    info = ArtefactInfo("none", 0)
+    stylizer = Stylizer(bench.network(), info, str(conditions.device), conditions.precision)
     stylizer.prepare()
     return stylizer
+
+
+def name_of(dtype: torch.dtype) -> str:
+    """Return a type's name as users write it, such as ``float32``."""
+    return str(dtype).removeprefix("torch.")
 
 
 def _measure(
@@ -90,12 +99,12 @@ def _measure(
     """Measures one size."""
     conditions = bench.conditions
     images = conditions.images(size)
-    sides: list[tuple[Callable[[Tensor], Any], torch.dtype]] = [(stylizer, conditions.dtype)]
+    sides: list[Stylizer | PlainInference] = [stylizer]
     if reference is not None:
-        sides.append((reference, torch.float32))
+        sides.append(reference)
     memory, work = [], []
-    for call, dtype in sides:
-        meter(dtype)
+    for call in sides:
+        meter(call.dtype)
         peak = PeakMemory(conditions.device)
         call(images)
         memory.append(peak.above())
@@ -103,14 +112,14 @@ def _measure(
             call(images)
         work.append(counted)
     timings = alternate(
-        [partial(call, images) for call, _ in sides],
+        [partial(call, images) for call in sides],
         conditions.repeats,
         conditions.warmup,
         conditions.device,
     )
     measured = [
-        Measured(timing, str(dtype).removeprefix("torch."), counted, meter(dtype), most)
-        for timing, (_, dtype), counted, most in zip(timings, sides, work, memory, strict=True)
+        Measured(timing, name_of(call.dtype), counted, meter(call.dtype), most)
+        for timing, call, counted, most in zip(timings, sides, work, memory, strict=True)
     ]
     network, (batch, _, height, width) = stylizer.network, images.shape
     return make_row(

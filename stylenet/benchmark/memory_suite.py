@@ -1,12 +1,11 @@
 """The most memory that training and repainting take, each in a process of its own."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from stylenet.benchmark.baseline import reference_training
 from stylenet.benchmark.bench import Bench, Conditions
-from stylenet.benchmark.inference_suite import PlainInference, make_stylizer
+from stylenet.benchmark.inference_suite import PlainInference, make_stylizer, name_of
 from stylenet.benchmark.peak_memory import PeakMemory
 from stylenet.benchmark.rows import Measured, Row, make_row
 from stylenet.benchmark.timing import Timing, alternate
@@ -102,7 +101,6 @@ def _repaint(bench: Bench, case: Conditions, plain: bool) -> _Peak:
     """Repaints a picture in this process."""
     images = case.images(case.sizes[0])
     peak = PeakMemory(case.device)
-    side: Callable[[Any], Any] = PlainInference(bench) if plain else make_stylizer(bench)
+    side = PlainInference(bench) if plain else make_stylizer(bench)
     (timing,) = alternate([lambda: side(images)], case.repeats, 0, case.device)
-    precision = "float32" if plain else str(case.dtype).removeprefix("torch.")
-    return _Peak(peak.above(), timing, precision)
+    return _Peak(peak.above(), timing, name_of(side.dtype))

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from stylenet.arithmetic import processor_name
 from stylenet.benchmark.counting import Work
 from stylenet.benchmark.peaks import Peaks
 from stylenet.benchmark.timing import Timing, quartiles
@@ -26,6 +27,7 @@ class Measured:
         peaks: What the machine can do in that arithmetic, if it was measured.
         memory: The most that a run took, in bytes, if it was measured.
         device_share: Share of a run in which the network's device worked, if it was measured.
+        beside: Seconds a run beside busy programs, if it was measured.
     """
 
     timing: Timing
@@ -34,6 +36,7 @@ class Measured:
     peaks: Peaks | None = None
     memory: int | None = None
     device_share: float | None = None
+    beside: Timing | None = None
 
     def share_of_peak(self) -> float | None:
         """The arithmetic of a run as a share of a matrix product's in the same time."""
@@ -64,6 +67,10 @@ class Row:
         baseline_seconds_quartiles: The same of the reference.
         ratio: ``baseline_seconds / seconds``.
         ratio_quartiles: Of the ratios of the runs that followed each other.
+        seconds_beside: Median of a run beside busy programs.
+        baseline_seconds_beside: The same of the reference.
+        kept: ``seconds / seconds_beside``, the share of the speed that is left beside them.
+        baseline_kept: The same of the reference.
         images_per_second: By the median.
         baseline_images_per_second: The same of the reference.
         flops: See :class:`stylenet.benchmark.counting.Work`.
@@ -100,6 +107,10 @@ class Row:
     baseline_seconds_quartiles: tuple[float, float] | None
     ratio: float | None
     ratio_quartiles: tuple[float, float] | None
+    seconds_beside: float | None
+    baseline_seconds_beside: float | None
+    kept: float | None
+    baseline_kept: float | None
     images_per_second: float
     baseline_images_per_second: float | None
     flops: int | None
@@ -170,9 +181,12 @@ def make_row(
 def _columns(side: Measured | None, batch: int) -> dict[str, Any]:
     """What a row says of one side; nothing of one that did not run."""
     work, peaks = (None, None) if side is None else (side.work, side.peaks)
+    beside = None if side is None else side.beside
     return {
         "seconds": side and side.timing.median,
         "seconds_quartiles": side and side.timing.quartiles,
+        "seconds_beside": beside and beside.median,
+        "kept": side and beside and side.timing.median / beside.median,
         "images_per_second": side and batch / side.timing.median,
         "flops": work and work.flops,
         "bytes": work and work.bytes,
@@ -198,7 +212,7 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
     return {
         "device": str(device),
-        "device_name": name or _processor(),
+        "device_name": name or processor_name(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "python": platform.python_version(),
@@ -220,13 +234,3 @@ def write_rows(path: Path, rows: Sequence[Row], machine: dict[str, Any]) -> None
     with atomic_path(path) as temporary:
         content = json.dumps([{**asdict(row), **machine} for row in rows], indent=2)
         temporary.write_text(content + "\n", encoding="utf-8")
-
-
-def _processor() -> str:
-    """What the processor calls itself."""
-    try:
-        with open("/proc/cpuinfo") as file:
-            named = [line for line in file if line.startswith("model name")]
-    except OSError:  # not on Linux
-        named = []
-    return named[0].partition(":")[2].strip() if named else platform.processor()

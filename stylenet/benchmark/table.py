@@ -129,6 +129,15 @@ _COLUMNS: dict[str, list[_Column]] = {
         ("device busy", lambda row: _share(row.device_share)),
         ("ref.", lambda row: _share(row.baseline_device_share)),
     ],
+    "contention": [
+        _CASE,
+        ("alone", lambda row: _time(row.seconds)),
+        ("beside", lambda row: _time(row.seconds_beside)),
+        ("kept", lambda row: _share(row.kept)),
+        ("reference alone", lambda row: _time(row.baseline_seconds)),
+        ("beside", lambda row: _time(row.baseline_seconds_beside)),
+        ("kept", lambda row: _share(row.baseline_kept)),
+    ],
     "memory": [
         _CASE,
         *_MEMORY,

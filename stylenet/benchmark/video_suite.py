@@ -14,7 +14,7 @@ from torch import nn
 
 from stylenet.benchmark.baseline import reference_network
 from stylenet.benchmark.bench import Bench, Size
-from stylenet.benchmark.inference_suite import make_stylizer
+from stylenet.benchmark.inference_suite import make_stylizer, name_of
 from stylenet.benchmark.rows import Measured, Row, make_row
 from stylenet.benchmark.timing import alternate
 from stylenet.data import PhotoData, ShardData
@@ -79,7 +79,7 @@ class VideoSuite:
             plain = network.to(device).eval()
             sides.append(_Side(source, lambda: _plain_start(plain, device), device))
         timings = alternate(sides, conditions.repeats, conditions.warmup, device)
-        precisions = (str(conditions.dtype).removeprefix("torch."), "float32")
+        precisions = (name_of(stylizer.dtype), "float32")
         measured = [
             Measured(timing, precision, device_share=side.share(conditions.repeats))
             for timing, side, precision in zip(timings, sides, precisions, strict=False)

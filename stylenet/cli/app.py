@@ -26,6 +26,7 @@ from omegaconf.errors import (
 import stylenet
 from stylenet.cli.arguments import explain_unreadable, for_hydra
 from stylenet.cli.completion import OPTIONS, check_completion, offer_accepted
+from stylenet.contention import watch
 from stylenet.errors import StyleNetError
 
 # Words of a command line that Hydra would take for the choice of a group, and the options that they
@@ -136,6 +137,7 @@ def run(task: Callable[[DictConfig], None], config_name: str) -> None:
     def entry(config: DictConfig) -> None:
         # Within the job too: Hydra prints remarks of its own about errors that leave it.
         with _errors_as_one_line(config_name, short):
+            watch()
             task(config)
 
     with _errors_as_one_line(config_name, short):

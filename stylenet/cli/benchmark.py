@@ -14,7 +14,7 @@ from stylenet.cli.bench import ConfiguredBench
 from stylenet.cli.trainer import quieten_lightning
 from stylenet.errors import StyleNetError, check_choice, check_number
 from stylenet.files import check_output, user_path
-from stylenet.inference.precision import DTYPES, choose_device, choose_dtype
+from stylenet.inference.precision import DTYPES, choose_device
 
 _SHORTAGE = ("out of memory", "DefaultCPUAllocator")
 
@@ -46,7 +46,7 @@ def benchmark(config: DictConfig) -> None:
         warmup=config.warmup,
         baseline=config.baseline,
         device=device,
-        dtype=choose_dtype(config.precision, device),
+        precision=str(config.precision),
     )
     if config.threads is not None:
         check_number("threads", config.threads, minimum=1, integer=True)

@@ -3,13 +3,10 @@
 import hashlib
 import json
 import os
-import tempfile
 from pathlib import Path
 
-import platformdirs
-
 from stylenet.errors import StyleNetError
-from stylenet.files import atomic_path, reason, user_path, walk_files
+from stylenet.files import atomic_path, cache_folder, reason, user_path, walk_files
 from stylenet.image import SUFFIXES
 
 
@@ -52,22 +49,6 @@ def scan_photos(root: str | Path, setting: str = "data.root") -> list[str]:
             f"or its subfolders"
         )
     return photos
-
-
-def cache_folder() -> Path:
-    """Says where what can be made or downloaded again is kept.
-
-    Returns:
-        ``STYLENET_CACHE``, or the platform's cache folder for StyleNet, or, where the user has no
-        home folder, one among temporary files.
-    """
-    chosen = os.environ.get("STYLENET_CACHE")
-    if chosen:
-        return user_path(chosen)
-    try:
-        return Path(platformdirs.user_cache_dir("stylenet")).expanduser()
-    except RuntimeError:  # a user without a home folder, as of docker run --user
-        return Path(tempfile.gettempdir()) / "stylenet"
 
 
 def _cache_name(root: Path) -> str:

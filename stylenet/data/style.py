@@ -10,9 +10,8 @@ import pooch
 import requests
 from torch import Tensor
 
-from stylenet.data.scan import cache_folder
 from stylenet.errors import StyleNetError, check_number
-from stylenet.files import user_path
+from stylenet.files import cache_folder, user_path
 from stylenet.image import at_shorter_side, flatten, load_picture, to_tensor
 
 _SECONDS_TO_CONNECT_AND_READ = (5, 60)

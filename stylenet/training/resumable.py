@@ -10,6 +10,7 @@ import torch
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
+from stylenet.contention import watch
 from stylenet.errors import StyleNetError
 from stylenet.training.arithmetic import describe_arithmetic, describe_changes
 from stylenet.training.schedule import OptimizerSettings, Schedule, make_adam
@@ -45,6 +46,7 @@ class ResumableModule(pl.LightningModule):
             recipe: The composed settings of the run, for artefacts.
         """
         super().__init__()
+        watch()
         # Convolutions are up to six times as fast in this layout (CPU and tensor cores alike).
         self.network = network.to(memory_format=torch.channels_last)
         self.settings = optimizer

@@ -2,12 +2,14 @@ import dataclasses
 import json
 import math
 
+import psutil
 import pytest
 import torch
 from PIL import Image
 
 from stylenet.benchmark import Row
 from stylenet.benchmark.curve_suite import compare
+from stylenet.cli.bench import ConfiguredBench
 
 SMALL = ["network.width=2", "network.blocks=1", "threads=1", "repeats=2", "warmup=0"]
 SMALL += ["device=cpu", "batch=1"]
@@ -181,6 +183,24 @@ def test_memory_in_processes_of_their_own(measure):
     assert (rows[1]["width"], rows[1]["height"]) == (320, 200)
 
 
+def test_contention(measure, monkeypatch):
+    suite = "stylenet.benchmark.contention_suite"
+    monkeypatch.setattr(f"{suite}._SETTLING", 0.1)
+    monkeypatch.setattr(f"{suite}._SHORTEST_RUN", 0.01)
+    # In this process: the way into others is the memory suite's.
+    monkeypatch.setattr(ConfiguredBench, "apart", lambda self, task, *given: task(self, *given))
+    rows, result = measure("contention", "suite.crop=32", "size=48x32")
+    assert [row["details"]["part"] for row in rows] == ["inference", "training"]
+    assert (rows[0]["width"], rows[0]["height"], rows[0]["batch"]) == (48, 32, 1)
+    for row in rows:
+        check_ratio(row)
+        for side in ("", "baseline_"):
+            kept = row[f"{side}seconds"] / row[f"{side}seconds_beside"]
+            assert row[f"{side}kept"] == pytest.approx(kept)
+            assert f"{kept:.0%}" in result.out
+    assert not psutil.Process().children()
+
+
 def test_as_a_script(script, tmp_path):
     output = tmp_path / "bench.json"
     result = script("benchmark", "suite=inference", "network=johnson", "size=16", *SMALL[:-1],
@@ -219,6 +239,7 @@ def test_without_matplotlib_the_rows_are_there(run, tmp_path, monkeypatch):
         (["suite=data", "data=folder", "data.root=/nowhere"], "/nowhere"),
         (["suite=data", "data=samples", "size=64x32"], "squares"),
         (["suite=data", "data=samples", "suite.photos=0"], "suite.photos=0"),
+        (["suite=contention", "suite.crop=8"], "suite.crop=8"),
         (["suite=curve", "data=samples", "encoder=lite", "suite.steps=1"], "suite.steps=1"),
         (["suite=curve", "data=samples", "encoder=lite", "suite.pairs=1"], "suite.pairs=1"),
         (["suite=curve", "data=samples", "encoder=lite", "size=64x32"], "squares"),
