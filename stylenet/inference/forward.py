@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from stylenet.errors import first_line
-from stylenet.networks import StyleNetwork, can_fuse, fuse
+from stylenet.networks import StyleNetwork, asks_for_statistics, can_fuse, fuse
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def make_forward(
     Returns:
         From RGB in [0, 1], shape (N, 3, H, W), to the same; threads may share it.
     """
-    if device.type != "cuda":
+    if device.type != "cuda" or asks_for_statistics(network):
         return converted
     forward = converted
     if can_fuse(network, device):

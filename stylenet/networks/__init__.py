@@ -15,7 +15,11 @@ from stylenet.networks.registry import (
     register_network,
 )
 from stylenet.networks.staged import StagedNetwork
-from stylenet.networks.statistics import TakeStatistics, with_statistics
+from stylenet.networks.statistics import (
+    TakeStatistics,
+    asks_for_statistics,
+    with_statistics,
+)
 
 __all__ = [
     "AdainNetwork",
@@ -27,6 +31,7 @@ __all__ = [
     "StyleNetwork",
     "TakeStatistics",
     "add_styles",
+    "asks_for_statistics",
     "available_networks",
     "blend_networks",
     "build_network",

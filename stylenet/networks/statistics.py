@@ -44,6 +44,19 @@ def with_statistics(network: StyleNetwork, take: TakeStatistics) -> StyleNetwork
     return twin
 
 
+def asks_for_statistics(network: nn.Module) -> bool:
+    """Tell whether a network came from :func:`with_statistics`.
+
+    Args:
+        network: Any network.
+
+    Returns:
+        Whether a function of Python's is called in the middle of its forward pass, which no graph
+        can record.
+    """
+    return any(isinstance(module, _AskingNorm) for module in network.modules())
+
+
 class _AskingNorm(nn.Module):
     """Scales and shifts by what ``take`` returns, then by the learned weight and bias."""
 

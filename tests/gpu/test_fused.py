@@ -4,7 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from stylenet.networks import build_network, can_fuse, fuse
+from stylenet.inference.forward import make_forward
+from stylenet.networks import build_network, can_fuse, fuse, with_statistics
 from stylenet.networks.convolutions import UpsampleConvolution, phase_kernels, to_squares
 
 pytest.importorskip("triton")
@@ -128,6 +129,13 @@ def test_a_fused_network_is_the_network(name, arguments, size, device):
     # A GPU multiplies float32 in TF32, with a tenth of the digits.
     tolerance = 1e-4 if device.type == "cpu" else 2e-2
     torch.testing.assert_close(found.cpu().double(), expected, rtol=0, atol=tolerance)
+
+
+def test_statistics_from_elsewhere_are_asked_for_on_a_gpu_too():
+    # A smoothed film: a fused or recorded network would take each frame's own.
+    network = with_statistics(build_network("johnson", width=2), lambda name, features: None)
+    device = torch.device("cuda")
+    assert make_forward(network, network, device, torch.bfloat16, 400.0) is network
 
 
 def test_what_can_be_fused(monkeypatch):
