@@ -5,8 +5,8 @@ import tempfile
 import pytest
 
 from stylenet.data import scan_photos
-from stylenet.data.scan import cache_folder
 from stylenet.errors import StyleNetError
+from stylenet.files import cache_folder
 
 
 @pytest.fixture
