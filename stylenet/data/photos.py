@@ -1,5 +1,7 @@
 """Photos as training samples: decoded, cropped, flipped; the unusable ones replaced."""
 
+import errno
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +18,12 @@ from stylenet.image import flatten, open_image, to_tensor, upright_picture
 # Files tried in turn for one sample before it is given up. Where half the files are good, that
 # many bad ones follow each other once in four billion samples.
 _ATTEMPTS = 32
+
+
+# What a busy machine or a network's file system answers, and not a damaged file; and seconds to
+# wait before the photo is tried again, some three in all.
+_PASSING = {errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EIO, errno.ESTALE}
+_WAITS = (0.1, 0.2, 0.4, 0.8, 1.6)
 
 
 # Modes whose values can be resized as they are stored: a crop of them is turned upright and taken
@@ -117,7 +125,7 @@ class PhotoDataset(Dataset[Sample]):
         for _ in range(_ATTEMPTS):
             path = self.root / self.photos[index]
             try:
-                return Sample(self._crop(path, random), skipped)
+                return Sample(self._crop_again(path, random), skipped)
             except StyleNetError as error:
                 skipped.append(str(error))
             index = int(random.integers(len(self.photos)))
@@ -163,6 +171,22 @@ class PhotoDataset(Dataset[Sample]):
             self._round = (number, random.permutation(len(self.photos)))
         return int(self._round[1][place])
 
+    def _crop_again(self, path: Path, random: np.random.Generator) -> Tensor:
+        """Crop a photo as :meth:`_crop` does; wait where it fails for a reason that may pass.
+
+        Another photo in its place would make a run that resumes another run.
+        """
+        state = random.bit_generator.state
+        for wait in _WAITS:
+            try:
+                return self._crop(path, random)
+            except StyleNetError as error:
+                if not _may_pass(error):
+                    raise
+            time.sleep(wait)
+            random.bit_generator.state = state
+        return self._crop(path, random)
+
     def _crop(self, path: Path, random: np.random.Generator) -> Tensor:
         """A random crop of a photo, at a random scale, perhaps flipped; bytes (H, W, 3)."""
         scale, x, y, flip = random.random(4)
@@ -200,6 +224,15 @@ class PhotoDataset(Dataset[Sample]):
                 f"expected data.min_size={self.min_size} at least"
             )
         return image
+
+
+def _may_pass(error: BaseException | None) -> bool:
+    """Tell whether an error comes from the machine's state instead of from the file."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _PASSING:
+            return True
+        error = error.__cause__
+    return False
 
 
 def _flat(path: Path, image: Image.Image) -> Image.Image:

@@ -1,3 +1,5 @@
+import errno
+import itertools
 import shutil
 import warnings
 from pathlib import Path
@@ -11,6 +13,8 @@ from PIL import ExifTags, Image
 
 from stylenet.data import PhotoDataset, scan_photos
 from stylenet.errors import StyleNetError
+from stylenet.image import open_image
+from stylenet.image.reading import reading
 
 MODES = ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F"]
 
@@ -91,6 +95,45 @@ def test_sample_depends_on_the_seed_and_its_number_alone(photos):
     in_order = [one[n].image for n in range(25)]
     for n in reversed(range(25)):
         assert torch.equal(two[n].image, in_order[n])
+
+
+def test_a_busy_machine_changes_no_sample(photos, monkeypatch):
+    # Another photo in the place of one that could not be opened just then: a resumed run is no
+    # longer the run that it resumes.
+    monkeypatch.setattr("stylenet.data.photos.time.sleep", lambda seconds: None)
+    disturbed, undisturbed = dataset(photos), dataset(photos)
+    reads = itertools.count()
+
+    def open_photo(path, smallest):
+        if next(reads) % 3:
+            with reading(path):
+                raise OSError(errno.EMFILE, "Too many open files")
+        return open_image(path, smallest)
+
+    disturbed.open_photo = open_photo
+    for n in range(8):
+        found = disturbed[n]
+        assert torch.equal(found.image, undisturbed[n].image)
+        assert not found.skipped
+
+
+def test_a_photo_that_stays_unreadable_is_skipped_in_the_end(photos, monkeypatch):
+    waits = []
+    monkeypatch.setattr("stylenet.data.photos.time.sleep", waits.append)
+    drawn = dataset(photos)
+    bad = drawn.root / drawn.photos[drawn._place(0)]
+
+    def open_photo(path, smallest):
+        if path == bad:
+            with reading(path):
+                raise OSError(errno.EIO, "Input/output error")
+        return open_image(path, smallest)
+
+    drawn.open_photo = open_photo
+    found = drawn[0]
+    assert found.image is not None
+    assert "Input/output error" in found.skipped[0]
+    assert waits  # before it was given up
 
 
 def test_other_seeds_give_other_orders(photos, which):
