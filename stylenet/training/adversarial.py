@@ -92,7 +92,7 @@ class AdversarialModule(StyleTransferModule):
         """
         lr = self.settings.lr * self._adversarial.discriminator_lr_ratio
         groups = [{"params": list(self.discriminator.parameters())}]
-        optimizer = make_adam(groups, lr, _BETAS, self.device)
+        optimizer = make_adam(groups, lr, _BETAS)
         schedule: OptimizerLRSchedulerConfig = {
             "optimizer": optimizer,
             "lr_scheduler": {
@@ -103,9 +103,9 @@ class AdversarialModule(StyleTransferModule):
         }
         return [super().configure_optimizers(), schedule]
 
-    def _optimizers_of_one(self) -> list[torch.optim.Optimizer]:
-        """None: a step takes two optimizers' in turns, and is not replayed."""
-        return []
+    def replays_steps(self) -> bool:
+        """No: two optimizers take their steps in turns."""
+        return False
 
     def training_step(self, batch: Pairs, batch_idx: int) -> Tensor:
         """Takes a step of the discriminator and one of the network.

@@ -63,7 +63,7 @@ class StyleTransferModule(ResumableModule):
         self.repainted: Tensor | None = None
         self._judge: Judge = self.judge
         self._replayed: ReplayedStep | None = None
-        self._is_prepared = False
+        self._is_prepared = self._replays = False
 
     @property
     def described(self) -> str:
@@ -96,22 +96,22 @@ class StyleTransferModule(ResumableModule):
         """Compile the losses and prepare the replay of whole steps, before the first one."""
         if not self._is_prepared:
             self._is_prepared = True
-            self._prepare(*self._optimizers_of_one())
+            self._prepare()
 
-    def _optimizers_of_one(self) -> list[Optimizer]:
-        """The optimizers whose step may be replayed."""
-        optimizer = self.optimizers(use_pl_optimizer=False)
-        return [cast(Optimizer, optimizer)]
+    def replays_steps(self) -> bool:
+        """Decide whether whole steps are replayed, see :mod:`stylenet.training.step`."""
+        self._replays = can_replay(self.compile_mode, self.trainer, self.device)
+        return self._replays
 
-    def _prepare(self, *optimizers: Optimizer) -> None:
+    def _prepare(self) -> None:
         trainer, mode = self.trainer, self.compile_mode
         left = trainer.max_steps - trainer.global_step if trainer.max_steps > 0 else 10**9
         self._judge = compile_judge(self.judge, mode, left, self.device)
         self._replayed = None
-        if optimizers and can_replay(mode, trainer, self.device):
+        if self._replays:
             self._replayed = ReplayedStep(
                 self._judge,
-                optimizers[0],
+                cast(Optimizer, self.optimizers(use_pl_optimizer=False)),
                 self._clip_gradients,
                 trainer.accumulate_grad_batches,
                 self.device,

@@ -91,13 +91,18 @@ class ResumableModule(pl.LightningModule):
         """
         return [{"params": list(self.network.parameters())}]
 
+    def replays_steps(self) -> bool:
+        """Decide whether the optimizer's step is captured instead of taken by Lightning."""
+        return False
+
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Sets up Adam for the network's parameters.
 
         Returns:
             The optimiser and its schedule in Lightning's form.
         """
-        optimizer = make_adam(self.parameter_groups(), self.settings.lr, _BETAS, self.device)
+        captured_on = self.device if self.replays_steps() and self.device.type == "cuda" else None
+        optimizer = make_adam(self.parameter_groups(), self.settings.lr, _BETAS, captured_on)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": self.schedule(optimizer), "interval": "step"},

@@ -52,24 +52,28 @@ class OptimizerSettings:
 
 
 def make_adam(
-    groups: list[dict[str, Any]], lr: float, betas: tuple[float, float], device: torch.device
+    groups: list[dict[str, Any]],
+    lr: float,
+    betas: tuple[float, float],
+    captured_on: torch.device | None = None,
 ) -> torch.optim.Adam:
-    """Build Adam (Kingma & Ba 2015); on a GPU its step is one kernel that a CUDA graph can hold.
+    """Build Adam (Kingma & Ba 2015).
 
     Args:
         groups: Parameters in PyTorch's form.
         lr: Learning rate.
         betas: Decay of the first and the second moment.
-        device: Where the parameters are.
+        captured_on: The GPU whose graph is to hold the step, which is one kernel then; ``None``
+            for a step of Lightning's, which refuses to clip gradients beside that kernel.
 
     Returns:
         The optimizer. It takes states that were saved on another device.
     """
     options: dict[str, Any] = {}
-    if device.type == "cuda":
+    if captured_on is not None:
         options = {"fused": True, "capturable": True}
         # A number for the schedule, a tensor for the kernel.
-        tensor = {"initial_lr": lr, "lr": torch.tensor(lr, device=device)}
+        tensor = {"initial_lr": lr, "lr": torch.tensor(lr, device=captured_on)}
         groups = [{**group, **tensor} for group in groups]
     optimizer = torch.optim.Adam(groups, lr=lr, betas=betas, **options)
     optimizer.register_load_state_dict_pre_hook(_keep_options)

@@ -6,7 +6,7 @@ import torch
 from stylenet.training import RunFolder
 
 from .test_resume import weights
-from .test_step import MODULES, data_of, one_style, trained
+from .test_step import MODULES, data_of, fit_in, one_style, trained
 
 pytestmark = pytest.mark.gpu
 
@@ -50,3 +50,17 @@ def test_a_run_goes_on_between_gpu_and_cpu(make_data, tmp_path):
         )
         for key, value in weights(whole).items():
             torch.testing.assert_close(weights(module)[key], value, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["auto", "false"])
+@pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed", "32-true"])
+def test_gradients_are_clipped_in_every_precision(
+    mode, precision, make_module, make_data, tmp_path
+):
+    # Lightning refuses to clip beside an optimizer that is one kernel.
+    module = make_module()
+    module.compile_mode = mode
+    before = {name: value.clone() for name, value in weights(module).items()}
+    fit_in(module, make_data(), tmp_path, 6, None, accelerator="gpu", precision=precision)
+    assert (module._replayed is not None) == (mode == "auto" and precision != "16-mixed")
+    assert any(not torch.equal(value.cpu(), before[k]) for k, value in weights(module).items())
