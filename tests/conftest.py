@@ -1,8 +1,13 @@
+import os
 import pwd
 from pathlib import Path
 
 import pytest
 import torch
+
+if not torch.cuda.is_available():
+    # For tests/gpu; read when Triton is imported, which PyTorch's compiler does in other tests.
+    os.environ["TRITON_INTERPRET"] = "1"
 
 
 @pytest.fixture(scope="session", autouse=True)

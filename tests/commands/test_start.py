@@ -73,7 +73,7 @@ def test_a_photo_that_takes_long_is_named(run, tmp_path, monkeypatch):
 
     def watch(*arguments):
         shown.append(screen.getvalue())
-        stylize(*arguments)
+        return stylize(*arguments)
 
     monkeypatch.setattr(infer_module, "repaint_file", watch)
     monkeypatch.setattr(sys, "stderr", screen)

@@ -1,12 +1,7 @@
-"""Fused kernels run in Triton's interpreter where there is no CUDA device."""
-
-import os
+"""Fused kernels run in Triton's interpreter where there is no CUDA device (see ../conftest.py)."""
 
 import pytest
 import torch
-
-if not torch.cuda.is_available():
-    os.environ["TRITON_INTERPRET"] = "1"  # read when the kernels are imported
 
 
 @pytest.fixture

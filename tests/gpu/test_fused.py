@@ -11,7 +11,7 @@ from stylenet.networks.convolutions import UpsampleConvolution, phase_kernels, t
 pytest.importorskip("triton")
 
 SMALL = {
-    "johnson": {"width": 4, "blocks": 2},
+    "johnson": {"width": 4, "blocks": 1},
     "compact": {"width": 4, "deep_width": 8, "deep_blocks": 1, "fine_blocks": 1},
 }
 CASES = [
@@ -113,7 +113,7 @@ def test_phases_of_an_upsampling_convolution_are_read_in_place(device):
 
 
 @pytest.mark.parametrize(("name", "arguments"), CASES)
-@pytest.mark.parametrize("size", [(16, 24), (13, 9), (31, 40), (3, 2)])
+@pytest.mark.parametrize("size", [(16, 24), (13, 9), (18, 11), (3, 2)])
 @torch.no_grad()
 def test_a_fused_network_is_the_network(name, arguments, size, device):
     torch.manual_seed(0)
