@@ -6,17 +6,18 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from stylenet.benchmark.apart import measure_apart
 from stylenet.benchmark.baseline import reference_training
 from stylenet.benchmark.bench import Bench, Conditions
 from stylenet.benchmark.inference_suite import PlainInference, make_stylizer, name_of
-from stylenet.benchmark.rows import Measured, Row, make_row
+from stylenet.benchmark.rows import Measured, Row
 from stylenet.benchmark.timing import Timing, now
 from stylenet.contention import usable_processors
 from stylenet.errors import check_number
@@ -74,31 +75,18 @@ class ContentionSuite:
             A row for each.
         """
         conditions = bench.conditions
-        rows = []
-        for part, size, batch in [
+        parts = [
             *(("inference", size, 1) for size in conditions.sizes),
             ("training", (self.crop, self.crop), conditions.batch),
-        ]:
-            task = _stylize if part == "inference" else _train
-            case = replace(conditions, sizes=[size], batch=batch)
-            sides = [
-                bench.apart(task, case, plain)
-                for plain in ([False, True] if conditions.baseline else [False])
-            ]
-            measured = [Measured(f.alone, f.precision, beside=f.beside) for f in sides]
-            width, height = size
-            rows.append(
-                make_row(
-                    "contention",
-                    f"{part}, {batch} x {width}x{height}",
-                    (batch, height, width),
-                    measured[0],
-                    measured[1] if conditions.baseline else None,
-                    part=part,
-                    busy_processes=len(usable_processors()),
-                )
-            )
-        return rows
+        ]
+        return measure_apart(
+            "contention",
+            bench,
+            parts,
+            {"training": _train, "inference": _stylize},
+            lambda found: Measured(found.alone, found.precision, beside=found.beside),
+            busy_processes=len(usable_processors()),
+        )
 
 
 class _Phases:

@@ -3,11 +3,12 @@
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from stylenet.benchmark.apart import measure_apart
 from stylenet.benchmark.baseline import reference_training
 from stylenet.benchmark.bench import Bench, Conditions
 from stylenet.benchmark.inference_suite import PlainInference, make_stylizer, name_of
 from stylenet.benchmark.peak_memory import PeakMemory
-from stylenet.benchmark.rows import Measured, Row, make_row
+from stylenet.benchmark.rows import Measured, Row
 from stylenet.benchmark.timing import Timing, alternate
 from stylenet.benchmark.training_suite import Stopwatch
 from stylenet.errors import check_number
@@ -52,30 +53,17 @@ class MemorySuite:
             A row for each.
         """
         conditions = bench.conditions
-        rows = []
-        for part, size, batch in [
+        parts = [
             ("training", (self.crop, self.crop), conditions.batch),
             *(("inference", size, 1) for size in conditions.sizes),
-        ]:
-            task = _train if part == "training" else _repaint
-            case = replace(conditions, sizes=[size], batch=batch)
-            peaks = [
-                bench.apart(task, case, plain)
-                for plain in ([False, True] if conditions.baseline else [False])
-            ]
-            sides = [Measured(p.timing, p.precision, memory=p.memory) for p in peaks]
-            width, height = size
-            rows.append(
-                make_row(
-                    "memory",
-                    f"{part}, {batch} x {width}x{height}",
-                    (batch, height, width),
-                    sides[0],
-                    sides[1] if conditions.baseline else None,
-                    part=part,
-                )
-            )
-        return rows
+        ]
+        return measure_apart(
+            "memory",
+            bench,
+            parts,
+            {"training": _train, "inference": _repaint},
+            lambda found: Measured(found.timing, found.precision, memory=found.memory),
+        )
 
 
 def _train(bench: Bench, case: Conditions, plain: bool) -> _Peak:
