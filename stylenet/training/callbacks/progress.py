@@ -35,6 +35,7 @@ class Progress(pl.Callback):
         self.every_n_steps = every_n_steps
         self._bar: tqdm | None = None
         self._first_step = threading.Event()
+        self._clock: threading.Thread | None = None
         self._read_at = -math.inf
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -51,11 +52,10 @@ class Progress(pl.Callback):
             )
             self._first_step.clear()
             if sys.stderr.isatty():
-                clock = threading.Thread(
-                    target=self._tick, args=(self._bar,), name="progress clock"
+                self._clock = threading.Thread(
+                    target=self._tick, args=(self._bar,), name="progress clock", daemon=True
                 )
-                clock.daemon = True
-                clock.start()
+                self._clock.start()
 
     def _tick(self, bar: tqdm) -> None:
         """Let the bar's clock run until the first step is done, which may take a minute."""
@@ -104,6 +104,9 @@ class Progress(pl.Callback):
     def _close(self) -> None:
         """Ends the bar's line."""
         self._first_step.set()
+        if self._clock is not None:  # or it might draw the bar once more after its end
+            self._clock.join()
+            self._clock = None
         if self._bar is not None:
             self._bar.close()
             self._bar = None
