@@ -30,7 +30,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Trains a style with nothing downloaded, then repaints one of the photographs of data=samples. The
+# Trains a style with nothing downloaded, then stylizes one of the photographs of data=samples. The
 # training begins with the network of another style (of 24 channels): 550 steps came to a loss of 1.75
 # by VGG-19 with fewer halos (16 levels) and meshes (1.2), fresh weights to 2.03 (23, 2.5) after 900.
 demo: setup
@@ -38,7 +38,7 @@ demo: setup
 	    trainer.max_steps=420 optimizer.warmup_steps=50 run_dir=runs/demo resume=true
 	@photos=$$($(BIN)/python -c 'import skimage; print(skimage.__path__[0] + "/data")') && \
 	    $(BIN)/python scripts/infer.py input=$$photos/astronaut.png checkpoint=runs/demo \
-	    output=runs/demo/repainted.png
+	    output=runs/demo/stylized.png
 	@echo "before and after: $$(ls runs/demo/previews/*.png | tail -n 1)"
 
 clean:

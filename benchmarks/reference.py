@@ -52,9 +52,9 @@ class ResidualBlock(nn.Module):
 
 
 class TransformerNet(nn.Module):
-    """The network of Johnson et al. 2016 with instance normalisation and resize-convolution.
+    """The network of Johnson et al. 2016 with instance normalization and resize-convolution.
 
-    Its convolutions and normalisations are in the order in which they run, as in StyleNet's own, so
+    Its convolutions and normalizations are in the order in which they run, as in StyleNet's own, so
     that weights can be copied one by one.
     """
 
@@ -89,7 +89,7 @@ class TransformerNet(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Repaints images, RGB in [0, 1], shape (N, 3, H, W), H and W multiples of 4."""
+        """Stylizes images, RGB in [0, 1], shape (N, 3, H, W), H and W multiples of 4."""
         return (torch.tanh(self.layers(x * 2 - 1)) + 1) / 2
 
 

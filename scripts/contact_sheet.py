@@ -1,4 +1,4 @@
-"""Shows styles on photos in one picture: python scripts/contact_sheet.py --help shows how."""
+"""Shows styles on photos in one image: python scripts/contact_sheet.py --help shows how."""
 
 from stylenet.cli.start import contact_sheet
 

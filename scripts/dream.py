@@ -1,4 +1,4 @@
-"""Dreams on a picture: python scripts/dream.py --help shows how."""
+"""Dreams on an image: python scripts/dream.py --help shows how."""
 
 from stylenet.cli.start import dream
 

@@ -1,4 +1,4 @@
-"""Repaints pictures: python scripts/infer.py --help shows how."""
+"""Stylizes images: python scripts/infer.py --help shows how."""
 
 from stylenet.cli.start import infer
 

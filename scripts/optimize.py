@@ -1,4 +1,4 @@
-"""Repaints a photo by optimising its pixels: python scripts/optimize.py --help shows how."""
+"""Stylizes a photo by optimizing its pixels: python scripts/optimize.py --help shows how."""
 
 from stylenet.cli.start import optimize
 

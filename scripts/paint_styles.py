@@ -1,4 +1,4 @@
-"""Paints the project's own style pictures: python scripts/paint_styles.py --help shows how."""
+"""Paints the project's own style images: python scripts/paint_styles.py --help shows how."""
 
 from stylenet.cli.start import paint_styles
 

@@ -1,4 +1,4 @@
-"""The style of a network for any style, as users say it: one picture, or several with weights."""
+"""The style of a network for any style, as users say it: one image, or several with weights."""
 
 from pathlib import Path
 
@@ -6,44 +6,44 @@ from torch import Tensor
 
 from stylenet.errors import StyleNetError, check_number
 from stylenet.files import user_path
-from stylenet.image import at_shorter_side, flatten, load_picture, to_tensor
+from stylenet.image import at_shorter_side, flatten, load_image, to_tensor
 from stylenet.networks import AdainNetwork, AdainStyleNetwork, joint_name
 
-# Shorter side of style pictures, as in configs/style/.
+# Shorter side of style images, as in configs/style/.
 STYLE_SIZE = 512
 
 
-def select_pictures(
+def select_style_images(
     network: AdainNetwork, style: str | None, size: int | None
 ) -> tuple[AdainStyleNetwork, str]:
-    """Makes the network of a style out of its pictures.
+    """Makes the network of a style out of its images.
 
     Args:
         network: For any style.
-        style: See :func:`parse_pictures`.
-        size: The shorter side that pictures are brought to, in pixels; ``None`` leaves them.
+        style: See :func:`parse_style_images`.
+        size: The shorter side that images are brought to, in pixels; ``None`` leaves them.
 
     Returns:
         The network, and what the style is called: ``wave``, ``wave+mosaic``.
 
     Raises:
-        StyleNetError: A picture is missing or unreadable, or a value impossible.
+        StyleNetError: An image is missing or unreadable, or a value impossible.
     """
     if size is not None:
         check_number("style_size", size, minimum=16, integer=True)
     if style is None:
         raise StyleNetError(
-            "it repaints in the style of any picture; give one, style=picture.jpg, or several with "
+            "it stylizes in the style of any image; give one, style=image.jpg, or several with "
             "their weights, style='first.jpg:0.6,second.jpg:0.4'"
         )
-    pictures = parse_pictures(style)
-    tensors = [_read(path, size) for path in pictures]
-    name = joint_name(path.stem for path in pictures)
-    return network.select(tensors, list(pictures.values())), name
+    images = parse_style_images(style)
+    tensors = [_read(path, size) for path in images]
+    name = joint_name(path.stem for path in images)
+    return network.select(tensors, list(images.values())), name
 
 
-def parse_pictures(text: str) -> dict[Path, float]:
-    """Reads the pictures of a style.
+def parse_style_images(text: str) -> dict[Path, float]:
+    """Reads the images of a style.
 
     Args:
         text: A path, or several with their weights, ``first.jpg:0.6,second.jpg:0.4``; one without a
@@ -59,13 +59,13 @@ def parse_pictures(text: str) -> dict[Path, float]:
     whole = user_path(text)
     if whole.is_file():
         return {whole: 1.0}
-    pictures: dict[Path, float] = {}
+    images: dict[Path, float] = {}
     for part in text.split(","):
         path, weight = _parse(part.strip(), text)
-        if path in pictures:
+        if path in images:
             raise StyleNetError(f"style={text} names {path} twice")
-        pictures[path] = weight
-    return pictures
+        images[path] = weight
+    return images
 
 
 def _parse(part: str, text: str) -> tuple[Path, float]:
@@ -84,15 +84,15 @@ def _parse(part: str, text: str) -> tuple[Path, float]:
         return before, weight
     whole = "" if part == text else f"style={text}: "
     raise StyleNetError(
-        f"{whole}{part or 'an empty name'} is no picture that is there; give the path of one, or "
+        f"{whole}{part or 'an empty name'} is no image that is there; give the path of one, or "
         f"several with their weights, style='first.jpg:0.6,second.jpg:0.4'"
     )
 
 
 def _read(path: Path, size: int | None) -> Tensor:
-    """A picture, RGB in [0, 1], shape (1, 3, H, W)."""
+    """An image, RGB in [0, 1], shape (1, 3, H, W)."""
     try:
-        image = flatten(load_picture(path))
+        image = flatten(load_image(path))
     except StyleNetError as error:
         raise StyleNetError(f"style={path}: {error}") from error
     if size is not None:

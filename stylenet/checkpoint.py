@@ -1,4 +1,4 @@
-"""The artefact that inference takes: a network's weights and what they are, in one safe file."""
+"""The checkpoint that inference takes: a network's weights and what they are, in one safe file."""
 
 import json
 from dataclasses import asdict, dataclass, field, replace
@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 import stylenet
-from stylenet.any_style import STYLE_SIZE, select_pictures
+from stylenet.any_style import STYLE_SIZE, select_style_images
 from stylenet.errors import StyleNetError
 from stylenet.files import atomic_path, user_path
 from stylenet.frozen_encoder import find_again, leave_out
@@ -22,7 +22,7 @@ from stylenet.networks import (
     joint_name,
     parse_mixture,
 )
-from stylenet.shipped import shipped_networks
+from stylenet.pretrained import pretrained_styles
 
 # Raised when a file written by a newer version could not be understood by this one.
 FORMAT_VERSION = 1
@@ -32,13 +32,13 @@ _METADATA_KEY = "stylenet"
 
 
 @dataclass(frozen=True)
-class ArtefactInfo:
-    """What an artefact says of itself.
+class CheckpointInfo:
+    """What a checkpoint says of itself.
 
     Attributes:
         style: Name of the style; of a network that holds several, their joint name.
         step: Training steps taken.
-        recipe: The composed settings of the run, as plain values.
+        recipe: The composed options of the run, as plain values.
         package_version: The StyleNet that wrote it.
         description: What the style is, in a line, for lists.
     """
@@ -50,8 +50,8 @@ class ArtefactInfo:
     description: str = ""
 
 
-def save_artefact(
-    path: str | Path, network: StyleNetwork, info: ArtefactInfo, half: bool = False
+def save_checkpoint(
+    path: str | Path, network: StyleNetwork, info: CheckpointInfo, half: bool = False
 ) -> None:
     """Writes a network for inference; the file appears whole or not at all.
 
@@ -83,13 +83,13 @@ def save_artefact(
         temporary.write_bytes(content)
 
 
-def load_artefact(
+def load_checkpoint(
     path: str | Path, encoder_weights: str | Path | None = None
-) -> tuple[StyleNetwork, ArtefactInfo]:
+) -> tuple[StyleNetwork, CheckpointInfo]:
     """Reads a network for inference. Runs no code from the file.
 
     Args:
-        path: See :func:`find_artefact`.
+        path: See :func:`find_checkpoint`.
         encoder_weights: The file of an encoder's weights, where a network needs them beside its
             own; ``None`` for where training found them, or torchvision keeps them.
 
@@ -97,10 +97,10 @@ def load_artefact(
         The network on the CPU in evaluation mode, and what it is.
 
     Raises:
-        StyleNetError: The file is missing, damaged, not an artefact, or of a newer format; or the
+        StyleNetError: The file is missing, damaged, not a checkpoint, or of a newer format; or the
             encoder's weights are not found.
     """
-    path = find_artefact(path)
+    path = find_checkpoint(path)
     try:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get(_METADATA_KEY)
@@ -127,7 +127,7 @@ def load_artefact(
             network = build_network(metadata["network"]["name"], **metadata["network"]["arguments"])
         except StyleNetError as error:
             raise StyleNetError(f"{path}: {error}") from error
-        info = ArtefactInfo(
+        info = CheckpointInfo(
             metadata["style"],
             metadata["step"],
             metadata["recipe"],
@@ -157,28 +157,28 @@ def load_style(
     style: str | None = None,
     style_size: int | None = STYLE_SIZE,
     encoder_weights: str | Path | None = None,
-) -> tuple[StyleNetwork, ArtefactInfo]:
-    """Reads a network for inference in one style, whatever styles its artefact holds.
+) -> tuple[StyleNetwork, CheckpointInfo]:
+    """Reads a network for inference in one style, whatever styles its checkpoint holds.
 
     Args:
-        path: See :func:`find_artefact`.
-        style: One of the artefact's styles, or a mixture such as ``starry:0.6,mosaic:0.4``;
-            ``None`` for the first. Of one for any style: a picture, or several, see
-            :func:`stylenet.any_style.parse_pictures`.
+        path: See :func:`find_checkpoint`.
+        style: One of the checkpoint's styles, or a mixture such as ``starry:0.6,mosaic:0.4``;
+            ``None`` for the first. Of one for any style: an image, or several, see
+            :func:`stylenet.any_style.parse_style_images`.
         style_size: The shorter side that they are brought to, in pixels; ``None`` leaves them.
-        encoder_weights: See :func:`load_artefact`.
+        encoder_weights: See :func:`load_checkpoint`.
 
     Returns:
         A network of one style, on the CPU in evaluation mode, and what it is. The style of a
         mixture is called ``starry+mosaic``.
 
     Raises:
-        StyleNetError: See :func:`load_artefact`; or the artefact has no such style.
+        StyleNetError: See :func:`load_checkpoint`; or the checkpoint has no such style.
     """
-    network, info = load_artefact(path, encoder_weights)
+    network, info = load_checkpoint(path, encoder_weights)
     if isinstance(network, AdainNetwork):
         try:
-            selected, name = select_pictures(network, style, style_size)
+            selected, name = select_style_images(network, style, style_size)
         except StyleNetError as error:
             raise StyleNetError(f"checkpoint={path}: {error}") from error
         return selected, replace(info, style=name)
@@ -191,7 +191,7 @@ def load_style(
     if style not in (None, info.style):
         raise StyleNetError(
             f"checkpoint={path} holds one style, {info.style}, and not {style}; give either "
-            f"style=NAME, one of those that StyleNet brings ({', '.join(shipped_networks())}), or "
+            f"style=NAME, one of those that StyleNet brings ({', '.join(pretrained_styles())}), or "
             f"checkpoint=PATH"
         )
     return network, info
@@ -204,24 +204,24 @@ def start_from(
 
     Args:
         network: To be trained further.
-        path: See :func:`load_artefact`.
+        path: See :func:`load_checkpoint`.
         encoder_weights: See there.
 
     Raises:
-        StyleNetError: See :func:`load_artefact`; or the trained one is of another kind or size.
+        StyleNetError: See :func:`load_checkpoint`; or the trained one is of another kind or size.
     """
-    trained, _ = load_artefact(path, encoder_weights)
+    trained, _ = load_checkpoint(path, encoder_weights)
     try:
         network.begin_with(trained)
     except StyleNetError as error:
         raise StyleNetError(f"init={path}: {error}") from error
 
 
-def find_artefact(path: str | Path) -> Path:
-    """Finds the artefact that a user means.
+def find_checkpoint(path: str | Path) -> Path:
+    """Finds the checkpoint that a user means.
 
     Args:
-        path: An artefact, a run folder, or the name of a style that StyleNet brings.
+        path: A checkpoint, a run folder, or the name of a style that StyleNet brings.
 
     Returns:
         The file: of a run folder the one with the most training steps.
@@ -229,16 +229,16 @@ def find_artefact(path: str | Path) -> Path:
     Raises:
         StyleNetError: There is none.
     """
-    shipped = shipped_networks().get(str(path))
+    pretrained = pretrained_styles().get(str(path))
     path = user_path(path)
     if path.is_file():
         return path
     if not path.is_dir():
-        if shipped is not None:
-            return shipped
+        if pretrained is not None:
+            return pretrained
         raise StyleNetError(
             f"checkpoint={path}: no such file or folder; give a run folder, a .safetensors file, "
-            f"or one of the styles {', '.join(shipped_networks())}"
+            f"or one of the styles {', '.join(pretrained_styles())}"
         )
     # What begins with a dot is a file still being written, or left by a crash while it was.
     final, others = (
@@ -255,7 +255,7 @@ def find_artefact(path: str | Path) -> Path:
 
 
 def _read_step(path: Path) -> int:
-    """The training steps of an artefact, from its header alone; -1 where it does not say."""
+    """The training steps of a checkpoint, from its header alone; -1 where it does not say."""
     try:
         with safe_open(path, framework="pt") as file:
             return int(json.loads((file.metadata() or {})[_METADATA_KEY])["step"])

@@ -28,7 +28,7 @@ def check_number(
     """Refuses what is not a finite number within bounds.
 
     Args:
-        name: The setting as a user writes it, for the message (``data.crop_size``).
+        name: The option as a user writes it, for the message (``data.crop_size``).
         value: What was given for it.
         minimum: The smallest value allowed.
         maximum: The largest value allowed.
@@ -71,7 +71,7 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
     """Refuses what is not one of the given words.
 
     Args:
-        name: The setting as a user writes it.
+        name: The option as a user writes it.
         value: What was given for it.
         choices: The words allowed.
 

@@ -1,4 +1,4 @@
-"""The frozen encoder's part of a network that an artefact names in the place of holding it."""
+"""The frozen encoder's part of a network that a checkpoint names in the place of holding it."""
 
 import hashlib
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ def fingerprint(weights: Mapping[str, Tensor]) -> str:
 def leave_out(
     network: StyleNetwork, weights: Mapping[str, Tensor]
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Takes out what an artefact names in the place of holding it.
+    """Takes out what a checkpoint names in the place of holding it.
 
     Args:
         network: Says what that is.
@@ -58,11 +58,11 @@ def leave_out(
 def find_again(
     network: StyleNetwork, recorded: Mapping[str, str], trained_with: Any, given: str | Path | None
 ) -> dict[str, Tensor]:
-    """Finds the weights that an artefact names.
+    """Finds the weights that a checkpoint names.
 
     Args:
         network: Whose they are.
-        recorded: What the artefact says of them, see :func:`leave_out`.
+        recorded: What the checkpoint says of them, see :func:`leave_out`.
         trained_with: The ``encoder`` of its recipe, whose ``weights`` are a path or ``imagenet``;
             anything else where there is no such recipe.
         given: What the user says for them; ``None`` for what the recipe says, or torchvision's

@@ -1,4 +1,4 @@
-"""Networks that other programs trained become artefacts of StyleNet."""
+"""Networks that other programs trained become checkpoints of StyleNet."""
 
 import re
 from pathlib import Path
@@ -43,7 +43,7 @@ _FOREIGN_STARTS = {
 # Of LevelDB's tables, in which TensorFlow keeps tensors and their index.
 _TABLE_END = bytes.fromhex("57fb808b247547db")
 
-# Left by PyTorch up to 0.4; instance normalisation takes its statistics from the image.
+# Left by PyTorch up to 0.4; instance normalization takes its statistics from the image.
 _STALE = ("running_mean", "running_var", "num_batches_tracked")
 
 
@@ -54,9 +54,9 @@ def import_checkpoint(path: Path) -> StyleNetwork:
 
     That network takes and gives RGB in [0, 255] and has no tanh at its end. Here it becomes a
     ``johnson`` network with a linear output. Its scales go into the first and the last weights; the
-    biases before instance normalisations, which take them away again, are left out. So the pictures
+    biases before instance normalizations, which take them away again, are left out. So the images
     are the same up to rounding, for sides that are multiples of 4; for others the original gives
-    larger pictures.
+    larger images.
 
     Args:
         path: A state dict that ``torch.save`` or safetensors wrote. No code of it is run.
@@ -65,7 +65,7 @@ def import_checkpoint(path: Path) -> StyleNetwork:
         The network on the CPU, in evaluation mode.
 
     Raises:
-        StyleNetError: The file is damaged or holds another network; says what was recognised.
+        StyleNetError: The file is damaged or holds another network; says what was recognized.
     """
     _refuse_foreign(path)
     state, _ = read_state_dict(path, "input")
@@ -81,7 +81,7 @@ def import_checkpoint(path: Path) -> StyleNetwork:
     blocks = {int(found[1]) for key in state if (found := _RESIDUAL.match(key))}
     missing = [key for key in _expected(len(blocks)) if _translate(key) not in translated]
     if unknown or (missing and len(missing) == len(_expected(len(blocks)))):
-        raise StyleNetError(_unrecognised(path, state, unknown))
+        raise StyleNetError(_unrecognized(path, state, unknown))
     if missing:
         more = f" and {len(missing) - 4} more" if len(missing) > 4 else ""
         raise StyleNetError(
@@ -91,7 +91,7 @@ def import_checkpoint(path: Path) -> StyleNetwork:
         )
     stem, head = translated["down.0.0.weight"], translated["head.weight"]
     if stem.ndim != 4 or head.ndim != 4:
-        raise StyleNetError(_unrecognised(path, state, unknown))
+        raise StyleNetError(_unrecognized(path, state, unknown))
     if "in1.scale" in state:  # trained on BGR
         stem, head = stem.flip(1), head.flip(0)
         translated["head.bias"] = translated["head.bias"].flip(0)
@@ -104,7 +104,7 @@ def import_checkpoint(path: Path) -> StyleNetwork:
         network.load_state_dict(kept)
     except RuntimeError as error:
         raise StyleNetError(
-            f"{_unrecognised(path, state, unknown)} ({str(error).splitlines()[1].strip()})"
+            f"{_unrecognized(path, state, unknown)} ({str(error).splitlines()[1].strip()})"
         ) from error
     if not all(bool(torch.isfinite(value).all()) for value in kept.values()):
         raise StyleNetError(f"input={path} holds NaN or infinity")
@@ -179,11 +179,11 @@ def _translate(key: str) -> str | None:
 
 
 def _is_lost(name: str) -> bool:
-    """Whether this is the bias of a convolution before an instance normalisation."""
+    """Whether this is the bias of a convolution before an instance normalization."""
     return name.endswith(".0.bias") and not name.startswith("head")
 
 
-def _unrecognised(path: Path, state: dict[str, Tensor], unknown: list[str]) -> str:
+def _unrecognized(path: Path, state: dict[str, Tensor], unknown: list[str]) -> str:
     """What the file holds and what was expected."""
     known = len(state) - len(unknown)
     some = [f"{key} {tuple(state[key].shape)}" for key in (unknown or list(state))[:4]]

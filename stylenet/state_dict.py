@@ -16,14 +16,14 @@ _WRAPPERS = ("model_state_dict", "state_dict", "model", "net")
 _UNKNOWN_CLASS = re.compile(r"Unsupported global: GLOBAL (\S+)|(TorchScript) archive")
 
 
-def read_state_dict(path: Path, setting: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_state_dict(path: Path, option: str) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Reads a state dict and what its file says of itself; never runs code from the file.
 
     Args:
         path: A ``.safetensors`` file, or one that ``torch.save`` wrote, there often ``.pth`` or
             ``.model``; the state dict itself, or a dict that holds it as ``state_dict``,
             ``model_state_dict``, ``model`` or ``net``.
-        setting: What the user set to the path, for messages.
+        option: What the user set to the path, for messages.
 
     Returns:
         The tensors by name, and the metadata, empty but for a ``.safetensors`` file.
@@ -43,9 +43,9 @@ def read_state_dict(path: Path, setting: str) -> tuple[dict[str, Tensor], dict[s
     except Exception as error:
         unknown = _UNKNOWN_CLASS.search(str(error))
         if unknown is not None:
-            raise StyleNetError(_whole_module(path, setting, unknown[1] or unknown[2])) from error
+            raise StyleNetError(_whole_module(path, option, unknown[1] or unknown[2])) from error
         raise StyleNetError(
-            f"{setting}={path} cannot be read ({type(error).__name__}): it is damaged, or "
+            f"{option}={path} cannot be read ({type(error).__name__}): it is damaged, or "
             f"not a .safetensors or .pth state dict of tensors alone"
         ) from error
     for key in _WRAPPERS:
@@ -55,18 +55,18 @@ def read_state_dict(path: Path, setting: str) -> tuple[dict[str, Tensor], dict[s
         isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
     ):
         raise StyleNetError(
-            f"{setting}={path} is not a state dict: expected names and tensors alone"
+            f"{option}={path} is not a state dict: expected names and tensors alone"
         )
     return state, {}
 
 
-def _whole_module(path: Path, setting: str, name: str) -> str:
+def _whole_module(path: Path, option: str, name: str) -> str:
     """Say how to save the weights of a module that was saved with its class."""
     script = name == "TorchScript"
     load = f"torch.jit.load('{path}')" if script else f"torch.load('{path}', weights_only=False)"
     what = "a TorchScript program" if script else f"a Python object of the class {name}"
     return (
-        f"{setting}={path} cannot be read: it holds {what} and not weights alone, and to load it "
+        f"{option}={path} cannot be read: it holds {what} and not weights alone, and to load it "
         f"would run its code; if you trust it, save its state dict where that class is: "
         f"torch.save({load}.state_dict(), 'weights.pth')"
     )

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from stylenet.arithmetic import bfloat16_is_faster
-from stylenet.checkpoint import ArtefactInfo
+from stylenet.checkpoint import CheckpointInfo
 from stylenet.files import cache_folder
 from stylenet.inference import Stylizer
 from stylenet.networks import build_network
@@ -87,7 +87,7 @@ def test_auto_takes_what_was_measured(faster, monkeypatch):
     monkeypatch.setattr("stylenet.inference.precision.bfloat16_is_faster", measured)
     monkeypatch.setattr("stylenet.training.hardware.bfloat16_is_faster", measured)
     network = build_network("johnson", width=2, blocks=1)
-    stylizer = Stylizer(network, ArtefactInfo("none", 0), "cpu")
+    stylizer = Stylizer(network, CheckpointInfo("none", 0), "cpu")
     assert stylizer.dtype == (torch.bfloat16 if faster else torch.float32)
     before = torch.random.get_rng_state()
     assert choose_precision("auto", "cpu") == ("bf16-mixed" if faster else "32-true")

@@ -13,16 +13,16 @@ from safetensors.torch import save_file
 import stylenet
 from stylenet.checkpoint import (
     FORMAT_VERSION,
-    ArtefactInfo,
-    find_artefact,
-    load_artefact,
-    save_artefact,
+    CheckpointInfo,
+    find_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
 )
 from stylenet.errors import StyleNetError
 from stylenet.networks import available_networks, build_network
 from stylenet.perceptual import VGGEncoder
 
-INFO = ArtefactInfo("starry night ✨", 1200, {"loss": {"style_weight": 5.0, "layers": ["a"]}})
+INFO = CheckpointInfo("starry night ✨", 1200, {"loss": {"style_weight": 5.0, "layers": ["a"]}})
 
 
 def small(norm="instance"):
@@ -38,14 +38,14 @@ def assert_same_weights(network, expected):
 
 
 @pytest.fixture
-def artefact(tmp_path):
+def checkpoint(tmp_path):
     path = tmp_path / "starry.safetensors"
-    save_artefact(path, small(), INFO)
+    save_checkpoint(path, small(), INFO)
     return path
 
 
 def rewrite(path, change):
-    """Writes the artefact anew with other metadata."""
+    """Writes the checkpoint anew with other metadata."""
     (length,) = struct.unpack("<Q", path.read_bytes()[:8])
     header = json.loads(path.read_bytes()[8 : 8 + length])
     data = path.read_bytes()[8 + length :]
@@ -55,9 +55,9 @@ def rewrite(path, change):
 
 
 def refusal(path):
-    """The message with which an artefact is refused: one line that names it."""
+    """The message with which a checkpoint is refused: one line that names it."""
     with pytest.raises(StyleNetError) as error:
-        load_artefact(path)
+        load_checkpoint(path)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
     return str(error.value)
@@ -66,8 +66,8 @@ def refusal(path):
 @pytest.mark.parametrize("name", available_networks())
 def test_every_network_comes_back_bit_by_bit(tmp_path, name):
     network = build_network(name)
-    save_artefact(tmp_path / "a.safetensors", network, INFO)
-    loaded, info = load_artefact(tmp_path / "a.safetensors")
+    save_checkpoint(tmp_path / "a.safetensors", network, INFO)
+    loaded, info = load_checkpoint(tmp_path / "a.safetensors")
     assert (loaded.name, loaded.arguments) == (name, network.arguments)
     assert info == INFO
     assert not loaded.training
@@ -77,31 +77,31 @@ def test_every_network_comes_back_bit_by_bit(tmp_path, name):
 def test_statistics_of_batch_norm_come_back(tmp_path):
     network = small("batch").train()
     network(torch.rand(2, 3, 8, 8))
-    save_artefact(tmp_path / "a.safetensors", network, INFO)
-    assert_same_weights(load_artefact(tmp_path / "a.safetensors")[0], network)
+    save_checkpoint(tmp_path / "a.safetensors", network, INFO)
+    assert_same_weights(load_checkpoint(tmp_path / "a.safetensors")[0], network)
 
 
 def test_a_channels_last_network_is_saved_like_any_other(tmp_path):
     network = small().to(memory_format=torch.channels_last)
     assert not network.head.weight.is_contiguous()
-    save_artefact(tmp_path / "a.safetensors", network, INFO)
-    assert_same_weights(load_artefact(tmp_path / "a.safetensors")[0], network)
+    save_checkpoint(tmp_path / "a.safetensors", network, INFO)
+    assert_same_weights(load_checkpoint(tmp_path / "a.safetensors")[0], network)
     assert not network.head.weight.is_contiguous()  # left as it was
 
 
-def test_an_artefact_says_who_wrote_it(artefact):
-    assert load_artefact(artefact)[1].package_version == stylenet.__version__
+def test_an_checkpoint_says_who_wrote_it(checkpoint):
+    assert load_checkpoint(checkpoint)[1].package_version == stylenet.__version__
 
 
-def test_no_pickle_is_written_or_read(artefact, monkeypatch):
+def test_no_pickle_is_written_or_read(checkpoint, monkeypatch):
     def refuse(*_, **__):
         raise AssertionError("a pickle was read")
 
     for module, name in [(torch, "load"), (pickle, "load"), (pickle, "loads")]:
         monkeypatch.setattr(module, name, refuse)
-    load_artefact(artefact)
+    load_checkpoint(checkpoint)
     # The whole file is a JSON header and the numbers that it counts.
-    content = artefact.read_bytes()
+    content = checkpoint.read_bytes()
     (length,) = struct.unpack("<Q", content[:8])
     header = json.loads(content[8 : 8 + length])
     header.pop("__metadata__")
@@ -128,25 +128,25 @@ def test_code_in_a_file_does_not_run(tmp_path, suffix):
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_failed_save_leaves_the_old_file(artefact, monkeypatch):
-    before = artefact.read_bytes()
+def test_a_failed_save_leaves_the_old_file(checkpoint, monkeypatch):
+    before = checkpoint.read_bytes()
 
     def full(_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StyleNetError, match=r"starry\.safetensors: No space left on device"):
-        save_artefact(artefact, small(), INFO)
-    assert artefact.read_bytes() == before
-    assert [path.name for path in artefact.parent.iterdir()] == [artefact.name]
+        save_checkpoint(checkpoint, small(), INFO)
+    assert checkpoint.read_bytes() == before
+    assert [path.name for path in checkpoint.parent.iterdir()] == [checkpoint.name]
 
 
-def test_a_save_replaces_the_old_file(artefact):
+def test_a_save_replaces_the_old_file(checkpoint):
     network = small()
-    save_artefact(artefact, network, ArtefactInfo("wave", 3))
-    loaded, info = load_artefact(str(artefact))
+    save_checkpoint(checkpoint, network, CheckpointInfo("wave", 3))
+    loaded, info = load_checkpoint(str(checkpoint))
     assert_same_weights(loaded, network)
-    assert info == ArtefactInfo("wave", 3, {}, stylenet.__version__)
+    assert info == CheckpointInfo("wave", 3, {}, stylenet.__version__)
 
 
 @pytest.mark.parametrize(
@@ -170,12 +170,12 @@ def test_a_save_replaces_the_old_file(artefact):
     ],
     ids=["final", "newest", "half-written final", "half-written step"],
 )
-def test_a_run_folder_stands_for_its_best_artefact(tmp_path, files, chosen):
+def test_a_run_folder_stands_for_its_best_checkpoint(tmp_path, files, chosen):
     for name in files:
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"")
-    assert find_artefact(tmp_path) == tmp_path / chosen
+    assert find_checkpoint(tmp_path) == tmp_path / chosen
 
 
 @pytest.mark.parametrize(
@@ -186,24 +186,24 @@ def test_a_run_folder_stands_for_its_best_artefact(tmp_path, files, chosen):
         (1300, "checkpoints/step_0001300.safetensors"),  # the run is being made longer
     ],
 )
-def test_of_a_final_artefact_and_a_saved_one_the_further_is_meant(tmp_path, step, chosen):
-    save_artefact(tmp_path / "wave.safetensors", small(), ArtefactInfo("wave", 1200))
+def test_of_a_final_checkpoint_and_a_saved_one_the_further_is_meant(tmp_path, step, chosen):
+    save_checkpoint(tmp_path / "wave.safetensors", small(), CheckpointInfo("wave", 1200))
     (tmp_path / "not_ours.safetensors").write_bytes(b"")
     for early in (60, step):
         saved = tmp_path / f"checkpoints/step_{early:07d}.safetensors"
-        save_artefact(saved, small(), ArtefactInfo("wave", early))
-    assert find_artefact(tmp_path) == tmp_path / chosen
-    assert load_artefact(tmp_path)[1].step == max(step, 1200)
+        save_checkpoint(saved, small(), CheckpointInfo("wave", early))
+    assert find_checkpoint(tmp_path) == tmp_path / chosen
+    assert load_checkpoint(tmp_path)[1].step == max(step, 1200)
 
 
-def test_a_run_folder_is_loaded_like_its_artefact(artefact):
-    network, info = load_artefact(artefact.parent)
-    assert_same_weights(network, load_artefact(artefact)[0])
+def test_a_run_folder_is_loaded_like_its_checkpoint(checkpoint):
+    network, info = load_checkpoint(checkpoint.parent)
+    assert_same_weights(network, load_checkpoint(checkpoint)[0])
     assert info == INFO
 
 
 @pytest.mark.parametrize("leftover", [None, "step_0000060.ckpt", ".step_0000060-x.safetensors"])
-def test_a_folder_without_an_artefact_is_refused(tmp_path, leftover):
+def test_a_folder_without_an_checkpoint_is_refused(tmp_path, leftover):
     if leftover:
         (tmp_path / "checkpoints").mkdir()
         (tmp_path / "checkpoints" / leftover).write_bytes(b"")
@@ -215,10 +215,10 @@ def test_a_missing_file_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("part", [0, 0.001, 0.3, 0.999])
-def test_a_truncated_file_is_refused(artefact, part):
-    content = artefact.read_bytes()
-    artefact.write_bytes(content[: int(len(content) * part)])
-    assert "damaged" in refusal(artefact)
+def test_a_truncated_file_is_refused(checkpoint, part):
+    content = checkpoint.read_bytes()
+    checkpoint.write_bytes(content[: int(len(content) * part)])
+    assert "damaged" in refusal(checkpoint)
 
 
 @pytest.mark.parametrize("metadata", [None, {"format": "pt"}])
@@ -228,7 +228,7 @@ def test_weights_of_another_program_are_refused(tmp_path, metadata):
     assert "no StyleNet metadata; it is a checkpoint of another program" in refusal(path)
 
 
-def test_a_newer_format_asks_for_an_upgrade(artefact):
+def test_a_newer_format_asks_for_an_upgrade(checkpoint):
     def newer(text):
         # A version that knows other keys and networks.
         return json.dumps(
@@ -239,17 +239,17 @@ def test_a_newer_format_asks_for_an_upgrade(artefact):
             }
         )
 
-    rewrite(artefact, newer)
-    message = refusal(artefact)
+    rewrite(checkpoint, newer)
+    message = refusal(checkpoint)
     assert f"format {FORMAT_VERSION + 1}, written by StyleNet 7.8.9" in message
     assert f"this is {stylenet.__version__}, which reads up to {FORMAT_VERSION}" in message
     assert "pip install --upgrade" in message
 
 
-def test_an_unknown_network_lists_those_available(artefact):
-    rewrite(artefact, lambda text: text.replace('"johnson"', '"jonson"'))
+def test_an_unknown_network_lists_those_available(checkpoint):
+    rewrite(checkpoint, lambda text: text.replace('"johnson"', '"jonson"'))
     assert f"unknown network jonson; available networks: {available_networks()[0]}" in refusal(
-        artefact
+        checkpoint
     )
 
 
@@ -263,9 +263,9 @@ def test_an_unknown_network_lists_those_available(artefact):
         ('"instance"', '"batch"', "do not fit the network johnson that it names"),
     ],
 )
-def test_a_network_that_does_not_fit_is_refused(artefact, old, new, message):
-    rewrite(artefact, lambda text: text.replace(old, new))
-    assert message in refusal(artefact)
+def test_a_network_that_does_not_fit_is_refused(checkpoint, old, new, message):
+    rewrite(checkpoint, lambda text: text.replace(old, new))
+    assert message in refusal(checkpoint)
 
 
 def damage(**changes):
@@ -295,15 +295,15 @@ def without(key):
         *[without(key) for key in ("format_version", "network", "style", "step", "recipe")],
     ],
 )
-def test_damaged_metadata_is_refused(artefact, change):
-    rewrite(artefact, change)
-    assert "metadata is damaged" in refusal(artefact)
+def test_damaged_metadata_is_refused(checkpoint, change):
+    rewrite(checkpoint, change)
+    assert "metadata is damaged" in refusal(checkpoint)
 
 
-def test_an_artefact_holds_no_more_than_the_network(artefact):
+def test_an_checkpoint_holds_no_more_than_the_network(checkpoint):
     weights = io.BytesIO()
     torch.save(small().state_dict(), weights)
-    assert artefact.stat().st_size < len(weights.getvalue()) + 2000
+    assert checkpoint.stat().st_size < len(weights.getvalue()) + 2000
 
 
 def test_an_encoder_is_found_again_by_its_hash(tmp_path):
@@ -313,21 +313,21 @@ def test_an_encoder_is_found_again_by_its_hash(tmp_path):
         {f"{k}.{kind}": v for k, c in found.items() for kind, v in c.state_dict().items()}
     )
     path = tmp_path / "any.safetensors"
-    save_artefact(path, network, ArtefactInfo("adain", 1, {"encoder": {"weights": "random"}}))
+    save_checkpoint(path, network, CheckpointInfo("adain", 1, {"encoder": {"weights": "random"}}))
     with safe_open(path, framework="pt") as file:
         names = list(file.keys())
     assert all(name.startswith("decoder.") or name == "encoder.scale" for name in names)
-    assert_same_weights(load_artefact(path)[0], network)
+    assert_same_weights(load_checkpoint(path)[0], network)
     # A style of it names its encoder, too.
     style = network.select([torch.rand(1, 3, 24, 24)])
-    save_artefact(path, style, ArtefactInfo("light", 1, {"encoder": {"weights": "random"}}))
-    assert_same_weights(load_artefact(path)[0], style)
+    save_checkpoint(path, style, CheckpointInfo("light", 1, {"encoder": {"weights": "random"}}))
+    assert_same_weights(load_checkpoint(path)[0], style)
 
     with torch.no_grad():
         network.encoder.convolutions["conv2_1"].bias.add_(1e-3)
-    save_artefact(path, network, ArtefactInfo("adain", 1, {"encoder": {"weights": "random"}}))
+    save_checkpoint(path, network, CheckpointInfo("adain", 1, {"encoder": {"weights": "random"}}))
     assert "those of random are others; give their file: encoder_weights=PATH" in refusal(path)
-    save_artefact(path, network, ArtefactInfo("adain", 1, {"encoder": {"weights": "gone.pth"}}))
+    save_checkpoint(path, network, CheckpointInfo("adain", 1, {"encoder": {"weights": "gone.pth"}}))
     assert "encoder.weights=gone.pth of its recipe is not here" in refusal(path)
-    save_artefact(path, network, ArtefactInfo("adain", 1))
+    save_checkpoint(path, network, CheckpointInfo("adain", 1))
     assert "vgg19 up to relu2_1" in refusal(path)

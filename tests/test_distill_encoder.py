@@ -9,7 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 from PIL import Image
 from safetensors.torch import load_file
 
-from stylenet.checkpoint import ArtefactInfo, save_artefact
+from stylenet.checkpoint import CheckpointInfo, save_checkpoint
 from stylenet.cli.app import run
 from stylenet.cli.distill_encoder import distill_encoder
 from stylenet.errors import StyleNetError
@@ -17,8 +17,8 @@ from stylenet.networks import build_network
 from stylenet.perceptual import Encoder, LiteEncoder, VGGEncoder, gram_matrix, style_loss
 from stylenet.training import (
     DistillationModule,
-    DistillationSettings,
-    OptimizerSettings,
+    DistillationOptions,
+    OptimizerOptions,
     mean_errors,
 )
 from stylenet.training.augmentation import disfigure
@@ -27,7 +27,7 @@ from stylenet.training.pruning import choose_channels
 
 
 def blotches(count, size, seed=0):
-    """Smooth pictures with structure, shape (count, 3, size, size)."""
+    """Smooth images with structure, shape (count, 3, size, size)."""
     generator = torch.Generator().manual_seed(seed)
     small = torch.rand(count, 3, 6, 6, generator=generator)
     return torch.nn.functional.interpolate(small, size, mode="bicubic").clamp(0, 1)
@@ -35,9 +35,9 @@ def blotches(count, size, seed=0):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pictures")
-    for i, picture in enumerate(blotches(3, 40)):
-        pixels = (picture.permute(1, 2, 0).numpy() * 255).astype(np.uint8)
+    folder = tmp_path_factory.mktemp("images")
+    for i, image in enumerate(blotches(3, 40)):
+        pixels = (image.permute(1, 2, 0).numpy() * 255).astype(np.uint8)
         Image.fromarray(pixels).save(folder / f"{i}.png")
     return folder
 
@@ -84,11 +84,11 @@ def command(folder, monkeypatch, capfd):
 
 def test_a_run_ends_with_an_encoder_that_can_be_used_and_its_measure(command, folder, tmp_path):
     network = build_network("johnson", width=2, blocks=1)
-    save_artefact(tmp_path / "style.safetensors", network, ArtefactInfo("s", 1))
+    save_checkpoint(tmp_path / "style.safetensors", network, CheckpointInfo("s", 1))
     status, out, err = command(
         tmp_path / "run",
-        f"stylised=[{tmp_path / 'style.safetensors'}]",
-        "distillation.stylised=1",
+        f"stylized=[{tmp_path / 'style.safetensors'}]",
+        "distillation.stylized=1",
         f"held_out=[{folder}]",
     )
     assert status == 0, err
@@ -96,7 +96,7 @@ def test_a_run_ends_with_an_encoder_that_can_be_used_and_its_measure(command, fo
     assert encoder.layers == ["relu1_2", "relu2_2", "relu3_2", "relu3_4", "relu4_1"]
     assert (tmp_path / "run/config.yaml").is_file()
     assert "distilling relu1_2 to relu4_1 of vgg19 from 3 photos for 4 steps of 2" in out
-    assert f"{folder}, 3 pictures" in out
+    assert f"{folder}, 3 images" in out
     for name in ("features/relu1_2", "gram/relu3_4"):
         line = next(line for line in out.splitlines() if name in line)
         assert 0 < float(line.split()[1]) < 1
@@ -126,7 +126,7 @@ def test_an_interrupted_run_ends_with_the_weights_of_a_whole_one(command, tmp_pa
     [
         (["distillation.disfigured=2"], "distillation.disfigured=2"),
         (["distillation.gram_weight=-1"], "distillation.gram_weight=-1"),
-        (["stylised=[nowhere]"], "nowhere"),
+        (["stylized=[nowhere]"], "nowhere"),
         (["held_out=[nowhere]"], "nowhere"),
         (["student.weights=nowhere"], "nowhere"),
     ],
@@ -143,8 +143,8 @@ def make_module(teacher, student=None):
     return DistillationModule(
         student or LiteEncoder("random", allow_random=True),
         teacher,
-        OptimizerSettings(1e-3, 0, "cosine"),
-        DistillationSettings(1.0, 0.5, 0.5, 1),
+        OptimizerOptions(1e-3, 0, "cosine"),
+        DistillationOptions(1.0, 0.5, 0.5, 1),
         blotches(4, 32),
         [],
         {},
@@ -246,7 +246,7 @@ def test_disfigured_pictures_stay_pictures_and_are_drawn_from_the_random_state()
 
 def test_dreams_go_towards_what_the_encoder_takes_for_the_other_picture():
     torch.manual_seed(0)
-    encoder, pictures = LiteEncoder(), blotches(2, 32)
+    encoder, images = LiteEncoder(), blotches(2, 32)
     layers = encoder.layers
 
     def distance(found, expected):
@@ -254,18 +254,18 @@ def test_dreams_go_towards_what_the_encoder_takes_for_the_other_picture():
         grams = [(gram_matrix(first[n]), gram_matrix(second[n])) for n in layers]
         return sum(float(style_loss(a, b)) for a, b in grams)
 
-    dreams = Dreams(pictures, 2)
+    dreams = Dreams(images, 2)
     for _ in range(5):
-        dreams.paint(pictures, encoder, layers)
+        dreams.paint(images, encoder, layers)
     state = dreams.state()
-    assert distance(state["pictures"], state["styles"]) < distance(pictures, state["styles"])
-    assert 0 <= float(state["pictures"].min()) <= float(state["pictures"].max()) <= 1
+    assert distance(state["images"], state["styles"]) < distance(images, state["styles"])
+    assert 0 <= float(state["images"].min()) <= float(state["images"].max()) <= 1
 
     again = Dreams.from_state(state, torch.device("cpu"))
     random = torch.get_rng_state()
-    expected = dreams.paint(pictures, encoder, layers)
+    expected = dreams.paint(images, encoder, layers)
     torch.set_rng_state(random)
-    assert torch.equal(again.paint(pictures, encoder, layers), expected)
+    assert torch.equal(again.paint(images, encoder, layers), expected)
 
 
 def test_channels_that_say_the_same_are_chosen_once():

@@ -16,20 +16,20 @@ from PIL import ExifTags, Image, ImageCms
 from stylenet.errors import StyleNetError
 from stylenet.image import (
     SUFFIXES,
-    Picture,
+    LoadedImage,
     at_shorter_side,
     check_background,
     check_writable_suffix,
     flatten,
-    load_picture,
+    load_image,
     open_image,
-    save_picture,
+    save_image,
     to_image,
     to_tensor,
-    upright_picture,
+    upright_image,
 )
 
-COLOURS = [(200, 30, 40), (20, 180, 60), (10, 40, 220), (128, 128, 128), (0, 0, 0), (255,) * 3]
+ColorS = [(200, 30, 40), (20, 180, 60), (10, 40, 220), (128, 128, 128), (0, 0, 0), (255,) * 3]
 FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP", "tif": "TIFF", "bmp": "BMP"}
 if ".avif" in SUFFIXES:
     FORMATS["avif"] = "AVIF"
@@ -47,8 +47,8 @@ ORIENTATIONS = {  # EXIF's numbers, and what makes the stored pixels upright
 
 
 def stripes():
-    """Columns of all COLOURS, 16 px wide each so that JPEG keeps them."""
-    row = np.repeat(np.array(COLOURS, dtype=np.uint8), 16, axis=0)
+    """Columns of all ColorS, 16 px wide each so that JPEG keeps them."""
+    row = np.repeat(np.array(ColorS, dtype=np.uint8), 16, axis=0)
     return Image.fromarray(np.broadcast_to(row, (32, *row.shape)).copy())
 
 
@@ -73,14 +73,14 @@ def icc(swapped=False):
     return profile
 
 
-def png(width, height, bits, colour_type, data):
+def png(width, height, bits, color_type, data):
     """A PNG file of a kind that Pillow does not write."""
 
     def chunk(name, body):
         body = name + body
         return struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
 
-    header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, bits, color_type, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"
         + chunk(b"IHDR", header)
@@ -102,7 +102,7 @@ def assert_close(image, expected, tolerance):
 
 def assert_refused(path, *words):
     with pytest.raises(StyleNetError) as error:
-        load_picture(path)
+        load_image(path)
     message = str(error.value)
     assert str(path) in message
     assert "\n" not in message
@@ -117,13 +117,13 @@ def assert_refused(path, *words):
     ("mode", "tolerance"),
     [*((mode, 0) for mode in ("RGB", "RGBA", "RGBa", "RGBX", "P", "PA", "CMYK")), ("YCbCr", 2)],
 )
-def test_colours_of_every_mode_are_kept(mode, tolerance):
+def test_colors_of_every_mode_are_kept(mode, tolerance):
     source = stripes()
     if mode in ("P", "PA"):
         image = source.quantize(8).convert(mode)
     else:
         image = source.convert("RGBA").convert(mode) if mode == "RGBa" else source.convert(mode)
-    picture = upright_picture(image)
+    picture = upright_image(image)
     assert picture.rgb.mode == "RGB"
     assert_close(picture.rgb, source, tolerance)
     if picture.alpha is not None:
@@ -131,40 +131,40 @@ def test_colours_of_every_mode_are_kept(mode, tolerance):
 
 
 @pytest.mark.parametrize(("suffix", "tolerance"), [("jpg", 8), ("tif", 0)])
-def test_cmyk_file_keeps_its_colours(suffix, tolerance, tmp_path):
+def test_cmyk_file_keeps_its_colors(suffix, tolerance, tmp_path):
     (tmp_path / "a").write_bytes(encoded(stripes().convert("CMYK"), FORMATS[suffix]))
-    assert_close(load_picture(tmp_path / "a").rgb, stripes(), tolerance)
+    assert_close(load_image(tmp_path / "a").rgb, stripes(), tolerance)
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "La", "1"])
-def test_grey_of_every_mode_is_kept(mode):
-    grey = stripes().convert("L")
+def test_gray_of_every_mode_is_kept(mode):
+    gray = stripes().convert("L")
     if mode == "1":
-        grey = grey.point(lambda value: 255 * (value > 127))
-    image = grey.convert("LA").convert(mode) if mode == "La" else grey.convert(mode)
-    picture = upright_picture(image)
+        gray = gray.point(lambda value: 255 * (value > 127))
+    image = gray.convert("LA").convert(mode) if mode == "La" else gray.convert(mode)
+    picture = upright_image(image)
     assert picture.rgb.mode == "RGB"
-    assert_close(picture.rgb, grey.convert("RGB"), 0)
+    assert_close(picture.rgb, gray.convert("RGB"), 0)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "RGBa", "La"])
 def test_alpha_is_kept_apart(mode):
     image = Image.new(mode.upper(), (3, 2), (90, 90, 90, 0)[-len(mode) :])
     image.putpixel((1, 1), (90, 90, 90, 200)[-len(mode) :])
-    picture = upright_picture(image.convert(mode) if mode != image.mode else image)
+    picture = upright_image(image.convert(mode) if mode != image.mode else image)
     assert picture.alpha.mode == "L"
     assert list(np.asarray(picture.alpha).flat) == [0, 0, 0, 0, 200, 0]
     assert picture.rgb.getpixel((1, 1)) == pytest.approx((90, 90, 90), abs=1)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB"])
-def test_colour_marked_as_transparent_becomes_alpha(mode, tmp_path):
+def test_color_marked_as_transparent_becomes_alpha(mode, tmp_path):
     image = Image.new("RGB", (2, 1), "white")
     image.putpixel((0, 0), (0, 0, 0))
     image = image.convert(mode)
     mark = (0, 0, 0) if mode == "RGB" else image.getpixel((0, 0))
     image.save(tmp_path / "a.png", transparency=mark)
-    picture = load_picture(tmp_path / "a.png")
+    picture = load_image(tmp_path / "a.png")
     assert list(np.asarray(picture.alpha).flat) == [0, 255]
     assert picture.rgb.getpixel((1, 0)) == (255, 255, 255)
 
@@ -172,7 +172,7 @@ def test_colour_marked_as_transparent_becomes_alpha(mode, tmp_path):
 def test_one_transparent_level_of_16_bits_becomes_alpha(tmp_path):
     values = (np.arange(12, dtype=np.uint16) * 5000).reshape(3, 4)
     Image.fromarray(values).save(tmp_path / "a.png", transparency=15000)
-    picture = load_picture(tmp_path / "a.png")
+    picture = load_image(tmp_path / "a.png")
     assert np.array_equal(np.asarray(picture.alpha), np.where(values == 15000, 0, 255))
     assert np.array_equal(np.asarray(picture.rgb)[..., 0], np.round(values / 257))
 
@@ -180,51 +180,51 @@ def test_one_transparent_level_of_16_bits_becomes_alpha(tmp_path):
 def test_palette_with_shades_of_transparency_becomes_alpha(tmp_path):
     image = Image.fromarray(np.array([[0, 1, 2]], dtype=np.uint8)).convert("P")
     image.save(tmp_path / "a.png", transparency=bytes([0, 100, 255]))
-    assert list(np.asarray(load_picture(tmp_path / "a.png").alpha).flat) == [0, 100, 255]
+    assert list(np.asarray(load_image(tmp_path / "a.png").alpha).flat) == [0, 100, 255]
 
 
 @pytest.mark.parametrize(
     ("suffix", "dtype"), [("png", "<u2"), ("tif", "<u2"), ("tif", ">u2"), ("tif", "<i4")]
 )
-def test_16_bits_of_grey_become_8(suffix, dtype, tmp_path):
+def test_16_bits_of_gray_become_8(suffix, dtype, tmp_path):
     values = np.linspace(0, 65535, 300).reshape(10, 30).round()
     Image.fromarray(values.astype(dtype)).save(tmp_path / f"a.{suffix}")
-    picture = load_picture(tmp_path / f"a.{suffix}")
+    picture = load_image(tmp_path / f"a.{suffix}")
     assert picture.alpha is None
     assert_close(picture.rgb, (values / 257).round()[..., None].repeat(3, -1), 1)
 
 
-@pytest.mark.parametrize(("colour_type", "channels"), [(2, 3), (4, 2), (6, 4)])
-def test_16_bits_a_colour_become_8(colour_type, channels, tmp_path):
+@pytest.mark.parametrize(("color_type", "channels"), [(2, 3), (4, 2), (6, 4)])
+def test_16_bits_a_color_become_8(color_type, channels, tmp_path):
     values = np.linspace(0, 65535, 12 * channels).round().reshape(3, 4, channels)
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
-    (tmp_path / "a.png").write_bytes(png(4, 3, 16, colour_type, rows))
-    picture = load_picture(tmp_path / "a.png")
+    (tmp_path / "a.png").write_bytes(png(4, 3, 16, color_type, rows))
+    picture = load_image(tmp_path / "a.png")
     expected = values / 257
     if channels in (2, 4):
         assert_close(picture.alpha, expected[..., -1], 1)
-    colours = expected[..., :1].repeat(3, -1) if channels == 2 else expected[..., :3]
-    assert_close(picture.rgb, colours, 1)
+    colors = expected[..., :1].repeat(3, -1) if channels == 2 else expected[..., :3]
+    assert_close(picture.rgb, colors, 1)
 
 
 @pytest.mark.parametrize(
     "values", [[0.0, 0.5, 1.0], [-1.0, 0.0, 1.0], [0.0, 5e4, 1e5], [0.0, 1e38, 2e38]]
 )
-def test_floating_point_grey_is_stretched_to_its_range(values):
-    picture = upright_picture(Image.fromarray(np.array([values], dtype=np.float32)))
+def test_floating_point_gray_is_stretched_to_its_range(values):
+    picture = upright_image(Image.fromarray(np.array([values], dtype=np.float32)))
     assert_close(picture.rgb, [[[0] * 3, [128] * 3, [255] * 3]], 1)
 
 
 @pytest.mark.parametrize("values", [[-100, 0, 100], [0, 10**5, 2 * 10**5]])
-def test_32_bit_grey_beyond_16_bits_is_stretched(values):
-    picture = upright_picture(Image.fromarray(np.array([values], dtype=np.int32)))
+def test_32_bit_gray_beyond_16_bits_is_stretched(values):
+    picture = upright_image(Image.fromarray(np.array([values], dtype=np.int32)))
     assert_close(picture.rgb, [[[0] * 3, [128] * 3, [255] * 3]], 1)
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 0.0])
-def test_floating_point_grey_without_a_number_is_black(value):
-    picture = upright_picture(Image.fromarray(np.full((2, 2), value, dtype=np.float32)))
+def test_floating_point_gray_without_a_number_is_black(value):
+    picture = upright_image(Image.fromarray(np.full((2, 2), value, dtype=np.float32)))
     assert picture.rgb.getextrema() == ((0, 0),) * 3
 
 
@@ -234,7 +234,7 @@ def test_mode_that_cannot_be_converted_is_named(monkeypatch):
 
     monkeypatch.setattr(Image.Image, "convert", refuse)
     with pytest.raises(StyleNetError, match=r"^an image of mode CMYK .* not supported$"):
-        upright_picture(Image.new("CMYK", (2, 2)))
+        upright_image(Image.new("CMYK", (2, 2)))
 
 
 # Orientation
@@ -248,7 +248,7 @@ def test_exif_orientation_is_applied(orientation, form, tmp_path):
     data = encoded(Image.fromarray(pixels), form, exif=exif(orientation))
     (tmp_path / "a").write_bytes(data)
     expected = ORIENTATIONS[orientation](pixels)
-    picture = load_picture(tmp_path / "a")
+    picture = load_image(tmp_path / "a")
     assert picture.rgb.size == expected.shape[1::-1]
     assert_close(picture.rgb, expected, 4 if form == "JPEG" else 0)
 
@@ -259,21 +259,21 @@ def test_alpha_is_turned_along(channels, tmp_path):
     Image.fromarray(pixels, "LA" if channels == 2 else "RGBA").save(
         tmp_path / "a.png", exif=exif(6)
     )
-    assert_close(load_picture(tmp_path / "a.png").alpha, np.rot90(pixels[..., -1], -1), 0)
+    assert_close(load_image(tmp_path / "a.png").alpha, np.rot90(pixels[..., -1], -1), 0)
 
 
 def test_16_bit_photo_is_turned(tmp_path):
     pixels = noise(channels=1)[..., 0].astype(np.uint16) * 257
     Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif(6))
-    picture = load_picture(tmp_path / "a.png")
+    picture = load_image(tmp_path / "a.png")
     assert_close(picture.rgb.getchannel(0), np.rot90(pixels // 257, -1), 0)
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_saved_photo_is_not_turned_again(suffix, tmp_path):
     Image.fromarray(noise(24, 16)).save(tmp_path / "a.png", exif=exif(6))
-    save_picture(load_picture(tmp_path / "a.png"), tmp_path / f"b.{suffix}")
-    assert load_picture(tmp_path / f"b.{suffix}").rgb.size == (16, 24)
+    save_image(load_image(tmp_path / "a.png"), tmp_path / f"b.{suffix}")
+    assert load_image(tmp_path / f"b.{suffix}").rgb.size == (16, 24)
 
 
 @pytest.mark.parametrize(
@@ -290,24 +290,24 @@ def test_saved_photo_is_not_turned_again(suffix, tmp_path):
 @pytest.mark.filterwarnings("error")
 def test_damaged_exif_does_not_cost_the_photo(data, turned, tmp_path):
     Image.fromarray(noise(24, 16)).save(tmp_path / "a.jpg", exif=data)
-    assert load_picture(tmp_path / "a.jpg").rgb.size == ((16, 24) if turned else (24, 16))
+    assert load_image(tmp_path / "a.jpg").rgb.size == ((16, 24) if turned else (24, 16))
 
 
-# Colour profiles
+# Color profiles
 
 
 @pytest.mark.parametrize("form", ["PNG", "WEBP", "TIFF", "JPEG"])
-def test_colour_profile_is_applied(form, tmp_path):
+def test_color_profile_is_applied(form, tmp_path):
     image = Image.new("RGB", (16, 16), "red")
     (tmp_path / "a").write_bytes(encoded(image, form, icc_profile=icc(swapped=True)))
-    assert_close(load_picture(tmp_path / "a").rgb, Image.new("RGB", (16, 16), "blue"), 4)
+    assert_close(load_image(tmp_path / "a").rgb, Image.new("RGB", (16, 16), "blue"), 4)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
-def test_colour_profile_is_applied_to_every_colour_mode(mode):
+def test_color_profile_is_applied_to_every_color_mode(mode):
     image = Image.new("RGB", (2, 2), "red").convert(mode)
     image.info["icc_profile"] = icc(swapped=True)
-    picture = upright_picture(image)
+    picture = upright_image(image)
     assert_close(picture.rgb, Image.new("RGB", (2, 2), "blue"), 4)
     assert (picture.alpha is not None) == (mode == "RGBA")
 
@@ -315,7 +315,7 @@ def test_colour_profile_is_applied_to_every_colour_mode(mode):
 def test_srgb_profile_changes_nothing():
     image = stripes()
     image.info["icc_profile"] = icc()
-    assert_close(upright_picture(image).rgb, stripes(), 1)
+    assert_close(upright_image(image).rgb, stripes(), 1)
 
 
 @pytest.mark.parametrize(
@@ -331,7 +331,7 @@ def test_damaged_or_unfitting_profile_is_ignored(mode, profile):
     plain = Image.new("RGB", (2, 2), "red").convert(mode)
     tagged = plain.copy()
     tagged.info["icc_profile"] = profile
-    assert_close(upright_picture(tagged).rgb, upright_picture(plain).rgb, 0)
+    assert_close(upright_image(tagged).rgb, upright_image(plain).rgb, 0)
 
 
 @pytest.mark.parametrize("profile", [icc(swapped=True), b"nonsense"])
@@ -339,9 +339,9 @@ def test_damaged_or_unfitting_profile_is_ignored(mode, profile):
 def test_profile_is_not_applied_again_to_a_saved_copy(mode, profile, tmp_path):
     image = stripes().convert(mode)
     image.save(tmp_path / "a.png", icc_profile=profile)
-    picture = load_picture(tmp_path / "a.png")
-    save_picture(picture, tmp_path / "b.png")
-    assert_close(load_picture(tmp_path / "b.png").rgb, picture.rgb, 0)
+    picture = load_image(tmp_path / "a.png")
+    save_image(picture, tmp_path / "b.png")
+    assert_close(load_image(tmp_path / "b.png").rgb, picture.rgb, 0)
     assert "icc_profile" not in open_image(tmp_path / "b.png").info
 
 
@@ -467,7 +467,7 @@ def test_corrupted_bytes_raise_nothing_but_stylenet_error(form, tmp_path):
                 broken[rng.randrange(reach)] = rng.randrange(256)
             path.write_bytes(broken[: rng.choice([len(data), rng.randrange(len(data))])])
             with suppress(StyleNetError):
-                assert upright_picture(open_image(path)).rgb.mode == "RGB"
+                assert upright_image(open_image(path)).rgb.mode == "RGB"
                 opened += 1
     assert 0 < opened < 120  # both ways were gone
     assert not heard
@@ -478,26 +478,26 @@ def test_corrupted_bytes_raise_nothing_but_stylenet_error(form, tmp_path):
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "TIFF", "bmp"])
 def test_lossless_formats_keep_every_pixel(suffix, tmp_path):
-    picture = Picture(Image.fromarray(noise()))
-    save_picture(picture, tmp_path / f"a.{suffix}")
-    loaded = load_picture(tmp_path / f"a.{suffix}")
+    picture = LoadedImage(Image.fromarray(noise()))
+    save_image(picture, tmp_path / f"a.{suffix}")
+    loaded = load_image(tmp_path / f"a.{suffix}")
     assert_close(loaded.rgb, picture.rgb, 0)
     assert loaded.alpha is None
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "JPEG", "webp"])
 def test_lossy_formats_come_close(suffix, tmp_path):
-    save_picture(Picture(stripes()), tmp_path / f"a.{suffix}")
+    save_image(LoadedImage(stripes()), tmp_path / f"a.{suffix}")
     inner = np.arange(96) % 16 // 4 % 3 > 0  # without the edges of the stripes
-    loaded = np.asarray(load_picture(tmp_path / f"a.{suffix}").rgb)[:, inner]
+    loaded = np.asarray(load_image(tmp_path / f"a.{suffix}").rgb)[:, inner]
     assert_close(loaded, np.asarray(stripes())[:, inner], 24)
 
 
 @pytest.mark.parametrize("suffix", ["png", "webp", "tif", "tiff", "PNG"])
 def test_alpha_is_kept_where_the_format_has_it(suffix, tmp_path):
     alpha = Image.linear_gradient("L").resize((32, 32))
-    save_picture(Picture(Image.new("RGB", (32, 32), "teal"), alpha), tmp_path / f"a.{suffix}")
-    assert_close(load_picture(tmp_path / f"a.{suffix}").alpha, alpha, 0)
+    save_image(LoadedImage(Image.new("RGB", (32, 32), "teal"), alpha), tmp_path / f"a.{suffix}")
+    assert_close(load_image(tmp_path / f"a.{suffix}").alpha, alpha, 0)
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "jpeg", "jfif", "JPG", "bmp"])
@@ -505,12 +505,12 @@ def test_transparent_parts_are_laid_on_a_color_where_the_format_has_no_alpha(suf
     alpha = Image.new("L", (48, 32))
     alpha.paste(255, (16, 0, 32, 32))
     alpha.paste(100, (32, 0, 48, 32))
-    picture = Picture(Image.new("RGB", alpha.size, "magenta"), alpha)
+    picture = LoadedImage(Image.new("RGB", alpha.size, "magenta"), alpha)
     share = 100 / 255
     for background, color in ((None, (255, 255, 255)), ("#204060", (32, 64, 96))):
         options = {} if background is None else {"background": background}
-        save_picture(picture, tmp_path / f"a.{suffix}", **options)
-        loaded = load_picture(tmp_path / f"a.{suffix}")
+        save_image(picture, tmp_path / f"a.{suffix}", **options)
+        loaded = load_image(tmp_path / f"a.{suffix}")
         assert loaded.alpha is None
         mixed = [255 * share + color[0] * (1 - share), color[1] * (1 - share)]
         for x, expected in ((8, color), (24, (255, 0, 255)), (40, mixed)):
@@ -528,17 +528,17 @@ def test_interrupted_save_leaves_the_old_picture(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     path = tmp_path / "a.png"
-    save_picture(Picture(Image.new("RGB", (2, 2), "red")), path)
+    save_image(LoadedImage(Image.new("RGB", (2, 2), "red")), path)
     monkeypatch.setattr(os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        save_picture(Picture(Image.new("RGB", (2, 2), "blue")), path)
-    assert load_picture(path).rgb.getpixel((0, 0)) == (255, 0, 0)
+        save_image(LoadedImage(Image.new("RGB", (2, 2), "blue")), path)
+    assert load_image(path).rgb.getpixel((0, 0)) == (255, 0, 0)
     assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("name", ["a", "a.xyz", "a.psd", ".png", "a.png.part"])
 def test_unknown_suffix_is_refused_with_the_known_ones(name, tmp_path):
-    for attempt in (check_writable_suffix, lambda p: save_picture(Picture(stripes()), p)):
+    for attempt in (check_writable_suffix, lambda p: save_image(LoadedImage(stripes()), p)):
         with pytest.raises(StyleNetError, match=r"suffix is none of .*\.bmp, \.gif, .*\.jpg"):
             attempt(tmp_path / name)
     assert not list(tmp_path.iterdir())
@@ -548,7 +548,7 @@ def test_unknown_suffix_is_refused_with_the_known_ones(name, tmp_path):
 def test_picture_too_large_for_the_format_is_one_clear_error(suffix, side, tmp_path):
     path = tmp_path / f"a.{suffix}"
     with pytest.raises(StyleNetError, match=f"^cannot write {path}: ") as error:
-        save_picture(Picture(Image.new("RGB", (side, 1))), path)
+        save_image(LoadedImage(Image.new("RGB", (side, 1))), path)
     assert "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())
 
@@ -558,13 +558,13 @@ def test_unwritable_place_is_named(name, tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(StyleNetError, match=f"^cannot write {tmp_path / name}: "):
-        save_picture(Picture(stripes()), tmp_path / name)
+        save_image(LoadedImage(stripes()), tmp_path / name)
     assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_missing_folders_are_made(tmp_path):
-    save_picture(Picture(stripes()), tmp_path / "new" / "folder" / "a.png")
-    assert load_picture(tmp_path / "new" / "folder" / "a.png").rgb.size == stripes().size
+    save_image(LoadedImage(stripes()), tmp_path / "new" / "folder" / "a.png")
+    assert load_image(tmp_path / "new" / "folder" / "a.png").rgb.size == stripes().size
 
 
 # Flattening
@@ -572,12 +572,12 @@ def test_missing_folders_are_made(tmp_path):
 
 def test_transparent_parts_become_white():
     alpha = Image.fromarray(np.array([[0, 51, 255]], dtype=np.uint8))
-    flat = flatten(Picture(Image.new("RGB", (3, 1), "black"), alpha))
+    flat = flatten(LoadedImage(Image.new("RGB", (3, 1), "black"), alpha))
     assert [flat.getpixel((x, 0)) for x in range(3)] == [(255,) * 3, (204,) * 3, (0,) * 3]
 
 
 def test_opaque_picture_is_flat_already():
-    assert_close(flatten(Picture(stripes())), stripes(), 0)
+    assert_close(flatten(LoadedImage(stripes())), stripes(), 0)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
@@ -589,8 +589,8 @@ def test_what_the_camera_wrote_is_kept(tmp_path, suffix):
     written[ExifTags.IFD.GPSInfo] = {ExifTags.GPS.GPSLatitudeRef: "N"}
     source, target = tmp_path / "a.jpg", tmp_path / f"b{suffix}"
     Image.fromarray(noise(24, 16)).save(source, exif=written)
-    picture = load_picture(source)
-    save_picture(picture, target)
+    picture = load_image(source)
+    save_image(picture, target)
     with Image.open(target) as image:
         found = image.getexif()
         assert image.size == picture.rgb.size == (16, 24)
@@ -604,17 +604,17 @@ def test_what_the_camera_wrote_is_kept(tmp_path, suffix):
 def test_a_tiffs_layout_is_no_metadata(tmp_path):
     source, target = tmp_path / "a.tif", tmp_path / "b.tif"
     Image.fromarray(noise(24, 16)).convert("L").save(source, compression="tiff_lzw")
-    save_picture(load_picture(source), target)
+    save_image(load_image(source), target)
     with Image.open(target) as image:
         assert image.mode == "RGB"
         image.load()
 
 
 def test_quality_makes_files_smaller(tmp_path):
-    picture = Picture(Image.fromarray(noise(64, 64)))
+    picture = LoadedImage(Image.fromarray(noise(64, 64)))
     for suffix in (".jpg", ".webp"):
         for quality in (20, 90):
-            save_picture(picture, tmp_path / f"{quality}{suffix}", quality)
+            save_image(picture, tmp_path / f"{quality}{suffix}", quality)
         low, high = (tmp_path / f"{quality}{suffix}" for quality in (20, 90))
         assert low.stat().st_size < 0.7 * high.stat().st_size
 

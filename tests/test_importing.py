@@ -1,4 +1,4 @@
-"""Imported networks give the pictures of the originals."""
+"""Imported networks give the images of the originals."""
 
 import pytest
 import torch
@@ -130,7 +130,7 @@ def test_real_checkpoints(shared, name, width):
         (lambda s: [1, 2], "not a state dict"),
     ],
 )
-def test_another_network_is_answered_with_what_was_recognised(tmp_path, draw, change, said):
+def test_another_network_is_answered_with_what_was_recognized(tmp_path, draw, change, said):
     path = tmp_path / "net.pth"
     torch.save(change(draw()), path)
     with pytest.raises(StyleNetError) as error:

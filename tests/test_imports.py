@@ -18,40 +18,41 @@ KNOWS = {
     "errors": set(),
     "files": {"errors"},
     "image": {"errors", "files"},
-    "share": set(),
+    "ranks": set(),
     "contention": set(),
     "arithmetic": {"files", "errors"},
     "state_dict": {"errors"},
     "painting": set(),
     "networks": {"errors"},
     "perceptual": {"state_dict", "errors", "files"},
-    "optimisation": {"perceptual", "files", "errors"},
+    "optimization": {"perceptual", "files", "errors"},
     "data": {"image", "files", "errors"},
-    "shipped": {"errors"},
+    "pretrained": {"errors"},
     "any_style": {"networks", "image", "files", "errors"},
     # The perceptual room when asked for: it imports torchvision.
     "frozen_encoder": {"networks", "perceptual", "files", "errors"},
     "checkpoint": {
-        *("networks", "any_style", "frozen_encoder", "shipped", "files", "errors", "__init__"),
+        *("networks", "any_style", "frozen_encoder", "pretrained", "files", "errors", "__init__"),
     },
     "training": {
         *("networks", "perceptual", "data", "checkpoint"),
-        *("image", "files", "share", "contention", "arithmetic", "errors"),
+        *("image", "files", "ranks", "contention", "arithmetic", "errors"),
     },
     "importing": {"networks", "checkpoint", "state_dict", "errors"},
     "export": {"networks", "checkpoint", "files", "errors", "__init__"},
     "inference": {
         *("image", "networks", "checkpoint"),
-        *("files", "share", "contention", "arithmetic", "errors"),
+        *("files", "ranks", "contention", "arithmetic", "errors"),
     },
 }
 KNOWS["benchmark"] = {
-    *("inference", "training", "data", "networks", "perceptual"),
+    *("inference", "video", "training", "data", "networks", "perceptual"),
     *("checkpoint", "image", "files", "contention", "arithmetic", "errors"),
 }
+KNOWS["video"] = {"inference", "image", "networks", "contention", "files", "errors"}
 KNOWS["dreaming"] = {"perceptual", "errors"}
 KNOWS["evaluation"] = {
-    *("perceptual", "optimisation", "inference", "networks", "checkpoint"),
+    *("perceptual", "optimization", "inference", "video", "networks", "checkpoint"),
     *("image", "data", "files", "errors"),
 }
 KNOWS["cli"] = {*KNOWS}

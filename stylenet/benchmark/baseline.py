@@ -72,12 +72,12 @@ def reference_training(network: StyleNetwork, criterion: PerceptualLoss, style: 
     Returns:
         The reference, with a method ``step``.
     """
-    settings = criterion.settings
-    layers = [*settings.content_layers, *settings.style_layers]
+    options = criterion.options
+    layers = [*options.content_layers, *options.style_layers]
     features = _reference_encoder(criterion.encoder, layers).to(style.device)
     reference = reference_network(network)[0].to(style.device).train()
     return load_reference().Training(
-        reference, features, style, settings.content_layers, settings.style_layers
+        reference, features, style, options.content_layers, options.style_layers
     )
 
 
@@ -106,7 +106,7 @@ class _AllLayers(nn.Module):
 
 @torch.no_grad()
 def _copy_weights(source: nn.Module, target: nn.Module) -> None:
-    """Copies convolutions and normalisations in order, as many as the target has."""
+    """Copies convolutions and normalizations in order, as many as the target has."""
     kinds = (nn.Conv2d, nn.InstanceNorm2d, nn.BatchNorm2d)
     ours, theirs = (
         [layer for layer in module.modules() if isinstance(layer, kinds)]
@@ -114,6 +114,6 @@ def _copy_weights(source: nn.Module, target: nn.Module) -> None:
     )
     for layer, twin in zip(ours, theirs, strict=False):
         twin.weight.copy_(layer.weight)
-        # The reference has biases everywhere, which normalisations take away again.
+        # The reference has biases everywhere, which normalizations take away again.
         assert twin.bias is not None
         twin.bias.copy_(torch.zeros(()) if layer.bias is None else layer.bias)

@@ -27,8 +27,8 @@ class Conditions:
     """How is measured.
 
     Attributes:
-        sizes: Width and height of the pictures, one case each.
-        batch: Pictures at a time.
+        sizes: Width and height of the images, one case each.
+        batch: Images at a time.
         repeats: Timed runs of each case.
         warmup: Runs before them that are not timed.
         baseline: Whether the reference runs too.
@@ -57,7 +57,7 @@ class Conditions:
             raise StyleNetError(f"baseline={self.baseline} is neither true nor false")
 
     def images(self, size: Size) -> Tensor:
-        """Draws a batch of pictures, always the same.
+        """Draws a batch of images, always the same.
 
         Args:
             size: Width and height.
@@ -71,7 +71,7 @@ class Conditions:
 
 
 class Bench(Protocol):
-    """Builds the parts as the settings say, each time anew; pickles into another process."""
+    """Builds the parts as the options say, each time anew; pickles into another process."""
 
     conditions: Conditions
 
@@ -79,7 +79,7 @@ class Bench(Protocol):
         """Builds the network with fresh weights, the same every time for a seed."""
 
     def criterion(self) -> tuple[PerceptualLoss, Tensor]:
-        """Builds the perceptual loss; gives the (first) picture of the style with it."""
+        """Builds the perceptual loss; gives the (first) image of the style with it."""
 
     def module(self, criterion: PerceptualLoss, seed: int = 0) -> StyleTransferModule:
         """Builds what ``scripts/train.py`` trains, with the weights of :meth:`network`."""

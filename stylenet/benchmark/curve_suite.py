@@ -98,7 +98,7 @@ class CurveSuite:
         """Trains a pair."""
         criterion, style = bench.criterion()
         weights = {name: weight for name, weight in criterion.weights.items() if weight}
-        if criterion.settings.form != "absolute" or weights != load_reference().WEIGHTS:
+        if criterion.options.form != "absolute" or weights != load_reference().WEIGHTS:
             raise StyleNetError(
                 "suite=curve compares losses with the reference's, which has an objective of its "
                 "own; leave the weights and form of loss, and style.weight, as the suite has them"

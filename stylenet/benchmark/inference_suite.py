@@ -1,4 +1,4 @@
-"""Repainting pictures: the stylizer as users call it beside the plain network."""
+"""Stylizing images: the stylizer as users call it beside the plain network."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +13,7 @@ from stylenet.benchmark.peak_memory import PeakMemory
 from stylenet.benchmark.peaks import PeakMeter
 from stylenet.benchmark.rows import Measured, Row, make_row
 from stylenet.benchmark.timing import alternate
-from stylenet.checkpoint import ArtefactInfo
+from stylenet.checkpoint import CheckpointInfo
 from stylenet.inference import Stylizer
 
 
@@ -57,7 +57,7 @@ class PlainInference:
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
-        """Repaints images.
+        """Stylizes images.
 
         Args:
             images: RGB in [0, 1], shape (N, 3, H, W).
@@ -78,7 +78,7 @@ def make_stylizer(bench: Bench) -> Stylizer:
         The stylizer.
     """
     conditions = bench.conditions
-    info = ArtefactInfo("none", 0)
+    info = CheckpointInfo("none", 0)
     stylizer = Stylizer(bench.network(), info, str(conditions.device), conditions.precision)
     stylizer.prepare()
     return stylizer

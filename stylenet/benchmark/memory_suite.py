@@ -1,4 +1,4 @@
-"""The most memory that training and repainting take, each in a process of its own."""
+"""The most memory that training and stylizing take, each in a process of its own."""
 
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -24,7 +24,7 @@ class _Peak(NamedTuple):
 
 @dataclass(frozen=True)
 class MemorySuite:
-    """Measures the training step at one size, and repainting at each of the sizes.
+    """Measures the training step at one size, and stylizing at each of the sizes.
 
     The processes run one after the other, so their times are no fair comparison; they are told
     to show what is paid for the memory.
@@ -44,7 +44,7 @@ class MemorySuite:
         check_number("suite.crop", self.crop, minimum=16, integer=True)
 
     def run(self, bench: Bench) -> list[Row]:
-        """Measures training, then each size of repainting.
+        """Measures training, then each size of stylizing.
 
         Args:
             bench: How, and what.
@@ -61,13 +61,13 @@ class MemorySuite:
             "memory",
             bench,
             parts,
-            {"training": _train, "inference": _repaint},
+            {"training": _train, "inference": _stylize},
             lambda found: Measured(found.timing, found.precision, memory=found.memory),
         )
 
 
 def _train(bench: Bench, case: Conditions, plain: bool) -> _Peak:
-    """Trains in this process: some steps, for the optimiser gets its state after the first."""
+    """Trains in this process: some steps, for the optimizer gets its state after the first."""
     images = case.images(case.sizes[0])
     peak = PeakMemory(case.device)
     criterion, style = bench.criterion()
@@ -85,8 +85,8 @@ def _train(bench: Bench, case: Conditions, plain: bool) -> _Peak:
     return _Peak(peak.above(), Timing(watch.ours.seconds), str(trainer.precision))
 
 
-def _repaint(bench: Bench, case: Conditions, plain: bool) -> _Peak:
-    """Repaints a picture in this process."""
+def _stylize(bench: Bench, case: Conditions, plain: bool) -> _Peak:
+    """Stylizes an image in this process."""
     images = case.images(case.sizes[0])
     peak = PeakMemory(case.device)
     side = PlainInference(bench) if plain else make_stylizer(bench)

@@ -1,4 +1,4 @@
-"""Rows as a picture: bars, and how time grows with the number of pixels."""
+"""Rows as an image: bars, and how time grows with the number of pixels."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -58,9 +58,9 @@ class Row:
     Attributes:
         suite: What was measured.
         case: On what, in words.
-        width: Of the pictures.
-        height: Of the pictures.
-        batch: Pictures a run.
+        width: Of the images.
+        height: Of the images.
+        batch: Images a run.
         seconds: Median of a run.
         seconds_quartiles: Between them lie half of the runs.
         baseline_seconds: The same of the reference.
@@ -149,7 +149,7 @@ def make_row(
     Args:
         suite: What was measured.
         case: On what, in words.
-        shape: Pictures a run, their height and width.
+        shape: Images a run, their height and width.
         ours: What users run.
         reference: The reference, if it ran.
         **details: What else there is to say.

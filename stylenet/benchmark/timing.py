@@ -1,4 +1,4 @@
-"""Times that mean something: synchronised, repeated, taken in turns."""
+"""Times that mean something: synchronized, repeated, taken in turns."""
 
 import statistics
 import time

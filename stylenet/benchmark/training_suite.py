@@ -26,7 +26,7 @@ _DTYPES = {"bf16": torch.bfloat16, "16": torch.float16, "32": torch.float32}
 class TrainingSuite:
     """Times what lies between Lightning's ``on_train_batch_start`` and ``on_train_batch_end``.
 
-    That is: forward, loss, backward, clipping, optimiser and schedule. Reading photos (see the data
+    That is: forward, loss, backward, clipping, optimizer and schedule. Reading photos (see the data
     suite) and the callbacks, which write previews and checkpoints now and then, are left out.
     """
 
@@ -61,7 +61,7 @@ class Side:
 class Stopwatch(pl.Callback):
     """Times the steps of a run of Lightning, with a step of the reference between each two.
 
-    The first step is counted, the second one's memory is measured (after the first the optimiser
+    The first step is counted, the second one's memory is measured (after the first the optimizer
     has its state), some warm up, the rest are timed.
 
     Attributes:
@@ -181,7 +181,7 @@ def _measure(bench: Bench, size: Size, meter: PeakMeter) -> Row:
         Measured(Timing(side.seconds), precision, side.work, meter(_dtype(precision)), side.memory)
         for side, precision in found
     ]
-    network, settings = module.network, criterion.settings
+    network, options = module.network, criterion.options
     batch, _, height, width = images.shape
     return make_row(
         "training",
@@ -192,8 +192,8 @@ def _measure(bench: Bench, size: Size, meter: PeakMeter) -> Row:
         network={"name": network.name, **network.arguments},
         encoder=criterion.encoder.architecture,
         encoder_weights=criterion.encoder.weights,
-        content_layers=list(settings.content_layers),
-        style_layers=list(settings.style_layers),
+        content_layers=list(options.content_layers),
+        style_layers=list(options.style_layers),
     )
 
 

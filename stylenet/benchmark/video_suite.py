@@ -19,12 +19,12 @@ from stylenet.benchmark.rows import Measured, Row, make_row
 from stylenet.benchmark.timing import alternate
 from stylenet.data import PhotoData, ShardData
 from stylenet.errors import StyleNetError, check_number
-from stylenet.image import load_picture
-from stylenet.inference.film import FilmPainter, FilmSettings, stylize_frames
-from stylenet.inference.film_codecs import import_av
-from stylenet.inference.film_reader import FilmReader
-from stylenet.inference.film_writer import FilmWriter
-from stylenet.inference.transfer import Download, upload
+from stylenet.image import load_image
+from stylenet.video.codecs import import_av
+from stylenet.video.reader import VideoReader
+from stylenet.video.stylize import FrameStylizer, VideoOptions, stylize_frames
+from stylenet.video.transfer import Download, upload
+from stylenet.video.writer import VideoWriter
 
 Start = Callable[[np.ndarray], Download]
 
@@ -72,7 +72,7 @@ class VideoSuite:
         source = folder / f"{width}x{height}.mp4"
         draw_clip(source, bench.data(min(size)), size, self.frames)
         stylizer, device = make_stylizer(bench), conditions.device
-        sides = [_Side(source, lambda: FilmPainter(stylizer).start, device)]
+        sides = [_Side(source, lambda: FrameStylizer(stylizer).start, device)]
         described = None
         if conditions.baseline:
             network, described = reference_network(bench.network())
@@ -94,7 +94,7 @@ class VideoSuite:
             network={"name": network.name, **network.arguments},
             baseline_network=described,
             codec=sides[0].codec,
-            settings={"blend": FilmSettings().blend, "quality": FilmSettings().quality},
+            settings={"blend": VideoOptions().blend, "quality": VideoOptions().quality},
         )
 
 
@@ -117,10 +117,10 @@ class _Side:
 
     def __call__(self) -> None:
         clock, target = _DeviceClock(self.begin(), self.device), self.source.with_name("out.mp4")
-        start, settings = time.perf_counter(), FilmSettings()
+        start, settings = time.perf_counter(), VideoOptions()
         with ExitStack() as stack:
-            reader = stack.enter_context(FilmReader(self.source))
-            writer = FilmWriter(target, target, reader, settings.codec, settings.quality)
+            reader = stack.enter_context(VideoReader(self.source))
+            writer = VideoWriter(target, target, reader, settings.codec, settings.quality)
             stylize_frames(reader, writer, clock, self.device, lambda: None)
             writer.close()
         self.codec = writer.codec
@@ -196,7 +196,7 @@ def draw_clip(path: Path, data: PhotoData, size: Size, frames: int) -> None:
         for i in range(frames):
             scene, moment = divmod(i, _SCENE)
             if moment == 0:
-                photo = load_picture(photos[scene % len(photos)]).rgb
+                photo = load_image(photos[scene % len(photos)]).rgb
                 scale = max((width + _SCENE * _STEP) / photo.width, height / photo.height)
                 wide = photo.resize(
                     (round(photo.width * scale) + 1, round(photo.height * scale) + 1),

@@ -1,4 +1,4 @@
-"""Training against a discriminator: what ``loss=adversarial`` asks of the other settings."""
+"""Training against a discriminator: what ``loss=adversarial`` asks of the other options."""
 
 from typing import Any
 
@@ -8,21 +8,21 @@ from stylenet.cli.app import build
 from stylenet.cli.runs import Run
 from stylenet.errors import StyleNetError
 from stylenet.networks import StyleNetwork
-from stylenet.perceptual import AdversarialSettings, LossSettings, PerceptualLoss
-from stylenet.training import AdversarialModule, OptimizerSettings, Teacher
+from stylenet.perceptual import AdversarialOptions, LossOptions, PerceptualLoss
+from stylenet.training import AdversarialModule, OptimizerOptions, Teacher
 
 _SETTING = "loss.style_folder"
-_TARGET = "stylenet.perceptual.AdversarialSettings"
+_TARGET = "stylenet.perceptual.AdversarialOptions"
 
 
-def build_loss(config: DictConfig) -> LossSettings:
-    """Builds the settings of the loss where no discriminator learns.
+def build_loss(config: DictConfig) -> LossOptions:
+    """Builds the options of the loss where no discriminator learns.
 
     Args:
-        config: The whole of the command's settings.
+        config: The whole of the command's options.
 
     Returns:
-        The settings.
+        The options.
 
     Raises:
         StyleNetError: A value is impossible, or a discriminator is asked for.
@@ -35,24 +35,24 @@ def build_loss(config: DictConfig) -> LossSettings:
     return build(config.loss)
 
 
-def find_paintings(config: DictConfig, loss: LossSettings) -> dict[str, Any]:
-    """Checks what the settings of a training have to do with ``loss=adversarial``, if it is chosen.
+def find_style_folder(config: DictConfig, loss: LossOptions) -> dict[str, Any]:
+    """Checks what the options of a training have to do with ``loss=adversarial``, if it is chosen.
 
     Args:
         config: configs/train.yaml, composed.
         loss: Its loss.
 
     Returns:
-        How the data is to be built beyond its own settings.
+        How the data is to be built beyond its own options.
 
     Raises:
-        StyleNetError: There are no paintings, or another setting does not go with it.
+        StyleNetError: There are no paintings, or another option does not go with it.
     """
-    if not isinstance(loss, AdversarialSettings):
+    if not isinstance(loss, AdversarialOptions):
         return {}
     if config.network.name == "johnson_multi":
         raise StyleNetError(
-            "loss=adversarial learns from one painter's pictures, and network=johnson_multi holds "
+            "loss=adversarial learns from one painter's images, and network=johnson_multi holds "
             "several styles; choose network=johnson or network=compact, or loss=relative"
         )
     if config.trainer.accumulate_grad_batches != 1:
@@ -73,24 +73,23 @@ def find_paintings(config: DictConfig, loss: LossSettings) -> dict[str, Any]:
 
 def build_adversarial(
     run: Run,
-    loss: AdversarialSettings,
+    loss: AdversarialOptions,
     network: StyleNetwork,
     criterion: PerceptualLoss,
-    optimizer: OptimizerSettings,
+    optimizer: OptimizerOptions,
     style: str,
     teacher: Teacher | None,
 ) -> AdversarialModule:
     """Builds what learns.
 
     Args:
-        run: Made with what :func:`find_paintings` gave; its trainer's clipping of gradients becomes
-            the module's.
-        loss: Settings of the discriminator.
+        run: The prepared run; its trainer's gradient clipping moves to the module.
+        loss: Options of the discriminator.
         network: What is trained.
         criterion: What judges it beside the discriminator.
         optimizer: How fast it learns.
         style: Name of the style.
-        teacher: A trained network to meet the pictures of.
+        teacher: A trained network to meet the images of.
 
     Returns:
         The module.

@@ -21,7 +21,7 @@ def is_any_style(config: DictConfig) -> bool:
     """Says whether the network is for any style, and refuses paintings for one that is not.
 
     Args:
-        config: The settings of a command that trains; ``network`` may be missing.
+        config: The options of a command that trains; ``network`` may be missing.
 
     Returns:
         Whether it is.
@@ -51,7 +51,7 @@ def prepare_any_style(config: DictConfig) -> tuple[Run, AnyStyleModule]:
         Both.
 
     Raises:
-        StyleNetError: A setting is impossible or for other networks, or something is missing.
+        StyleNetError: An option is impossible or for other networks, or something is missing.
     """
     _check(config)
     loss = build_loss(config)

@@ -43,11 +43,11 @@ def config_folder() -> Path:
     Returns:
         The folder inside the package of an installed wheel, or beside it in a clone.
     """
-    return _shipped("configs", in_clone="configs")
+    return _pretrained("configs", in_clone="configs")
 
 
-def style_picture(name: str) -> str:
-    """Finds a style picture that comes with StyleNet; ``${picture:starry.jpg}`` in a config.
+def style_image_path(name: str) -> str:
+    """Finds a style image that comes with StyleNet; ``${image:starry.jpg}`` in a config.
 
     Args:
         name: Of the file in data/styles/.
@@ -55,10 +55,10 @@ def style_picture(name: str) -> str:
     Returns:
         Its path, in an installed wheel as in a clone.
     """
-    return str(_shipped("styles", in_clone="data/styles") / name)
+    return str(_pretrained("styles", in_clone="data/styles") / name)
 
 
-def _shipped(folder: str, in_clone: str) -> Path:
+def _pretrained(folder: str, in_clone: str) -> Path:
     """A folder inside the package of an installed wheel, or beside the package in a clone."""
     package = Path(stylenet.__file__).parent
     inside = package / folder
@@ -99,7 +99,7 @@ def choices(_root_: DictConfig) -> str:
     """Lists what a command can be told by GROUP=CHOICE; ``${choices:}`` in its help.
 
     Args:
-        _root_: The settings that the help is about.
+        _root_: The options that the help is about.
 
     Returns:
         A line for each group of its own that has more than one choice.
@@ -112,12 +112,12 @@ def choices(_root_: DictConfig) -> str:
 
 OmegaConf.register_new_resolver("choices", choices, replace=True)
 OmegaConf.register_new_resolver("adain_layer", adain_layer, replace=True)
-OmegaConf.register_new_resolver("picture", style_picture, replace=True)
+OmegaConf.register_new_resolver("image", style_image_path, replace=True)
 OmegaConf.register_new_resolver("run_name", run_name, replace=True)
 
 
 def run(task: Callable[[DictConfig], None], config_name: str) -> None:
-    """Runs a command: composes its settings from the command line and hands them to the task.
+    """Runs a command: composes its options from the command line and hands them to the task.
 
     A user's mistake ends the program with one line on stderr and exit status 2.
 
@@ -169,7 +169,7 @@ def fail(message: str) -> NoReturn:
 
 
 def build(config: DictConfig, **more: Any) -> Any:
-    """Builds the object that a part of the settings describes.
+    """Builds the object that a part of the options describes.
 
     Args:
         config: With a ``_target_``.
@@ -249,13 +249,13 @@ def _explain(error: BaseException, config_name: str, short: Mapping[str, str]) -
 
 
 def _missing_choice(error: MissingConfigException) -> str:
-    """Says which choices there are, and how a style is made of a picture."""
+    """Says which choices there are, and how a style is made of an image."""
     from stylenet.image import SUFFIXES
 
     message = " ".join(str(error).split("Config search path")[0].split())
     group, _, name = (error.missing_cfg_file or "").partition("/")
     if group == "style" and Path(name).suffix.lower() in SUFFIXES:
-        message += f"; a picture: style=custom style.name={Path(name).stem} style.image={name}"
+        message += f"; an image: style=custom style.name={Path(name).stem} style.image={name}"
     return message
 
 
@@ -271,9 +271,9 @@ def _unknown_key(key: str, config_name: str, short: Mapping[str, str]) -> str:
             config = hydra.compose(config_name)
     node = OmegaConf.select(config, parent) if parent else config
     valid = [str(k) for k in node if not str(k).startswith("_")] if node is not None else []
-    typed = {setting: word for word, setting in short.items()}
+    typed = {option: word for word, option in short.items()}
     valid = [typed.get(name, name) for name in valid]
     near = difflib.get_close_matches(name, valid, 1)
     hint = f", did you mean {parent + '.' if parent else ''}{near[0]}" if near else ""
     of = f" of {parent}" if parent else ""
-    return f"unknown setting {key}{hint}; the settings{of} are {', '.join(valid)}"
+    return f"unknown option {key}{hint}; the options{of} are {', '.join(valid)}"

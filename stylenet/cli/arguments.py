@@ -20,7 +20,7 @@ _OPTIONS = (
 )
 # Options whose value is the name of a file or folder: text, whatever Hydra would make of it.
 _NAMES = {
-    *("input", "output", "mask", "checkpoint", "content", "photos", "film", "guide", "run_dir"),
+    *("input", "output", "mask", "checkpoint", "content", "photos", "video", "guide", "run_dir"),
     *("data.root", "data.styles", "encoder_weights", "style_folder", "held_out"),
 }
 # What has a meaning to Hydra, unless it is in the name of a file that is there.
@@ -36,7 +36,7 @@ def for_hydra(arguments: Sequence[str], short: Mapping[str, str]) -> list[str]:
     Args:
         arguments: Of the command line.
         short: Words that Hydra would take for the choice of a group, such as ``style``, and the
-            settings that they stand for.
+            options that they stand for.
 
     Returns:
         The arguments.
@@ -50,7 +50,7 @@ def for_hydra(arguments: Sequence[str], short: Mapping[str, str]) -> list[str]:
         key, equals, value = argument.partition("=")
         if key.startswith("--") and not any(option.startswith(key) for option in _OPTIONS):
             raise StyleNetError(
-                f"{key} is no option; settings are given as KEY=VALUE, such as "
+                f"{key} is no option; options are given as KEY=VALUE, such as "
                 f"{key.lstrip('-')}=VALUE (see --help)"
             )
         name = short.get(key, key)
@@ -74,7 +74,7 @@ def explain_unreadable(argument: str) -> str:
     """
     key, equals, value = argument.partition("=")
     if not equals:
-        return f"{argument} is no setting; settings are given as KEY=VALUE (see --help)"
+        return f"{argument} is no option; options are given as KEY=VALUE (see --help)"
     return (
         f"{key}={value} cannot be read; put text with other signs than letters of English in "
         f"quotes, in lists too: \"{key}=['Fähre (1).jpg']\""
@@ -85,7 +85,7 @@ def _is_text(value: str, always: bool) -> bool:
     """Whether signs that mean something to Hydra mean nothing here.
 
     Args:
-        value: Of a setting.
+        value: Of an option.
         always: Whether a comma never means choices, as in ``starry:0.6,mosaic:0.4``.
     """
     if _SIGNS & set(value) and _is_there(value):

@@ -1,4 +1,4 @@
-"""What the benchmark measures, built from the settings as the other commands build it."""
+"""What the benchmark measures, built from the options as the other commands build it."""
 
 import dataclasses
 import multiprocessing
@@ -21,7 +21,7 @@ from stylenet.cli.trainer import quieten_lightning
 from stylenet.data import PhotoData, load_style_images
 from stylenet.errors import StyleNetError, first_line
 from stylenet.networks import AdainNetwork, JohnsonMultiNetwork, StyleNetwork
-from stylenet.perceptual import Encoder, LossSettings, PerceptualLoss
+from stylenet.perceptual import Encoder, LossOptions, PerceptualLoss
 from stylenet.training import StyleTransferModule, check_compile_mode
 from stylenet.training.hardware import choose_precision
 
@@ -52,7 +52,7 @@ class ConfiguredBench:
         """Builds the network with fresh weights, the same every time for a seed."""
         torch.manual_seed(seed)
         network = build(self.config.network)
-        # What repaints is made of these.
+        # What stylizes is made of these.
         if isinstance(network, JohnsonMultiNetwork):
             return network.select({network.styles[0]: 1.0})
         if isinstance(network, AdainNetwork):
@@ -60,7 +60,7 @@ class ConfiguredBench:
         return network
 
     def criterion(self) -> tuple[PerceptualLoss, Tensor]:
-        """Builds the perceptual loss; gives the (first) picture of the style with it."""
+        """Builds the perceptual loss; gives the (first) image of the style with it."""
         style, loss = build(self.config.style), build_loss(self.config)
         if style.layers is not None:
             loss = dataclasses.replace(loss, style_layers=style.layers)
@@ -90,12 +90,12 @@ class ConfiguredBench:
 
     def trainer(self, steps: int, callback: pl.Callback) -> pl.Trainer:
         """Builds the trainer of ``scripts/train.py`` for some steps, without its callbacks."""
-        settings, device = self.config.trainer, self.conditions.device
+        options, device = self.config.trainer, self.conditions.device
         accelerator = _ACCELERATORS.get(device.type, "auto")
-        wanted = _PRECISIONS.get(self.config.precision, settings.precision)
+        wanted = _PRECISIONS.get(self.config.precision, options.precision)
         try:
             return build(
-                settings,
+                options,
                 precision=choose_precision(wanted, accelerator),
                 accelerator=accelerator,
                 devices=[device.index or 0] if device.type == "cuda" else 1,
@@ -144,10 +144,10 @@ class ConfiguredBench:
 
     def _encoder(self) -> Encoder:
         """Builds the encoder. No download for its weights: their values do not change the time."""
-        settings = self.config.encoder
-        if settings.weights != "imagenet":
-            return build(settings)
-        return build(settings, weights="random", allow_random=True)
+        options = self.config.encoder
+        if options.weights != "imagenet":
+            return build(options)
+        return build(options, weights="random", allow_random=True)
 
 
 def _work(
@@ -169,7 +169,7 @@ def _work(
     connection.send(result)
 
 
-def _with_layers_of(encoder: Encoder, loss: LossSettings) -> LossSettings:
+def _with_layers_of(encoder: Encoder, loss: LossOptions) -> LossOptions:
     """Takes layers that the encoder has, where its weights end before the loss' own."""
     if all(layer in encoder.layers for layer in (*loss.content_layers, *loss.style_layers)):
         return loss

@@ -31,16 +31,16 @@ def benchmark(config: DictConfig) -> None:
         config: configs/benchmark.yaml, composed.
 
     Raises:
-        StyleNetError: A setting is impossible, or memory is short.
+        StyleNetError: An option is impossible, or memory is short.
     """
     output = _check_output(str(config.output))
     suite = build(config.suite)
     check_choice("precision", config.precision, ("auto", *DTYPES))
     device = choose_device(config.device)
-    settings = OmegaConf.to_container(config)
-    assert isinstance(settings, dict)
+    options = OmegaConf.to_container(config)
+    assert isinstance(options, dict)
     conditions = Conditions(
-        sizes=parse_sizes(settings["size"]),
+        sizes=parse_sizes(options["size"]),
         batch=config.batch,
         repeats=config.repeats,
         warmup=config.warmup,

@@ -1,4 +1,4 @@
-"""What has changed in the settings of a run that goes on."""
+"""What has changed in the options of a run that goes on."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,14 +15,14 @@ _SHOWN = 5
 
 
 def describe_changes(saved: Path, config: DictConfig) -> str | None:
-    """Compares a run's settings with those that it was trained with so far.
+    """Compares a run's options with those that it was trained with so far.
 
     Args:
         saved: ``config.yaml`` of the run folder; it need not be there.
-        config: The whole of the command's settings.
+        config: The whole of the command's options.
 
     Returns:
-        One line with the settings that differ and decide what is learned; ``None`` for none.
+        One line with the options that differ and decide what is learned; ``None`` for none.
     """
     try:
         before = OmegaConf.to_container(OmegaConf.load(saved), resolve=True)
@@ -41,14 +41,14 @@ def describe_changes(saved: Path, config: DictConfig) -> str | None:
         return None
     more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
     return (
-        f"this run goes on with other settings than it was trained with so far: "
+        f"this run goes on with other options than it was trained with so far: "
         f"{', '.join(changed[:_SHOWN])}{more}"
     )
 
 
-def _flat(settings: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The settings by their whole names, ``loss.style_weight``."""
-    for key, value in settings.items():
+def _flat(options: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The options by their whole names, ``loss.style_weight``."""
+    for key, value in options.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{key}.")
         else:

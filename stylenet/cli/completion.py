@@ -9,7 +9,7 @@ from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
 from stylenet.errors import StyleNetError
-from stylenet.shipped import shipped_networks
+from stylenet.pretrained import pretrained_styles
 
 OPTIONS = ("-sc", "--shell-completion")
 # Those that Hydra has a plugin for.
@@ -53,7 +53,7 @@ def offer_accepted(short: Mapping[str, str]) -> None:
     ) -> tuple[list[str], bool]:
         for key in short:
             if word.startswith(f"{key}="):
-                return _begin_with(word, [f"{key}={name}" for name in shipped_networks()]), True
+                return _begin_with(word, [f"{key}={name}" for name in pretrained_styles()]), True
         matches, exact = every(self, word, config_name, words)
         own = _groups(self, config_name, words)
         kept = [match for match in matches if _group(match) in own]

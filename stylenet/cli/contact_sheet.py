@@ -11,19 +11,19 @@ from stylenet.errors import StyleNetError, check_number
 from stylenet.files import check_output, user_path, walk_files
 from stylenet.image import (
     SUFFIXES,
-    Picture,
+    LoadedImage,
     check_quality,
     check_writable_suffix,
     flatten,
-    load_picture,
-    save_picture,
+    load_image,
+    save_image,
 )
 from stylenet.image.formats import check_size, format_of
 from stylenet.inference import Stylizer
-from stylenet.shipped import shipped_networks
+from stylenet.pretrained import pretrained_styles
 
-_GAP = 6  # pixels between pictures
-_HEADER = 28  # pixels above the pictures, for a line of 16
+_GAP = 6  # pixels between images
+_HEADER = 28  # pixels above the images, for a line of 16
 
 
 def main() -> None:
@@ -55,15 +55,15 @@ def contact_sheet(config: DictConfig) -> None:
         name = stylizer.info.style
         # Two networks of one style are told from each other by where they are.
         columns[style if name in columns else name] = [stylizer(photo) for photo in photos]
-    sheet = Picture(draw_sheet(columns, config.size))
-    save_picture(sheet, output, config.quality)
+    sheet = LoadedImage(draw_sheet(columns, config.size))
+    save_image(sheet, output, config.quality)
     print(config.output)
 
 
 def _styles(config: DictConfig) -> list[str]:
     """The networks that the user means, each once; or the files of all that StyleNet brings."""
     if config.styles is None:
-        return [str(path) for path in shipped_networks().values()]
+        return [str(path) for path in pretrained_styles().values()]
     given = [config.styles] if isinstance(config.styles, str) else list(config.styles)
     if not given:
         raise StyleNetError("styles=[] is empty; name at least one, or leave it out for all")
@@ -78,13 +78,13 @@ def _photos(config: DictConfig) -> list[Path]:
     folder = user_path(config.photos)
     names = sorted(walk_files(folder, SUFFIXES)[0]) if folder.is_dir() else []
     if not names:
-        raise StyleNetError(f"photos={folder}: expected a folder of pictures")
+        raise StyleNetError(f"photos={folder}: expected a folder of images")
     return [folder / name for name in names]
 
 
 def _square(path: Path, size: int) -> Image.Image:
     """The middle of a photo, mode RGB."""
-    return ImageOps.fit(flatten(load_picture(path)), (size, size), Image.Resampling.LANCZOS)
+    return ImageOps.fit(flatten(load_image(path)), (size, size), Image.Resampling.LANCZOS)
 
 
 def sheet_size(columns: int, rows: int, size: int) -> tuple[int, int]:
@@ -93,7 +93,7 @@ def sheet_size(columns: int, rows: int, size: int) -> tuple[int, int]:
     Args:
         columns: How many, with that of the photos.
         rows: How many.
-        size: Side of the pictures in pixels.
+        size: Side of the images in pixels.
 
     Returns:
         Width and height in pixels.
@@ -103,14 +103,14 @@ def sheet_size(columns: int, rows: int, size: int) -> tuple[int, int]:
 
 
 def draw_sheet(columns: dict[str, list[Image.Image]], size: int) -> Image.Image:
-    """The pictures in columns under their headers, on white."""
+    """The images in columns under their headers, on white."""
     rows = len(next(iter(columns.values())))
     step = size + _GAP
     sheet = Image.new("RGB", sheet_size(len(columns), rows, size), "white")
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(16)
-    for column, (header, pictures) in enumerate(columns.items()):
+    for column, (header, images) in enumerate(columns.items()):
         draw.text((column * step + size // 2, 4), header, "black", font, anchor="ma")
-        for row, picture in enumerate(pictures):
+        for row, picture in enumerate(images):
             sheet.paste(picture, (column * step, row * step + _HEADER))
     return sheet

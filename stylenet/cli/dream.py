@@ -1,4 +1,4 @@
-"""The command that dreams on a picture."""
+"""The command that dreams on an image."""
 
 import dataclasses
 from pathlib import Path
@@ -11,23 +11,23 @@ from torch import Tensor
 from tqdm import tqdm
 
 from stylenet.cli.app import build, run
-from stylenet.cli.new_film import new_film
-from stylenet.dreaming import DreamSettings, ZoomSettings, dream, dream_film, octave_sizes
+from stylenet.dreaming import DreamOptions, ZoomOptions, dream, dream_video, octave_sizes
 from stylenet.errors import LARGEST_SEED, StyleNetError, check_number
 from stylenet.files import check_output, user_path
 from stylenet.image import (
-    Picture,
+    LoadedImage,
     at_longer_side,
     check_quality,
     check_writable_suffix,
     flatten,
-    load_picture,
-    save_picture,
+    load_image,
+    save_image,
     to_image,
     to_tensor,
 )
 from stylenet.inference.precision import choose_device
 from stylenet.perceptual import DreamLoss, Encoder
+from stylenet.video.new_video import new_video
 
 # What is dreamt of where nothing else is said: the first that the encoder has. Of VGG-19's layers
 # relu5_1 (seen through its distilled form) made eyes and faces, relu4_1 little but scales, relu3_4
@@ -41,40 +41,40 @@ def main() -> None:
 
 
 def dream_command(config: DictConfig) -> None:
-    """Dreams on a picture, or makes a film that goes into the dream.
+    """Dreams on an image, or makes a video that goes into the dream.
 
     Args:
         config: configs/dream.yaml, composed.
 
     Raises:
-        StyleNetError: A setting is impossible, a picture unusable or the output unwritable.
+        StyleNetError: An option is impossible, an image unusable or the output unwritable.
     """
-    names = [field.name for field in dataclasses.fields(DreamSettings)]
-    settings = DreamSettings(**{name: config[name] for name in names})
-    film = None
+    names = [field.name for field in dataclasses.fields(DreamOptions)]
+    options = DreamOptions(**{name: config[name] for name in names})
+    video = None
     if config.zoom_frames is not None:
-        film = ZoomSettings(config.zoom_frames, config.zoom, config.zoom_steps)
+        video = ZoomOptions(config.zoom_frames, config.zoom, config.zoom_steps)
     check_number("seed", config.seed, minimum=0, maximum=LARGEST_SEED, integer=True)
     source = user_path(config.input)
     target = _target(config, source)
     picture = _load(config, "input", "size")
-    octaves = len(octave_sizes(picture.rgb.height, picture.rgb.width, settings))
+    octaves = len(octave_sizes(picture.rgb.height, picture.rgb.width, options))
     device = choose_device(str(config.device))
     loss = _loss(config, device)
     generator = torch.Generator().manual_seed(config.seed)
-    steps = octaves * settings.steps
-    if film is not None:
-        steps += (film.frames - 1) * octaves * film.steps
+    steps = octaves * options.steps
+    if video is not None:
+        steps += (video.frames - 1) * octaves * video.steps
         check_number("fps", config.fps, minimum=1, integer=True)
         image = to_tensor(flatten(picture)).to(device)
-        with new_film(target, config.fps) as out, _bar(steps) as bar:
-            for frame in dream_film(image, loss, settings, film, generator, bar.update):
+        with new_video(target, config.fps) as out, _bar(steps) as bar:
+            for frame in dream_video(image, loss, options, video, generator, bar.update):
                 out.write(np.asarray(to_image(frame)))
     else:
         image = to_tensor(picture.rgb).to(device)
         with _bar(steps) as bar:
-            dreamt = dream(image, loss, settings, generator, bar.update)
-        save_picture(dataclasses.replace(picture, rgb=to_image(dreamt)), target, config.quality)
+            dreamt = dream(image, loss, options, generator, bar.update)
+        save_image(dataclasses.replace(picture, rgb=to_image(dreamt)), target, config.quality)
     print(target)
 
 
@@ -91,14 +91,14 @@ def _target(config: DictConfig, source: Path) -> Path:
     return target
 
 
-def _load(config: DictConfig, name: str, size_name: str) -> Picture:
-    """The picture that a setting names, as large as another says, which is enough to dream on."""
-    picture, size = load_picture(user_path(config[name])), config[size_name]
+def _load(config: DictConfig, name: str, size_name: str) -> LoadedImage:
+    """The image that an option names, as large as another says, which is enough to dream on."""
+    picture, size = load_image(user_path(config[name])), config[size_name]
     if size is not None:
         check_number(size_name, size, minimum=1, integer=True)
         picture = at_longer_side(picture, size)
     try:
-        octave_sizes(picture.rgb.height, picture.rgb.width, DreamSettings())
+        octave_sizes(picture.rgb.height, picture.rgb.width, DreamOptions())
     except StyleNetError as error:
         raise StyleNetError(f"{name}={config[name]}: {error} by {size_name}") from error
     return picture
@@ -118,7 +118,7 @@ def _loss(config: DictConfig, device: torch.device) -> DreamLoss:
 
 
 def _guide(config: DictConfig) -> Tensor | None:
-    """The picture to dream of, shape (1, 3, H, W)."""
+    """The image to dream of, shape (1, 3, H, W)."""
     if config.guide is None:
         return None
     return to_tensor(flatten(_load(config, "guide", "guide_size")))

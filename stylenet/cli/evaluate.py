@@ -16,10 +16,10 @@ from stylenet.benchmark.timing import alternate
 from stylenet.cli.app import run
 from stylenet.cli.contact_sheet import draw_sheet, sheet_size
 from stylenet.cli.evaluate_inputs import (
-    Artefact,
+    Checkpoint,
     check_settings,
-    find_pictures_and_films,
-    load_artefacts,
+    find_images_and_videos,
+    load_checkpoints,
 )
 from stylenet.errors import StyleNetError
 from stylenet.evaluation import (
@@ -34,13 +34,13 @@ from stylenet.evaluation import (
     measure_flicker,
     similarity,
     study,
-    summarise,
+    summarize,
     write_report,
 )
 from stylenet.evaluation.plot import draw_iterations
 from stylenet.evaluation.recipe import same_judge
 from stylenet.files import check_output, user_path
-from stylenet.image import Picture, save_picture, to_image, to_tensor
+from stylenet.image import LoadedImage, save_image, to_image, to_tensor
 from stylenet.image.formats import MAX_SIDES
 
 _QUALITY = 90  # of the contact sheet, a JPEG
@@ -54,15 +54,15 @@ def main() -> None:
 
 
 def evaluate(config: DictConfig) -> None:
-    """Measures networks on photos; prints a table, writes a report and pictures.
+    """Measures networks on photos; prints a table, writes a report and images.
 
     Args:
         config: configs/evaluate.yaml, composed.
 
     Raises:
-        StyleNetError: A setting is impossible, a checkpoint or all photos are unusable, or memory
+        StyleNetError: An option is impossible, a checkpoint or all photos are unusable, or memory
             is short.
-        SystemExit: With status 1 if some of the photos or films are unreadable.
+        SystemExit: With status 1 if some of the photos or videos are unreadable.
     """
     try:
         _evaluate(config)
@@ -75,19 +75,21 @@ def evaluate(config: DictConfig) -> None:
 
 
 def _evaluate(config: DictConfig) -> None:
-    """Measures the networks, then image optimisation; what is found is written at once."""
+    """Measures the networks, then image optimization; what is found is written at once."""
     check_settings(config)
     output = user_path(config.output)
     check_output(output / "report.json")
-    paths, films = find_pictures_and_films(config, output)
-    artefacts = load_artefacts(config)
-    _check_sheet(config, len(artefacts) + 1, min(len(paths), config.sheet_photos))
+    paths, videos = find_images_and_videos(config, output)
+    checkpoints = load_checkpoints(config)
+    _check_sheet(config, len(checkpoints) + 1, min(len(paths), config.sheet_photos))
     failures: list[str] = []
-    grids = {item.name: GridMeter() for item in artefacts}
-    rows, photos, columns = _judge_photos(config, artefacts, paths, grids, failures)
-    flicker = _measure_films(config, artefacts, films, failures)
-    summaries = _summarise(config, artefacts, rows, photos, grids, flicker)
-    save_picture(Picture(draw_sheet(columns, config.size)), output / "contact_sheet.jpg", _QUALITY)
+    grids = {item.name: GridMeter() for item in checkpoints}
+    rows, photos, columns = _judge_photos(config, checkpoints, paths, grids, failures)
+    flicker = _measure_videos(config, checkpoints, videos, failures)
+    summaries = _summarize(config, checkpoints, rows, photos, grids, flicker)
+    save_image(
+        LoadedImage(draw_sheet(columns, config.size)), output / "contact_sheet.jpg", _QUALITY
+    )
     studies: list[Study] = []
 
     def write() -> None:
@@ -96,14 +98,14 @@ def _evaluate(config: DictConfig) -> None:
             rows,
             summaries,
             studies,
-            settings=OmegaConf.to_container(config, resolve=True),
-            machine=describe_machine(artefacts[0].stylizer.device),
+            options=OmegaConf.to_container(config, resolve=True),
+            machine=describe_machine(checkpoints[0].stylizer.device),
             failures=failures,
         )
 
     write()
     if config.iterations:
-        for found in _study(config, artefacts, rows, photos):
+        for found in _study(config, checkpoints, rows, photos):
             studies.append(found)
             write()  # each takes long, and the next may be interrupted
         _plot(output / "iterations.png", studies)
@@ -128,28 +130,28 @@ def _check_sheet(config: DictConfig, columns: int, rows: int) -> None:
 
 def _judge_photos(
     config: DictConfig,
-    artefacts: Sequence[Artefact],
+    checkpoints: Sequence[Checkpoint],
     paths: dict[str, Path],
     grids: dict[str, GridMeter],
     failures: list[str],
 ) -> tuple[list[Row], dict[str, Tensor], dict[str, list[Image.Image]]]:
-    """A row for each photo and artefact; the first photos; the columns of the contact sheet."""
+    """A row for each photo and checkpoint; the first photos; the columns of the contact sheet."""
     rows: list[Row] = []
     photos: dict[str, Tensor] = {}
-    columns: dict[str, list[Image.Image]] = {"": [], **{item.name: [] for item in artefacts}}
+    columns: dict[str, list[Image.Image]] = {"": [], **{item.name: [] for item in checkpoints}}
     for name, path in tqdm(paths.items(), unit="photo", dynamic_ncols=True):
         try:
             square = load_square(path, config.size)
         except StyleNetError as error:
             failures.append(" ".join(str(error).split()))
             continue
-        photo = to_tensor(square).to(artefacts[0].stylizer.device)
+        photo = to_tensor(square).to(checkpoints[0].stylizer.device)
         is_shown = len(columns[""]) < config.sheet_photos
         if is_shown:
             columns[""].append(square)
         if len(photos) < max(1, config.iteration_photos):
             photos[name] = photo
-        for item in artefacts:
+        for item in checkpoints:
             painted = item.paint(photo)
             try:
                 losses = judge(item.criterion, painted, photo)
@@ -164,15 +166,18 @@ def _judge_photos(
     return rows, photos, columns
 
 
-def _measure_films(
-    config: DictConfig, artefacts: Sequence[Artefact], films: Sequence[Path], failures: list[str]
+def _measure_videos(
+    config: DictConfig,
+    checkpoints: Sequence[Checkpoint],
+    videos: Sequence[Path],
+    failures: list[str],
 ) -> dict[str, dict[str, dict[str, float] | None]]:
-    """The warping errors by artefact and film."""
-    found: dict[str, dict[str, dict[str, float] | None]] = {item.name: {} for item in artefacts}
-    for path in films:
-        for item in tqdm(artefacts, unit="network", desc=path.name, dynamic_ncols=True):
+    """The warping errors by checkpoint and video."""
+    found: dict[str, dict[str, dict[str, float] | None]] = {item.name: {} for item in checkpoints}
+    for path in videos:
+        for item in tqdm(checkpoints, unit="network", desc=path.name, dynamic_ncols=True):
             try:
-                errors = measure_flicker(item.stylizer, path, config.size, config.film_frames)
+                errors = measure_flicker(item.stylizer, path, config.size, config.video_frames)
             except StyleNetError as error:
                 failures.append(" ".join(str(error).split()))
                 break
@@ -180,24 +185,24 @@ def _measure_films(
     return found
 
 
-def _summarise(
+def _summarize(
     config: DictConfig,
-    artefacts: Sequence[Artefact],
+    checkpoints: Sequence[Checkpoint],
     rows: Sequence[Row],
     photos: dict[str, Tensor],
     grids: dict[str, GridMeter],
     flicker: dict[str, dict[str, dict[str, float] | None]],
 ) -> list[Summary]:
-    """What is said of each artefact as a whole; its speed is measured here."""
+    """What is said of each checkpoint as a whole; its speed is measured here."""
     photo = next(iter(photos.values()))
-    calls = [lambda item=item: item.paint(photo) for item in artefacts]
-    timings = alternate(calls, config.repeats, _WARMUP, artefacts[0].stylizer.device)
+    calls = [lambda item=item: item.paint(photo) for item in checkpoints]
+    timings = alternate(calls, config.repeats, _WARMUP, checkpoints[0].stylizer.device)
     return [
         Summary(
-            artefact=item.name,
-            style_pictures=item.style.images,
-            photos=sum(row.artefact == item.name for row in rows),
-            means=summarise(rows, item.name)
+            checkpoint=item.name,
+            style_images=item.style.images,
+            photos=sum(row.checkpoint == item.name for row in rows),
+            means=summarize(rows, item.name)
             | find_defects(item.paint, item.stylizer.device, grids[item.name]),
             parameters=sum(weight.numel() for weight in item.stylizer.network.parameters()),
             precision=str(item.stylizer.dtype).removeprefix("torch."),
@@ -205,19 +210,19 @@ def _summarise(
             seconds_quartiles=timing.quartiles,
             flicker=flicker[item.name],
         )
-        for item, timing in zip(artefacts, timings, strict=True)
+        for item, timing in zip(checkpoints, timings, strict=True)
     ]
 
 
 def _study(
     config: DictConfig,
-    artefacts: Sequence[Artefact],
+    checkpoints: Sequence[Checkpoint],
     rows: Sequence[Row],
     photos: dict[str, Tensor],
 ) -> Iterator[Study]:
-    """Image optimisation beside the artefacts, once for each style."""
-    groups: dict[str, list[Artefact]] = {}
-    for item in artefacts:
+    """Image optimization beside the checkpoints, once for each style."""
+    groups: dict[str, list[Checkpoint]] = {}
+    for item in checkpoints:
         groups.setdefault(same_judge(item.style), []).append(item)
     total = len(groups) * 2 * len(photos) * config.iterations
     with tqdm(total=total, unit="iteration", dynamic_ncols=True) as bar:
@@ -226,7 +231,7 @@ def _study(
                 item.name: statistics.fmean(
                     row.losses["total"]
                     for row in rows
-                    if row.artefact == item.name and row.photo in photos
+                    if row.checkpoint == item.name and row.photo in photos
                 )
                 for item in group
             }

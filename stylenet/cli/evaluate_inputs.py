@@ -1,4 +1,4 @@
-"""What scripts/evaluate.py measures: checkpoints with their judges, photos and films."""
+"""What scripts/evaluate.py measures: checkpoints with their judges, photos and videos."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -9,11 +9,11 @@ from hydra import compose
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from torch import Tensor
 
-from stylenet.checkpoint import ArtefactInfo, load_artefact
+from stylenet.checkpoint import CheckpointInfo, load_checkpoint
 from stylenet.cli.adversarial import build_loss
-from stylenet.cli.app import build, config_folder, style_picture
-from stylenet.cli.infer import FILMS
-from stylenet.data import StyleSettings, load_style_images
+from stylenet.cli.app import build, config_folder, style_image_path
+from stylenet.cli.infer import VIDEO_SUFFIXES
+from stylenet.data import StyleOptions, load_style_images
 from stylenet.errors import LARGEST_SEED, StyleNetError, check_number
 from stylenet.evaluation import recorded_style
 from stylenet.evaluation.recipe import same_judge
@@ -25,23 +25,23 @@ from stylenet.perceptual import PerceptualLoss
 
 
 @dataclasses.dataclass(frozen=True)
-class Artefact:
+class Checkpoint:
     """What is measured, and against what.
 
     Attributes:
         name: What it is called in the report.
         stylizer: The network.
         style: What it is judged by.
-        criterion: The judge; artefacts of one style share it.
+        criterion: The judge; checkpoints of one style share it.
     """
 
     name: str
     stylizer: Stylizer
-    style: StyleSettings
+    style: StyleOptions
     criterion: PerceptualLoss
 
     def paint(self, photo: Tensor) -> Tensor:
-        """Repaints a photo.
+        """Stylizes a photo.
 
         Args:
             photo: RGB in [0, 1], shape (1, 3, H, W).
@@ -49,7 +49,7 @@ class Artefact:
         Returns:
             The same shape and range.
         """
-        return self.stylizer.repaint_tensor(photo)
+        return self.stylizer.stylize_tensor(photo)
 
 
 def check_settings(config: DictConfig) -> None:
@@ -61,7 +61,7 @@ def check_settings(config: DictConfig) -> None:
     Raises:
         StyleNetError: A value is impossible.
     """
-    least = {"size": 16, "film_frames": 2, "sheet_photos": 1, "repeats": 1, "iterations": 0}
+    least = {"size": 16, "video_frames": 2, "sheet_photos": 1, "repeats": 1, "iterations": 0}
     for name, minimum in {**least, "iteration_photos": 1}.items():
         check_number(name, config[name], minimum=minimum, integer=True)
     check_number("seed", config.seed, minimum=0, maximum=LARGEST_SEED, integer=True)
@@ -69,40 +69,44 @@ def check_settings(config: DictConfig) -> None:
         check_number("limit", config.limit, minimum=1, integer=True)
 
 
-def find_pictures_and_films(config: DictConfig, output: Path) -> tuple[dict[str, Path], list[Path]]:
-    """Lists what is to be repainted.
+def find_images_and_videos(config: DictConfig, output: Path) -> tuple[dict[str, Path], list[Path]]:
+    """Lists what is to be stylized.
 
     Args:
-        config: configs/evaluate.yaml, composed; of it ``photos``, ``film`` and ``limit``.
-        output: Where the report goes; pictures in it are no photos.
+        config: configs/evaluate.yaml, composed; of it ``photos``, ``video`` and ``limit``.
+        output: Where the report goes; images in it are no photos.
 
     Returns:
-        The photos by name, and the films.
+        The photos by name, and the videos.
 
     Raises:
         StyleNetError: There is no photo, or what was named is not there.
     """
     source = user_path(config.photos)
-    films = [] if config.film is None else [user_path(config.film)]
-    if films and not films[0].is_file():
-        raise StyleNetError(f"film={films[0]}: no such file")
+    videos = [] if config.video is None else [user_path(config.video)]
+    if videos and not videos[0].is_file():
+        raise StyleNetError(f"video={videos[0]}: no such file")
     if source.is_file():
-        return {source.name: source}, films
+        return {source.name: source}, videos
     if not source.is_dir():
         raise StyleNetError(f"photos={source}: no such file or folder")
     try:
-        names = find_inputs(source, output, {*SUFFIXES, *FILMS})
+        names = find_inputs(source, output, {*SUFFIXES, *VIDEO_SUFFIXES})
     except OSError as error:
         raise StyleNetError(f"photos={source} cannot be read: {reason(error)}") from error
     found = {str(name): source / name for name in names}
-    films += [path for path in found.values() if path.suffix.lower() in FILMS and path not in films]
-    photos = {name: path for name, path in found.items() if path not in films}
+    videos += [
+        path
+        for path in found.values()
+        if path.suffix.lower() in VIDEO_SUFFIXES and path not in videos
+    ]
+    photos = {name: path for name, path in found.items() if path not in videos}
     if not photos:
-        raise StyleNetError(f"photos={source}: expected a folder of pictures, or a picture")
-    return dict(list(photos.items())[: config.limit]), films
+        raise StyleNetError(f"photos={source}: expected a folder of images, or an image")
+    return dict(list(photos.items())[: config.limit]), videos
 
 
-def load_artefacts(config: DictConfig) -> list[Artefact]:
+def load_checkpoints(config: DictConfig) -> list[Checkpoint]:
     """Loads the networks that the user means, each with its judge.
 
     Args:
@@ -132,25 +136,25 @@ def load_artefacts(config: DictConfig) -> list[Artefact]:
     styles = _styles(config, loaded)
     judges = _judges(config, styles, first)
     return [
-        Artefact(name, stylizer, style, judges[same_judge(style)])
+        Checkpoint(name, stylizer, style, judges[same_judge(style)])
         for (name, stylizer), style in zip(loaded.items(), styles, strict=True)
     ]
 
 
 def _networks(
     config: DictConfig, path: str, name: str
-) -> list[tuple[str, StyleNetwork, ArtefactInfo]]:
+) -> list[tuple[str, StyleNetwork, CheckpointInfo]]:
     """What a file holds, each with a name of its own and a recipe for its own style."""
-    network, info = load_artefact(path, config.encoder_weights)
+    network, info = load_checkpoint(path, config.encoder_weights)
     if isinstance(network, AdainNetwork):
         return [(name, _in_the_style(config, network, name), info)]
     if not isinstance(network, JohnsonMultiNetwork):
         return [(name, network, info)]
     recorded = info.recipe.get("style")
     recorded = recorded if isinstance(recorded, dict) else {}
-    found: list[tuple[str, StyleNetwork, ArtefactInfo]] = []
+    found: list[tuple[str, StyleNetwork, CheckpointInfo]] = []
     for style in network.styles:
-        # Such a run records the names of its styles, and the settings of one at most.
+        # Such a run records the names of its styles, and the options of one at most.
         recipe = {"style": recorded if recorded.get("name") == style else _choice(style)}
         one = dataclasses.replace(info, style=style, recipe=recipe)
         found.append((f"{name}:{style}", network.select({style: 1.0}), one))
@@ -161,7 +165,7 @@ def _in_the_style(config: DictConfig, network: AdainNetwork, name: str) -> Style
     """A network for any style in the one that all are judged by."""
     if config.get("style") is None:
         raise StyleNetError(
-            f"{name} repaints in the style of any picture; say which it is to be judged in: "
+            f"{name} stylizes in the style of any image; say which it is to be judged in: "
             f"style=NAME, or style=custom style.image=PATH"
         )
     style = build(config.style)
@@ -175,13 +179,13 @@ def _in_the_style(config: DictConfig, network: AdainNetwork, name: str) -> Style
 
 
 def _choice(style: str) -> Any:
-    """The settings of a file in configs/style/, if there is one."""
+    """The options of a file in configs/style/, if there is one."""
     if not (config_folder() / "style" / f"{style}.yaml").is_file():
         return None
     return OmegaConf.to_container(compose("evaluate", [f"style={style}"]).style, resolve=True)
 
 
-def _styles(config: DictConfig, loaded: Mapping[str, Stylizer]) -> list[StyleSettings]:
+def _styles(config: DictConfig, loaded: Mapping[str, Stylizer]) -> list[StyleOptions]:
     """What each is judged by: the user's choice, or what its recipe names."""
     folder = config.style_folder
     folder = None if folder is None else user_path(folder)
@@ -189,14 +193,14 @@ def _styles(config: DictConfig, loaded: Mapping[str, Stylizer]) -> list[StyleSet
         raise StyleNetError(f"style_folder={folder}: no such folder")
     if config.get("style") is not None:
         return [build(config.style)] * len(loaded)
-    shipped = Path(style_picture(""))
+    pretrained = Path(style_image_path(""))
     return [
-        recorded_style(name, stylizer.info, shipped, folder) for name, stylizer in loaded.items()
+        recorded_style(name, stylizer.info, pretrained, folder) for name, stylizer in loaded.items()
     ]
 
 
 def _judges(
-    config: DictConfig, styles: Sequence[StyleSettings], first: Stylizer
+    config: DictConfig, styles: Sequence[StyleOptions], first: Stylizer
 ) -> dict[str, PerceptualLoss]:
     """A judge for each style, all with one encoder."""
     loss = build_loss(config)

@@ -10,9 +10,9 @@ from torch import Tensor
 from stylenet.checkpoint import load_style
 from stylenet.cli.app import run
 from stylenet.data import SamplePhotos
-from stylenet.export import ExportSettings, export_network
+from stylenet.export import ExportOptions, export_network
 from stylenet.files import user_path
-from stylenet.image import load_picture, to_tensor
+from stylenet.image import load_image, to_tensor
 
 # Side of the photos that int8 is calibrated by and compared on.
 _SIDE = 256
@@ -33,14 +33,14 @@ def export(config: DictConfig) -> None:
         StyleNetError: See :func:`stylenet.export.export_network`.
     """
     size: Any = list(config.size) if OmegaConf.is_list(config.size) else config.size
-    settings = ExportSettings(config.format, config.precision, config.uint8, size)
+    options = ExportOptions(config.format, config.precision, config.uint8, size)
     style = None if config.style_name is None else str(config.style_name)
     network, info = load_style(
         str(config.checkpoint), style, config.style_size, config.encoder_weights
     )
     target = user_path(config.output)
-    photos = _sample_photos() if settings.precision.startswith("int8") else []
-    report = export_network(network, info, target, settings, photos)
+    photos = _sample_photos() if options.precision.startswith("int8") else []
+    report = export_network(network, info, target, options, photos)
     print(f"{target}: {report.bytes / 1e6:.2f} MB")
     print(
         f"difference from PyTorch: {report.mean_difference:.4f}/255 on average, "
@@ -51,12 +51,12 @@ def export(config: DictConfig) -> None:
         f"{' x '.join(map(str, report.sizes[0][1:]))} pixels: {report.seconds * 1e3:.0f} ms, "
         f"PyTorch in float32 {report.seconds_pytorch * 1e3:.0f} ms"
     )
-    if settings.format == "web":
+    if options.format == "web":
         print(f"to see it: cd {quote(str(target))} && npm install && python -m http.server")
 
 
 def _sample_photos() -> list[Tensor]:
     """The photographs that come with scikit-image, their middles, shape (1, 3, 256, 256)."""
     samples = SamplePhotos("scikit-image", crop_size=_SIDE, batch_size=1)
-    pictures = (load_picture(samples.photo_folder() / name) for name in samples.list_photos())
-    return [to_tensor(ImageOps.fit(picture.rgb, (_SIDE, _SIDE))) for picture in pictures]
+    images = (load_image(samples.photo_folder() / name) for name in samples.list_photos())
+    return [to_tensor(ImageOps.fit(picture.rgb, (_SIDE, _SIDE))) for picture in images]

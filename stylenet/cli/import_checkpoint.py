@@ -2,7 +2,7 @@
 
 from omegaconf import DictConfig
 
-from stylenet.checkpoint import ArtefactInfo, save_artefact
+from stylenet.checkpoint import CheckpointInfo, save_checkpoint
 from stylenet.cli.app import run
 from stylenet.errors import StyleNetError
 from stylenet.files import check_output, user_path
@@ -15,7 +15,7 @@ def main() -> None:
 
 
 def import_network(config: DictConfig) -> None:
-    """Writes another program's checkpoint as an artefact.
+    """Writes another program's checkpoint as a checkpoint.
 
     Args:
         config: configs/import_checkpoint.yaml, composed.
@@ -29,7 +29,7 @@ def import_network(config: DictConfig) -> None:
     check_output(target, source)
     network = import_checkpoint(source)
     name = target.stem if config.name is None else str(config.name)
-    info = ArtefactInfo(name, 0, {"imported": source.name})
-    save_artefact(target, network, info)
+    info = CheckpointInfo(name, 0, {"imported": source.name})
+    save_checkpoint(target, network, info)
     width, blocks = network.arguments["width"], network.arguments["blocks"]
     print(f"{target}: style {info.style}, width {width}, {blocks} residual blocks")

@@ -1,4 +1,4 @@
-"""The command that repaints pictures and films."""
+"""The command that stylizes images and videos."""
 
 import dataclasses
 import sys
@@ -9,25 +9,25 @@ from omegaconf import DictConfig
 from PIL import Image
 from tqdm import tqdm
 
-from stylenet.checkpoint import load_artefact
+from stylenet.checkpoint import load_checkpoint
 from stylenet.cli.app import build, run
 from stylenet.cli.interpolate import interpolate
 from stylenet.cli.start import notice
 from stylenet.errors import StyleNetError
 from stylenet.files import find_inputs, user_path
-from stylenet.image import SUFFIXES, Picture, check_background, check_quality, load_picture
-from stylenet.inference import RepaintSettings, Stylizer, repaint_file
-from stylenet.inference.camera import Window, camera_frames, preview
+from stylenet.image import SUFFIXES, LoadedImage, check_background, check_quality, load_image
+from stylenet.inference import StylizeOptions, Stylizer, stylize_file
 from stylenet.inference.files import name_result, plan_folder, save_result
-from stylenet.inference.film import FilmSettings, repaint_film
-from stylenet.inference.folder import describe_unread, repaint_all
+from stylenet.inference.folder import describe_unread, stylize_all
 from stylenet.inference.precision import choose_device
-from stylenet.share import find_share
-from stylenet.shipped import shipped_network, shipped_networks
+from stylenet.pretrained import pretrained_style, pretrained_styles
+from stylenet.ranks import find_rank
+from stylenet.video.camera import Window, camera_frames, preview
+from stylenet.video.stylize import VideoOptions, stylize_video
 
 # By suffix, for a video cannot be told from an image cheaper. FFmpeg reads some more kinds: those
 # need an output with one of these suffixes.
-FILMS = {
+VIDEO_SUFFIXES = {
     *(".264", ".265", ".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".h264"),
     *(".h265", ".hevc", ".ivf", ".m1v", ".m2t", ".m2ts", ".m2v", ".m4v", ".mjpeg", ".mjpg", ".mkv"),
     *(".mod", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mpv", ".mts", ".mxf", ".nut", ".ogm"),
@@ -37,10 +37,10 @@ FILMS = {
 # What a kind of input has no use for: to leave it out without a word would seem to obey.
 _NOT_TAKEN = {
     "a camera": ("output", "mask", "name", "format", "quality", "background"),
-    "a film": ("name", "format", "quality", "background"),
+    "a video": ("name", "format", "quality", "background"),
     "interpolate": ("blend_with", "name", "format", "quality", "background"),
     "a folder": (),
-    "a picture": (),
+    "an image": (),
 }
 
 
@@ -50,108 +50,108 @@ def main() -> None:
 
 
 def infer(config: DictConfig) -> None:
-    """Repaints a picture, a folder of pictures, a film, or what a camera sees.
+    """Stylizes an image, a folder of images, a video, or what a camera sees.
 
     Args:
         config: configs/infer.yaml, composed.
 
     Raises:
         StyleNetError: The input, the checkpoint or the output is unusable.
-        SystemExit: With status 1 if some of a folder's pictures failed.
+        SystemExit: With status 1 if some of a folder's images failed.
     """
     if config.list:
         _list_styles()
         return
-    settings = RepaintSettings(config.size, config.strength, config.preserve_color, config.tile)
-    film = build(config.film)
+    options = StylizeOptions(config.size, config.strength, config.preserve_color, config.tile)
+    video = build(config.video)
     check_quality(config.quality)
     background = _background(config)
     name = str(config.input)
     source = user_path(name)
     kind = _kind(name, source, config.output)
     if config.interpolate is not None:
-        if kind != "a picture":
-            raise StyleNetError(f"input={name}: interpolate makes a film of one picture")
-        _check_taken(config, "interpolate", film)
-        interpolate(config, source, settings, _mask(config), _Progress("frame").show)
+        if kind != "an image":
+            raise StyleNetError(f"input={name}: interpolate makes a video of one image")
+        _check_taken(config, "interpolate", video)
+        interpolate(config, source, options, _mask(config), _Progress("frame").show)
         return
-    _check_taken(config, kind, film)
+    _check_taken(config, kind, video)
     stylizer = _load(config)
     if kind == "a camera":
         with Window(stylizer.info.style) as window:
-            preview(stylizer, camera_frames(name), window.show, settings, film)
+            preview(stylizer, camera_frames(name), window.show, options, video)
     elif kind == "a folder":
-        _repaint_folder(config, stylizer, source, settings)
-    elif kind == "a film":
-        _repaint_film(config, stylizer, source, settings, film)
+        _stylize_folder(config, stylizer, source, options)
+    elif kind == "a video":
+        _stylize_video(config, stylizer, source, options, video)
     else:
         target = _target(config, source, stylizer.info.style)
         mask = _mask(config)
         show = _Progress("part").show
-        with notice(f"repainting {source.name}"):
-            lost = repaint_file(
-                stylizer, source, target, settings, mask, config.quality, show, background
+        with notice(f"stylizing {source.name}"):
+            lost = stylize_file(
+                stylizer, source, target, options, mask, config.quality, show, background
             )
         print(target, *(f"left out: {name}" for name in lost), sep="\n")
 
 
-def _repaint_folder(
-    config: DictConfig, stylizer: Stylizer, source: Path, settings: RepaintSettings
+def _stylize_folder(
+    config: DictConfig, stylizer: Stylizer, source: Path, options: StylizeOptions
 ) -> None:
-    """Repaints this process' share of a folder, and says what failed."""
+    """Stylizes this process' share of a folder, and says what failed."""
     style, background = stylizer.info.style, _background(config)
     target = user_path(config.output or f"{source.name}_{style}")
     mask = _mask(config)
-    share = find_share()
+    share = find_rank()
 
     def name(path: Path) -> str:
         return name_result(path, style, str(config.name or "{name}"), config.format)
 
-    def paint(pictures: Sequence[Picture]) -> list[Picture]:
+    def paint(images: Sequence[LoadedImage]) -> list[LoadedImage]:
         if mask is not None:
-            return [stylizer.repaint(picture, settings, mask) for picture in pictures]
-        return stylizer(pictures, **dataclasses.asdict(settings))
+            return [stylizer.stylize(picture, options, mask) for picture in images]
+        return stylizer(images, **dataclasses.asdict(options))
 
-    def save(picture: Picture, path: Path) -> list[str]:
+    def save(picture: LoadedImage, path: Path) -> list[str]:
         return save_result(picture, path, config.quality, background)
 
     def paint_moving(path: Path, result: Path) -> list[str]:
-        return repaint_file(stylizer, path, result, settings, mask, config.quality)
+        return stylize_file(stylizer, path, result, options, mask, config.quality)
 
     pairs, skipped = plan_folder(source, target, name, bool(config.overwrite), share)
-    with tqdm(total=len(pairs), unit="picture", dynamic_ncols=True, disable=share.rank > 0) as bar:
-        report = repaint_all(pairs, paint, save, paint_moving, bar.update)
+    with tqdm(total=len(pairs), unit="image", dynamic_ncols=True, disable=share.rank > 0) as bar:
+        report = stylize_all(pairs, paint, save, paint_moving, bar.update)
     print(
-        f"{report.done} picture{'s' if report.done != 1 else ''} repainted in {target}"
+        f"{report.done} image{'s' if report.done != 1 else ''} stylized in {target}"
         + (f" by process {share.rank} of {share.world}" if share.world > 1 else "")
-        + (f", {skipped} were there already (overwrite=true repaints them)" if skipped else "")
+        + (f", {skipped} were there already (overwrite=true stylizes them)" if skipped else "")
     )
     for lost, paths in report.left_out.items():
-        some = f"{len(paths)} pictures" if len(paths) > 1 else "1 picture"
+        some = f"{len(paths)} images" if len(paths) > 1 else "1 image"
         print(f"left out: {lost} of {some} ({paths[0].name}{', …' * (len(paths) > 1)})")
     unread = describe_unread(source, target) if share.rank == 0 else None
     if unread is not None:
         print(unread)
-    films = find_inputs(source, target, FILMS) if share.rank == 0 else []
-    if films:
-        some = f"{len(films)} films were" if len(films) > 1 else "1 film was"
-        print(f"{some} left out ({films[0]}{', …' * (len(films) > 1)}); repaint each by itself")
+    videos = find_inputs(source, target, VIDEO_SUFFIXES) if share.rank == 0 else []
+    if videos:
+        some = f"{len(videos)} videos were" if len(videos) > 1 else "1 video was"
+        print(f"{some} left out ({videos[0]}{', …' * (len(videos) > 1)}); stylize each by itself")
     if report.failures:
         count = len(report.failures)
         print(f"{count} failed:", *report.failures, sep="\n  ", file=sys.stderr)
         raise SystemExit(1)
 
 
-def _repaint_film(
+def _stylize_video(
     config: DictConfig,
     stylizer: Stylizer,
     source: Path,
-    settings: RepaintSettings,
-    film: FilmSettings,
+    options: StylizeOptions,
+    video: VideoOptions,
 ) -> None:
-    """Repaints a film and says what became of it."""
+    """Stylizes a video and says what became of it."""
     target = _target(config, source, stylizer.info.style)
-    report = repaint_film(stylizer, source, target, settings, film, mask=_mask(config))
+    report = stylize_video(stylizer, source, target, options, video, mask=_mask(config))
     print(f"{target}: {report.frames} frames, {report.fps:.1f} a second, {report.codec}")
     for change in report.changes:
         print(change)
@@ -179,10 +179,10 @@ class _Progress:
 
 def _list_styles() -> None:
     """Prints a line for each network that comes with the package."""
-    networks = shipped_networks()
+    networks = pretrained_styles()
     width = max(map(len, networks), default=0)
     for name, path in networks.items():
-        _, info = load_artefact(path)
+        _, info = load_checkpoint(path)
         print(f"{name:{width}}  {info.description} ({path.stat().st_size / 1e6:.1f} MB)")
 
 
@@ -190,15 +190,15 @@ def _load(config: DictConfig) -> Stylizer:
     """The network that the user means, on the process' own device, blended if so wished."""
     if config.style_name is None and config.checkpoint is None:
         raise StyleNetError(
-            f"give either style=NAME ({', '.join(shipped_networks())}; list=true says more) or "
+            f"give either style=NAME ({', '.join(pretrained_styles())}; list=true says more) or "
             f"checkpoint=PATH (a run folder or a .safetensors file)"
         )
     style = None if config.style_name is None else str(config.style_name)
     if config.checkpoint is not None:
         path = Path(str(config.checkpoint))  # the style is one of its own
     else:
-        path, style = shipped_network(str(style)), None
-    device, share = str(config.device), find_share()
+        path, style = pretrained_style(str(style)), None
+    device, share = str(config.device), find_rank()
     if device == "auto" and share.world > 1 and choose_device("auto").type == "cuda":
         device = f"cuda:{share.local_rank}"
     stylizer = Stylizer.load(
@@ -219,13 +219,13 @@ def _background(config: DictConfig) -> str:
 
 def _mask(config: DictConfig) -> Image.Image | None:
     """The mask that the user named, mode L."""
-    return None if config.mask is None else load_picture(user_path(config.mask)).rgb.convert("L")
+    return None if config.mask is None else load_image(user_path(config.mask)).rgb.convert("L")
 
 
 def _kind(name: str, source: Path, output: str | None) -> str:
     """What the input is: a key of ``_NOT_TAKEN``."""
     if not name:
-        raise StyleNetError("input is empty; give a picture, a folder, a film or camera")
+        raise StyleNetError("input is empty; give an image, a folder, a video or camera")
     is_camera = name == "camera" or name.startswith("camera:")
     if is_camera and not source.is_file():
         return "a camera"
@@ -233,21 +233,25 @@ def _kind(name: str, source: Path, output: str | None) -> str:
         raise StyleNetError(f"input={source}: no such file or folder")
     if source.is_dir():
         return "a folder"
-    if source.suffix.lower() in FILMS:
-        return "a film"
+    if source.suffix.lower() in VIDEO_SUFFIXES:
+        return "a video"
     # Of a suffix that says nothing the output's may: no image becomes a video.
     is_image = source.suffix.lower() in SUFFIXES
-    return "a film" if not is_image and Path(str(output)).suffix.lower() in FILMS else "a picture"
+    return (
+        "a video"
+        if not is_image and Path(str(output)).suffix.lower() in VIDEO_SUFFIXES
+        else "an image"
+    )
 
 
-def _check_taken(config: DictConfig, kind: str, film: FilmSettings) -> None:
+def _check_taken(config: DictConfig, kind: str, video: VideoOptions) -> None:
     """Refuses what was set and would be left out for this kind of input."""
     for key in _NOT_TAKEN[kind]:
         if config[key] is not None:
-            use = "; use film.quality" if key == "quality" and kind == "a film" else ""
+            use = "; use video.quality" if key == "quality" and kind == "a video" else ""
             raise StyleNetError(f"{key}={config[key]} is not for {kind}{use or '; leave it out'}")
-    if kind not in ("a camera", "a film") and film != FilmSettings():
-        raise StyleNetError(f"film.* is for films and cameras, not for {kind}; leave it out")
+    if kind not in ("a camera", "a video") and video != VideoOptions():
+        raise StyleNetError(f"video.* is for videos and cameras, not for {kind}; leave it out")
 
 
 def _target(config: DictConfig, source: Path, style: str) -> Path:
@@ -261,7 +265,7 @@ def _target(config: DictConfig, source: Path, style: str) -> Path:
             )
         return target
     pattern = "{name}_{style}" if target is None or config.format else "{name}"
-    if source.suffix.lower() in FILMS:  # what has another suffix is a video by its output
+    if source.suffix.lower() in VIDEO_SUFFIXES:  # what has another suffix is a video by its output
         made = pattern.format(name=source.stem, style=style) + source.suffix
     else:
         made = name_result(source, style, str(config.name or pattern), config.format)

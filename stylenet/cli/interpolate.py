@@ -1,4 +1,4 @@
-"""A film in which a picture goes from one style of a network to the next."""
+"""A video in which an image goes from one style of a network to the next."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,13 +7,12 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
-from stylenet.any_style import select_pictures
-from stylenet.checkpoint import ArtefactInfo, load_artefact
-from stylenet.cli.new_film import new_film
+from stylenet.any_style import select_style_images
+from stylenet.checkpoint import CheckpointInfo, load_checkpoint
 from stylenet.errors import StyleNetError, check_number
 from stylenet.files import user_path
-from stylenet.image import flatten, load_picture
-from stylenet.inference import RepaintSettings, Stylizer
+from stylenet.image import flatten, load_image
+from stylenet.inference import StylizeOptions, Stylizer
 from stylenet.networks import (
     AdainNetwork,
     JohnsonMultiNetwork,
@@ -22,6 +21,7 @@ from stylenet.networks import (
     joint_name,
     parse_mixture,
 )
+from stylenet.video.new_video import new_video
 
 Progress = Callable[[int, int], None]
 
@@ -31,21 +31,21 @@ _KINDS = "network=johnson_multi or network=adain"
 def interpolate(
     config: DictConfig,
     source: Path,
-    settings: RepaintSettings,
+    options: StylizeOptions,
     mask: Image.Image | None,
     progress: Progress,
 ) -> None:
-    """Makes the film and prints where it is.
+    """Makes the video and prints where it is.
 
     Args:
         config: configs/infer.yaml, composed, with ``interpolate``.
-        source: The picture.
-        settings: How each frame is repainted.
-        mask: Mode L, of the picture's size: white where it is to be repainted.
+        source: The image.
+        options: How each frame is stylized.
+        mask: Mode L, of the image's size: white where it is to be stylized.
         progress: Called after each frame with the number of those done and of all.
 
     Raises:
-        StyleNetError: A setting is impossible, or the picture or the network unusable.
+        StyleNetError: An option is impossible, or the image or the network unusable.
     """
     stops = _stops(config)
     check_number("frames", config.frames, minimum=len(stops), integer=True)
@@ -55,35 +55,35 @@ def interpolate(
             f"interpolate goes between the styles of checkpoint=PATH, a network that was trained "
             f"with {_KINDS}; give that, and no style"
         )
-    network, info = load_artefact(str(config.checkpoint), config.encoder_weights)
+    network, info = load_checkpoint(str(config.checkpoint), config.encoder_weights)
     try:
         networks, names = _networks(network, info, stops, config.style_size)
     except StyleNetError as error:
         raise StyleNetError(f"checkpoint={config.checkpoint}: {error}") from error
     stylizer = Stylizer(networks[0], info, str(config.device), str(config.dtype))
-    picture = load_picture(source)
+    picture = load_image(source)
     made = f"{source.stem}_{'-'.join(names)}.mp4"
     target = user_path(made if config.output is None else str(config.output))
     if target.is_dir():
         target /= made
-    with new_film(target, config.fps, "interpolate") as film:
+    with new_video(target, config.fps, "interpolate") as video:
         for frame in range(config.frames):
             position = frame * (len(stops) - 1) / (config.frames - 1)
             before = min(int(position), len(stops) - 2)
-            # All but the normalisations is the same: this mixes the styles.
+            # All but the normalizations is the same: this mixes the styles.
             ends = networks[before], networks[before + 1]
             stylizer.network = blend_networks(*ends, position - before)
-            film.write(np.asarray(flatten(stylizer.repaint(picture, settings, mask))))
+            video.write(np.asarray(flatten(stylizer.stylize(picture, options, mask))))
             progress(frame + 1, config.frames)
     print(target)
 
 
 def _networks(
-    network: StyleNetwork, info: ArtefactInfo, stops: Sequence[str], size: int | None
+    network: StyleNetwork, info: CheckpointInfo, stops: Sequence[str], size: int | None
 ) -> tuple[list[StyleNetwork], list[str]]:
     """The network of each stop, and what its style is called."""
     if isinstance(network, AdainNetwork):
-        pairs = [select_pictures(network, stop, size) for stop in stops]
+        pairs = [select_style_images(network, stop, size) for stop in stops]
         return [selected for selected, _ in pairs], [name for _, name in pairs]
     if not isinstance(network, JohnsonMultiNetwork):
         raise StyleNetError(
@@ -95,7 +95,7 @@ def _networks(
 
 
 def _stops(config: DictConfig) -> list[str]:
-    """The styles, or mixtures of them, that the film goes through."""
+    """The styles, or mixtures of them, that the video goes through."""
     given = config.interpolate
     if not OmegaConf.is_list(given) or len(given) < 2:
         raise StyleNetError(

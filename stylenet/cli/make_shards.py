@@ -5,7 +5,7 @@ from tqdm import tqdm
 
 from stylenet.cli.app import build, run
 from stylenet.data import SamplePhotos
-from stylenet.data.manifest import Manifest, ShardSettings
+from stylenet.data.manifest import Manifest, ShardOptions
 from stylenet.data.module import cores
 from stylenet.data.sharding import ShardMaker
 from stylenet.errors import StyleNetError, check_number
@@ -24,10 +24,10 @@ def make_shards(config: DictConfig) -> None:
         config: configs/make_shards.yaml, composed.
 
     Raises:
-        StyleNetError: A setting is impossible, the photos cannot be found, the output holds
+        StyleNetError: An option is impossible, the photos cannot be found, the output holds
             something else or cannot be written.
     """
-    settings = ShardSettings(config.size, config.quality, config.per_shard)
+    options = ShardOptions(config.size, config.quality, config.per_shard)
     workers = cores() if config.workers is None else config.workers
     check_number("workers", workers, minimum=0, integer=True)
     output = user_path(config.output)
@@ -37,7 +37,7 @@ def make_shards(config: DictConfig) -> None:
             "data=samples is a handful of photos, which need no shards; choose data=coco, or "
             "data=folder data.root=photos/"
         )
-    maker = ShardMaker(data.photo_folder(), output, settings)
+    maker = ShardMaker(data.photo_folder(), output, options)
     with tqdm(
         maker.make(workers),
         total=maker.total,

@@ -6,15 +6,15 @@ from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from stylenet.checkpoint import load_artefact
+from stylenet.checkpoint import load_checkpoint
 from stylenet.cli.app import build
-from stylenet.data import StyleSettings
+from stylenet.data import StyleOptions
 from stylenet.errors import StyleNetError
 from stylenet.networks import JohnsonMultiNetwork, add_styles, check_style_names
 
 
-def compose_styles(config: DictConfig) -> list[StyleSettings]:
-    """Builds the settings of every style that is to be learned.
+def compose_styles(config: DictConfig) -> list[StyleOptions]:
+    """Builds the options of every style that is to be learned.
 
     Args:
         config: configs/train.yaml, composed.
@@ -53,7 +53,7 @@ def compose_styles(config: DictConfig) -> list[StyleSettings]:
     return styles
 
 
-def build_many(config: DictConfig, styles: list[StyleSettings]) -> JohnsonMultiNetwork:
+def build_many(config: DictConfig, styles: list[StyleOptions]) -> JohnsonMultiNetwork:
     """Builds the network that learns many styles.
 
     Args:
@@ -73,7 +73,7 @@ def build_many(config: DictConfig, styles: list[StyleSettings]) -> JohnsonMultiN
     if config.init is not None:
         raise StyleNetError("add_to and init both say what to begin with; leave one of them out")
     try:
-        trained, _ = load_artefact(str(config.add_to))
+        trained, _ = load_checkpoint(str(config.add_to))
         if not isinstance(trained, JohnsonMultiNetwork):
             raise StyleNetError(
                 f"it is a network {trained.name} of one style; styles are added to one that was "
@@ -82,11 +82,11 @@ def build_many(config: DictConfig, styles: list[StyleSettings]) -> JohnsonMultiN
         larger = add_styles(trained, names)
     except StyleNetError as error:
         raise StyleNetError(f"add_to={config.add_to}: {error}") from error
-    settings = cast(dict[str, object], OmegaConf.to_container(config.network, resolve=True))
-    other = {k: v for k, v in trained.arguments.items() if k != "styles" and v != settings[k]}
+    options = cast(dict[str, object], OmegaConf.to_container(config.network, resolve=True))
+    other = {k: v for k, v in trained.arguments.items() if k != "styles" and v != options[k]}
     if other:
         raise StyleNetError(
-            f"add_to={config.add_to} is a network of other settings; add "
+            f"add_to={config.add_to} is a network of other options; add "
             f"{' '.join(f'network.{key}={value}' for key, value in other.items())}"
         )
     return larger

@@ -1,4 +1,4 @@
-"""The command that optimises a picture."""
+"""The command that optimizes an image."""
 
 import contextlib
 import dataclasses
@@ -10,31 +10,31 @@ from torch import Tensor
 
 from stylenet.cli.adversarial import build_loss
 from stylenet.cli.app import build, run
-from stylenet.cli.optimize_colours import after, before, choose_colour
+from stylenet.cli.optimize_colors import after, before, choose_color
 from stylenet.cli.optimize_progress import OptimizeProgress
 from stylenet.cli.optimize_state import fingerprint, load_state, restore, save_state, state_path
 from stylenet.cli.stopping import Stopping
-from stylenet.data import StyleSettings, load_style_images
+from stylenet.data import StyleOptions, load_style_images
 from stylenet.errors import StyleNetError, check_number
 from stylenet.files import check_output, user_path
 from stylenet.image import (
-    Picture,
+    LoadedImage,
     at_longer_side,
     check_quality,
     check_writable_suffix,
-    load_picture,
+    load_image,
     resized,
-    save_picture,
+    save_image,
     to_image,
     to_tensor,
 )
 from stylenet.inference.canvas import ImageCanvas
 from stylenet.inference.memory import free_memory
 from stylenet.inference.precision import choose_device
-from stylenet.optimisation import (
+from stylenet.optimization import (
     SMALLEST_SIDE,
-    Optimisation,
-    OptimisationSettings,
+    Optimization,
+    OptimizationOptions,
     plan_scales,
     resize,
 )
@@ -47,70 +47,70 @@ def main() -> None:
 
 
 def optimize(config: DictConfig) -> None:
-    """Repaints a photo by optimising its pixels.
+    """Stylizes a photo by optimizing its pixels.
 
     Args:
         config: configs/optimize.yaml, composed.
 
     Raises:
-        StyleNetError: A setting is impossible, a picture is unusable, the output unwritable or the
+        StyleNetError: An option is impossible, an image is unusable, the output unwritable or the
             photo itself, or the loss diverges.
         SystemExit: A signal ended it, with the status that a shell expects.
     """
-    settings = OptimisationSettings(
+    options = OptimizationOptions(
         *(config[name] for name in ("method", "start", "steps", "lr", "history", "seed"))
     )
-    colour = choose_colour(config.preserve_color)
+    color = choose_color(config.preserve_color)
     _check(config)
-    style: StyleSettings = build(config.style)
+    style: StyleOptions = build(config.style)
     source = user_path(config.content)
     target = user_path(config.output or f"{source.stem}_{style.name}.png")
     check_writable_suffix(target)
     check_output(target, source)
     device = choose_device(str(config.device))
-    picture = load_picture(source)
+    picture = load_image(source)
     if config.size is not None:
         picture = at_longer_side(picture, config.size)
     photo = to_tensor(picture.rgb)
     height, width = photo.shape[-2:]
     factors = plan_scales((height, width), config.scales)
-    _check_memory(settings, photo, device)
+    _check_memory(options, photo, device)
     shown = ImageCanvas(picture.rgb, picture.alpha).shown((0, 0, height, width))
-    content, style_images = before(colour, photo, load_style_images(style), shown)
+    content, style_images = before(color, photo, load_style_images(style), shown)
     mark = fingerprint(config, [content, *style_images])
     state = load_state(state_path(target), mark, config.resume)
     criteria = _criteria(config, style, style_images, factors, device)
     print(
-        f"optimising {source} in {style.name}: {width}x{height} pixels on {device}, "
-        f"{settings.steps:,} steps of {settings.method} at {_sizes(factors, width, height)}",
+        f"optimizing {source} in {style.name}: {width}x{height} pixels on {device}, "
+        f"{options.steps:,} steps of {options.method} at {_sizes(factors, width, height)}",
         flush=True,
     )
 
-    def finish(image: Tensor) -> Picture:
+    def finish(image: Tensor) -> LoadedImage:
         # A preview of a coarser scale is smaller.
         shown = resized(picture, (image.shape[-1], image.shape[-2]))
-        rgb = to_image(after(colour, to_tensor(shown.rgb), image.cpu()))
+        rgb = to_image(after(color, to_tensor(shown.rgb), image.cpu()))
         return dataclasses.replace(shown, rgb=rgb)
 
     with _memory_as_one_line():
-        optimisation = Optimisation(content.to(device), criteria, settings)
+        optimization = Optimization(content.to(device), criteria, options)
         if state is not None:
-            restore(optimisation, state)
+            restore(optimization, state)
         with OptimizeProgress(config, target, finish) as progress, Stopping() as stopping:
             if state is None:
-                progress.show(optimisation.now)
-            while not optimisation.done and stopping.received is None:
-                optimisation.advance()
-                progress.show(optimisation.now)
-        if not optimisation.done and stopping.received is not None:
-            save_state(state_path(target), mark, optimisation)
+                progress.show(optimization.now)
+            while not optimization.done and stopping.received is None:
+                optimization.advance()
+                progress.show(optimization.now)
+        if not optimization.done and stopping.received is not None:
+            save_state(state_path(target), mark, optimization)
             print("stopped and saved; go on with the same command and resume=true", flush=True)
             raise SystemExit(128 + stopping.received)
-        image = optimisation.now.image
-    save_picture(finish(image), target, config.quality)
+        image = optimization.now.image
+    save_image(finish(image), target, config.quality)
     state_path(target).unlink(missing_ok=True)
-    losses = ", ".join(f"{k} {v:.4g}" for k, v in optimisation.now.losses.items() if "/" not in k)
-    print(f"step {optimisation.now.number:,}: {losses}")
+    losses = ", ".join(f"{k} {v:.4g}" for k, v in optimization.now.losses.items() if "/" not in k)
+    print(f"step {optimization.now.number:,}: {losses}")
     print(target)
 
 
@@ -126,14 +126,14 @@ def _check(config: DictConfig) -> None:
 
 def _criteria(
     config: DictConfig,
-    style: StyleSettings,
+    style: StyleOptions,
     style_images: Sequence[Tensor],
     factors: Sequence[float],
     device: torch.device,
 ) -> list[PerceptualLoss]:
     """What judges at each scale: at half the size against the style at half its size.
 
-    So strokes have the same size beside the picture at all scales, as where a picture and its style
+    So strokes have the same size beside the image at all scales, as where an image and its style
     are made smaller together (Gatys et al. 2017, section 6).
     """
     loss = build_loss(config)
@@ -154,15 +154,15 @@ def _criteria(
     ]
 
 
-def _check_memory(settings: OptimisationSettings, photo: Tensor, device: torch.device) -> None:
+def _check_memory(options: OptimizationOptions, photo: Tensor, device: torch.device) -> None:
     """Refuses at once what would run out of memory when L-BFGS has filled its history."""
-    if settings.method != "lbfgs":
+    if options.method != "lbfgs":
         return
-    needed = 2 * min(settings.history, settings.steps) * photo.numel() * 4
+    needed = 2 * min(options.history, options.steps) * photo.numel() * 4
     free = free_memory(device)
     if needed > free:
         raise StyleNetError(
-            f"{settings.history} steps of lbfgs at {photo.shape[-1]}x{photo.shape[-2]} pixels take "
+            f"{options.history} steps of lbfgs at {photo.shape[-1]}x{photo.shape[-2]} pixels take "
             f"{needed / 2**30:.1f} GiB, and {free / 2**30:.1f} are free; set a smaller size, a "
             f"smaller history or method=adam"
         )
@@ -176,7 +176,7 @@ def _memory_as_one_line() -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate" in str(error):
             raise StyleNetError(
-                "the picture does not fit into memory; set a smaller size, a smaller history, "
+                "the image does not fit into memory; set a smaller size, a smaller history, "
                 "method=adam or encoder=lite"
             ) from error
         raise

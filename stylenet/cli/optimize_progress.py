@@ -1,4 +1,4 @@
-"""What is shown of an optimisation while it runs: a bar, pictures, TensorBoard."""
+"""What is shown of an optimization while it runs: a bar, images, TensorBoard."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -9,20 +9,22 @@ from omegaconf import DictConfig
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from stylenet.image import Picture, save_picture
-from stylenet.optimisation import Step
+from stylenet.image import LoadedImage, save_image
+from stylenet.optimization import Step
 
 
 class OptimizeProgress:
     """Shows every step that it is told of."""
 
-    def __init__(self, config: DictConfig, target: Path, finish: Callable[..., Picture]) -> None:
+    def __init__(
+        self, config: DictConfig, target: Path, finish: Callable[..., LoadedImage]
+    ) -> None:
         """Shows nothing yet.
 
         Args:
             config: configs/optimize.yaml, composed; of it ``preview_every`` and ``tensorboard``.
-            target: Of the result; pictures go into a folder beside it.
-            finish: Makes a picture to be saved of an image at the result's size or a smaller one.
+            target: Of the result; images go into a folder beside it.
+            finish: Makes an image to be saved of an image at the result's size or a smaller one.
         """
         self._every: int | None = config.preview_every
         self._log: str | None = config.tensorboard
@@ -64,4 +66,4 @@ class OptimizeProgress:
                 self._writer.add_scalar(name, value, step.number)
         if self._every is not None and step.number % self._every == 0:
             path = self._folder / f"step_{step.number:05}.png"
-            save_picture(self._finish(step.image), path)
+            save_image(self._finish(step.image), path)

@@ -1,4 +1,4 @@
-"""The command that paints the project's own style pictures."""
+"""The command that paints the project's own style images."""
 
 from omegaconf import DictConfig
 
@@ -14,7 +14,7 @@ def main() -> None:
 
 
 def paint_styles(config: DictConfig) -> None:
-    """Paints the pictures that are named into a folder.
+    """Paints the images that are named into a folder.
 
     Args:
         config: configs/paint_styles.yaml, composed.
@@ -32,8 +32,8 @@ def paint_styles(config: DictConfig) -> None:
     check_number("size", config.size, minimum=32, integer=True)
     check_number("quality", config.quality, minimum=1, maximum=100, integer=True)
     for name in names:
-        picture = PAINTINGS[name](config.size, config.seed)
+        image = PAINTINGS[name](config.size, config.seed)
         path = user_path(config.output) / f"{name}.jpg"
         with atomic_path(path) as temporary:
-            picture.save(temporary, quality=config.quality, optimize=True)
+            image.save(temporary, quality=config.quality, optimize=True)
         print(path)

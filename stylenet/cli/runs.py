@@ -22,7 +22,7 @@ from stylenet.cli.trainer import make_trainer, quieten_lightning
 from stylenet.data import PhotoData
 from stylenet.errors import StyleNetError, check_number, first_line
 from stylenet.files import atomic_path, user_path
-from stylenet.share import find_share
+from stylenet.ranks import find_rank
 from stylenet.training import ResumableModule, RunFolder
 from stylenet.training.callbacks import Checkpoints, SafeCheckpointIO, StopOnSignal
 from stylenet.training.cluster import requeue
@@ -38,7 +38,7 @@ class Run:
     """A run that is ready but for what learns.
 
     Attributes:
-        config: The whole of the command's settings.
+        config: The whole of the command's options.
         folder: Where everything goes.
         trainer: The trainer.
         data: What is learned from, its photos found.
@@ -51,7 +51,7 @@ class Run:
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """The settings as plain values, for artefacts."""
+        """The options as plain values, for checkpoints."""
         return cast(dict[str, Any], OmegaConf.to_container(self.config, resolve=True))
 
 
@@ -59,8 +59,8 @@ def prepare(config: DictConfig, **data_options: Any) -> Run:
     """Checks and builds what all commands that train have in common; seeds the random state.
 
     Args:
-        config: The whole of the command's settings; what the number of devices changes is changed.
-        **data_options: What the data is built with beyond its own settings.
+        config: The whole of the command's options; what the number of devices changes is changed.
+        **data_options: What the data is built with beyond its own options.
 
     Returns:
         The run.
@@ -83,7 +83,7 @@ def prepare(config: DictConfig, **data_options: Any) -> Run:
 
 
 def fit(run: Run, module: ResumableModule, doing: str) -> bool:
-    """Trains, in a folder that says with what settings, and says how far it came.
+    """Trains, in a folder that says with what options, and says how far it came.
 
     Args:
         run: From :func:`prepare`.
@@ -113,7 +113,7 @@ def fit(run: Run, module: ResumableModule, doing: str) -> bool:
             callbacks.insert(kinds.index(True) + 1 if any(kinds) else 0, begin)
         start = time.monotonic()
         with _losing_others_as_one_line():
-            renew_rendezvous(find_share())
+            renew_rendezvous(find_rank())
             trainer.fit(module, run.data, ckpt_path=checkpoint)
     if trainer.is_global_zero:
         minutes = (time.monotonic() - start) / 60
@@ -167,7 +167,7 @@ def _announce(run: Run, doing: str, checkpoint: Path | None) -> None:
 
 
 def _begin(run: Run, checkpoint: Path | None) -> None:
-    """Says in the run folder with what settings it is trained, and from which named checkpoint."""
+    """Says in the run folder with what options it is trained, and from which named checkpoint."""
     with atomic_path(run.folder.config) as temporary:
         temporary.write_text(OmegaConf.to_yaml(run.config, resolve=True), encoding="utf-8")
     if checkpoint is None:

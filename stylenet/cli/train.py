@@ -10,8 +10,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 from pytorch_lightning.utilities import rank_zero_only
 
-from stylenet.checkpoint import load_artefact, start_from
-from stylenet.cli.adversarial import build_adversarial, find_paintings
+from stylenet.checkpoint import load_checkpoint, start_from
+from stylenet.cli.adversarial import build_adversarial, find_style_folder
 from stylenet.cli.any_style import is_any_style, prepare_any_style
 from stylenet.cli.app import build, run
 from stylenet.cli.many_styles import build_many, compose_styles
@@ -20,7 +20,7 @@ from stylenet.cli.start import INFORMATION
 from stylenet.data import load_style_images
 from stylenet.errors import StyleNetError
 from stylenet.networks import AdainNetwork, JohnsonMultiNetwork, joint_name
-from stylenet.perceptual import AdversarialSettings, ManyStylesLoss, PerceptualLoss
+from stylenet.perceptual import AdversarialOptions, ManyStylesLoss, PerceptualLoss
 from stylenet.training import (
     AnyStyleModule,
     ManyStylesModule,
@@ -44,7 +44,7 @@ def main() -> None:
     # What --cfg prints is a file.
     says_so = quickstart and not any(word.startswith(("-c", "--cfg")) for word in sys.argv)
     if quickstart:
-        # Before the first setting: argparse takes these from one place alone.
+        # Before the first option: argparse takes these from one place alone.
         words = (i for i, w in enumerate(sys.argv) if i and "=" in w and not w.startswith("-"))
         sys.argv.insert(next(words, 1), "experiment=quickstart")
     if says_so:
@@ -80,7 +80,7 @@ def train(config: DictConfig) -> None:
         config: configs/train.yaml, composed.
 
     Raises:
-        StyleNetError: A setting is impossible, or the run cannot go on.
+        StyleNetError: An option is impossible, or the run cannot go on.
     """
     check_compile_mode(config.compile)
     if is_any_style(config):
@@ -93,7 +93,7 @@ def train(config: DictConfig) -> None:
         loss if style.layers is None else dataclasses.replace(loss, style_layers=style.layers)
         for style in styles
     ]
-    prepared = prepare(config, **find_paintings(config, loss))
+    prepared = prepare(config, **find_style_folder(config, loss))
     # The first to draw from the seeded random state.
     network = build(config.network) if config.styles is None else build_many(config, styles)
     if config.init is not None:
@@ -114,7 +114,7 @@ def train(config: DictConfig) -> None:
     else:
         ((name, criterion),) = criteria.items()
         teacher = _load_teacher(config.teacher_network, name)
-        if isinstance(loss, AdversarialSettings):
+        if isinstance(loss, AdversarialOptions):
             module = build_adversarial(prepared, loss, network, criterion, optimizer, name, teacher)
         else:
             module = StyleTransferModule(
@@ -132,21 +132,21 @@ def train(config: DictConfig) -> None:
 def _fit(prepared: Run, module: StyleTransferModule) -> None:
     """Trains, and says where everything is."""
     module.compile_mode = check_compile_mode(prepared.config.compile)
-    name = module.artefact_name
+    name = module.checkpoint_name
     if fit(prepared, module, f"training {name} on"):
         folder = prepared.folder
-        print(f"network: {folder.artefact(name)}")
+        print(f"network: {folder.final_checkpoint(name)}")
         print(f"previews: {folder.previews}")
         style = " style=painting.jpg" if isinstance(module, AnyStyleModule) else ""
-        print(f"repaint: python scripts/infer.py input=photo.jpg checkpoint={folder.path}{style}")
+        print(f"stylize: python scripts/infer.py input=photo.jpg checkpoint={folder.path}{style}")
 
 
 def _load_teacher(name: str | None, style: str) -> Teacher | None:
-    """The network whose pictures are to be met, if any; of one with many styles, the style's."""
+    """The network whose images are to be met, if any; of one with many styles, the style's."""
     if name is None:
         return None
     try:
-        network, _ = load_artefact(str(name))
+        network, _ = load_checkpoint(str(name))
         if isinstance(network, JohnsonMultiNetwork):
             network = network.select({style: 1.0})
         if isinstance(network, AdainNetwork):

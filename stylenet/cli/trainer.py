@@ -1,4 +1,4 @@
-"""The trainer of a command: as its settings, the launcher and the machine have it."""
+"""The trainer of a command: as its options, the launcher and the machine have it."""
 
 import logging
 import warnings
@@ -12,7 +12,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from stylenet.cli.app import build
 from stylenet.errors import StyleNetError, check_number
-from stylenet.share import find_share
+from stylenet.ranks import find_rank
 from stylenet.training import RunFolder
 from stylenet.training.callbacks import SafeCheckpointIO
 from stylenet.training.cluster import choose_environment, count_devices
@@ -24,7 +24,7 @@ def make_trainer(config: DictConfig, folder: RunFolder) -> pl.Trainer:
     """Builds the trainer and its callbacks.
 
     Args:
-        config: The whole of the command's settings; what the number of devices changes is changed.
+        config: The whole of the command's options; what the number of devices changes is changed.
         folder: Of the run.
 
     Returns:
@@ -33,23 +33,23 @@ def make_trainer(config: DictConfig, folder: RunFolder) -> pl.Trainer:
     Raises:
         StyleNetError: A value is impossible, or contradicts the launcher or the machine.
     """
-    settings = config.trainer
+    options = config.trainer
     for name in ("max_steps", "log_every_n_steps", "accumulate_grad_batches"):
-        check_number(f"trainer.{name}", settings[name], minimum=1, integer=True)
-    if settings.gradient_clip_val is not None:
-        check_number("trainer.gradient_clip_val", settings.gradient_clip_val, above=0)
-    share = find_share()
-    devices, machines = count_devices(share, settings)
+        check_number(f"trainer.{name}", options[name], minimum=1, integer=True)
+    if options.gradient_clip_val is not None:
+        check_number("trainer.gradient_clip_val", options.gradient_clip_val, above=0)
+    share = find_rank()
+    devices, machines = count_devices(share, options)
     _keep_pace(config, devices * machines)
     callbacks = [build(callback) for callback in config.callbacks.values() if callback]
-    precision = choose_precision(settings.precision, settings.accelerator)
+    precision = choose_precision(options.precision, options.accelerator)
     logger = TensorBoardLogger(folder.tensorboard.parent, name="", version=folder.tensorboard.name)
     try:
         return build(
-            settings,
+            options,
             precision=precision,
             # A list names the GPUs themselves.
-            devices=list(settings.devices) if OmegaConf.is_list(settings.devices) else devices,
+            devices=list(options.devices) if OmegaConf.is_list(options.devices) else devices,
             num_nodes=machines,
             default_root_dir=str(folder.path),
             callbacks=callbacks,
@@ -61,8 +61,8 @@ def make_trainer(config: DictConfig, folder: RunFolder) -> pl.Trainer:
         if not isinstance(cause, MisconfigurationException | ValueError | TypeError):
             raise
         raise StyleNetError(
-            f"trainer.accelerator={settings.accelerator} trainer.devices={settings.devices} "
-            f"trainer.precision={settings.precision} cannot be had here: {cause} "
+            f"trainer.accelerator={options.accelerator} trainer.devices={options.devices} "
+            f"trainer.precision={options.precision} cannot be had here: {cause} "
             f"(trainer.accelerator=auto takes what there is)"
         ) from error
 

@@ -1,4 +1,4 @@
-"""What a network learns from: folders of photos, and the pictures of a style."""
+"""What a network learns from: folders of photos, and the images of a style."""
 
 from stylenet.data.coco import CocoData
 from stylenet.data.loading import Pairs, photos_of
@@ -7,7 +7,7 @@ from stylenet.data.photos import PhotoDataset
 from stylenet.data.samples import SamplePhotos
 from stylenet.data.scan import scan_photos
 from stylenet.data.shards import ShardData
-from stylenet.data.style import StyleSettings, load_style_images
+from stylenet.data.style import StyleOptions, load_style_images
 
 __all__ = [
     "CocoData",
@@ -16,7 +16,7 @@ __all__ = [
     "PhotoDataset",
     "SamplePhotos",
     "ShardData",
-    "StyleSettings",
+    "StyleOptions",
     "load_style_images",
     "photos_of",
     "scan_photos",

@@ -55,7 +55,7 @@ def download(url: str, path: Path, pause: float = 1.0) -> Iterator[Progress]:
     What has arrived lies in ``NAME.part`` beside the place, and a note of which version of the file
     it is of in ``NAME.part.json``: a server is asked to go on with this very version (``If-Range``)
     and otherwise sends the file from its beginning. Written without pooch, which downloads the
-    style pictures, for pooch begins anew each time.
+    style images, for pooch begins anew each time.
 
     Args:
         url: The file.

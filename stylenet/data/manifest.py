@@ -15,7 +15,7 @@ _VERSION = 1
 
 
 @dataclass(frozen=True)
-class ShardSettings:
+class ShardOptions:
     """How photos become shards.
 
     Attributes:
@@ -65,12 +65,12 @@ class Manifest:
     """What a folder of shards holds.
 
     Attributes:
-        settings: How the shards were made.
+        options: How the shards were made.
         source: How many photos they are made of, and a fingerprint of the photos' names.
         shards: In order; ``None`` while the set is being made.
     """
 
-    settings: ShardSettings
+    options: ShardOptions
     source: dict[str, Any]
     shards: list[Shard] | None = None
 
@@ -114,7 +114,7 @@ class Manifest:
                     Shard(shard["name"], shard["bytes"], shard["count"], list(shard["photos"]))
                     for shard in shards
                 ]
-            return cls(ShardSettings(**content["settings"]), dict(content["source"]), shards)
+            return cls(ShardOptions(**content["options"]), dict(content["source"]), shards)
         except OSError as error:
             raise StyleNetError(f"{path} cannot be read: {reason(error)}") from error
         except (ValueError, KeyError, TypeError) as error:

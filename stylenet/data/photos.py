@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from stylenet.errors import StyleNetError, check_number
-from stylenet.image import flatten, open_image, to_tensor, upright_picture
+from stylenet.image import flatten, open_image, to_tensor, upright_image
 
 # Files tried in turn for one sample before it is given up. Where half the files are good, that
 # many bad ones follow each other once in four billion samples.
@@ -27,7 +27,7 @@ _WAITS = (0.1, 0.2, 0.4, 0.8, 1.6)
 
 
 # Modes whose values can be resized as they are stored: a crop of them is turned upright and taken
-# through its colour profile afterwards, which is a fifth of the work for a photo of 640x480.
+# through its color profile afterwards, which is a fifth of the work for a photo of 640x480.
 _PLAIN = ("RGB", "L", "CMYK")
 
 
@@ -236,13 +236,13 @@ def _may_pass(error: BaseException | None) -> bool:
 
 
 def _flat(path: Path, image: Image.Image) -> Image.Image:
-    """Turns a photo upright and into sRGB colours.
+    """Turns a photo upright and into sRGB colors.
 
     Raises:
         StyleNetError: It is unusable.
     """
     try:
-        return flatten(upright_picture(image))
+        return flatten(upright_image(image))
     except StyleNetError as error:
         raise StyleNetError(f"{path}: {error}") from error
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from stylenet.data.module import PhotoData
 from stylenet.errors import StyleNetError
 
-# Of the pictures bundled with scikit-image those that are photos of things at everyday scales; each
+# Of the images bundled with scikit-image those that are photos of things at everyday scales; each
 # is in the public domain or CC0 (see the docstrings of skimage.data).
 _PHOTOS = (
     "astronaut.png",
@@ -29,7 +29,7 @@ class SamplePhotos(PhotoData):
         return f"python scripts/check_data.py data=samples data.min_size={self.dataset.min_size}"
 
     def photo_folder(self) -> Path:
-        """Says where the installed package keeps its pictures.
+        """Says where the installed package keeps its images.
 
         Returns:
             The folder.
@@ -40,12 +40,12 @@ class SamplePhotos(PhotoData):
         package = find_spec("skimage")
         if package is None or package.origin is None:
             raise StyleNetError(
-                "data=samples needs the pictures of scikit-image: pip install scikit-image"
+                "data=samples needs the images of scikit-image: pip install scikit-image"
             )
         return Path(package.origin).parent / "data"
 
     def list_photos(self) -> list[str]:
-        """Says which of the pictures serve.
+        """Says which of the images serve.
 
         Returns:
             Their file names.

@@ -10,7 +10,7 @@ from stylenet.files import atomic_path, cache_folder, reason, user_path, walk_fi
 from stylenet.image import SUFFIXES
 
 
-def scan_photos(root: str | Path, setting: str = "data.root") -> list[str]:
+def scan_photos(root: str | Path, option: str = "data.root") -> list[str]:
     """Lists the image files of a folder and its subfolders, by suffix alone.
 
     The list is kept in the user's cache folder and used again while no folder below has changed,
@@ -18,7 +18,7 @@ def scan_photos(root: str | Path, setting: str = "data.root") -> list[str]:
 
     Args:
         root: The folder.
-        setting: What the user named it by, for messages.
+        option: What the user named it by, for messages.
 
     Returns:
         Paths relative to ``root``, in an order that is the same on every machine. Files and
@@ -30,14 +30,14 @@ def scan_photos(root: str | Path, setting: str = "data.root") -> list[str]:
     root = user_path(root)
     if not root.is_dir():
         what = "is a file, expected a folder of photos" if root.is_file() else "no such folder"
-        raise StyleNetError(f"{setting}={root}: {what}; set {setting} to a folder of photos")
+        raise StyleNetError(f"{option}={root}: {what}; set {option} to a folder of photos")
     cache = cache_folder() / "scans" / _cache_name(root)
     photos = _from_cache(cache, root)
     if photos is None:
         try:
             photos, folders = walk_files(root, SUFFIXES)
         except OSError as error:
-            raise StyleNetError(f"{setting}={root} cannot be read: {reason(error)}") from error
+            raise StyleNetError(f"{option}={root} cannot be read: {reason(error)}") from error
         try:
             with atomic_path(cache) as temporary:
                 temporary.write_text(json.dumps({"folders": folders, "photos": photos}))
@@ -45,7 +45,7 @@ def scan_photos(root: str | Path, setting: str = "data.root") -> list[str]:
             pass  # a cache that cannot be written only costs the next start its time
     if not photos:
         raise StyleNetError(
-            f"{setting}={root} holds no image; expected {', '.join(sorted(SUFFIXES))} files in it "
+            f"{option}={root} holds no image; expected {', '.join(sorted(SUFFIXES))} files in it "
             f"or its subfolders"
         )
     return photos

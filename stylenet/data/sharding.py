@@ -9,10 +9,10 @@ import webdataset
 from torch.utils.data import DataLoader, Dataset
 
 from stylenet.data.loading import leave_signals_to_the_trainer
-from stylenet.data.manifest import MANIFEST, Manifest, ShardSettings, read_shard
+from stylenet.data.manifest import MANIFEST, Manifest, ShardOptions, read_shard
 from stylenet.errors import StyleNetError, first_line
 from stylenet.files import atomic_path, reason, walk_files
-from stylenet.image import SUFFIXES, at_shorter_side, flatten, open_image, upright_picture
+from stylenet.image import SUFFIXES, at_shorter_side, flatten, open_image, upright_image
 
 
 class ShardMaker:
@@ -28,28 +28,28 @@ class ShardMaker:
         remaining: Those whose shards are still to be made.
     """
 
-    def __init__(self, photos: Path, output: Path, settings: ShardSettings) -> None:
+    def __init__(self, photos: Path, output: Path, options: ShardOptions) -> None:
         """Looks at what there is to do, and notes in the output what it is for.
 
         Args:
             photos: A folder, searched with its subfolders.
             output: The folder for the shards, new or with a part of the same set.
-            settings: How photos become shards.
+            options: How photos become shards.
 
         Raises:
             StyleNetError: The photos cannot be found, or the output holds something else.
         """
-        self._photos, self._output, self._settings = photos, output, settings
+        self._photos, self._output, self._settings = photos, output, options
         self._names = _find(photos)
         self.total = len(self._names)
         listed = hashlib.sha256("\n".join(self._names).encode("utf-8", "surrogateescape"))
         self._manifest = Manifest(
-            settings, {"photos": self.total, "fingerprint": listed.hexdigest()}
+            options, {"photos": self.total, "fingerprint": listed.hexdigest()}
         )
         self._finished = self._claim()
         self._shards = [
-            range(start, min(start + settings.per_shard, self.total))
-            for start in range(0, self.total, settings.per_shard)
+            range(start, min(start + options.per_shard, self.total))
+            for start in range(0, self.total, options.per_shard)
         ]
         self._missing = [k for k in range(len(self._shards)) if not self._path(k).is_file()]
         self.remaining = sum(len(self._shards[k]) for k in self._missing)
@@ -116,10 +116,10 @@ class ShardMaker:
             self._manifest.write(self._output)
             return False
         known = Manifest.read(self._output)
-        if known.settings != self._settings:
+        if known.options != self._settings:
             raise StyleNetError(
-                f"{where} holds shards made with {_in_words(known.settings)}, not "
-                f"{_in_words(self._settings)}; give those settings, or another output"
+                f"{where} holds shards made with {_in_words(known.options)}, not "
+                f"{_in_words(self._settings)}; give those options, or another output"
             )
         if known.source != self._manifest.source:
             raise StyleNetError(
@@ -132,10 +132,10 @@ class ShardMaker:
 class _Encoded(Dataset[bytes | str]):
     """The photos as JPEG files for a shard, or why a photo is left out."""
 
-    def __init__(self, paths: list[Path], settings: ShardSettings) -> None:
+    def __init__(self, paths: list[Path], options: ShardOptions) -> None:
         """Takes the photos."""
         self._paths = paths
-        self._settings = settings
+        self._settings = options
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -150,24 +150,24 @@ class _Encoded(Dataset[bytes | str]):
             return f"{path} cannot be read: {reason(error)}"
 
 
-def _encode(path: Path, settings: ShardSettings) -> bytes:
+def _encode(path: Path, options: ShardOptions) -> bytes:
     """A photo as a JPEG file: reduced, upright, in sRGB.
 
     Raises:
         StyleNetError: It is unusable.
     """
     image = open_image(path)
-    if image.format == "JPEG" and min(image.size) <= settings.size:
+    if image.format == "JPEG" and min(image.size) <= options.size:
         return path.read_bytes()  # to encode it again would only cost quality
     try:
-        image = flatten(upright_picture(image))
+        image = flatten(upright_image(image))
     except StyleNetError as error:
         raise StyleNetError(f"{path}: {error}") from error
-    if min(image.size) > settings.size:
-        image = at_shorter_side(image, settings.size)
+    if min(image.size) > options.size:
+        image = at_shorter_side(image, options.size)
     buffer = io.BytesIO()
     try:
-        image.save(buffer, "JPEG", quality=settings.quality)
+        image.save(buffer, "JPEG", quality=options.quality)
     except (OSError, ValueError) as error:  # JPEG ends at 65,500 pixels a side
         raise StyleNetError(f"{path} cannot be a JPEG file: {first_line(error)}") from error
     return buffer.getvalue()
@@ -189,6 +189,6 @@ def _find(photos: Path) -> list[str]:
     return names
 
 
-def _in_words(settings: ShardSettings) -> str:
-    """Settings as a user writes them."""
-    return f"size={settings.size} quality={settings.quality} per_shard={settings.per_shard}"
+def _in_words(options: ShardOptions) -> str:
+    """Options as a user writes them."""
+    return f"size={options.size} quality={options.quality} per_shard={options.per_shard}"

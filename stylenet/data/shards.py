@@ -64,7 +64,7 @@ class ShardReader:
                 f"{name} holds shards that are not finished; run the same "
                 f"scripts/make_shards.py command again, which goes on where it was"
             )
-        self.size = manifest.settings.size
+        self.size = manifest.options.size
         self._places: dict[str, tuple[int, int]] = {}
         for shard in manifest.shards:
             _check_whole(root / shard.name, shard.bytes)

@@ -1,14 +1,14 @@
-"""DeepDream: pictures that show what an encoder sees in them."""
+"""DeepDream: images that show what an encoder sees in them."""
 
 from stylenet.dreaming.octaves import dream, octave_sizes
-from stylenet.dreaming.settings import SMALLEST, DreamSettings
-from stylenet.dreaming.zoom import ZoomSettings, dream_film
+from stylenet.dreaming.options import SMALLEST, DreamOptions
+from stylenet.dreaming.zoom import ZoomOptions, dream_video
 
 __all__ = [
     "SMALLEST",
-    "DreamSettings",
-    "ZoomSettings",
+    "DreamOptions",
+    "ZoomOptions",
     "dream",
-    "dream_film",
+    "dream_video",
     "octave_sizes",
 ]

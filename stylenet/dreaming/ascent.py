@@ -1,4 +1,4 @@
-"""Steps up a gradient: jittered, in tiles, smoothed and normalised."""
+"""Steps up a gradient: jittered, in tiles, smoothed and normalized."""
 
 import itertools
 
@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylenet.dreaming.settings import DreamSettings
+from stylenet.dreaming.options import DreamOptions
 from stylenet.perceptual import DreamLoss
 
 # Below this a side is not halved once more for a coarser band.
@@ -18,7 +18,7 @@ def ascend(
     image: Tensor,
     loss: DreamLoss,
     strengths: dict[str, Tensor],
-    settings: DreamSettings,
+    settings: DreamOptions,
     generator: torch.Generator,
 ) -> Tensor:
     """Takes one step towards what the encoder sees.
@@ -47,7 +47,7 @@ def ascend(
 
 
 def measure_strengths(image: Tensor, loss: DreamLoss, tile: int) -> dict[str, Tensor]:
-    """Measures the yardsticks of a picture, in little memory.
+    """Measures the yardsticks of an image, in little memory.
 
     Args:
         image: RGB in [0, 1], shape (1, 3, H, W).
@@ -94,8 +94,8 @@ def smoothed(gradient: Tensor, bands: int, smoothing: float) -> Tensor:
 
     A gradient is mostly fine noise. Split into bands by a Gaussian pyramid, each band brought to
     the same size and put together again, coarse structures get their turn: the Laplacian
-    normalisation of the TensorFlow tutorial on DeepDream by one of the authors. What is coarser
-    than the last band is left out here: it shifts colours and contrast until they saturate, and
+    normalization of the TensorFlow tutorial on DeepDream by one of the authors. What is coarser
+    than the last band is left out here: it shifts colors and contrast until they saturate, and
     the smaller octaves see to large structures.
 
     Args:
@@ -124,7 +124,7 @@ def smoothed(gradient: Tensor, bands: int, smoothing: float) -> Tensor:
 
 
 def _pieces(image: Tensor, tile: int) -> list[tuple[slice, slice]]:
-    """Cuts a picture into pieces of about the same size, rows and columns of each."""
+    """Cuts an image into pieces of about the same size, rows and columns of each."""
     cuts = []
     for length in image.shape[2:]:
         count = -(-length // tile)

@@ -1,4 +1,4 @@
-"""DeepDream on a picture, from its smallest octave to its own size."""
+"""DeepDream on an image, from its smallest octave to its own size."""
 
 import math
 from collections.abc import Callable
@@ -8,28 +8,28 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylenet.dreaming.ascent import ascend, measure_strengths
-from stylenet.dreaming.settings import SMALLEST, DreamSettings
+from stylenet.dreaming.options import SMALLEST, DreamOptions
 from stylenet.errors import StyleNetError
 from stylenet.perceptual import DreamLoss
 
 
-def octave_sizes(height: int, width: int, settings: DreamSettings) -> list[tuple[int, int]]:
-    """Lists the sizes at which a picture is dreamt on.
+def octave_sizes(height: int, width: int, settings: DreamOptions) -> list[tuple[int, int]]:
+    """Lists the sizes at which an image is dreamt on.
 
     Args:
-        height: Of the picture, in pixels.
-        width: Of the picture.
+        height: Of the image, in pixels.
+        width: Of the image.
         settings: How many octaves, and their scale.
 
     Returns:
         Heights and widths, from the smallest, whose sides have 32 pixels or more, to the own.
 
     Raises:
-        StyleNetError: The picture itself is smaller.
+        StyleNetError: The image itself is smaller.
     """
     if min(height, width) < SMALLEST:
         raise StyleNetError(
-            f"a picture of {width}x{height} pixels is too small to dream on, expected "
+            f"an image of {width}x{height} pixels is too small to dream on, expected "
             f"{SMALLEST}x{SMALLEST} at least; enlarge it to a longest side of "
             f"{math.ceil(SMALLEST * max(height, width) / min(height, width))}"
         )
@@ -44,31 +44,31 @@ def octave_sizes(height: int, width: int, settings: DreamSettings) -> list[tuple
 def dream(
     image: Tensor,
     loss: DreamLoss,
-    settings: DreamSettings,
+    settings: DreamOptions,
     generator: torch.Generator,
     on_step: Callable[[], object] = lambda: None,
 ) -> Tensor:
-    """Makes a picture show more of what the encoder sees in it.
+    """Makes an image show more of what the encoder sees in it.
 
     Args:
         image: RGB in [0, 1], shape (1, 3, H, W), each side 32 pixels or more.
         loss: What the encoder is asked; on the device of the image.
         settings: How the dream goes.
-        generator: Draws the jitter; on the CPU. The same seed gives the same picture there.
+        generator: Draws the jitter; on the CPU. The same seed gives the same image there.
         on_step: Called after every gradient step.
 
     Returns:
         The same shape and range.
 
     Raises:
-        StyleNetError: The picture is too small.
+        StyleNetError: The image is too small.
     """
     height, width = image.shape[2:]
     detail: Tensor | None = None
     for size in octave_sizes(height, width, settings):
         base = _resized(image, size)
         strengths = measure_strengths(base, loss, settings.tile)
-        # What was dreamt so far, apart from the picture, whose own detail each octave has anew.
+        # What was dreamt so far, apart from the image, whose own detail each octave has anew.
         dreamt = base if detail is None else (base + _resized(detail, size)).clamp(0, 1)
         for _ in range(settings.steps):
             dreamt = ascend(dreamt, loss, strengths, settings, generator)

@@ -1,4 +1,4 @@
-"""A way into a dream: each picture the one before, nearer, and dreamt on."""
+"""A way into a dream: each image the one before, nearer, and dreamt on."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -8,19 +8,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylenet.dreaming.octaves import dream
-from stylenet.dreaming.settings import DreamSettings
+from stylenet.dreaming.options import DreamOptions
 from stylenet.errors import check_number
 from stylenet.perceptual import DreamLoss
 
 
 @dataclasses.dataclass(frozen=True)
-class ZoomSettings:
-    """How a film goes into a dream.
+class ZoomOptions:
+    """How a video goes into a dream.
 
     Attributes:
-        frames: How many pictures.
+        frames: How many images.
         zoom: By how much each is nearer than the one before.
-        steps: Gradient steps on each octave of every picture but the first, which has its own:
+        steps: Gradient steps on each octave of every image but the first, which has its own:
             what it takes to make up for the blur of a zoom, and for the dream to go on.
     """
 
@@ -39,21 +39,21 @@ class ZoomSettings:
         check_number("zoom_steps", self.steps, minimum=1, integer=True)
 
 
-def dream_film(
+def dream_video(
     image: Tensor,
     loss: DreamLoss,
-    settings: DreamSettings,
-    film: ZoomSettings,
+    settings: DreamOptions,
+    video: ZoomOptions,
     generator: torch.Generator,
     on_step: Callable[[], object] = lambda: None,
 ) -> Iterator[Tensor]:
-    """Dreams on a picture, and ever deeper into it.
+    """Dreams on an image, and ever deeper into it.
 
     Args:
         image: See :func:`stylenet.dreaming.octaves.dream`.
         loss: What the encoder is asked.
-        settings: How the first picture is dreamt, and but for the steps all others.
-        film: How many there are, and how they move.
+        settings: How the first image is dreamt, and but for the steps all others.
+        video: How many there are, and how they move.
         generator: Draws the jitter; on the CPU.
         on_step: Called after every gradient step.
 
@@ -61,13 +61,13 @@ def dream_film(
         RGB in [0, 1], each in the shape of ``image``.
 
     Raises:
-        StyleNetError: The picture is too small.
+        StyleNetError: The image is too small.
     """
-    later = dataclasses.replace(settings, steps=film.steps)
+    later = dataclasses.replace(settings, steps=video.steps)
     first = image = dream(image, loss, settings, generator, on_step)
     yield image
-    for _ in range(film.frames - 1):
-        nearer = _in_tone(zoomed(image, film.zoom), first)
+    for _ in range(video.frames - 1):
+        nearer = _in_tone(zoomed(image, video.zoom), first)
         image = dream(nearer, loss, later, generator, on_step)
         yield image
 
@@ -94,10 +94,10 @@ def zoomed(image: Tensor, zoom: float) -> Tensor:
 
 
 def _in_tone(image: Tensor, like: Tensor) -> Tensor:
-    """Brings brightness and contrast of each colour to another picture's.
+    """Brings brightness and contrast of each color to another image's.
 
     Every frame adds to the contrast of the one before; after a second there would be nothing but
-    black, white and pure colours.
+    black, white and pure colors.
     """
     deviation, mean = torch.std_mean(image, dim=(2, 3), keepdim=True)
     wanted, middle = torch.std_mean(like, dim=(2, 3), keepdim=True)

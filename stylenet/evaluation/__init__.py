@@ -1,4 +1,4 @@
-"""How good networks are: losses, likeness, flicker, and how much optimisation one pass is worth."""
+"""How good networks are: losses, likeness, flicker, and how much optimization one pass is worth."""
 
 from stylenet.evaluation.defects import find_defects
 from stylenet.evaluation.flicker import measure_flicker
@@ -6,7 +6,7 @@ from stylenet.evaluation.grid import GridMeter
 from stylenet.evaluation.iterations import Curve, Study, average_curve, find_crossing, study
 from stylenet.evaluation.measures import judge, load_square, similarity
 from stylenet.evaluation.recipe import recorded_style
-from stylenet.evaluation.report import Row, Summary, format_table, summarise, write_report
+from stylenet.evaluation.report import Row, Summary, format_table, summarize, write_report
 
 __all__ = [
     "Curve",
@@ -24,6 +24,6 @@ __all__ = [
     "recorded_style",
     "similarity",
     "study",
-    "summarise",
+    "summarize",
     "write_report",
 ]

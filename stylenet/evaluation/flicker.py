@@ -1,4 +1,4 @@
-"""How steadily an artefact repaints a film."""
+"""How steadily a checkpoint stylizes a video."""
 
 from itertools import islice
 from pathlib import Path
@@ -7,35 +7,35 @@ import numpy as np
 from PIL import Image
 
 from stylenet.inference import Stylizer
-from stylenet.inference.film import FilmPainter, FilmSettings
-from stylenet.inference.film_frames import FilmFrame
-from stylenet.inference.film_reader import FilmReader
-from stylenet.inference.flicker import FlickerReport
+from stylenet.video.flicker import FlickerReport
+from stylenet.video.frames import RgbFrame
+from stylenet.video.reader import VideoReader
+from stylenet.video.stylize import FrameStylizer, VideoOptions
 
-# Pairs of frames, spread over the film, as in scripts/infer.py: both flows of one take 1.2 s.
+# Pairs of frames, spread over the video, as in scripts/infer.py: both flows of one take 1.2 s.
 _PAIRS = 24
 
 
 def measure_flicker(stylizer: Stylizer, path: Path, size: int, frames: int) -> FlickerReport | None:
-    """Repaints the beginning of a film in memory, and measures its warping error.
+    """Stylizes the beginning of a video in memory, and measures its warping error.
 
     Args:
-        stylizer: What repaints, as scripts/infer.py does by default.
-        path: The film.
+        stylizer: What stylizes, as scripts/infer.py does by default.
+        path: The video.
         size: Its frames are brought down to this shorter side, in pixels.
-        frames: How many to repaint at most.
+        frames: How many to stylize at most.
 
     Returns:
         The errors (Lai et al. 2018); ``None`` if there are no two frames of one scene.
 
     Raises:
-        StyleNetError: The film is unreadable.
+        StyleNetError: The video is unreadable.
     """
-    with FilmReader(path) as reader:
+    with VideoReader(path) as reader:
         count = min(frames, reader.expected or frames)
-        painter = FilmPainter(stylizer, None, FilmSettings(flicker=True), max(1, count // _PAIRS))
-        pictures = (item.pixels for item in reader if isinstance(item, FilmFrame))
-        for pixels in islice(pictures, frames):
+        painter = FrameStylizer(stylizer, None, VideoOptions(flicker=True), max(1, count // _PAIRS))
+        images = (item.pixels for item in reader if isinstance(item, RgbFrame))
+        for pixels in islice(images, frames):
             painter.paint(_reduce(pixels, size))
     return painter.meter.report()
 

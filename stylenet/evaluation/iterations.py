@@ -1,4 +1,4 @@
-"""How many iterations of image optimisation one forward pass equals.
+"""How many iterations of image optimization one forward pass equals.
 
 Johnson, Alahi, Fei-Fei 2016 (section 4.1, figure 5) let L-BFGS lessen the very objective that their
 network was trained on, and found a pass to be worth 50 to 100 of its iterations.
@@ -12,9 +12,9 @@ from itertools import pairwise
 
 from torch import Tensor
 
-from stylenet.optimisation import Criterion, OptimisationSettings, Step, optimise_image
+from stylenet.optimization import Criterion, OptimizationOptions, Step, optimize_image
 
-# What a picture is optimised from, by the words of the report: those of OptimisationSettings.start.
+# What an image is optimized from, by the words of the report: those of OptimizationOptions.start.
 STARTS = {"noise": "noise", "photo": "content"}
 
 
@@ -34,14 +34,14 @@ class Curve:
 
 @dataclass(frozen=True)
 class Study:
-    """Networks beside image optimisation towards one style.
+    """Networks beside image optimization towards one style.
 
     Attributes:
         style: Name of the style.
         photos: Names of the photos that everything is a mean over.
         curves: By where it starts: ``noise``, ``photo``.
-        objectives: Of each artefact's pictures.
-        crossings: By artefact and start, after how many iterations the curve is as low; ``None``
+        objectives: Of each checkpoint's images.
+        crossings: By checkpoint and start, after how many iterations the curve is as low; ``None``
             where it never is.
     """
 
@@ -52,7 +52,7 @@ class Study:
     crossings: Mapping[str, Mapping[str, int | None]]
 
     def describe(self) -> list[str]:
-        """Says it in a line for each artefact.
+        """Says it in a line for each checkpoint.
 
         Returns:
             The lines.
@@ -93,7 +93,7 @@ def average_curve(
     seed: int = 0,
     advance: Callable[[], object] = lambda: None,
 ) -> Curve:
-    """Optimises photos by L-BFGS, at one size, and averages their objectives.
+    """Optimizes photos by L-BFGS, at one size, and averages their objectives.
 
     Args:
         photos: RGB in [0, 1], each of shape (1, 3, H, W).
@@ -109,9 +109,7 @@ def average_curve(
     Raises:
         StyleNetError: A photo is too small, or the loss is no number.
     """
-    settings = OptimisationSettings(
-        method="lbfgs", start=STARTS[start], steps=iterations, seed=seed
-    )
+    options = OptimizationOptions(method="lbfgs", start=STARTS[start], steps=iterations, seed=seed)
     runs: list[list[float]] = []
     seconds: list[float] = []
     for photo in photos:
@@ -124,7 +122,7 @@ def average_curve(
             if step.number:
                 advance()
 
-        optimise_image(photo, [criterion], settings, note)
+        optimize_image(photo, [criterion], options, note)
         runs.append(totals)
         seconds += [after - before for before, after in pairwise(times)]
     values = [statistics.fmean(column) for column in zip(*runs, strict=True)]
@@ -140,19 +138,19 @@ def study(
     seed: int = 0,
     advance: Callable[[], object] = lambda: None,
 ) -> Study:
-    """Sets artefacts of one style beside image optimisation towards the same objective.
+    """Sets checkpoints of one style beside image optimization towards the same objective.
 
     Args:
         style: Its name.
         photos: By name, RGB in [0, 1], each of shape (1, 3, H, W).
         criterion: What judges.
-        objectives: Of each artefact's pictures of these photos, the mean of ``total``.
+        objectives: Of each checkpoint's images of these photos, the mean of ``total``.
         iterations: How many, from each start.
         seed: Chooses the noise.
         advance: Called after each iteration of each photo.
 
     Returns:
-        The curves, and where they meet the artefacts.
+        The curves, and where they meet the checkpoints.
 
     Raises:
         StyleNetError: See :func:`average_curve`.

@@ -1,4 +1,4 @@
-"""What one repainted photo is worth: the losses of training, and how much of the photo is kept."""
+"""What one stylized photo is worth: the losses of training, and how much of the photo is kept."""
 
 import math
 from collections.abc import Callable
@@ -13,8 +13,8 @@ from torchmetrics.functional.image import (
 )
 
 from stylenet.errors import StyleNetError
-from stylenet.image import flatten, load_picture
-from stylenet.inference.colour import luminance
+from stylenet.image import flatten, load_image
+from stylenet.image.color import luminance
 
 # Wang, Simoncelli, Bovik 2003 compare at five scales, each half the one before, with a window of 11
 # pixels, which has to fit into the coarsest: 16 * 11.
@@ -25,7 +25,7 @@ def load_square(path: Path, size: int) -> Image.Image:
     """Reads the middle of a photo, so that all photos count alike and take the same time.
 
     Args:
-        path: A picture of any mode; transparency is laid on white.
+        path: An image of any mode; transparency is laid on white.
         size: Side of the square, in pixels. A smaller photo is made larger.
 
     Returns:
@@ -34,7 +34,7 @@ def load_square(path: Path, size: int) -> Image.Image:
     Raises:
         StyleNetError: The photo is unreadable.
     """
-    picture = flatten(load_picture(path))
+    picture = flatten(load_image(path))
     return ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
 
 
@@ -42,12 +42,12 @@ def load_square(path: Path, size: int) -> Image.Image:
 def judge(
     criterion: Callable[[Tensor, Tensor], dict[str, Tensor]], painted: Tensor, photo: Tensor
 ) -> dict[str, float]:
-    """Takes the losses of a repainted photo.
+    """Takes the losses of a stylized photo.
 
     Args:
         criterion: A :class:`stylenet.perceptual.PerceptualLoss`.
         painted: RGB in [0, 1], shape (1, 3, H, W).
-        photo: What was repainted, the same shape and range.
+        photo: What was stylized, the same shape and range.
 
     Returns:
         By name: ``total``, the weighted sum; ``content``, ``style`` and ``tv`` without their
@@ -68,14 +68,14 @@ def judge(
 
 @torch.inference_mode()
 def similarity(painted: Tensor, photo: Tensor) -> tuple[float, float | None]:
-    """Measures how much of a photo's structure is kept, whatever became of its colours.
+    """Measures how much of a photo's structure is kept, whatever became of its colors.
 
     The structural similarity of Wang et al. 2004 (window of a Gaussian, sigma 1.5) on the
     luminance of ITU-R BT.601, and its multiscale form (Wang, Simoncelli, Bovik 2003).
 
     Args:
         painted: RGB in [0, 1], shape (1, 3, H, W), sides of at least 11.
-        photo: What was repainted, the same shape and range.
+        photo: What was stylized, the same shape and range.
 
     Returns:
         SSIM and MS-SSIM, 1 for the same brightness everywhere; ``None`` for the second where a

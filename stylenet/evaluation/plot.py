@@ -1,4 +1,4 @@
-"""The objective of image optimisation beside networks', as in figure 5 of Johnson et al. 2016."""
+"""The objective of image optimization beside networks', as in figure 5 of Johnson et al. 2016."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,7 +34,7 @@ def draw_iterations(path: Path, studies: Sequence[Study]) -> None:
 
 
 def _draw(axes: Any, study: Study) -> None:
-    """The curves, a line for each artefact, and where they meet."""
+    """The curves, a line for each checkpoint, and where they meet."""
     for start, curve in study.curves.items():
         label = f"L-BFGS from {'noise' if start == 'noise' else 'the photo'}"
         axes.plot(range(len(curve.values)), curve.values, color=_CURVES[start], lw=2, label=label)
@@ -66,6 +66,6 @@ def _mark(axes: Any, crossings: Mapping[str, int | None], level: float, color: s
 
 
 def _describe(name: str, crossings: Mapping[str, int | None], most: int) -> str:
-    """An artefact and its iterations: in the legend, where those of many do not overlap."""
+    """A checkpoint and its iterations: in the legend, where those of many do not overlap."""
     counts = {s: f"more than {most}" if n is None else str(n) for s, n in crossings.items()}
     return f"{name}: {counts['noise']} from noise, {counts['photo']} from the photo"

@@ -13,17 +13,17 @@ from stylenet.files import atomic_path
 
 @dataclass(frozen=True)
 class Row:
-    """One photo, repainted by one artefact.
+    """One photo, stylized by one checkpoint.
 
     Attributes:
-        artefact: Its name.
+        checkpoint: Its name.
         photo: The photo's, relative to its folder.
         losses: See :func:`stylenet.evaluation.measures.judge`.
         ssim: See :func:`stylenet.evaluation.measures.similarity`.
         ms_ssim: Likewise; ``None`` for small photos.
     """
 
-    artefact: str
+    checkpoint: str
     photo: str
     losses: Mapping[str, float]
     ssim: float
@@ -31,17 +31,17 @@ class Row:
 
     def flat(self) -> dict[str, Any]:
         """Gives all values by name, losses among the others."""
-        own = {"artefact": self.artefact, "photo": self.photo}
+        own = {"checkpoint": self.checkpoint, "photo": self.photo}
         return {**own, **self.losses, "ssim": self.ssim, "ms_ssim": self.ms_ssim}
 
 
 @dataclass(frozen=True)
 class Summary:
-    """One artefact, over all photos and films.
+    """One checkpoint, over all photos and videos.
 
     Attributes:
-        artefact: Its name.
-        style_pictures: What its style was judged by.
+        checkpoint: Its name.
+        style_images: What its style was judged by.
         photos: How many counted.
         means: Of every value of its rows, by name; and its grids and halos, see
             :func:`stylenet.evaluation.defects.find_defects`.
@@ -49,12 +49,12 @@ class Summary:
         precision: In what it computes.
         images_per_second: At the photos' size, one at a time, from the median time.
         seconds_quartiles: Of those times.
-        flicker: Warping errors by film: of the ``source``, ``plain`` frame by frame, and
-            ``painted`` as films are; ``None`` for a film without two frames of one scene.
+        flicker: Warping errors by video: of the ``source``, ``plain`` frame by frame, and
+            ``painted`` as videos are; ``None`` for a video without two frames of one scene.
     """
 
-    artefact: str
-    style_pictures: Sequence[str]
+    checkpoint: str
+    style_images: Sequence[str]
     photos: int
     means: Mapping[str, float | None]
     parameters: int
@@ -64,32 +64,32 @@ class Summary:
     flicker: Mapping[str, Mapping[str, float] | None]
 
     def mean_flicker(self) -> float | None:
-        """The mean over films of the error as films are painted."""
+        """The mean over videos of the error as videos are painted."""
         known = [errors["painted"] for errors in self.flicker.values() if errors]
         return statistics.fmean(known) if known else None
 
 
-def summarise(rows: Sequence[Row], artefact: str) -> dict[str, float | None]:
-    """Averages the rows of an artefact.
+def summarize(rows: Sequence[Row], checkpoint: str) -> dict[str, float | None]:
+    """Averages the rows of a checkpoint.
 
     Args:
-        rows: Of all artefacts; one at least of this one.
-        artefact: Its name.
+        rows: Of all checkpoints; one at least of this one.
+        checkpoint: Its name.
 
     Returns:
         The mean of each value; ``None`` where a row has none.
     """
-    own = [row.flat() for row in rows if row.artefact == artefact]
+    own = [row.flat() for row in rows if row.checkpoint == checkpoint]
     columns = {name: [row[name] for row in own] for name in own[0]}
     return {
         name: None if None in values else statistics.fmean(values)
         for name, values in columns.items()
-        if name not in ("artefact", "photo")
+        if name not in ("checkpoint", "photo")
     }
 
 
 def format_table(summaries: Sequence[Summary], studies: Sequence[Study] = ()) -> str:
-    """Writes artefacts below each other.
+    """Writes checkpoints below each other.
 
     Args:
         summaries: One at least.
@@ -105,9 +105,9 @@ def format_table(summaries: Sequence[Summary], studies: Sequence[Study] = ()) ->
 
     def iterations(start: str) -> Callable[[Summary], str]:
         def show(summary: Summary) -> str:
-            if summary.artefact not in crossings:
+            if summary.checkpoint not in crossings:
                 return ""
-            number = crossings[summary.artefact][start]
+            number = crossings[summary.checkpoint][start]
             return f">{most}" if number is None else str(number)
 
         return show
@@ -119,7 +119,7 @@ def format_table(summaries: Sequence[Summary], studies: Sequence[Study] = ()) ->
         return lambda summary: _number(summary.means[name], 2)
 
     columns: dict[str, Callable[[Summary], str]] = {
-        "artefact": lambda summary: summary.artefact,
+        "checkpoint": lambda summary: summary.checkpoint,
         "photos": lambda summary: str(summary.photos),
         **{name: mean(name) for name in ("total", "content", "style", *layers, "tv")},
         "SSIM": mean("ssim"),
@@ -155,10 +155,10 @@ def write_report(
 
     Args:
         path: Where to.
-        rows: A photo and an artefact each.
-        summaries: An artefact each.
+        rows: A photo and a checkpoint each.
+        summaries: A checkpoint each.
         studies: A style each; none if none was asked for.
-        **more: What else there is to say, such as the settings.
+        **more: What else there is to say, such as the options.
 
     Raises:
         StyleNetError: The file cannot be written.

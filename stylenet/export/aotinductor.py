@@ -8,10 +8,10 @@ from torch import Tensor
 from torch.export import ExportedProgram
 
 import stylenet
-from stylenet.checkpoint import ArtefactInfo
+from stylenet.checkpoint import CheckpointInfo
 from stylenet.errors import StyleNetError, first_line
 from stylenet.export.check import Runner
-from stylenet.export.onnx_files import Quantiser
+from stylenet.export.onnx_files import Quantizer
 
 _SETTINGS = {
     # As many threads as PyTorch has where it runs, not as it had here.
@@ -24,7 +24,7 @@ _SETTINGS = {
 
 
 def write_aotinductor(
-    program: ExportedProgram, path: Path, info: ArtefactInfo, quantise: Quantiser
+    program: ExportedProgram, path: Path, info: CheckpointInfo, quantize: Quantizer
 ) -> None:
     """Compiles a graph.
 
@@ -32,7 +32,7 @@ def write_aotinductor(
         program: The graph.
         path: Where to.
         info: What it is.
-        quantise: Not for this format.
+        quantize: Not for this format.
 
     Raises:
         StyleNetError: There is no C++ compiler, or it fails.
@@ -67,7 +67,7 @@ def read_aotinductor(path: Path) -> Runner:
 
     def run(images: Tensor) -> Tensor:
         # The code knows no other order in memory, and does not look: channels-last images would
-        # give another picture.
+        # give another image.
         return model(images.contiguous())
 
     return run

@@ -1,4 +1,4 @@
-"""Whether an exported network gives the pictures of the network itself, and how fast."""
+"""Whether an exported network gives the images of the network itself, and how fast."""
 
 import statistics
 import time
@@ -14,7 +14,7 @@ from stylenet.networks import StyleNetwork
 
 # A regular size, an odd one, and a batch of odd ones.
 SIZES = ((1, 256, 256), (1, 203, 151), (2, 96, 130))
-# Pictures for the timing.
+# Images for the timing.
 _TIMES = 3
 
 Runner = Callable[[Tensor], Tensor]
@@ -32,9 +32,9 @@ class Report:
         size: Height and width of the images, if they are fixed.
         bytes: Size of the file or files.
         sizes: (N, H, W) of the images compared.
-        mean_difference: Of the pictures, the mean of the absolute difference, in 1/255.
+        mean_difference: Of the images, the mean of the absolute difference, in 1/255.
         max_difference: The largest, in 1/255.
-        seconds: For a picture of the first of ``sizes``, median of a few.
+        seconds: For an image of the first of ``sizes``, median of a few.
         seconds_pytorch: The same for the network itself in float32.
     """
 
@@ -66,7 +66,7 @@ def compare(
         runner: What runs the exported one, on images as it takes them.
         uint8: Whether it takes bytes, shape (N, H, W, 3).
         photos: What the images are cut from, shape (1, 3, H, W); without any they are made up,
-            which no quantised network is calibrated for.
+            which no quantized network is calibrated for.
         sizes: (N, H, W) of the images; the first is timed.
 
     Returns:
@@ -112,7 +112,7 @@ def _make_up(sizes: Sequence[tuple[int, int, int]]) -> Iterator[Tensor]:
     """Images of every size, of whole steps of 1/255."""
     generator = torch.Generator().manual_seed(0)
     for count, height, width in sizes:
-        # Smooth colours and noise: nearer to photos than either alone.
+        # Smooth colors and noise: nearer to photos than either alone.
         coarse = torch.rand(count, 3, 9, 9, generator=generator)
         smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic")
         noise = torch.rand(count, 3, height, width, generator=generator)

@@ -13,19 +13,19 @@ from torch import Tensor
 from torch.export import ExportedProgram
 
 import stylenet
-from stylenet.checkpoint import ArtefactInfo
+from stylenet.checkpoint import CheckpointInfo
 from stylenet.errors import StyleNetError, check_choice, check_number
 from stylenet.export.aotinductor import read_aotinductor, write_aotinductor
 from stylenet.export.check import SIZES, Report, Runner, as_bytes, compare
 from stylenet.export.graph import PortableNetwork, trace
 from stylenet.export.onnx_files import (
-    Quantiser,
+    Quantizer,
     read_onnx,
     read_openvino,
     write_onnx,
     write_openvino,
 )
-from stylenet.export.quantise import equalise, make_quantiser
+from stylenet.export.quantize import equalize, make_quantizer
 from stylenet.export.web import add_page, network_in
 from stylenet.files import atomic_path
 from stylenet.networks import StyleNetwork
@@ -39,20 +39,20 @@ FORMATS = {
     "web": "",
 }
 
-# Mean difference in 1/255 that is let pass. Measured with the shipped networks on one CPU: float32
+# Mean difference in 1/255 that is let pass. Measured with the pretrained styles on one CPU: float32
 # 0.0001 and below; float16 0.02 to 0.1, where OpenVINO computes in it; on photos int8_weights 0.13
 # to 0.18 (0.53 with a small network's random weights) and int8 0.7 to 0.95. Bytes are rounded:
 # 0.25.
 PRECISIONS = {"float32": 0.01, "float16": 0.5, "int8_weights": 1.0, "int8": 2.0}
 # Those that need ONNX's operations, and the formats that are made of it.
-_QUANTISED, _OF_ONNX = ("int8_weights", "int8"), ("onnx", "openvino", "web")
+_QuantizED, _OF_ONNX = ("int8_weights", "int8"), ("onnx", "openvino", "web")
 # Photos that int8 is not calibrated by, but compared on.
 _HELD_OUT = 2
 _ROUNDING = 0.3
 
 
 @dataclass(frozen=True)
-class ExportSettings:
+class ExportOptions:
     """What is written.
 
     Attributes:
@@ -80,7 +80,7 @@ class ExportSettings:
         check_choice("precision", self.precision, tuple(PRECISIONS))
         if not isinstance(self.uint8, bool):
             raise StyleNetError(f"uint8={self.uint8} is neither true nor false")
-        if self.precision in _QUANTISED and self.format not in _OF_ONNX:
+        if self.precision in _QuantizED and self.format not in _OF_ONNX:
             raise StyleNetError(
                 f"precision={self.precision} is for format={', '.join(_OF_ONNX)}; "
                 f"format={self.format} takes float32 or float16"
@@ -95,7 +95,7 @@ class ExportSettings:
             raise StyleNetError(f"size={size}: expected height and width, such as size=[480,640]")
         for side in size:
             check_number("size", side, minimum=1, integer=True)
-        if self.format != "onnx" or self.precision in _QUANTISED or self.uint8:
+        if self.format != "onnx" or self.precision in _QuantizED or self.uint8:
             raise StyleNetError(
                 f"size={list(size)} is for format=onnx with precision=float32 or float16 and "
                 f"uint8=false; leave size out: the file then takes any"
@@ -104,9 +104,9 @@ class ExportSettings:
 
 def export_network(
     network: StyleNetwork,
-    info: ArtefactInfo,
+    info: CheckpointInfo,
     path: Path,
-    settings: ExportSettings,
+    options: ExportOptions,
     photos: Sequence[Tensor] = (),
 ) -> Report:
     """Writes a network for another runtime, with a report beside it.
@@ -119,7 +119,7 @@ def export_network(
         path: Where to; the report goes to the same name with ``.json`` after it, and OpenVINO's
             weights to the same name with ``.bin`` for ``.xml``. For ``web`` a folder, in which a
             page gets its place beside ``network.onnx``.
-        settings: What is written.
+        options: What is written.
         photos: RGB in [0, 1], shape (1, 3, H, W), H and W at least 256. All but the last two
             calibrate int8, those two are what it is compared on; without any, other precisions
             are compared on made-up images.
@@ -128,36 +128,34 @@ def export_network(
         The report.
 
     Raises:
-        StyleNetError: There are too few photos, a package or a compiler is missing, the pictures
+        StyleNetError: There are too few photos, a package or a compiler is missing, the images
             differ, or the file cannot be written.
     """
-    suffix = FORMATS[settings.format]
+    suffix = FORMATS[options.format]
     if suffix and path.suffix != suffix:
         raise StyleNetError(
-            f"output={path}: expected a name that ends in {suffix} for format={settings.format}"
+            f"output={path}: expected a name that ends in {suffix} for format={options.format}"
         )
     if not suffix:
         if path.is_file():
-            raise StyleNetError(
-                f"output={path} is a file; format={settings.format} writes a folder"
-            )
+            raise StyleNetError(f"output={path} is a file; format={options.format} writes a folder")
         path = network_in(path)
-    write, read = _WAYS[settings.format]
+    write, read = _WAYS[options.format]
     network = network.eval().to("cpu")
     known, unknown = photos[:-_HELD_OUT], photos[-_HELD_OUT:]
-    prepared, quantise = _prepare(network, settings, known)
-    portable = PortableNetwork(prepared, settings.precision == "float16", settings.uint8)
+    prepared, quantize = _prepare(network, options, known)
+    portable = PortableNetwork(prepared, options.precision == "float16", options.uint8)
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / path.name
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporters' own, of no use to a user
-            write(trace(portable.eval(), settings.size), made, info, quantise)
+            write(trace(portable.eval(), options.size), made, info, quantize)
         files = sorted(Path(folder).iterdir())
-        sizes = SIZES if settings.size is None else ((1, *settings.size),)
-        mean, largest, seconds, own = compare(network, read(made), settings.uint8, unknown, sizes)
+        sizes = SIZES if options.size is None else ((1, *options.size),)
+        mean, largest, seconds, own = compare(network, read(made), options.uint8, unknown, sizes)
         report = Report(
             style=info.style,
-            **asdict(settings),
+            **asdict(options),
             bytes=sum(file.stat().st_size for file in files),
             sizes=sizes,
             mean_difference=mean,
@@ -165,7 +163,7 @@ def export_network(
             seconds=seconds,
             seconds_pytorch=own,
         )
-        allowed = PRECISIONS[settings.precision] + (_ROUNDING if settings.uint8 else 0)
+        allowed = PRECISIONS[options.precision] + (_ROUNDING if options.uint8 else 0)
         if not mean <= allowed:  # NaN is not either
             raise StyleNetError(
                 f"the exported network differs from the network itself by {mean:.3g}/255 on "
@@ -183,24 +181,24 @@ def export_network(
 
 
 def _prepare(
-    network: StyleNetwork, settings: ExportSettings, photos: Sequence[Tensor]
-) -> tuple[StyleNetwork, Quantiser]:
+    network: StyleNetwork, options: ExportOptions, photos: Sequence[Tensor]
+) -> tuple[StyleNetwork, Quantizer]:
     """The network that is traced, and what is done to its ONNX file."""
-    computes = settings.precision == "int8"
-    if settings.precision not in _QUANTISED:
+    computes = options.precision == "int8"
+    if options.precision not in _QuantizED:
         return network, lambda path: None
     if computes and not photos:
         raise StyleNetError(
             f"precision=int8 takes its ranges from photos: at least {_HELD_OUT + 1} are needed "
             f"(precision=int8_weights needs none)"
         )
-    images = [as_bytes(photo) for photo in photos] if settings.uint8 else photos
-    prepared = equalise(network, photos) if computes else network
-    return prepared, make_quantiser(network, computes, images)
+    images = [as_bytes(photo) for photo in photos] if options.uint8 else photos
+    prepared = equalize(network, photos) if computes else network
+    return prepared, make_quantizer(network, computes, images)
 
 
 def _write_torch_export(
-    program: ExportedProgram, path: Path, info: ArtefactInfo, quantise: Quantiser
+    program: ExportedProgram, path: Path, info: CheckpointInfo, quantize: Quantizer
 ) -> None:
     extra = {"style": info.style, "stylenet_version": stylenet.__version__}
     torch.export.save(program, path, extra_files=extra)
@@ -216,7 +214,7 @@ def _read_torch_export(path: Path) -> Runner:
     return run
 
 
-_Write = Callable[[ExportedProgram, Path, ArtefactInfo, Quantiser], None]
+_Write = Callable[[ExportedProgram, Path, CheckpointInfo, Quantizer], None]
 _WAYS: dict[str, tuple[_Write, Callable[[Path], Runner]]] = {
     "onnx": (write_onnx, read_onnx),
     "torch_export": (_write_torch_export, _read_torch_export),

@@ -35,11 +35,11 @@ class PortableNetwork(nn.Module):
         own = copy.deepcopy(network).eval().to("cpu", self.dtype)
         try:
             self.network = with_statistics(own, _own_statistics)
-        except ValueError:  # without instance normalisation there are none to take
+        except ValueError:  # without instance normalization there are none to take
             self.network = own
 
     def forward(self, image: Tensor) -> Tensor:
-        """Repaints images.
+        """Stylizes images.
 
         Args:
             image: See the class.
@@ -49,10 +49,10 @@ class PortableNetwork(nn.Module):
         """
         if self.uint8:
             image = image.permute(0, 3, 1, 2).float() / 255
-        stylised = self.network(image.to(self.dtype)).float().clamp(0, 1)
+        stylized = self.network(image.to(self.dtype)).float().clamp(0, 1)
         if self.uint8:
-            stylised = (stylised * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
-        return cast(Tensor, stylised)
+            stylized = (stylized * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+        return cast(Tensor, stylized)
 
 
 def trace(network: PortableNetwork, size: Sequence[int] | None = None) -> ExportedProgram:

@@ -10,16 +10,16 @@ import torch
 from torch.export import ExportedProgram
 
 import stylenet
-from stylenet.checkpoint import ArtefactInfo
+from stylenet.checkpoint import CheckpointInfo
 from stylenet.errors import StyleNetError
 from stylenet.export.check import Runner
 
 # Changes an ONNX file in its place.
-Quantiser = Callable[[Path], None]
+Quantizer = Callable[[Path], None]
 
 
 def write_onnx(
-    program: ExportedProgram, path: Path, info: ArtefactInfo, quantise: Quantiser
+    program: ExportedProgram, path: Path, info: CheckpointInfo, quantize: Quantizer
 ) -> None:
     """Writes an ONNX file.
 
@@ -27,7 +27,7 @@ def write_onnx(
         program: The graph.
         path: Where to.
         info: What it is.
-        quantise: Called with the file in the end.
+        quantize: Called with the file in the end.
 
     Raises:
         StyleNetError: A package is missing.
@@ -36,7 +36,7 @@ def write_onnx(
         _import(name)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     found = torch.onnx.export(
-        program, input_names=["image"], output_names=["stylised"], dynamo=True, verbose=False
+        program, input_names=["image"], output_names=["stylized"], dynamo=True, verbose=False
     )
     assert found is not None
     model = found.model
@@ -52,10 +52,10 @@ def write_onnx(
             if not isinstance(shape[axis], int):
                 shape[axis] = letter
     model.metadata_props.update(
-        {"style": info.style, "stylenet_version": stylenet.__version__, "colours": "RGB"}
+        {"style": info.style, "stylenet_version": stylenet.__version__, "colors": "RGB"}
     )
     found.save(path)
-    quantise(path)
+    quantize(path)
 
 
 def read_onnx(path: Path) -> Runner:
@@ -72,7 +72,7 @@ def read_onnx(path: Path) -> Runner:
 
 
 def write_openvino(
-    program: ExportedProgram, path: Path, info: ArtefactInfo, quantise: Quantiser
+    program: ExportedProgram, path: Path, info: CheckpointInfo, quantize: Quantizer
 ) -> None:
     """Writes OpenVINO's two files, by way of ONNX, whose operations it has had for longest.
 
@@ -80,14 +80,14 @@ def write_openvino(
         program: The graph.
         path: Where to, ``.xml``; the weights go to ``.bin``.
         info: What it is.
-        quantise: Called with the ONNX file.
+        quantize: Called with the ONNX file.
 
     Raises:
         StyleNetError: A package is missing.
     """
     openvino = _import("openvino")
     between = path.with_suffix(".onnx")
-    write_onnx(program, between, info, quantise)
+    write_onnx(program, between, info, quantize)
     model = openvino.convert_model(between)
     openvino.save_model(model, path, compress_to_fp16=False)
     between.unlink()

@@ -1,4 +1,4 @@
-"""A page that repaints photos in the browser, beside the network that it runs."""
+"""A page that stylizes photos in the browser, beside the network that it runs."""
 
 import shutil
 from pathlib import Path

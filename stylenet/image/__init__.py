@@ -1,4 +1,4 @@
-"""Between files, Pillow images and tensors: orientation, colour, transparency, atomic saving."""
+"""Between files, Pillow images and tensors: orientation, color, transparency, atomic saving."""
 
 from stylenet.image.animation import Animation, Frame, is_animated, read_animation
 from stylenet.image.animation_saving import save_animation
@@ -12,22 +12,22 @@ from stylenet.image.formats import (
     check_writable_suffix,
     name_needed_package,
 )
-from stylenet.image.pages import Pages, find_pages, save_pages
-from stylenet.image.picture import (
-    Picture,
+from stylenet.image.loaded import (
+    LoadedImage,
     at_longer_side,
     at_shorter_side,
     flatten,
     resized,
     shorter_side_scale,
-    upright_picture,
+    upright_image,
 )
-from stylenet.image.reading import load_picture, open_image
+from stylenet.image.pages import Pages, find_pages, save_pages
+from stylenet.image.reading import load_image, open_image
 from stylenet.image.saving import (
     check_background,
     check_quality,
     loses_transparency,
-    save_picture,
+    save_image,
 )
 from stylenet.image.tensors import to_image, to_tensor
 
@@ -40,8 +40,8 @@ __all__ = [
     "WRITABLE_SUFFIXES",
     "Animation",
     "Frame",
+    "LoadedImage",
     "Pages",
-    "Picture",
     "at_longer_side",
     "at_shorter_side",
     "check_background",
@@ -50,17 +50,17 @@ __all__ = [
     "find_pages",
     "flatten",
     "is_animated",
-    "load_picture",
+    "load_image",
     "loses_transparency",
     "name_needed_package",
     "open_image",
     "read_animation",
     "resized",
     "save_animation",
+    "save_image",
     "save_pages",
-    "save_picture",
     "shorter_side_scale",
     "to_image",
     "to_tensor",
-    "upright_picture",
+    "upright_image",
 ]

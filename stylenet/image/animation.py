@@ -10,7 +10,7 @@ from PIL import Image
 from stylenet.errors import StyleNetError
 from stylenet.image.color_tags import COLOR_TAGS, read_color_tags
 from stylenet.image.formats import readable_formats
-from stylenet.image.picture import Picture, upright_picture
+from stylenet.image.loaded import LoadedImage, upright_image
 from stylenet.image.png import prepare_transparency
 from stylenet.image.reading import check_sides, reading
 from stylenet.image.tiff import is_tiff
@@ -20,14 +20,14 @@ _FORMATS = ("GIF", "PNG", "WEBP", "AVIF")
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture of an animation.
+    """One image of an animation.
 
     Attributes:
-        picture: The whole picture, as it is to be seen.
+        picture: The whole image, as it is to be seen.
         duration: How long it is shown, in milliseconds; 0 leaves it to the viewer.
     """
 
-    picture: Picture
+    picture: LoadedImage
     duration: float
 
 
@@ -70,7 +70,7 @@ class Animation:
 
 
 def is_animated(source: str | Path | Image.Image) -> bool:
-    """Says whether a picture moves.
+    """Says whether an image moves.
 
     Args:
         source: A file, or an image just opened from one.
@@ -131,7 +131,7 @@ def _open(path: Path) -> Image.Image:
 
 
 def _count(image: Image.Image) -> int:
-    """Number of frames, without a PNG's picture for viewers that show no animations."""
+    """Number of frames, without a PNG's image for viewers that show no animations."""
     if not getattr(image, "is_animated", False):
         return 1
     return int(getattr(image, "n_frames", 1)) - _first(image)
@@ -166,7 +166,7 @@ def _read(image: Image.Image, index: int, size: tuple[int, int] | None = None) -
     image.load()
     info: dict[Any, Any] = image.info
     info[COLOR_TAGS] = tags
-    picture = upright_picture(image)
+    picture = upright_image(image)
     if picture.alpha is not None and picture.alpha.getextrema() == (255, 255):
         picture = replace(picture, alpha=None)  # GIF's frames have it to leave out what stays
     if size is not None and picture.rgb.size != size:

@@ -1,7 +1,7 @@
 """Animated GIF, WebP, PNG and AVIF, written frame by frame.
 
 Pillow encodes the frames. The files of GIF, WebP and PNG are put together here, because Pillow
-itself keeps every frame in memory until the last one. What a repainted frame shares with the one
+itself keeps every frame in memory until the last one. What a stylized frame shares with the one
 before is next to nothing, so all are stored whole.
 """
 
@@ -21,7 +21,7 @@ from stylenet.image.animation import Frame
 from stylenet.image.avif_sequence import encode_avif
 from stylenet.image.containers import ApngWriter, GifWriter, WebpWriter
 from stylenet.image.formats import ANIMATION_SUFFIXES, check_size, format_of
-from stylenet.image.picture import Picture
+from stylenet.image.loaded import LoadedImage
 from stylenet.image.saving import encoder_options, joined
 
 
@@ -57,7 +57,7 @@ def save_animation(
         path: Its suffix chooses the format: ``.gif``, ``.webp``, ``.png`` or ``.avif``.
         plays: How often the animation is shown in all; 0 for endlessly. Pillow writes AVIF that
             repeats endlessly in any case.
-        quality: See :func:`stylenet.image.save_picture`; of WebP and AVIF only.
+        quality: See :func:`stylenet.image.save_image`; of WebP and AVIF only.
 
     Raises:
         StyleNetError: The format is another, there is no frame, the frames differ in size, or the
@@ -115,7 +115,7 @@ class _Clock:
         return ticks
 
 
-def _encode(picture: Picture, name: str, quality: int | None) -> bytes:
+def _encode(picture: LoadedImage, name: str, quality: int | None) -> bytes:
     """One frame as a file of its own."""
     options = encoder_options(name, quality)
     image = joined(picture if name == "WEBP" else _opaque(picture), name)
@@ -127,8 +127,8 @@ def _encode(picture: Picture, name: str, quality: int | None) -> bytes:
     return buffer.getvalue()
 
 
-def _opaque(picture: Picture) -> Picture:
-    """Give a picture an alpha channel.
+def _opaque(picture: LoadedImage) -> LoadedImage:
+    """Give an image an alpha channel.
 
     A later frame may be transparent: the header of a PNG or AVIF speaks for all of them, and a
     GIF's opaque frame would be cleared to a color (by Pillow, for one).

@@ -32,14 +32,14 @@ class GifWriter:
         """Adds a frame.
 
         Args:
-            encoded: A GIF file of one picture with a global palette.
+            encoded: A GIF file of one image with a global palette.
             ticks: How long it is shown, in units of 10 ms.
         """
         bits = encoded[10] & 7
         at = 13 + 3 * 2 ** (bits + 1)
         palette = encoded[13:at]
         see_through = None
-        while encoded[at : at + 1] == b"!":  # extensions, until the picture
+        while encoded[at : at + 1] == b"!":  # extensions, until the image
             if encoded[at + 1] == 0xF9 and encoded[at + 3] & 1:
                 see_through = encoded[at + 6]
             at += 2
@@ -138,22 +138,22 @@ class WebpWriter:
         """Adds a frame, which replaces the one before.
 
         Args:
-            encoded: A WebP file of one picture.
+            encoded: A WebP file of one image.
             ticks: How long it is shown, in milliseconds.
         """
-        picture = b""
+        image = b""
         at = 12
         while at < len(encoded):
             name, length = struct.unpack_from("<4sI", encoded, at)
             end = at + 8 + length + length % 2
             if name in (b"ALPH", b"VP8 ", b"VP8L"):
-                picture += encoded[at:end]
-            # A lossless picture says in a bit of its own whether it has transparency.
+                image += encoded[at:end]
+            # A lossless image says in a bit of its own whether it has transparency.
             self.alpha |= name == b"ALPH" or (name == b"VP8L" and encoded[at + 12] & 0x10 != 0)
             at = end
         replaces = 2
         place = _three(0) + _three(0) + _three(self.size[0] - 1) + _three(self.size[1] - 1)
-        self._write(b"ANMF", place + _three(ticks) + bytes([replaces]) + picture)
+        self._write(b"ANMF", place + _three(ticks) + bytes([replaces]) + image)
 
     def close(self) -> None:
         """Ends the file, and writes at its beginning how long it is."""

@@ -1,4 +1,4 @@
-"""EXIF: what a camera wrote beside the pixels, kept true for a picture that was turned upright.
+"""EXIF: what a camera wrote beside the pixels, kept true for an image that was turned upright.
 
 A block is changed in place, byte by byte. Writing it anew would move a camera's maker note, whose
 inner addresses count from the start of the block, and would guess the types of the values.
@@ -18,12 +18,12 @@ _WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 1
 _SHORT, _LONG = 3, 4
 
 _EXIF, _GPS, _INTEROP = 0x8769, 0x8825, 0xA005
-_ORIENTATION, _COLOUR_SPACE = 0x0112, 0xA001
+_ORIENTATION, _Color_SPACE = 0x0112, 0xA001
 _WIDTH_TAGS, _HEIGHT_TAGS = (0x0100, 0xA002), (0x0101, 0xA003)
 # Where the thumbnail lies and how long it is: as a JPEG, or as bare pixels.
 _THUMBNAIL = ((0x0201, 0x0202), (0x0111, 0x0117))
 
-# What a directory says of the picture itself; the rest describes how a TIFF file is laid out.
+# What a directory says of the image itself; the rest describes how a TIFF file is laid out.
 _DESCRIBING = frozenset(
     {
         0x010E,  # ImageDescription
@@ -54,15 +54,15 @@ class _Entry:
 
 
 def clean_exif(block: bytes, size: tuple[int, int]) -> bytes | None:
-    """Makes an EXIF block say the truth about a picture that is upright and in sRGB.
+    """Makes an EXIF block say the truth about an image that is upright and in sRGB.
 
     Args:
         block: As a file holds it, with or without the six bytes ``Exif..`` before it.
-        size: Width and height of the upright picture.
+        size: Width and height of the upright image.
 
     Returns:
-        The block with its six bytes, the orientation 1, the size and the colour space right, the
-        thumbnail gone (it shows the picture as it was, sideways too); ``None`` if it is damaged.
+        The block with its six bytes, the orientation 1, the size and the color space right, the
+        thumbnail gone (it shows the image as it was, sideways too); ``None`` if it is damaged.
     """
     data = bytearray(block.removeprefix(_PREFIX))
     order = _ORDERS.get(bytes(data[:4]))
@@ -95,13 +95,13 @@ def read_exif(image: Image.Image) -> bytes | None:
 
 
 def describing_exif(exif: Image.Exif) -> bytes | None:
-    """Builds a block of what describes a picture, without what lays out a TIFF file.
+    """Builds a block of what describes an image, without what lays out a TIFF file.
 
     Args:
         exif: As Pillow read it, out of a TIFF file for instance, whose first directory is both.
 
     Returns:
-        A block, or ``None`` if nothing describes the picture.
+        A block, or ``None`` if nothing describes the image.
 
     Raises:
         Exception: It is damaged; Pillow raises anything then.
@@ -144,9 +144,9 @@ def _address(data: bytearray, order: str, entry: _Entry) -> int:
 
 
 def _correct(data: bytearray, order: str, first: int, size: tuple[int, int]) -> None:
-    """Sets what turning and converting the picture has changed."""
+    """Sets what turning and converting the image has changed."""
     truth = dict.fromkeys(_WIDTH_TAGS, size[0]) | dict.fromkeys(_HEIGHT_TAGS, size[1])
-    truth |= {_ORIENTATION: 1, _COLOUR_SPACE: 1}
+    truth |= {_ORIENTATION: 1, _Color_SPACE: 1}
     main, _ = _directory(data, order, first)
     for name, entries in _with_inner(data, order, main):
         for entry in entries:

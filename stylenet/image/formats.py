@@ -1,4 +1,4 @@
-"""Which picture files can be read and written here, and how large they may be."""
+"""Which image files can be read and written here, and how large they may be."""
 
 import importlib
 from contextlib import suppress
@@ -8,13 +8,13 @@ from PIL import Image, features
 
 from stylenet.errors import StyleNetError
 
-# The largest picture that is taken: 30,000 x 30,000. Pillow refuses twice its own limit, by default
+# The largest image that is taken: 30,000 x 30,000. Pillow refuses twice its own limit, by default
 # 179 megapixels, as an attack; a stitched panorama or a scanned painting is larger. It compares
 # with this global wherever it decodes, so the limit is raised once, here, for the whole process.
 MAX_PIXELS = 30_000 * 30_000
 if Image.MAX_IMAGE_PIXELS is not None:
     Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, MAX_PIXELS // 2)
-# No picture is so long; what a damaged header says can be, and Pillow then takes minutes, because
+# No image is so long; what a damaged header says can be, and Pillow then takes minutes, because
 # it puts each row together piece by piece: 16 million pixels by 20 took more than three.
 MAX_SIDE = 2**20
 
@@ -47,7 +47,7 @@ _WANTED = {
 }
 # What a folder of photos is searched for: each can be read and written with what is installed.
 SUFFIXES = frozenset(suffix for suffix, name in _WANTED.items() if _works(name))
-# What can be written: GIF too, whose 256 colours make it a last choice for a still picture.
+# What can be written: GIF too, whose 256 colors make it a last choice for a still image.
 WRITABLE_SUFFIXES = SUFFIXES | {".gif"}
 # What can be read: further formats of Pillow, but none that is no image or that Pillow only names.
 _NO_IMAGES = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}
@@ -125,9 +125,9 @@ def name_missing_codec(path: Path) -> str | None:
         return None
     brand = head[8:12] if head[4:8] == b"ftyp" else b""
     if brand in _HEIC_BRANDS and "HEIF" not in Image.OPEN:
-        return "is a HEIC picture, which needs one more package: pip install pillow-heif"
+        return "is a HEIC image, which needs one more package: pip install pillow-heif"
     if brand in _AVIF_BRANDS and not _works("AVIF"):
-        return "is an AVIF picture, which needs Pillow 11.3 or newer: pip install -U pillow"
+        return "is an AVIF image, which needs Pillow 11.3 or newer: pip install -U pillow"
     return None
 
 
@@ -168,7 +168,7 @@ def check_writable_suffix(path: str | Path) -> None:
 
 
 def check_size(size: tuple[int, int], name: str, path: Path) -> None:
-    """Refuses a picture whose sides are longer than the format allows.
+    """Refuses an image whose sides are longer than the format allows.
 
     Args:
         size: Width and height.

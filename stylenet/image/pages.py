@@ -11,8 +11,8 @@ from PIL.TiffImagePlugin import AppendingTiffWriter
 from stylenet.errors import StyleNetError, first_line
 from stylenet.files import atomic_path
 from stylenet.image.formats import PAGE_SUFFIXES
-from stylenet.image.picture import Picture
-from stylenet.image.reading import load_picture, reading
+from stylenet.image.loaded import LoadedImage
+from stylenet.image.reading import load_image, reading
 from stylenet.image.saving import encode
 from stylenet.image.tiff import is_tiff, list_pages
 
@@ -34,14 +34,14 @@ class Pages:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __iter__(self) -> Iterator[Picture]:
+    def __iter__(self) -> Iterator[LoadedImage]:
         """Read the pages in order; their sizes may differ.
 
         Raises:
             StyleNetError: A page is damaged, or the file is gone.
         """
         for index in self.indices:
-            yield load_picture(self.path, index)
+            yield load_image(self.path, index)
 
 
 def find_pages(path: str | Path) -> Pages:
@@ -61,11 +61,11 @@ def find_pages(path: str | Path) -> Pages:
     return Pages(path, tuple(pages), others)
 
 
-def save_pages(pictures: Iterable[Picture], path: str | Path) -> None:
+def save_pages(images: Iterable[LoadedImage], path: str | Path) -> None:
     """Write a TIFF file of several pages; the file appears whole or not at all.
 
     Args:
-        pictures: The pages, taken one at a time, of any sizes.
+        images: The pages, taken one at a time, of any sizes.
         path: Its suffix is ``.tif`` or ``.tiff``.
 
     Raises:
@@ -78,7 +78,7 @@ def save_pages(pictures: Iterable[Picture], path: str | Path) -> None:
         )
     try:
         with atomic_path(path) as temporary, AppendingTiffWriter(str(temporary)) as file:
-            for picture in pictures:
+            for picture in images:
                 page = BytesIO()
                 encode(picture, page, "TIFF")
                 file.write(page.getvalue())

@@ -1,15 +1,15 @@
-"""256 colours for GIF."""
+"""256 colors for GIF."""
 
 from PIL import Image
 
-from stylenet.image.picture import Picture
+from stylenet.image.loaded import LoadedImage
 
 # Half transparent or more is see-through: GIF knows no shades.
 _HALF = 128
 
 
-def to_palette(picture: Picture) -> Image.Image:
-    """Reduces a picture to the 256 colours of a palette, chosen for it and dithered.
+def to_palette(picture: LoadedImage) -> Image.Image:
+    """Reduces an image to the 256 colors of a palette, chosen for it and dithered.
 
     Args:
         picture: With or without transparency.
@@ -17,15 +17,15 @@ def to_palette(picture: Picture) -> Image.Image:
     Returns:
         Mode P. With transparency ``info["transparency"]`` is the index of what is see-through.
     """
-    colours = 256 if picture.alpha is None else 255
-    chosen = picture.rgb.quantize(colours, Image.Quantize.MEDIANCUT)
+    colors = 256 if picture.alpha is None else 255
+    chosen = picture.rgb.quantize(colors, Image.Quantize.MEDIANCUT)
     # Pillow dithers only with a palette that it is given.
     image = picture.rgb.quantize(palette=chosen, dither=Image.Dither.FLOYDSTEINBERG)
     if picture.alpha is not None:
-        # The index of what is see-through has to be in the palette, however few colours it has.
+        # The index of what is see-through has to be in the palette, however few colors it has.
         palette = image.getpalette() or []
         image.putpalette(palette + [0] * (3 * 256 - len(palette)))
         mask = picture.alpha.point(lambda value: 255 * (value < _HALF))
-        image.paste(colours, mask=mask)
-        image.info["transparency"] = colours
+        image.paste(colors, mask=mask)
+        image.info["transparency"] = colors
     return image

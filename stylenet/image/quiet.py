@@ -18,7 +18,7 @@ _silence = ExitStack()
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Ignores warnings about odd metadata and large pictures; both are of no matter here.
+    """Ignores warnings about odd metadata and large images; both are of no matter here.
 
     ``warnings.catch_warnings`` alone puts back what it found. Of two threads that enter and leave
     crosswise the second would put back the silence of the first, for good. So the first one in

@@ -1,4 +1,4 @@
-"""Picture files, opened: every kind of damage ends in one line that names the file."""
+"""Image files, opened: every kind of damage ends in one line that names the file."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from stylenet.files import reason
 from stylenet.image.color_tags import COLOR_TAGS, read_color_tags
 from stylenet.image.exif import read_exif
 from stylenet.image.formats import MAX_PIXELS, MAX_SIDE, name_missing_codec, readable_formats
-from stylenet.image.picture import Picture, upright_picture
+from stylenet.image.loaded import LoadedImage, upright_image
 from stylenet.image.png import exact_transparency, prepare_transparency
 from stylenet.image.quiet import quiet
 from stylenet.image.tiff import is_tiff, list_pages, reads_wrongly
@@ -89,29 +89,29 @@ def _decode(path: Path, image: Image.Image, smallest: int | None) -> Image.Image
     return result
 
 
-def load_picture(path: str | Path, page: int | None = None) -> Picture:
-    """Open an image file as a picture.
+def load_image(path: str | Path, page: int | None = None) -> LoadedImage:
+    """Open an image file as an image.
 
     Args:
         path: The file.
         page: See :func:`open_image`.
 
     Returns:
-        See :func:`upright_picture`.
+        See :func:`upright_image`.
 
     Raises:
-        StyleNetError: See :func:`open_image` and :func:`upright_picture`; the file is named.
+        StyleNetError: See :func:`open_image` and :func:`upright_image`; the file is named.
     """
     image = open_image(path, page=page)
     try:
-        return replace(upright_picture(image), left_out=tuple(image.info.get(_LEFT_OUT, ())))
+        return replace(upright_image(image), left_out=tuple(image.info.get(_LEFT_OUT, ())))
     except StyleNetError as error:
         raise StyleNetError(f"{path}: {error}") from error
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turns whatever goes wrong in reading a picture file into one line about it.
+    """Turns whatever goes wrong in reading an image file into one line about it.
 
     Args:
         path: The file.
@@ -155,11 +155,11 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def check_sides(path: Path, image: Image.Image) -> None:
-    """Refuses a picture, not yet decoded, of which a side is impossibly long.
+    """Refuses an image, not yet decoded, of which a side is impossibly long.
 
     Args:
         path: Its file, for the message.
-        image: The picture.
+        image: The image.
 
     Raises:
         StyleNetError: A side is longer than a million pixels.

@@ -1,4 +1,4 @@
-"""Pictures, written: straight to the disk, whole or not at all."""
+"""Images, written: straight to the disk, whole or not at all."""
 
 from io import BytesIO
 from pathlib import Path
@@ -10,16 +10,16 @@ from stylenet.errors import StyleNetError, check_number, first_line
 from stylenet.files import atomic_path
 from stylenet.image.exif import clean_exif, describing_exif
 from stylenet.image.formats import check_size, check_writable_suffix, format_of
+from stylenet.image.loaded import LoadedImage, flatten
 from stylenet.image.palette import to_palette
-from stylenet.image.picture import Picture, flatten
 
 # JPEG and WebP: the highest that Pillow's documentation recommends. AVIF and HEIC: what comes close
 # to that JPEG on photos and paintings, in decibels (PSNR) at bits a pixel: JPEG 95 44.8 at 4.7,
 # AVIF 90 42.6 at 2.9, HEIC 80 46.5 at 4.2.
 _QUALITY = {"JPEG": 95, "WEBP": 95, "AVIF": 90, "HEIF": 80}
-# From here on colours are stored as finely as brightness: at 95 3.6 dB for a quarter more bytes.
+# From here on colors are stored as finely as brightness: at 95 3.6 dB for a quarter more bytes.
 # Who asks for less wants a small file.
-_FULL_COLOUR = 90
+_FULL_Color = 90
 
 _WITHOUT_ALPHA = frozenset({"JPEG", "BMP"})
 _WITH_EXIF = frozenset({"JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"})
@@ -28,10 +28,10 @@ _WITH_EXIF = frozenset({"JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"})
 _TIFF_BYTES = 2**32 - 2**20
 
 
-def save_picture(
-    picture: Picture, path: str | Path, quality: int | None = None, background: str = "white"
+def save_image(
+    picture: LoadedImage, path: str | Path, quality: int | None = None, background: str = "white"
 ) -> None:
-    """Write a picture; the file appears whole or not at all.
+    """Write an image; the file appears whole or not at all.
 
     The file is plain sRGB, without a color profile.
 
@@ -44,7 +44,7 @@ def save_picture(
             BMP): a color as :func:`PIL.ImageColor.getrgb` takes it.
 
     Raises:
-        StyleNetError: The format is unknown or too small for the picture, or the file cannot be
+        StyleNetError: The format is unknown or too small for the image, or the file cannot be
             written.
     """
     path = Path(path)
@@ -62,20 +62,20 @@ def save_picture(
 
 
 def encode(
-    picture: Picture,
+    picture: LoadedImage,
     target: Path | BytesIO,
     name: str,
     quality: int | None = None,
     background: str = "white",
 ) -> None:
-    """Encode a picture into a file as it is, or into memory.
+    """Encode an image into a file as it is, or into memory.
 
     Args:
         picture: What to write.
         target: Where to; empty.
         name: Pillow's name of the format.
-        quality: See :func:`save_picture`.
-        background: See :func:`save_picture`.
+        quality: See :func:`save_image`.
+        background: See :func:`save_image`.
 
     Raises:
         Exception: Pillow cannot write it.
@@ -98,8 +98,8 @@ def encode(
     image.save(target, name, **options)
 
 
-def loses_transparency(picture: Picture, path: Path) -> bool:
-    """Tell whether a picture is partly transparent and its format cannot say so.
+def loses_transparency(picture: LoadedImage, path: Path) -> bool:
+    """Tell whether an image is partly transparent and its format cannot say so.
 
     Args:
         picture: What is written.
@@ -114,7 +114,7 @@ def check_background(background: Any) -> None:
     """Refuse what is no color.
 
     Args:
-        background: What was given for it, see :func:`save_picture`.
+        background: What was given for it, see :func:`save_image`.
 
     Raises:
         StyleNetError: It is no opaque color.
@@ -130,10 +130,10 @@ def check_background(background: Any) -> None:
 
 
 def check_quality(quality: Any) -> None:
-    """Refuses what is no quality of a picture.
+    """Refuses what is no quality of an image.
 
     Args:
-        quality: What was given for it, see :func:`save_picture`.
+        quality: What was given for it, see :func:`save_image`.
 
     Raises:
         StyleNetError: It is neither ``None`` nor a whole number from 1 to 100.
@@ -147,7 +147,7 @@ def encoder_options(name: str, quality: int | None = None) -> dict[str, Any]:
 
     Args:
         name: Pillow's name of the format.
-        quality: See :func:`save_picture`.
+        quality: See :func:`save_image`.
 
     Returns:
         Arguments for ``Image.save``.
@@ -156,7 +156,7 @@ def encoder_options(name: str, quality: int | None = None) -> dict[str, Any]:
         return {}
     quality = _QUALITY[name] if quality is None else quality
     options: dict[str, Any] = {"quality": quality}
-    full = quality >= (_FULL_COLOUR if name == "JPEG" else _QUALITY[name])
+    full = quality >= (_FULL_Color if name == "JPEG" else _QUALITY[name])
     if name in ("JPEG", "AVIF"):
         options["subsampling"] = "4:4:4" if full else "4:2:0"
     if name == "HEIF":
@@ -164,13 +164,13 @@ def encoder_options(name: str, quality: int | None = None) -> dict[str, Any]:
     return options
 
 
-def joined(picture: Picture, name: str, background: str = "white") -> Image.Image:
-    """Put the colors and the transparency of a picture together.
+def joined(picture: LoadedImage, name: str, background: str = "white") -> Image.Image:
+    """Put the colors and the transparency of an image together.
 
     Args:
-        picture: The picture.
+        picture: The image.
         name: Pillow's name of the format that it is for.
-        background: See :func:`save_picture`.
+        background: See :func:`save_image`.
 
     Returns:
         Mode RGB or RGBA; P for GIF.
@@ -186,8 +186,8 @@ def joined(picture: Picture, name: str, background: str = "white") -> Image.Imag
     return image
 
 
-def _exif_for(picture: Picture, name: str) -> bytes | None:
-    """The EXIF block to write; the picture may have another size since it was read."""
+def _exif_for(picture: LoadedImage, name: str) -> bytes | None:
+    """The EXIF block to write; the image may have another size since it was read."""
     if picture.exif is None or name not in _WITH_EXIF:
         return None
     block = clean_exif(picture.exif, picture.rgb.size)
@@ -202,7 +202,7 @@ def _exif_for(picture: Picture, name: str) -> bytes | None:
         return None
 
 
-def _check_tiff_size(picture: Picture, name: str, path: Path) -> None:
+def _check_tiff_size(picture: LoadedImage, name: str, path: Path) -> None:
     width, height = picture.rgb.size
     needed = width * height * (3 if picture.alpha is None else 4)
     if name == "TIFF" and needed > _TIFF_BYTES:

@@ -1,4 +1,4 @@
-"""Between Pillow images and tensors, in bands of rows so that a huge picture needs little more."""
+"""Between Pillow images and tensors, in bands of rows so that a huge image needs little more."""
 
 import numpy as np
 import torch

@@ -18,7 +18,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from stylenet.errors import StyleNetError
 from stylenet.image.exif import describing_exif
 from stylenet.image.formats import MAX_PIXELS, MAX_SIDE
-from stylenet.image.picture import turned
+from stylenet.image.loaded import turned
 from stylenet.image.tiff import PLAIN_COMPRESSIONS, read_directories
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 259, 262, 266

@@ -1,7 +1,7 @@
-"""Repainting: pictures in memory, files and folders. Needs no encoder and no trainer."""
+"""Stylizing: images in memory, files and folders. Needs no encoder and no trainer."""
 
-from stylenet.inference.files import find_pictures, repaint_file
-from stylenet.inference.settings import RepaintSettings
+from stylenet.inference.files import find_images, stylize_file
+from stylenet.inference.options import StylizeOptions
 from stylenet.inference.stylizer import Stylizer
 
-__all__ = ["RepaintSettings", "Stylizer", "find_pictures", "repaint_file"]
+__all__ = ["StylizeOptions", "Stylizer", "find_images", "stylize_file"]

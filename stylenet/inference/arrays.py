@@ -1,4 +1,4 @@
-"""Images, arrays, tensors and lists of them: into pictures, and back into what they were."""
+"""Images, arrays, tensors and lists of them: into images, and back into what they were."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,9 +10,9 @@ from PIL import Image
 from torch import Tensor
 
 from stylenet.errors import StyleNetError
-from stylenet.image import Picture, upright_picture
+from stylenet.image import LoadedImage, upright_image
+from stylenet.image.color import luminance
 from stylenet.inference.canvas import Canvas, ImageCanvas, TensorCanvas
-from stylenet.inference.colour import luminance
 
 _EXPECTED = (
     "expected a PIL image, an array (H, W), (H, W, 3), (H, W, 4) or (N, H, W, 3), "
@@ -22,11 +22,11 @@ _EXPECTED = (
 
 @dataclass(frozen=True)
 class Unpacked:
-    """Something to repaint.
+    """Something to stylize.
 
     Attributes:
-        canvases: The pictures in it.
-        pack: Turns the repainted canvases into the kind of thing that it was.
+        canvases: The images in it.
+        pack: Turns the stylized canvases into the kind of thing that it was.
     """
 
     canvases: list[Canvas]
@@ -34,15 +34,15 @@ class Unpacked:
 
 
 def unpack(images: Any) -> Unpacked:
-    """Finds the pictures in what a caller gives.
+    """Finds the images in what a caller gives.
 
     Args:
-        images: A PIL image of any mode; a :class:`stylenet.image.Picture`; a NumPy array (H, W),
+        images: A PIL image of any mode; a :class:`stylenet.image.Image`; a NumPy array (H, W),
             (H, W, 3), (H, W, 4) or (N, H, W, 3); a tensor (3, H, W) or (N, 3, H, W); uint8, or
             floats in [0, 1]; or a list or tuple of these.
 
     Returns:
-        The pictures, and the way back.
+        The images, and the way back.
 
     Raises:
         StyleNetError: It is of another kind, shape or range.
@@ -55,8 +55,8 @@ def unpack(images: Any) -> Unpacked:
             return [part.pack([next(left) for _ in part.canvases]) for part in parts]
 
         return Unpacked([canvas for part in parts for canvas in part.canvases], pack_all)
-    if isinstance(images, Picture):
-        return _unpack_picture(images)
+    if isinstance(images, LoadedImage):
+        return _unpack_loaded(images)
     if isinstance(images, Image.Image):
         return _unpack_image(images)
     if isinstance(images, np.ndarray):
@@ -66,8 +66,8 @@ def unpack(images: Any) -> Unpacked:
     raise StyleNetError(f"got a {type(images).__name__}; {_EXPECTED}")
 
 
-def _unpack_picture(picture: Picture) -> Unpacked:
-    def pack(canvases: list[Canvas]) -> Picture:
+def _unpack_loaded(picture: LoadedImage) -> Unpacked:
+    def pack(canvases: list[Canvas]) -> LoadedImage:
         (canvas,) = canvases
         assert isinstance(canvas, ImageCanvas)
         return replace(picture, rgb=canvas.image)
@@ -76,10 +76,10 @@ def _unpack_picture(picture: Picture) -> Unpacked:
 
 
 def _unpack_image(image: Image.Image) -> Unpacked:
-    unpacked = _unpack_picture(upright_picture(image))
+    unpacked = _unpack_loaded(upright_image(image))
 
     def pack(canvases: list[Canvas]) -> Image.Image:
-        picture: Picture = unpacked.pack(canvases)
+        picture: LoadedImage = unpacked.pack(canvases)
         if picture.alpha is not None:
             picture.rgb.putalpha(picture.alpha)
         return picture.rgb
@@ -98,8 +98,8 @@ def _unpack_array(array: np.ndarray) -> Unpacked:
     plain = array if array.dtype in (np.uint8, np.float32, np.float16) else array.astype(np.float64)
     pixels = torch.from_numpy(np.require(plain, requirements=["C", "W"]))
     _check(pixels)
-    colours = pixels.expand(3, -1, -1) if array.ndim == 2 else pixels[..., :3].movedim(-1, -3)
-    stack = colours if many else colours.unsqueeze(0)
+    colors = pixels.expand(3, -1, -1) if array.ndim == 2 else pixels[..., :3].movedim(-1, -3)
+    stack = colors if many else colors.unsqueeze(0)
     alpha = pixels[..., 3] if shape[-1] == 4 and array.ndim == 3 else None
 
     def pack(canvases: list[Canvas]) -> np.ndarray:
@@ -108,8 +108,8 @@ def _unpack_array(array: np.ndarray) -> Unpacked:
         rgb = torch.stack([_pixels(canvas) for canvas in canvases])  # (N, 3, H, W)
         if array.ndim == 2:
             height, width = shape
-            grey = TensorCanvas(rgb[0, :1])
-            grey.write((0, 0, height, width), luminance(canvases[0].read((0, 0, height, width))))
+            gray = TensorCanvas(rgb[0, :1])
+            gray.write((0, 0, height, width), luminance(canvases[0].read((0, 0, height, width))))
             return rgb[0, 0].numpy().astype(array.dtype)
         result = rgb.movedim(1, -1).contiguous().numpy().astype(array.dtype, copy=False)
         if many:
@@ -144,7 +144,7 @@ def _pixels(canvas: Canvas) -> Tensor:
 
 
 def _check(pixels: Tensor) -> None:
-    """Refuses pixels outside [0, 1], NaN among them, and pictures without any."""
+    """Refuses pixels outside [0, 1], NaN among them, and images without any."""
     if 0 in pixels.shape[-3 if pixels.ndim > 2 else 0 :]:
         raise StyleNetError(f"got shape {tuple(pixels.shape)}, expected at least one pixel")
     if pixels.dtype == torch.uint8 or not pixels.numel():

@@ -1,4 +1,4 @@
-"""Pictures as networks read and write them, a piece at a time, in whatever they are stored."""
+"""Images as networks read and write them, a piece at a time, in whatever they are stored."""
 
 from typing import Protocol
 
@@ -15,7 +15,7 @@ Box = tuple[int, int, int, int]
 
 
 class Canvas(Protocol):
-    """A picture that is read and written by pieces."""
+    """An image that is read and written by pieces."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -47,7 +47,7 @@ class ImageCanvas:
     """A Pillow image of mode RGB.
 
     Args:
-        image: The colours.
+        image: The colors.
         alpha: The transparency, mode L; where nothing is seen at all, it is left out.
     """
 

@@ -1,4 +1,4 @@
-"""Feature maps of a whole picture, in memory or in a temporary file."""
+"""Feature maps of a whole image, in memory or in a temporary file."""
 
 import tempfile
 
@@ -90,6 +90,6 @@ class Features:
     def _no_room(self, error: OSError) -> StyleNetError:
         gigabytes = self._size[0] * self._size[1] * self._cell / 1e9
         return StyleNetError(
-            f"a picture of this size needs two temporary files of {gigabytes:.1f} GB in "
+            f"an image of this size needs two temporary files of {gigabytes:.1f} GB in "
             f"{tempfile.gettempdir()}: {reason(error)}; set TMPDIR to a folder with room"
         )

@@ -1,4 +1,4 @@
-"""Repainting files and folders of files."""
+"""Stylizing files and folders of files."""
 
 import dataclasses
 import os
@@ -14,28 +14,28 @@ from stylenet.image import (
     PAGE_SUFFIXES,
     READABLE_SUFFIXES,
     WRITABLE_SUFFIXES,
+    LoadedImage,
     Pages,
-    Picture,
     check_writable_suffix,
     find_pages,
     is_animated,
-    load_picture,
+    load_image,
     loses_transparency,
     read_animation,
     save_animation,
+    save_image,
     save_pages,
-    save_picture,
 )
-from stylenet.inference.settings import RepaintSettings
+from stylenet.inference.options import StylizeOptions
 from stylenet.inference.stylizer import Progress, Stylizer
-from stylenet.share import ALONE, Share
+from stylenet.ranks import SINGLE, Rank
 
 
-def repaint_file(
+def stylize_file(
     stylizer: Stylizer,
     source: Path,
     target: Path,
-    settings: RepaintSettings | None = None,
+    settings: StylizeOptions | None = None,
     mask: Image.Image | None = None,
     quality: int | None = None,
     progress: Progress | None = None,
@@ -49,11 +49,11 @@ def repaint_file(
         stylizer: What stylizes.
         source: The file.
         target: Where the result goes; its suffix chooses the format.
-        settings: See :meth:`Stylizer.repaint`.
-        mask: See :meth:`Stylizer.repaint`.
-        quality: See :func:`stylenet.image.save_picture`.
-        progress: See :meth:`Stylizer.repaint`.
-        background: See :func:`stylenet.image.save_picture`.
+        settings: See :meth:`Stylizer.stylize`.
+        mask: See :meth:`Stylizer.stylize`.
+        quality: See :func:`stylenet.image.save_image`.
+        progress: See :meth:`Stylizer.stylize`.
+        background: See :func:`stylenet.image.save_image`.
 
     Returns:
         What the source holds and the result does not, a name for each.
@@ -65,11 +65,11 @@ def repaint_file(
     refuse_input(target, source)
     try:
         if is_animated(source):
-            return _repaint_animation(stylizer, source, target, settings, mask, quality)
+            return _stylize_animation(stylizer, source, target, settings, mask, quality)
         pages = find_pages(source)
         if len(pages) > 1:
-            return _repaint_pages(stylizer, pages, target, settings, mask)
-        picture = stylizer.repaint(load_picture(source), settings, mask, progress)
+            return _stylize_pages(stylizer, pages, target, settings, mask)
+        picture = stylizer.stylize(load_image(source), settings, mask, progress)
         return save_result(picture, target, quality, background) + _thumbnails(pages)
     except StyleNetError as error:
         if str(source) in str(error) or str(target) in str(error):
@@ -78,34 +78,34 @@ def repaint_file(
 
 
 def save_result(
-    picture: Picture, target: Path, quality: int | None = None, background: str = "white"
+    picture: LoadedImage, target: Path, quality: int | None = None, background: str = "white"
 ) -> list[str]:
-    """Write a stylized picture.
+    """Write a stylized image.
 
     Args:
-        picture: The picture.
-        target: See :func:`stylenet.image.save_picture`.
-        quality: See :func:`stylenet.image.save_picture`.
-        background: See :func:`stylenet.image.save_picture`.
+        picture: The image.
+        target: See :func:`stylenet.image.save_image`.
+        quality: See :func:`stylenet.image.save_image`.
+        background: See :func:`stylenet.image.save_image`.
 
     Returns:
-        What the picture's source holds and the file does not.
+        What the image's source holds and the file does not.
 
     Raises:
-        StyleNetError: See :func:`stylenet.image.save_picture`.
+        StyleNetError: See :func:`stylenet.image.save_image`.
     """
-    save_picture(picture, target, quality, background)
+    save_image(picture, target, quality, background)
     lost = list(picture.left_out)
     if loses_transparency(picture, target):
         lost.append(f"transparency (laid on {background})")
     return lost
 
 
-def _repaint_animation(
+def _stylize_animation(
     stylizer: Stylizer,
     source: Path,
     target: Path,
-    settings: RepaintSettings | None,
+    settings: StylizeOptions | None,
     mask: Image.Image | None,
     quality: int | None,
 ) -> list[str]:
@@ -117,7 +117,7 @@ def _repaint_animation(
         )
     animation = read_animation(source)
     frames = (
-        dataclasses.replace(frame, picture=stylizer.repaint(frame.picture, settings, mask))
+        dataclasses.replace(frame, picture=stylizer.stylize(frame.picture, settings, mask))
         for frame in animation
     )
     save_animation(frames, target, animation.plays, quality)
@@ -125,11 +125,11 @@ def _repaint_animation(
     return ["number of repetitions (an AVIF repeats endlessly)"] if endless else []
 
 
-def _repaint_pages(
+def _stylize_pages(
     stylizer: Stylizer,
     pages: Pages,
     target: Path,
-    settings: RepaintSettings | None,
+    settings: StylizeOptions | None,
     mask: Image.Image | None,
 ) -> list[str]:
     """Stylize a TIFF file page by page."""
@@ -138,7 +138,7 @@ def _repaint_pages(
             f"{pages.path} has {len(pages)} pages, which {target.suffix} cannot hold; choose an "
             f"output that ends in {', '.join(sorted(PAGE_SUFFIXES))}"
         )
-    save_pages((stylizer.repaint(page, settings, mask) for page in pages), target)
+    save_pages((stylizer.stylize(page, settings, mask) for page in pages), target)
     return _thumbnails(pages)
 
 
@@ -150,11 +150,11 @@ def name_result(source: Path, style: str, pattern: str, suffix: str | None) -> s
     """Names the file for a result.
 
     Args:
-        source: The picture.
+        source: The image.
         style: Name of the style.
-        pattern: The name without its suffix; ``{name}`` stands for the picture's own, ``{style}``
+        pattern: The name without its suffix; ``{name}`` stands for the image's own, ``{style}``
             for the style's.
-        suffix: Of the format, such as ``png``; ``None`` for the picture's own, if that can be
+        suffix: Of the format, such as ``png``; ``None`` for the image's own, if that can be
             written.
 
     Returns:
@@ -184,26 +184,26 @@ def plan_folder(
     target: Path,
     name: Callable[[Path], str],
     overwrite: bool,
-    share: Share = ALONE,
+    share: Rank = SINGLE,
 ) -> tuple[list[tuple[Path, Path]], int]:
-    """Says which pictures of a folder are to be repainted, and where the results go.
+    """Says which images of a folder are to be stylized, and where the results go.
 
     Args:
         source: The folder.
         target: The folder for the results; subfolders are the same as in ``source``.
-        name: Names the result of a picture.
-        overwrite: Whether to repaint pictures whose result is there already.
-        share: Which of several processes this is. Each takes every ``world``-th picture of the
+        name: Names the result of an image.
+        overwrite: Whether to stylize images whose result is there already.
+        share: Which of several processes this is. Each takes every ``world``-th image of the
             whole folder, done or not: so none is done twice, and none left out, whenever they look.
 
     Returns:
-        Pictures with the files for their results, and how many were left out.
+        Images with the files for their results, and how many were left out.
 
     Raises:
-        StyleNetError: See :func:`find_pictures`; or two pictures have one name for their results.
+        StyleNetError: See :func:`find_images`; or two images have one name for their results.
     """
     pairs: dict[Path, Path] = {}
-    found = find_pictures(source, target)
+    found = find_images(source, target)
     # Formats that are not written get their results' names last, beside those of the others.
     for relative in sorted(found, key=lambda path: path.suffix.lower() not in WRITABLE_SUFFIXES):
         result = target / relative.parent / name(relative)
@@ -215,7 +215,7 @@ def plan_folder(
         if result in pairs:
             raise StyleNetError(
                 f"{pairs[result]} and {source / relative} would both go to {result}; leave format "
-                f"and name out, or repaint them one by one"
+                f"and name out, or stylize them one by one"
             )
         pairs[result] = source / relative
     places = {source / relative: place for place, relative in enumerate(found)}
@@ -224,8 +224,8 @@ def plan_folder(
     return wanted, len(own) - len(wanted)
 
 
-def find_pictures(source: Path, target: Path) -> list[Path]:
-    """Lists the pictures of a folder and its subfolders that are to be repainted.
+def find_images(source: Path, target: Path) -> list[Path]:
+    """Lists the images of a folder and its subfolders that are to be stylized.
 
     Args:
         source: The folder.
@@ -236,14 +236,14 @@ def find_pictures(source: Path, target: Path) -> list[Path]:
         Paths relative to ``source``, at least one.
 
     Raises:
-        StyleNetError: The folder is unreadable, holds no picture, or is or lies in the target.
+        StyleNetError: The folder is unreadable, holds no image, or is or lies in the target.
     """
     if target.is_file():
         raise StyleNetError(f"output={target} is a file, expected a folder: input={source} is one")
     inside = target.resolve()
     if inside == source.resolve():
         raise StyleNetError(f"output={target} is the input folder itself; choose another one")
-    if inside in source.resolve().parents:  # a/a/x.jpg would go to a/x.jpg, itself a picture
+    if inside in source.resolve().parents:  # a/a/x.jpg would go to a/x.jpg, itself an image
         raise StyleNetError(f"output={target} holds the input folder {source}; choose another one")
     try:
         names = find_inputs(source, target, READABLE_SUFFIXES)
@@ -251,7 +251,7 @@ def find_pictures(source: Path, target: Path) -> list[Path]:
         raise StyleNetError(f"input={source} cannot be read: {reason(error)}") from error
     if not names:
         raise StyleNetError(
-            f"input={source} holds no picture; expected {', '.join(sorted(WRITABLE_SUFFIXES))} "
+            f"input={source} holds no image; expected {', '.join(sorted(WRITABLE_SUFFIXES))} "
             f"files in it or its subfolders"
         )
     return names

@@ -1,4 +1,4 @@
-"""Repainting many pictures: reading and saving go on while the network works."""
+"""Stylizing many images: reading and saving go on while the network works."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,10 +11,10 @@ from stylenet.errors import StyleNetError
 from stylenet.files import find_inputs
 from stylenet.image import (
     UNREAD_SUFFIXES,
-    Picture,
+    LoadedImage,
     find_pages,
     is_animated,
-    load_picture,
+    load_image,
     name_needed_package,
 )
 
@@ -23,15 +23,15 @@ from stylenet.image import (
 _THREADS = 4
 # Read ahead, and waiting to be saved: bounds the memory, 36 MB for a 12-megapixel photo each.
 _AHEAD = 8
-# Pixels that go through the network together: small pictures alone leave a GPU idle.
+# Pixels that go through the network together: small images alone leave a GPU idle.
 _BATCH_PIXELS = 1024 * 1024
 
 Pair = tuple[Path, Path]
-Paint = Callable[[Sequence[Picture]], Sequence[Picture]]
+Paint = Callable[[Sequence[LoadedImage]], Sequence[LoadedImage]]
 # Both return what the source holds and the result does not, a name for each.
-Save = Callable[[Picture, Path], Sequence[str] | None]
+Save = Callable[[LoadedImage, Path], Sequence[str] | None]
 PaintMoving = Callable[[Path, Path], Sequence[str] | None]
-# What became of a picture: being saved, saved without the things named, or failed.
+# What became of an image: being saved, saved without the things named, or failed.
 _Saved = Future[Sequence[str] | None] | Sequence[str] | StyleNetError | None
 
 
@@ -40,7 +40,7 @@ class FolderReport:
     """What became of a folder.
 
     Attributes:
-        done: Pictures that were repainted and saved.
+        done: Images that were stylized and saved.
         failures: A line for each that was not, in the order of the folder.
         left_out: What the results do not hold, each with the files that held it.
     """
@@ -50,21 +50,21 @@ class FolderReport:
     left_out: dict[str, list[Path]] = field(default_factory=dict)
 
 
-def repaint_all(
+def stylize_all(
     pairs: Sequence[Pair],
     paint: Paint,
     save: Save,
     paint_moving: PaintMoving,
     advance: Callable[[], object],
 ) -> FolderReport:
-    """Repaints pictures; one that fails does not keep the others from being done.
+    """Stylizes images; one that fails does not keep the others from being done.
 
     Args:
         pairs: Files, each with the file for its result.
-        paint: Repaints pictures of one size, in their order. Called in this thread.
+        paint: Stylizes images of one size, in their order. Called in this thread.
         save: Writes a result whole or not at all. Called in other threads.
-        paint_moving: Repaints an animation or pages, from file to file. Called in this thread.
-        advance: Called after each picture, done or failed.
+        paint_moving: Stylizes an animation or pages, from file to file. Called in this thread.
+        advance: Called after each image, done or failed.
 
     Returns:
         What was done and what failed.
@@ -89,7 +89,7 @@ def repaint_all(
     try:
         saving: deque[tuple[Path, Future[Sequence[str] | None]]] = deque()
         for group in _groups(pairs, readers, paint_moving, settle):
-            for (source, target), result in _repaint_group(group, paint):
+            for (source, target), result in _stylize_group(group, paint):
                 if isinstance(result, StyleNetError):
                     settle(source, result)
                     continue
@@ -112,8 +112,8 @@ def _groups(
     readers: ThreadPoolExecutor,
     paint_moving: PaintMoving,
     settle: Callable[[Path, _Saved], None],
-) -> Iterator[list[tuple[Pair, Picture]]]:
-    """Reads ahead, and puts neighbours of one size together as far as they fit a batch."""
+) -> Iterator[list[tuple[Pair, LoadedImage]]]:
+    """Reads ahead, and puts neighbors of one size together as far as they fit a batch."""
     loaded = _read_ahead(pairs, readers, paint_moving, settle)
     while window := list(islice(loaded, _AHEAD)):
         window.sort(key=lambda entry: entry[1].rgb.size)
@@ -128,14 +128,14 @@ def _read_ahead(
     readers: ThreadPoolExecutor,
     paint_moving: PaintMoving,
     settle: Callable[[Path, _Saved], None],
-) -> Iterator[tuple[Pair, Picture]]:
-    """Reads pictures in other threads, in their order.
+) -> Iterator[tuple[Pair, LoadedImage]]:
+    """Reads images in other threads, in their order.
 
     Those that cannot be read are settled, and so are those of several frames or pages: of these
-    one at a time is read, by who repaints them.
+    one at a time is read, by who stylizes them.
     """
     rest = iter(pairs)
-    waiting: deque[tuple[Pair, Future[Picture | None]]] = deque()
+    waiting: deque[tuple[Pair, Future[LoadedImage | None]]] = deque()
     while True:
         for pair in islice(rest, 2 * _AHEAD - len(waiting)):
             waiting.append((pair, readers.submit(_load_still, pair[0])))
@@ -152,23 +152,23 @@ def _read_ahead(
             settle(pair[0], error)
 
 
-def _load_still(path: Path) -> Picture | None:
-    return None if is_animated(path) or len(find_pages(path)) > 1 else load_picture(path)
+def _load_still(path: Path) -> LoadedImage | None:
+    return None if is_animated(path) or len(find_pages(path)) > 1 else load_image(path)
 
 
-def _repaint_group(
-    group: Sequence[tuple[Pair, Picture]], paint: Paint
-) -> Iterator[tuple[Pair, Picture | StyleNetError]]:
-    """Repaints together; where that fails, one by one, to tell which it was."""
-    pairs, pictures = [pair for pair, _ in group], [picture for _, picture in group]
+def _stylize_group(
+    group: Sequence[tuple[Pair, LoadedImage]], paint: Paint
+) -> Iterator[tuple[Pair, LoadedImage | StyleNetError]]:
+    """Stylizes together; where that fails, one by one, to tell which it was."""
+    pairs, images = [pair for pair, _ in group], [picture for _, picture in group]
     try:
-        yield from zip(pairs, paint(pictures), strict=True)
+        yield from zip(pairs, paint(images), strict=True)
     except StyleNetError as error:
         if len(group) == 1:
             yield pairs[0], error
             return
         for entry in group:
-            yield from _repaint_group([entry], paint)
+            yield from _stylize_group([entry], paint)
 
 
 def describe_unread(source: Path, target: Path) -> str | None:

@@ -90,7 +90,7 @@ def with_convolutions_in(network: StyleNetwork, dtype: torch.dtype) -> StyleNetw
     """Copies a network so that its convolutions compute in another type.
 
     Autocast would do it too, but pads in float32 on the CPU: on AVX-512 it took 1.2 to 1.6 times
-    as long and 1.4 to 1.8 times the memory. Scales and shifts of the normalisations stay in
+    as long and 1.4 to 1.8 times the memory. Scales and shifts of the normalizations stay in
     float32, and so do the last steps, as the output has the type of the input.
 
     Args:

@@ -1,4 +1,4 @@
-"""A trained network, ready to repaint pictures."""
+"""A trained network, ready to stylize images."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -9,33 +9,33 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from stylenet.checkpoint import STYLE_SIZE, ArtefactInfo, load_style
+from stylenet.checkpoint import STYLE_SIZE, CheckpointInfo, load_style
 from stylenet.contention import watch
 from stylenet.errors import StyleNetError
-from stylenet.image import Picture, shorter_side_scale
+from stylenet.image import LoadedImage, shorter_side_scale
 from stylenet.inference.arrays import unpack
 from stylenet.inference.canvas import Canvas
 from stylenet.inference.finish import check_mask, finish
 from stylenet.inference.forward import make_forward
 from stylenet.inference.memory import choose_tile, features_need_file, free_memory, peak_bytes
+from stylenet.inference.options import StylizeOptions
 from stylenet.inference.precision import choose_device, choose_dtype, with_convolutions_in
-from stylenet.inference.settings import RepaintSettings
-from stylenet.inference.tiles import can_be_tiled, repaint_tiled
+from stylenet.inference.tiles import can_be_tiled, stylize_tiled
 from stylenet.networks import StagedNetwork, StyleNetwork, blend_networks
 
 Progress = Callable[[int, int], None]
 
-# Pictures of one size go through the network together until they have so many pixels; more take
+# Images of one size go through the network together until they have so many pixels; more take
 # memory and save nothing.
 _BATCH = 2**20
 
 
 class Stylizer:
-    """Repaints pictures in the style of one network. Threads may share it.
+    """Stylizes images in the style of one network. Threads may share it.
 
     Attributes:
         network: The network, in evaluation mode. May be replaced by one with the same weights.
-        info: What its artefact says of it.
+        info: What its checkpoint says of it.
         device: Where it runs.
         dtype: In what its convolutions compute.
 
@@ -45,12 +45,12 @@ class Stylizer:
     """
 
     def __init__(
-        self, network: StyleNetwork, info: ArtefactInfo, device: str = "auto", dtype: str = "auto"
+        self, network: StyleNetwork, info: CheckpointInfo, device: str = "auto", dtype: str = "auto"
     ) -> None:
         """Moves a network to where it is to run.
 
         Args:
-            network: What repaints.
+            network: What stylizes.
             info: What it is.
             device: ``auto`` (a GPU if there is one) or PyTorch's name of a device.
             dtype: See :func:`stylenet.inference.precision.choose_dtype`.
@@ -95,18 +95,18 @@ class Stylizer:
         style_size: int | None = STYLE_SIZE,
         encoder_weights: str | Path | None = None,
     ) -> "Stylizer":
-        """Reads an artefact.
+        """Reads a checkpoint.
 
         Args:
             path: A ``.safetensors`` file or a run folder.
             device: See the class.
             dtype: See the class.
-            style: Of an artefact that holds several: one of them, or a mixture such as
-                ``starry:0.6,mosaic:0.4``; ``None`` for the first. Of one for any style: a picture,
+            style: Of a checkpoint that holds several: one of them, or a mixture such as
+                ``starry:0.6,mosaic:0.4``; ``None`` for the first. Of one for any style: an image,
                 or several, such as ``first.jpg:0.6,second.jpg:0.4``.
-            style_size: The shorter side that these pictures are brought to, in pixels; larger makes
+            style_size: The shorter side that these images are brought to, in pixels; larger makes
                 larger strokes. ``None`` leaves them.
-            encoder_weights: See :func:`stylenet.checkpoint.load_artefact`.
+            encoder_weights: See :func:`stylenet.checkpoint.load_checkpoint`.
 
         Returns:
             The stylizer.
@@ -141,15 +141,15 @@ class Stylizer:
         return cls(network, info, str(first.device), dtype)
 
     def __call__(self, images: Any, progress: Progress | None = None, **settings: Any) -> Any:
-        """Repaints images; what comes back is of the kind that was given.
+        """Stylizes images; what comes back is of the kind that was given.
 
         Args:
-            images: A PIL image of any mode (its EXIF orientation and colour profile are applied);
-                a :class:`stylenet.image.Picture`; a NumPy array (H, W), (H, W, 3), (H, W, 4) or
+            images: A PIL image of any mode (its EXIF orientation and color profile are applied);
+                a :class:`stylenet.image.LoadedImage`; a NumPy array (H, W), (H, W, 3), (H, W, 4) or
                 (N, H, W, 3); a tensor (3, H, W) or (N, 3, H, W), on any device; arrays and tensors
                 as uint8 or floats in [0, 1]; or a list or tuple of these, of any sizes.
-            progress: See :meth:`repaint`.
-            **settings: See :class:`stylenet.inference.settings.RepaintSettings`.
+            progress: See :meth:`stylize`.
+            **settings: See :class:`stylenet.inference.options.StylizeOptions`.
 
         Returns:
             For a PIL image one that is upright and in sRGB, of mode RGB, or RGBA if it has
@@ -157,38 +157,38 @@ class Stylizer:
             tuple a list in the same order.
 
         Raises:
-            StyleNetError: A setting is unknown or impossible, an image is of another kind, shape
+            StyleNetError: An option is unknown or impossible, an image is of another kind, shape
                 or range, or memory is short.
         """
-        known = [field.name for field in dataclasses.fields(RepaintSettings)]
+        known = [field.name for field in dataclasses.fields(StylizeOptions)]
         unknown = sorted(set(settings) - set(known))
         if unknown:
             raise StyleNetError(
-                f"there is no setting {', '.join(unknown)}; the settings are {', '.join(known)}"
+                f"there is no option {', '.join(unknown)}; the options are {', '.join(known)}"
             )
         unpacked = unpack(images)
-        results = self._repaint(unpacked.canvases, RepaintSettings(**settings), None, progress)
+        results = self._stylize(unpacked.canvases, StylizeOptions(**settings), None, progress)
         return unpacked.pack(results)
 
-    def repaint(
+    def stylize(
         self,
-        picture: Picture,
-        settings: RepaintSettings | None = None,
+        picture: LoadedImage,
+        settings: StylizeOptions | None = None,
         mask: Image.Image | None = None,
         progress: Progress | None = None,
-    ) -> Picture:
-        """Repaints a picture; its transparency stays, and whatever else it carries.
+    ) -> LoadedImage:
+        """Stylizes an image; its transparency stays, and whatever else it carries.
 
         Args:
-            picture: See :class:`stylenet.image.Picture`.
-            settings: How; by default wholly and at the picture's own size.
-            mask: Mode L, of the picture's size: white where it is to be repainted, black where it
-                is to stay, grey for between.
-            progress: Where the picture is tiled, called after each step with the number of steps
+            picture: See :class:`stylenet.image.LoadedImage`.
+            settings: How; by default wholly and at the image's own size.
+            mask: Mode L, of the image's size: white where it is to be stylized, black where it
+                is to stay, gray for between.
+            progress: Where the image is tiled, called after each step with the number of steps
                 done and of all.
 
         Returns:
-            A picture of the same size.
+            An image of the same size.
 
         Raises:
             StyleNetError: The mask has another mode or size, or memory is short.
@@ -196,7 +196,7 @@ class Stylizer:
         if mask is not None:
             check_mask(mask, *picture.rgb.size)
         unpacked = unpack(picture)
-        results = self._repaint(unpacked.canvases, settings or RepaintSettings(), mask, progress)
+        results = self._stylize(unpacked.canvases, settings or StylizeOptions(), mask, progress)
         return unpacked.pack(results)
 
     def prepare(self) -> None:
@@ -207,8 +207,8 @@ class Stylizer:
         getattr(self._forward, "prepare", lambda: None)()
 
     @torch.inference_mode()
-    def repaint_tensor(self, images: Tensor) -> Tensor:
-        """Repaints a batch by the network alone.
+    def stylize_tensor(self, images: Tensor) -> Tensor:
+        """Stylizes a batch by the network alone.
 
         Args:
             images: RGB in [0, 1], shape (N, 3, H, W), any device.
@@ -230,14 +230,14 @@ class Stylizer:
             raise self._too_large(images.shape[-2], images.shape[-1]) from error
 
     @torch.no_grad()  # what inference mode makes, a caller could not train with
-    def _repaint(
+    def _stylize(
         self,
         photos: Sequence[Canvas],
-        settings: RepaintSettings,
+        settings: StylizeOptions,
         mask: Image.Image | None,
         progress: Progress | None,
     ) -> list[Canvas]:
-        """Repaints canvases into new ones of the same kinds."""
+        """Stylizes canvases into new ones of the same kinds."""
         works = [_at_size(photo, settings.size) for photo in photos]
         results: list[Canvas | None] = [None] * len(works)
         for batch in self._batches(works, settings.tile_side):
@@ -254,7 +254,7 @@ class Stylizer:
         return [result for result in results if result is not None]
 
     def _tile(self, size: tuple[int, int], side: int | None) -> int:
-        """The side of the tiles for a picture of a size, 0 for the whole."""
+        """The side of the tiles for an image of a size, 0 for the whole."""
         if not can_be_tiled(self._running):
             if side:
                 raise StyleNetError(
@@ -279,7 +279,7 @@ class Stylizer:
     def _paint(
         self, works: list[Canvas], side: int | None, progress: Progress | None
     ) -> list[Canvas]:
-        """Lets the network repaint canvases of one size."""
+        """Lets the network stylize canvases of one size."""
         results = [work.blank() for work in works]
         height, width = size = works[0].size
         tile = self._tile(size, side) if len(works) == 1 else 0
@@ -287,7 +287,7 @@ class Stylizer:
             staged = cast(StagedNetwork, self._running)
             in_file = features_need_file(staged, size, self.dtype)
             try:
-                repaint_tiled(
+                stylize_tiled(
                     self._running, works[0], results[0], tile, self.device, progress, in_file
                 )
             except RuntimeError as error:
@@ -297,7 +297,7 @@ class Stylizer:
             return results
         whole = (0, 0, height, width)
         read = [work.read(whole, self.device) for work in works]
-        painted = self.repaint_tensor(read[0] if len(read) == 1 else torch.cat(read))
+        painted = self.stylize_tensor(read[0] if len(read) == 1 else torch.cat(read))
         for result, one in zip(results, painted.split(1), strict=True):
             result.write(whole, one)
         return results

@@ -1,17 +1,17 @@
-"""Pictures larger than memory: exactly what the network makes of the whole, piece by piece.
+"""Images larger than memory: exactly what the network makes of the whole, piece by piece.
 
-Instance normalisation needs the statistics of the whole picture at each of its layers, and each
-layer's depend on those before. Estimates are no way out. Against the whole picture, a trained
+Instance normalization needs the statistics of the whole image at each of its layers, and each
+layer's depend on those before. Estimates are no way out. Against the whole image, a trained
 network (painted in the style of a starry night, a photo of 1000x748) was off by 15 of 255 steps
 on average with the statistics of a thumbnail of 1/4 (Chen et al. 2022) and by 32 with 1/8; with
-those of full-size patches by 6 to 21 where they covered a third of the picture, by 15 to 36 where
-a twelfth; and to take the statistics again from the tiles so repainted made it worse (44, 137).
+those of full-size patches by 6 to 21 where they covered a third of the image, by 15 to 36 where
+a twelfth; and to take the statistics again from the tiles so stylized made it worse (44, 137).
 
-So the picture goes through the network stage by stage. The features between the stages, at a
-quarter of the picture's side, are kept whole; within a stage, each normalisation in its turn gets
+So the image goes through the network stage by stage. The features between the stages, at a
+quarter of the image's side, are kept whole; within a stage, each normalization in its turn gets
 its statistics from one pass over all tiles. This costs 2.5 times the convolutions of the whole
 and, as tiles stay in the cache, 1.5 to 2.0 times its processor time (2048x2048, tiles of 512 and
-1024, one core), and leaves no seams: up to rounding, the result is that of the whole picture.
+1024, one core), and leaves no seams: up to rounding, the result is that of the whole image.
 """
 
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Tile:
-    """A piece of the feature maps, in cells, with the margins that its neighbours give it."""
+    """A piece of the feature maps, in cells, with the margins that its neighbors give it."""
 
     top: int
     left: int
@@ -69,7 +69,7 @@ class Tile:
 
 
 @torch.inference_mode()
-def repaint_tiled(
+def stylize_tiled(
     network: StyleNetwork,
     photo: Canvas,
     result: Canvas,
@@ -78,15 +78,15 @@ def repaint_tiled(
     progress: Progress | None = None,
     in_file: bool = False,
 ) -> None:
-    """Repaints a picture tile by tile, in memory that depends on the tile.
+    """Stylizes an image tile by tile, in memory that depends on the tile.
 
     Beside the tile, the features between two stages are kept twice: 8 numbers a pixel each with
     the default network.
 
     Args:
         network: One of those that :func:`can_be_tiled` accepts, in evaluation mode.
-        photo: The picture.
-        result: Where the repainted one goes, of the same size, another canvas.
+        photo: The image.
+        result: Where the stylized one goes, of the same size, another canvas.
         tile: The side of the tiles, in pixels; rounded up to the network's stride.
         device: Where the network is.
         progress: Called after each tile of each pass with the number done and that of all.
@@ -157,7 +157,7 @@ def can_be_tiled(network: StyleNetwork) -> bool:
         network: Any.
 
     Returns:
-        Whether :func:`repaint_tiled` takes it.
+        Whether :func:`stylize_tiled` takes it.
     """
     return isinstance(network, StagedNetwork)
 
@@ -204,7 +204,7 @@ class _Statistics:
         self._parts: list[tuple[int, Tensor, Tensor]] = []
 
     def take(self, name: str, features: Tensor) -> tuple[Tensor, Tensor]:
-        """What the layer normalises by; see :func:`stylenet.networks.with_statistics`."""
+        """What the layer normalizes by; see :func:`stylenet.networks.with_statistics`."""
         if name in self._known:
             return self._known[name]
         assert self.tile is not None, name

@@ -7,7 +7,7 @@ from stylenet.networks.fused import can_fuse, fuse
 from stylenet.networks.johnson import JohnsonNetwork
 from stylenet.networks.johnson_multi import JohnsonMultiNetwork, add_styles, check_style_names
 from stylenet.networks.mixture import joint_name, parse_mixture
-from stylenet.networks.normalisation import moments, pool_moments
+from stylenet.networks.normalization import moments, pool_moments
 from stylenet.networks.registry import (
     StyleNetwork,
     available_networks,

@@ -12,9 +12,9 @@ from stylenet.networks.layers import InstanceNorm, pad_to_multiple
 from stylenet.networks.registry import StyleNetwork, build_network, register_network
 from stylenet.networks.staged import StagedNetwork
 
-# Added to variances, as in instance normalisation.
+# Added to variances, as in instance normalization.
 _EPS = 1e-5
-# Where an artefact leaves the encoder's weights out; its scale stays.
+# Where a checkpoint leaves the encoder's weights out; its scale stays.
 _ENCODER = "encoder.convolutions."
 
 
@@ -39,13 +39,13 @@ class _AnyStyle(StyleNetwork):
 
 @register_network("adain_style")
 class AdainStyleNetwork(_AnyStyle, StagedNetwork):
-    """A style of :class:`AdainNetwork`: encoder, instance normalisation, decoder.
+    """A style of :class:`AdainNetwork`: encoder, instance normalization, decoder.
 
-    AdaIN with a style that stays the same is instance normalisation whose scale is the standard
+    AdaIN with a style that stays the same is instance normalization whose scale is the standard
     deviation of the style's features and whose shift is their mean.
 
     Attributes:
-        norm: That normalisation.
+        norm: That normalization.
     """
 
     def __init__(self, encoder: str = "lite", layer: str = "relu4_1", width: int = 32) -> None:
@@ -65,7 +65,7 @@ class AdainStyleNetwork(_AnyStyle, StagedNetwork):
         self.reach = max(self.encoder.reach, self.decoder.reach)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Repaints images.
+        """Stylizes images.
 
         Args:
             images: RGB in [0, 1], shape (N, 3, H, W), any H and W from 1.
@@ -77,7 +77,7 @@ class AdainStyleNetwork(_AnyStyle, StagedNetwork):
         return self.leave(x[..., : images.shape[-2], : images.shape[-1]].to(images.dtype))
 
     def stages(self) -> list[nn.Module]:
-        """The encoder; the normalisation and the decoder."""
+        """The encoder; the normalization and the decoder."""
         return [self.encoder, nn.Sequential(self.norm, *self.decoder)]
 
 
@@ -96,7 +96,7 @@ class AdainNetwork(_AnyStyle):
             encoder: Which encoder, ``lite``, ``vgg19`` or ``vgg16``. Its weights are taken by
                 ``encoder.fill``.
             layer: Whose features are changed; ``relu4_1`` in the paper.
-            width: Channels of the decoder at the picture's size; each halving of the size doubles
+            width: Channels of the decoder at the image's size; each halving of the size doubles
                 them. 64 is the mirror image of a VGG.
 
         Raises:
@@ -105,7 +105,7 @@ class AdainNetwork(_AnyStyle):
         super().__init__(encoder, layer, width)
 
     def forward(self, images: Tensor, paintings: Tensor | None = None) -> Tensor:
-        """Repaints images, each in the style of a painting of its own.
+        """Stylizes images, each in the style of a painting of its own.
 
         Args:
             images: RGB in [0, 1], shape (N, 3, H, W), any H and W from 1.
@@ -134,22 +134,22 @@ class AdainNetwork(_AnyStyle):
             weights: How much each counts; only their ratios matter. ``None`` for all alike.
 
         Returns:
-            A network of its own weights. Of several pictures it gives the weighted mean of the
+            A network of its own weights. Of several images it gives the weighted mean of the
             features that each alone would give, as the paper does.
 
         Raises:
-            StyleNetError: There is no picture, or a weight is not above 0.
+            StyleNetError: There is no image, or a weight is not above 0.
         """
         if not pictures:
-            raise StyleNetError("there is no style picture; give at least one")
+            raise StyleNetError("there is no style image; give at least one")
         weights = [1.0] * len(pictures) if weights is None else weights
         for weight in weights:
-            check_number("weight of a style picture", weight, above=0)
+            check_number("weight of a style image", weight, above=0)
         total = sum(weights)
         means: Tensor | float = 0.0
         deviations: Tensor | float = 0.0
-        for picture, weight in zip(pictures, weights, strict=True):
-            found = self.encoder(self.enter(picture.to(self.encoder.scale)))
+        for image, weight in zip(pictures, weights, strict=True):
+            found = self.encoder(self.enter(image.to(self.encoder.scale)))
             mean, deviation = mean_and_deviation(found)
             means = means + weight / total * mean.flatten()
             deviations = deviations + weight / total * deviation.flatten()
@@ -160,7 +160,7 @@ class AdainNetwork(_AnyStyle):
 
 
 def adain(features: Tensor, styles: Tensor) -> Tensor:
-    """Adaptive instance normalisation, eq. 8 of the paper.
+    """Adaptive instance normalization, eq. 8 of the paper.
 
     Args:
         features: x, shape (N, C, H, W).

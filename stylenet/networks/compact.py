@@ -25,7 +25,7 @@ class CompactNetwork(StagedNetwork):
     """Squares of 4x4 pixels in, most blocks at half that resolution, squares out.
 
     Of Johnson's network most time goes into layers at the full resolution, for the sake of three
-    colours. Here the picture is taken by squares (space-to-depth, Shi et al. 2016), whose 48 values
+    colors. Here the image is taken by squares (space-to-depth, Shi et al. 2016), whose 48 values
     go through one convolution; deep cells of 8x8 pixels see far at little cost, and fine ones, to
     which what was seen is added, draw. docs/performance.md has what else was tried.
     """
@@ -77,7 +77,7 @@ class CompactNetwork(StagedNetwork):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Repaints images.
+        """Stylizes images.
 
         Args:
             images: RGB in [0, 1], shape (N, 3, H, W), any H and W from 1.
@@ -92,7 +92,7 @@ class CompactNetwork(StagedNetwork):
         return self.leave(x[..., : images.shape[-2], : images.shape[-1]].to(images.dtype))
 
     def enter(self, images: Tensor) -> Tensor:
-        """Pads images to multiples of ``stride``; the first normalisation takes any scale away."""
+        """Pads images to multiples of ``stride``; the first normalization takes any scale away."""
         return pad_to_multiple(images, self.stride, _SMALLEST)
 
     def stages(self) -> list[nn.Module]:
@@ -130,7 +130,7 @@ class _Stage(nn.Module):
 
     def __init__(self, layer: nn.Module, run: Callable[[nn.Module, Tensor], Tensor]) -> None:
         super().__init__()
-        # As a child, so that its normalisations can be made to ask for their statistics.
+        # As a child, so that its normalizations can be made to ask for their statistics.
         self.layer = layer
         self._run = run
 

@@ -86,7 +86,7 @@ class ReflectedConvolution(nn.Conv2d):
 
 
 class UpsampleConvolution(nn.Conv2d):
-    """Nearest-neighbour doubling and a 3x3 convolution with reflection padding, in one.
+    """Nearest-neighbor doubling and a 3x3 convolution with reflection padding, in one.
 
     A transposed convolution covers its output unevenly and paints checkerboards (Odena, Dumoulin,
     Olah 2016, distill.pub/2016/deconv-checkerboard); this does not. In the doubled features every
@@ -102,7 +102,7 @@ class UpsampleConvolution(nn.Conv2d):
         Args:
             inputs: Channels in.
             outputs: Channels out.
-            bias: Whether it has one; a normalisation that follows would take it away again.
+            bias: Whether it has one; a normalization that follows would take it away again.
         """
         super().__init__(inputs, outputs, 3, padding=1, padding_mode="reflect", bias=bias)
 
@@ -184,7 +184,7 @@ def _pair_sums(kernel: Tensor, dim: int) -> Tensor:
 
 
 class PixelConvolution(nn.Conv2d):
-    """A large kernel from many channels to the three of a picture, with reflection padding.
+    """A large kernel from many channels to the three of an image, with reflection padding.
 
     Processors compute at least 16 outputs at a time, of which three leave most idle. So this takes
     2x2 pixels for one: 4 times the channels in, 12 out, and a kernel of half the side (and one)

@@ -52,7 +52,7 @@ class EncoderPart(nn.Module):
         convolutions: By name, ``conv1_1`` and so on.
         stride: Pixels a cell of the features, along each side.
         channels: Of the features.
-        width: Channels at the picture's size.
+        width: Channels at the image's size.
         reach: How many cells around its own each cell sees, at most.
         scale: What features are multiplied by. Those of one VGG are hundreds of times larger than
             those of another, and a decoder begins well with features near 1.
@@ -131,13 +131,13 @@ class _Decoder(nn.Sequential):
 def make_decoder(encoder: str, layer: str, width: int) -> _Decoder:
     """Builds the mirror image of an encoder's part (Huang & Belongie 2017, section 6).
 
-    The same convolutions in reverse order, nearest-neighbour doubling in the place of pooling,
-    reflection padding, and no normalisation: it would take away again what AdaIN gives.
+    The same convolutions in reverse order, nearest-neighbor doubling in the place of pooling,
+    reflection padding, and no normalization: it would take away again what AdaIN gives.
 
     Args:
         encoder: One of :data:`ENCODERS`.
         layer: The layer that it decodes.
-        width: Channels at the picture's size; each halving of the size doubles them. 64 is VGG's
+        width: Channels at the image's size; each halving of the size doubles them. 64 is VGG's
             own mirror image.
 
     Returns:
@@ -159,8 +159,8 @@ def make_decoder(encoder: str, layer: str, width: int) -> _Decoder:
     decoder = _Decoder(*modules, PixelConvolution(channels, 3))
     for module in modules:
         if isinstance(module, nn.Conv2d):
-            # He et al. 2015. Nothing normalises here, and by PyTorch's own choice features end at
-            # 0.006 of the size that they have so (lite, relu3_4): a picture of one colour.
+            # He et al. 2015. Nothing normalizes here, and by PyTorch's own choice features end at
+            # 0.006 of the size that they have so (lite, relu3_4): an image of one color.
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             assert module.bias is not None
             nn.init.zeros_(module.bias)
@@ -179,7 +179,7 @@ def _convolutions(encoder: str, layer: str) -> list[str]:
     check_choice("network.encoder", encoder, ENCODERS)
     names = list(ENCODERS[encoder])
     layers = {name.replace("conv", "relu"): place for place, name in enumerate(names)}
-    # Those of the first block change single pixels' colours at most, and nobody wants them.
+    # Those of the first block change single pixels' colors at most, and nobody wants them.
     check_choice("network.layer", layer, [n for n in layers if not n.startswith("relu1")])
     return names[: layers[layer] + 1]
 

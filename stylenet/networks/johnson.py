@@ -20,7 +20,7 @@ class JohnsonNetwork(StagedNetwork):
     """Down by four, residual blocks, up by four.
 
     As in the paper's supplementary material, with three departures that later work made standard:
-    instance for batch normalisation (Ulyanov et al. 2016), nearest upsampling + convolution for
+    instance for batch normalization (Ulyanov et al. 2016), nearest upsampling + convolution for
     the transposed convolutions (Odena et al. 2016), and reflection padding in every convolution
     instead of once at the start. 1.68 million parameters at the default size.
     """
@@ -65,7 +65,7 @@ class JohnsonNetwork(StagedNetwork):
         self.head = PixelConvolution(width, 9)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Repaints images.
+        """Stylizes images.
 
         Args:
             images: RGB in [0, 1], shape (N, 3, H, W), any H and W from 1.

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from stylenet.errors import StyleNetError, check_number
 from stylenet.networks.johnson import JohnsonNetwork
 from stylenet.networks.layers import InstanceNorm
-from stylenet.networks.normalisation import normalise, normalize_batch
+from stylenet.networks.normalization import normalize, normalize_batch
 from stylenet.networks.registry import StyleNetwork, build_network, register_network
 
 # They have a meaning in mixtures of styles.
@@ -17,7 +17,7 @@ _RESERVED = frozenset(",:")
 
 
 class ConditionalInstanceNorm(nn.Module):
-    """Instance normalisation with a scale and a shift for each style.
+    """Instance normalization with a scale and a shift for each style.
 
     Of each channel x of an image in style s: scale_s (x - mean(x)) / deviation(x) + shift_s
     (Dumoulin et al., eq. 5). Computed as :class:`InstanceNorm` does.
@@ -44,7 +44,7 @@ class ConditionalInstanceNorm(nn.Module):
         self.eps = eps
 
     def forward(self, features: Tensor) -> Tensor:
-        """Normalises each channel of each image, then scales and shifts it as its style does.
+        """Normalizes each channel of each image, then scales and shifts it as its style does.
 
         Args:
             features: Shape (N, C, H, W).
@@ -55,7 +55,7 @@ class ConditionalInstanceNorm(nn.Module):
         if features.device.type != "cpu" or torch.compiler.is_compiling():
             return normalize_batch(features, *self._chosen(), self.eps)
         images = [
-            normalise(image, scale, shift, self.eps)
+            normalize(image, scale, shift, self.eps)
             for image, scale, shift in zip(features.split(1), *self._chosen(), strict=True)
         ]
         return images[0] if len(images) == 1 else torch.cat(images)
@@ -72,7 +72,7 @@ class ConditionalInstanceNorm(nn.Module):
 
 @register_network("johnson_multi")
 class JohnsonMultiNetwork(StyleNetwork):
-    """A Johnson network of which all but the normalisations' scales and shifts is shared.
+    """A Johnson network of which all but the normalizations' scales and shifts is shared.
 
     A further style takes 3,200 parameters at the default size, 0.2 % of the network, and there are
     styles between the styles. It is for training: :meth:`select` makes the plain network of a style
@@ -80,7 +80,7 @@ class JohnsonMultiNetwork(StyleNetwork):
 
     Attributes:
         styles: The names of the styles.
-        body: The network, its instance normalisations conditional.
+        body: The network, its instance normalizations conditional.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class JohnsonMultiNetwork(StyleNetwork):
                 setattr(self.body.get_submodule(parent), child, twin)
 
     def forward(self, images: Tensor, styles: Tensor | None = None) -> Tensor:
-        """Repaints images, each in a style.
+        """Stylizes images, each in a style.
 
         Args:
             images: RGB in [0, 1], shape (N, 3, H, W), any H and W from 1.

@@ -10,17 +10,17 @@ from stylenet.networks.convolutions import (
     StemConvolution,
     UpsampleConvolution,
 )
-from stylenet.networks.normalisation import normalise, normalize_batch
+from stylenet.networks.normalization import normalize, normalize_batch
 
 NORMS = ("instance", "batch")
 
 
 def make_norm(kind: str, channels: int) -> nn.Module:
-    """Makes a normalisation layer with learned scale and shift.
+    """Makes a normalization layer with learned scale and shift.
 
-    Instance normalisation (Ulyanov, Vedaldi, Lempitsky 2016, arXiv:1607.08022) takes its
+    Instance normalization (Ulyanov, Vedaldi, Lempitsky 2016, arXiv:1607.08022) takes its
     statistics from the one image at hand, in training and afterwards, and so keeps none; batch
-    normalisation is there for the comparison that the paper makes.
+    normalization is there for the comparison that the paper makes.
 
     Args:
         kind: ``instance`` or ``batch``.
@@ -37,12 +37,12 @@ def make_norm(kind: str, channels: int) -> nn.Module:
 
 
 class InstanceNorm(nn.InstanceNorm2d):
-    """Instance normalisation that keeps the channels-last order in memory on a CPU.
+    """Instance normalization that keeps the channels-last order in memory on a CPU.
 
     PyTorch's own brings features into the default order and so makes two copies of them. Batch
-    normalisation of a single image is the same formula and does not: forward 3 to 4 times as fast,
+    normalization of a single image is the same formula and does not: forward 3 to 4 times as fast,
     forward and backward 5 times (bfloat16, one core, 32 x 512 x 512 and 128 x 128 x 128). Group
-    normalisation with a group for each channel is as fast forward, but its backward is not.
+    normalization with a group for each channel is as fast forward, but its backward is not.
     """
 
     def __init__(self, channels: int) -> None:
@@ -67,14 +67,14 @@ class InstanceNorm(nn.InstanceNorm2d):
             return normalize_batch(features, self.weight, self.bias, self.eps)
         if features.device.type not in ("cpu", "cuda") or compiling:
             return super().forward(features)
-        images = [normalise(image, self.weight, self.bias, self.eps) for image in features.split(1)]
+        images = [normalize(image, self.weight, self.bias, self.eps) for image in features.split(1)]
         return images[0] if len(images) == 1 else torch.cat(images)
 
 
 class ConvNorm(nn.Sequential):
-    """Convolution with reflection padding, normalisation, and ReLU unless told otherwise.
+    """Convolution with reflection padding, normalization, and ReLU unless told otherwise.
 
-    Reflection instead of zeros keeps frames and dark bands off the border of the picture.
+    Reflection instead of zeros keeps frames and dark bands off the border of the image.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class ResidualBlock(nn.Module):
 
 
 class UpsampleConv(nn.Module):
-    """Doubles the size and convolves, then normalises."""
+    """Doubles the size and convolves, then normalizes."""
 
     def __init__(self, inputs: int, outputs: int, norm: str = "instance") -> None:
         """Builds the block.

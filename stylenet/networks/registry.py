@@ -17,7 +17,7 @@ class StyleNetwork(nn.Module):
         arguments: Every constructor argument, defaults included, so that a checkpoint keeps its
             meaning when a default changes.
         recorded: How the names of weights begin that are another's and can be had again, for which
-            artefacts say which they are in the place of holding them; empty for none.
+            checkpoints say which they are in the place of holding them; empty for none.
     """
 
     name: str
@@ -25,7 +25,7 @@ class StyleNetwork(nn.Module):
     recorded: str = ""
 
     def forward(self, images: Tensor) -> Tensor:
-        """Repaints images.
+        """Stylizes images.
 
         Args:
             images: RGB in [0, 1], shape (N, 3, H, W), any H and W from 1.
@@ -47,7 +47,7 @@ class StyleNetwork(nn.Module):
         if (trained.name, trained.arguments) != (self.name, self.arguments):
             raise StyleNetError(
                 f"it is a network {trained.name} with {trained.arguments}, this run trains "
-                f"{self.name} with {self.arguments}; choose network settings that are the same"
+                f"{self.name} with {self.arguments}; choose network options that are the same"
             )
         self.load_state_dict(trained.state_dict())
 

@@ -1,4 +1,4 @@
-"""Networks that can be run a stage at a time: what tiles of huge pictures need."""
+"""Networks that can be run a stage at a time: what tiles of huge images need."""
 
 from torch import Tensor, nn
 
@@ -6,7 +6,7 @@ from stylenet.networks.registry import StyleNetwork
 
 
 class StagedNetwork(StyleNetwork):
-    """A chain of stages between features that are small beside the picture.
+    """A chain of stages between features that are small beside the image.
 
     Attributes:
         stride: Pixels a cell of the features between the stages, along each side.

@@ -1,4 +1,4 @@
-"""Style pictures that the project itself paints, stroke by stroke."""
+"""Style images that the project itself paints, stroke by stroke."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from stylenet.painting.mosaic import paint_mosaic
 from stylenet.painting.starry import paint_starry
 from stylenet.painting.woodblock import paint_woodblock
 
-# Each takes the side of the square picture in pixels and a seed.
+# Each takes the side of the square image in pixels and a seed.
 PAINTINGS: dict[str, Callable[[int, int], Image.Image]] = {
     "starry": paint_starry,
     "mosaic": paint_mosaic,

@@ -1,4 +1,4 @@
-"""A bold composition: circles, arcs, triangles and lines over patches of brushy colour."""
+"""A bold composition: circles, arcs, triangles and lines over patches of brushy color."""
 
 import numpy as np
 from PIL import Image
@@ -7,14 +7,14 @@ from stylenet.painting.brush import Brush, Canvas, arcs, to_image
 from stylenet.painting.fields import Array, flow_along, grid, mix, noise, palette, turn
 
 # Where everything lies was chosen by eye; places and lengths are shares of the canvas.
-# Patches of colour behind: centre, reach, colour, share.
+# Patches of color behind: center, reach, color, share.
 _PATCHES = [
     (0.18, 0.20, 0.26, "e8b23a", 0.9), (0.80, 0.18, 0.24, "4f93b8", 0.9),
     (0.86, 0.66, 0.26, "d9573a", 0.9), (0.22, 0.80, 0.28, "2d6f73", 0.9),
     (0.52, 0.50, 0.20, "f3d9b0", 0.8), (0.55, 0.92, 0.22, "c98bb0", 0.8),
     (0.46, 0.12, 0.16, "e9e0c4", 0.9), (0.05, 0.52, 0.16, "c8463c", 0.8),
 ]  # fmt: skip
-# Discs of rings: centre, radius, colours from the middle outwards.
+# Discs of rings: center, radius, colors from the middle outwards.
 _DISCS = [
     (0.31, 0.29, 0.190, ("10131c", "c22d2a", "f0b62e", "2a5aa0", "151a30", "7fb2bd")),
     (0.70, 0.60, 0.155, ("f7e08a", "e2702c", "7a1f3a", "1f2c5c", "e9c9a0")),
@@ -24,7 +24,7 @@ _DISCS = [
     (0.55, 0.10, 0.048, ("c22d2a", "f3e9cf", "23305e")),
     (0.91, 0.87, 0.062, ("16213a", "4fa0a8", "f0d27a")),
 ]  # fmt: skip
-# Triangles and quadrangles: corners and colour; what lies below shines through.
+# Triangles and quadrangles: corners and color; what lies below shines through.
 _SHAPES = [
     (((0.40, 0.04), (0.98, 0.44), (0.60, 0.50)), "f0c23c"),
     (((0.05, 0.98), (0.42, 0.46), (0.46, 0.96)), "d8452e"),
@@ -42,7 +42,7 @@ _LINES = [
     ((0.44, 0.03), (0.50, 0.42), 5), ((0.03, 0.60), (0.36, 0.99), 5),
     ((0.66, 0.05), (0.99, 0.10), 6),
 ]  # fmt: skip
-# Bows: centre, radius, angles from and to, width of the brush, colour.
+# Bows: center, radius, angles from and to, width of the brush, color.
 _BOWS = [
     (0.45, 0.62, 0.30, -2.6, -0.4, 13, "14161f"), (0.45, 0.62, 0.265, -2.5, -0.6, 7, "b3263a"),
     (0.66, 0.30, 0.22, 0.3, 2.3, 10, "14161f"), (0.20, 0.86, 0.16, 3.3, 5.6, 9, "14161f"),
@@ -53,7 +53,7 @@ _INK = "12141c"
 
 
 def paint_abstract(size: int, seed: int) -> Image.Image:
-    """Paints the picture.
+    """Paints the image.
 
     Args:
         size: Its side in pixels.
@@ -64,21 +64,21 @@ def paint_abstract(size: int, seed: int) -> Image.Image:
     """
     random = np.random.default_rng(seed)
     canvas = Canvas(size, "c9b48a", random)
-    colours, angles = _compose(canvas)
-    canvas.fill(colours, 3 * noise(random, size, 9), Brush(34, 50, 12, jitter=8, cover=3))
-    canvas.fill(colours, angles, Brush(26, 90, 11, jitter=10, grain=11, cover=2.5))
-    canvas.fill(colours, angles, Brush(13, 60, 7, jitter=13, grain=12, cover=2.6))
-    canvas.fill(colours, angles, Brush(7, 36, 5, jitter=15, grain=13, cover=2.2))
+    colors, angles = _compose(canvas)
+    canvas.fill(colors, 3 * noise(random, size, 9), Brush(34, 50, 12, jitter=8, cover=3))
+    canvas.fill(colors, angles, Brush(26, 90, 11, jitter=10, grain=11, cover=2.5))
+    canvas.fill(colors, angles, Brush(13, 60, 7, jitter=13, grain=12, cover=2.6))
+    canvas.fill(colors, angles, Brush(7, 36, 5, jitter=15, grain=13, cover=2.2))
     for corners, _ in _SHAPES:
         for start, end in zip(corners, corners[1:] + corners[:1], strict=True):
             _rule(canvas, np.linspace(start, end, 60), _INK, 5)
     _paint_signs(canvas)
     for start, end, width in _LINES:
         _rule(canvas, np.linspace(start, end, 60), _INK, width)
-    for cx, cy, radius, first, last, width, colour in _BOWS:
+    for cx, cy, radius, first, last, width, color in _BOWS:
         angle = np.linspace(first, last, 60)
         bow = np.stack([cx + radius * np.cos(angle), cy + radius * np.sin(angle)], -1)
-        _rule(canvas, bow, colour, width)
+        _rule(canvas, bow, color, width)
     for cx, cy, radius, _ in _DISCS:
         ring = arcs(canvas, (cx * size, cy * size), np.full(round(700 * radius), radius * size), 60)
         canvas.strokes(ring, _even(_INK, len(ring)), Brush(6, 60, 5, jitter=8))
@@ -86,37 +86,37 @@ def paint_abstract(size: int, seed: int) -> Image.Image:
 
 
 def _compose(canvas: Canvas) -> tuple[Array, Array]:
-    """Colours and directions of the areas."""
+    """Colors and directions of the areas."""
     random, size = canvas.random, canvas.size
     x, y = grid(size)
     # The edges of areas are a hand's, not a ruler's.
     x, y = x + 0.004 * noise(random, size, 8), y + 0.004 * noise(random, size, 8)
     cloud = noise(random, size, 4)
-    colours = palette(0.5 + 0.25 * cloud, "b99a6b", "e3cfa2", "f0e4c6", "cfd3c0")
+    colors = palette(0.5 + 0.25 * cloud, "b99a6b", "e3cfa2", "f0e4c6", "cfd3c0")
     angles = flow_along(2 * cloud + 3 * x)
-    for cx, cy, reach, colour, share in _PATCHES:
+    for cx, cy, reach, color, share in _PATCHES:
         away = np.hypot(x - cx, y - cy) / reach + 0.13 * noise(random, size, 5)
-        shade = palette(0.5 + 0.2 * noise(random, size, 6), *_shades(colour))
-        colours = mix(colours, shade, share * np.clip(2.6 - 2.2 * away, 0, 1))
-    for corners, colour in _SHAPES:
+        shade = palette(0.5 + 0.2 * noise(random, size, 6), *_shades(color))
+        colors = mix(colors, shade, share * np.clip(2.6 - 2.2 * away, 0, 1))
+    for corners, color in _SHAPES:
         inside, along = _inside(x, y, np.array(corners))
-        shade = palette(0.5 + 0.24 * noise(random, size, 6), *_shades(colour))
-        colours = mix(colours, shade, 0.86 * inside)
+        shade = palette(0.5 + 0.24 * noise(random, size, 6), *_shades(color))
+        colors = mix(colors, shade, 0.86 * inside)
         angles = np.where(inside > 0, along, angles)
     for cx, cy, radius, rings in _DISCS:
         away = np.hypot(x - cx, y - cy) / radius
         place = np.floor(np.clip(away * len(rings), 0, len(rings) - 0.01)) / (len(rings) - 1)
         halo = 0.55 * np.clip(1 - (away - 1) / 0.45, 0, 1) * (away >= 1)
-        colours = mix(colours, palette(place, *rings), np.where(away < 1, 0.95, halo))
+        colors = mix(colors, palette(place, *rings), np.where(away < 1, 0.95, halo))
         around = np.arctan2(y - cy, x - cx) + np.pi / 2
         angles = turn(angles, around, np.clip(3.2 - 2 * away, 0, 1))
-    # Where a triangle cuts a disc, the colours turn into their opposites.
+    # Where a triangle cuts a disc, the colors turn into their opposites.
     for corners, _ in _SHAPES[:4]:
         inside, _ = _inside(x, y, np.array(corners))
         disc = np.min([np.hypot(x - cx, y - cy) / radius for cx, cy, radius, _ in _DISCS], axis=0)
         both = inside * (disc < 1)
-        colours = mix(colours, 255 - 0.9 * colours, 0.62 * both)
-    return colours, angles
+        colors = mix(colors, 255 - 0.9 * colors, 0.62 * both)
+    return colors, angles
 
 
 def _paint_signs(canvas: Canvas) -> None:
@@ -127,12 +127,12 @@ def _paint_signs(canvas: Canvas) -> None:
             corner = np.array(
                 [0.275 + 0.032 * column + 0.012 * row, 0.70 + 0.030 * row - 0.012 * column]
             )
-            colour = ["14161f", "efe6cf", "c22d2a", "efe6cf", "2a5aa0"][(row + column * 3) % 5]
+            color = ["14161f", "efe6cf", "c22d2a", "efe6cf", "2a5aa0"][(row + column * 3) % 5]
             lines = [
                 corner + np.linspace((0, k), (0.029, k - 0.010), 6)
                 for k in np.linspace(0.003, 0.026, 4)
             ]
-            canvas.strokes(np.stack(lines) * size, _even(colour, 4), Brush(10, 0, 6, jitter=9))
+            canvas.strokes(np.stack(lines) * size, _even(color, 4), Brush(10, 0, 6, jitter=9))
     for i in range(11):
         foot = (0.10 + 0.020 * i, 0.415 + 0.010 * i)
         head = (foot[0] + 0.034, foot[1] - 0.055)
@@ -143,21 +143,21 @@ def _paint_signs(canvas: Canvas) -> None:
         _rule(canvas, np.linspace((0.74, 0.80), tip, 20), ["f3e9cf", "12141c"][i % 2], 4)
     for _ in range(46):
         place = random.uniform(0.03, 0.97, 2) * size
-        colour = str(random.choice(["c22d2a", "14161f", "f0c23c", "f3e9cf", "2a5aa0"]))
+        color = str(random.choice(["c22d2a", "14161f", "f0c23c", "f3e9cf", "2a5aa0"]))
         radii = (
             np.sort(random.uniform(0.05, 1, 9))[::-1] * random.uniform(4, 12) * canvas.brush_scale
         )
-        canvas.strokes(arcs(canvas, tuple(place), radii, 18), _even(colour, 9), Brush(6, 0, 4))
+        canvas.strokes(arcs(canvas, tuple(place), radii, 18), _even(color, 9), Brush(6, 0, 4))
 
 
-def _rule(canvas: Canvas, line: Array, colour: str, width: float) -> None:
+def _rule(canvas: Canvas, line: Array, color: str, width: float) -> None:
     """A long line in overlapping strokes of a loaded brush that swells and thins."""
     random = canvas.random
     wobble = np.cumsum(random.normal(0, 0.0005, line.shape), axis=0)
     pieces = min(12, len(line))
     starts = range(0, len(line) - pieces + 1, max(1, pieces // 2))
     lines = np.stack([(line + wobble)[start : start + pieces] for start in starts]) * canvas.size
-    canvas.strokes(lines, _even(colour, len(lines)), Brush(width, 0, 6, jitter=7, grain=9))
+    canvas.strokes(lines, _even(color, len(lines)), Brush(width, 0, 6, jitter=7, grain=9))
 
 
 def _inside(x: Array, y: Array, corners: Array) -> tuple[Array, float]:
@@ -170,13 +170,13 @@ def _inside(x: Array, y: Array, corners: Array) -> tuple[Array, float]:
     return inside * 1.0, float(np.arctan2(edge[1], edge[0]))
 
 
-def _shades(colour: str) -> tuple[str, ...]:
-    """A darker, the same and a lighter colour."""
-    middle = np.array(list(bytes.fromhex(colour)), dtype=float)
+def _shades(color: str) -> tuple[str, ...]:
+    """A darker, the same and a lighter color."""
+    middle = np.array(list(bytes.fromhex(color)), dtype=float)
     shades = (middle * 0.62, middle, middle * 0.65 + 255 * 0.35)
     return tuple("".join(f"{round(channel):02x}" for channel in shade) for shade in shades)
 
 
-def _even(colour: str, count: int) -> Array:
-    """The same colour for every stroke, shape (N, 3)."""
-    return palette(np.zeros(count), colour, colour)
+def _even(color: str, count: int) -> Array:
+    """The same color for every stroke, shape (N, 3)."""
+    return palette(np.zeros(count), color, color)

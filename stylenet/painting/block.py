@@ -1,4 +1,4 @@
-"""A block of wood: outlined shapes of even colour, and washes that fade."""
+"""A block of wood: outlined shapes of even color, and washes that fade."""
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -15,7 +15,7 @@ class Block:
 
     Args:
         size: Its side in pixels.
-        paper: The colour of the paper, ``rrggbb``.
+        paper: The color of the paper, ``rrggbb``.
         random: Where chance comes from.
     """
 
@@ -26,36 +26,36 @@ class Block:
         self._image = Image.new("RGB", (self._scale, self._scale), f"#{paper}")
         self._draw = ImageDraw.Draw(self._image)
 
-    def line(self, points: Array, width: float = 2.6, colour: str = INK) -> None:
+    def line(self, points: Array, width: float = 2.6, color: str = INK) -> None:
         """Draws a line.
 
         Args:
             points: Shares of the side, shape (N, 2).
-            width: In pixels of a picture of 1024.
-            colour: ``rrggbb``.
+            width: In pixels of an image of 1024.
+            color: ``rrggbb``.
         """
         thick = max(1, round(width * self._scale / 1024))
         flat = (points * self._scale).ravel().tolist()
-        self._draw.line(flat, f"#{colour}", thick, joint="curve")
+        self._draw.line(flat, f"#{color}", thick, joint="curve")
 
-    def shape(self, points: Array, colour: str, outline: float = 2.6) -> None:
+    def shape(self, points: Array, color: str, outline: float = 2.6) -> None:
         """Fills a shape.
 
         Args:
             points: Its corners as shares of the side, shape (N, 2).
-            colour: ``rrggbb``.
-            outline: Width of the line around it, in pixels of a picture of 1024; 0 for none.
+            color: ``rrggbb``.
+            outline: Width of the line around it, in pixels of an image of 1024; 0 for none.
         """
-        self._draw.polygon((points * self._scale).ravel().tolist(), fill=f"#{colour}")
+        self._draw.polygon((points * self._scale).ravel().tolist(), fill=f"#{color}")
         if outline:
             self.line(np.concatenate([points, points[:1]]), outline)
 
     def wash(self, top: str, bottom: str, start: float, end: float) -> None:
-        """Bokashi: everything below a height in a colour that fades into another.
+        """Bokashi: everything below a height in a color that fades into another.
 
         Args:
-            top: The colour at ``start``, ``rrggbb``.
-            bottom: The colour from ``end`` downwards.
+            top: The color at ``start``, ``rrggbb``.
+            bottom: The color from ``end`` downwards.
             start: A share of the height; what is above stays.
             end: Likewise.
         """

@@ -1,7 +1,7 @@
 """A canvas and brushes: curved strokes of many bristles along a field of directions.
 
-The ideas are those of Haeberli 1990 ("Paint by Numbers": strokes that take their colour from a
-picture and their direction from a field) and Hertzmann 1998 ("Painterly Rendering with Curved Brush
+The ideas are those of Haeberli 1990 ("Paint by Numbers": strokes that take their color from a
+image and their direction from a field) and Hertzmann 1998 ("Painterly Rendering with Curved Brush
 Strokes of Multiple Sizes": from a broad underpainting to fine strokes).
 """
 
@@ -28,7 +28,7 @@ class Brush:
         width: Across the stroke.
         length: Along the stroke.
         bristles: Lines that a stroke is made of.
-        jitter: How much strokes differ in colour, as a deviation in [0, 255].
+        jitter: How much strokes differ in color, as a deviation in [0, 255].
         grain: How much the bristles of a stroke differ in brightness, likewise.
         relief: How much the edge towards the light is brighter than the middle, likewise.
         dry: Share of the bristles that carry no paint.
@@ -52,8 +52,8 @@ class Canvas:
 
     Args:
         size: Its side in pixels. On a smaller canvas brushes are smaller, but less so than the
-            canvas, as among painters; small pictures are therefore of few strokes.
-        ground: The colour that it is primed with, ``rrggbb``.
+            canvas, as among painters; small images are therefore of few strokes.
+        ground: The color that it is primed with, ``rrggbb``.
         random: Where chance comes from.
     """
 
@@ -64,11 +64,11 @@ class Canvas:
         self._image = Image.new("RGB", (size * _SUPERSAMPLING,) * 2, f"#{ground}")
         self._draw = ImageDraw.Draw(self._image)
 
-    def fill(self, colours: Array, angles: Array, brush: Brush, where: Array | None = None) -> None:
+    def fill(self, colors: Array, angles: Array, brush: Brush, where: Array | None = None) -> None:
         """Covers a region with strokes.
 
         Args:
-            colours: What to paint, RGB in [0, 255], shape (H, W, 3).
+            colors: What to paint, RGB in [0, 255], shape (H, W, 3).
             angles: Directions of the strokes in radians, shape (H, W).
             brush: What to paint with.
             where: Density of the strokes in [0, 1], shape (H, W); everywhere if ``None``.
@@ -78,7 +78,7 @@ class Canvas:
         points = self.random.uniform(0, self.size, (count, 2))
         if where is not None:
             points = points[self.random.random(count) < _at(where, points)]
-        self.strokes(self.trace(points, angles, brush.length), _at(colours, points), brush)
+        self.strokes(self.trace(points, angles, brush.length), _at(colors, points), brush)
 
     def trace(self, points: Array, angles: Array, length: float) -> Array:
         """Follows a field of directions both ways from each point.
@@ -108,12 +108,12 @@ class Canvas:
             halves.append(line)
         return np.stack(halves[1][:0:-1] + halves[0], axis=1)
 
-    def strokes(self, lines: Array, colours: Array, brush: Brush) -> None:
+    def strokes(self, lines: Array, colors: Array, brush: Brush) -> None:
         """Paints strokes along given lines, in their order.
 
         Args:
             lines: Points in pixels, shape (N, K, 2).
-            colours: RGB in [0, 255], shape (N, 3).
+            colors: RGB in [0, 255], shape (N, 3).
             brush: What to paint with; its length is not used.
         """
         random, count, points = self.random, len(lines), lines.shape[1]
@@ -131,7 +131,7 @@ class Canvas:
         bristles = lines[:, None] + offsets[..., None] * across[:, None]
         lit = (across.mean(1) @ _LIGHT)[:, None] * places * 2
         tints = (
-            colours[:, None]
+            colors[:, None]
             + random.normal(0, brush.jitter, (count, 1, 1))
             + random.normal(0, brush.jitter / 2, (count, 1, 3))
             + random.normal(0, brush.grain, (count, brush.bristles, 1))
@@ -155,24 +155,24 @@ class Canvas:
                     self._draw.line(line, fill=tuple(shades[b]), width=pixels)
 
     def lay(self, pixels: Array) -> None:
-        """Covers the whole canvas with a picture, to paint on.
+        """Covers the whole canvas with an image, to paint on.
 
         Args:
             pixels: RGB in [0, 255], shape (H, W, 3), of any size.
         """
         self._image.paste(to_image(pixels).resize(self._image.size, Image.Resampling.BICUBIC))
 
-    def polygon(self, points: Array, colour: str) -> None:
+    def polygon(self, points: Array, color: str) -> None:
         """Fills a shape evenly.
 
         Args:
             points: Its corners in pixels, shape (K, 2).
-            colour: ``rrggbb``.
+            color: ``rrggbb``.
         """
-        self._draw.polygon((points * _SUPERSAMPLING).ravel().tolist(), fill=f"#{colour}")
+        self._draw.polygon((points * _SUPERSAMPLING).ravel().tolist(), fill=f"#{color}")
 
     def pixels(self) -> Array:
-        """The picture so far.
+        """The image so far.
 
         Returns:
             RGB in [0, 255], shape (size, size, 3).
@@ -181,12 +181,12 @@ class Canvas:
         return np.asarray(small, dtype=float)
 
 
-def arcs(canvas: Canvas, centre: tuple[float, float], radii: Array, length: float) -> Array:
-    """Pieces of circles around a centre, one for each radius, anywhere on it.
+def arcs(canvas: Canvas, center: tuple[float, float], radii: Array, length: float) -> Array:
+    """Pieces of circles around a center, one for each radius, anywhere on it.
 
     Args:
         canvas: Whose chance chooses the places.
-        centre: (x, y) in pixels.
+        center: (x, y) in pixels.
         radii: In pixels, shape (N,).
         length: Of each piece, in pixels of a canvas of 1024.
 
@@ -196,11 +196,11 @@ def arcs(canvas: Canvas, centre: tuple[float, float], radii: Array, length: floa
     starts = canvas.random.uniform(0, 2 * np.pi, len(radii))[:, None]
     span = length * canvas.brush_scale / np.maximum(radii, 1)
     angles = starts + np.linspace(-0.5, 0.5, 9) * span[:, None]
-    return np.array(centre) + radii[:, None, None] * _direction(angles)
+    return np.array(center) + radii[:, None, None] * _direction(angles)
 
 
 def to_image(pixels: Array) -> Image.Image:
-    """Turns numbers into a picture.
+    """Turns numbers into an image.
 
     Args:
         pixels: RGB, shape (H, W, 3); clipped to [0, 255].

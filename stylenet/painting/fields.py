@@ -1,4 +1,4 @@
-"""Fields over a canvas: noise, distances, ramps of colour. What the brushes follow."""
+"""Fields over a canvas: noise, distances, ramps of color. What the brushes follow."""
 
 from typing import Any
 
@@ -43,24 +43,24 @@ def noise(random: np.random.Generator, size: int, cells: int, octaves: int = 3) 
     return (total - total.mean()) / total.std()
 
 
-def palette(value: Array, *colours: str) -> Array:
-    """Looks colours up between the given ones.
+def palette(value: Array, *colors: str) -> Array:
+    """Looks colors up between the given ones.
 
     Args:
-        value: From 0, the first colour, to 1, the last; clipped.
-        *colours: Two or more, written ``rrggbb``.
+        value: From 0, the first color, to 1, the last; clipped.
+        *colors: Two or more, written ``rrggbb``.
 
     Returns:
         RGB in [0, 255], shape (..., 3).
     """
-    table = np.array([list(bytes.fromhex(colour)) for colour in colours], dtype=float)
+    table = np.array([list(bytes.fromhex(color)) for color in colors], dtype=float)
     places = np.clip(value, 0, 1) * (len(table) - 1)
     steps = np.arange(len(table))
     return np.stack([np.interp(places, steps, table[:, channel]) for channel in range(3)], -1)
 
 
 def mix(first: Array, second: Array, share: Array | float) -> Array:
-    """Goes from one picture over to another.
+    """Goes from one image over to another.
 
     Args:
         first: RGB, shape (H, W, 3).

@@ -19,7 +19,7 @@ _SUN = (0.33, 0.19, 0.07)
 
 
 def paint_ink(size: int, seed: int) -> Image.Image:
-    """Draws the picture.
+    """Draws the image.
 
     Args:
         size: Its side in pixels.
@@ -176,5 +176,5 @@ def _scribble(canvas: Canvas, place: Array, radius: float) -> None:
     for middle in middles:
         loop = arcs(canvas, tuple(middle * size), np.full(3, radius * size * 0.30), 12)
         light = np.clip((place[1] - middle[1]) / radius + random.normal(0.3, 0.4), 0, 1)
-        colours = palette(np.full(3, light), "1c1512", "3a2a1e", "8d6c3f", "e6d2a2")
-        canvas.strokes(loop, colours, Brush(3.4, 0, 2, jitter=5, grain=5, relief=0))
+        colors = palette(np.full(3, light), "1c1512", "3a2a1e", "8d6c3f", "e6d2a2")
+        canvas.strokes(loop, colors, Brush(3.4, 0, 2, jitter=5, grain=5, relief=0))

@@ -1,4 +1,4 @@
-"""Stained glass: a sun over hills and a river, in cells of coloured glass held by lead."""
+"""Stained glass: a sun over hills and a river, in cells of colored glass held by lead."""
 
 from itertools import pairwise
 
@@ -8,10 +8,10 @@ from PIL import Image, ImageFilter
 from stylenet.painting.brush import Brush, Canvas, to_image
 from stylenet.painting.fields import Array, grid, mix, noise, palette
 
-# The design's places, sizes and colours were chosen by eye; lengths are shares of the canvas.
+# The design's places, sizes and colors were chosen by eye; lengths are shares of the canvas.
 _SUN = (0.60, 0.36)
 _RINGS = (0.045, 0.095, 0.145, 0.195, 0.250)
-_RING_COLOURS = ("fff3c0", "ffd24a", "f7941e", "d9301f", "8e1230")
+_RING_ColorS = ("fff3c0", "ffd24a", "f7941e", "d9301f", "8e1230")
 _SKY = ("0f2f8f", "1c5fc4", "2f9bd6", "6fcbe0")
 _RAYS = ("fbe08a", "f7c22e", "f08a24", "d8433a", "8a2a7c")
 _HILLS = (("0f6b3a", "2fa052", "9ccb3b"), ("0b4d44", "137a5a", "4fb06a"))
@@ -21,7 +21,7 @@ _LEAD = "14151b"
 
 
 def paint_mosaic(size: int, seed: int) -> Image.Image:
-    """Paints the picture.
+    """Paints the image.
 
     Args:
         size: Its side in pixels.
@@ -36,9 +36,9 @@ def paint_mosaic(size: int, seed: int) -> Image.Image:
     x, y = x + 0.006 * noise(random, size, 6), y + 0.006 * noise(random, size, 6)
     seeds = _seeds(random)
     nearest, depth = _cells(x, y, seeds)
-    colours, parts = _design(random, seeds)
+    colors, parts = _design(random, seeds)
 
-    glass = colours[nearest] + 18 * noise(random, size, 5)[..., None]
+    glass = colors[nearest] + 18 * noise(random, size, 5)[..., None]
     # Thicker, darker glass and grime towards the lead.
     glass = glass * (0.55 + 0.45 * np.clip(depth / 0.016, 0, 1) ** 0.7)[..., None]
     canvas = Canvas(size, _LEAD, random)
@@ -83,18 +83,18 @@ def _ground(x: Array) -> Array:
 
 
 def _design(random: np.random.Generator, seeds: Array) -> tuple[Array, Array]:
-    """The colour of each cell, and which part of the picture it belongs to."""
+    """The color of each cell, and which part of the image it belongs to."""
     x, y = seeds.T
     away = np.hypot(x - _SUN[0], y - _SUN[1])
     chance = random.random(len(seeds))
     ray = np.floor((np.arctan2(y - _SUN[1], x - _SUN[0]) / (2 * np.pi) + 1) * 16).astype(int) % 2
     deep = palette(1.15 - away / 0.75 + 0.35 * (chance - 0.5), *_SKY)
     bright = palette(away / 0.85 - 0.25 + 0.3 * (chance - 0.5), *_RAYS)
-    colours = np.where((ray == 1)[:, None], bright, deep)
+    colors = np.where((ray == 1)[:, None], bright, deep)
     parts = np.where(ray == 1, 2, 1)
     for ring in range(len(_RINGS) - 1, -1, -1):
         inside = away < _RINGS[ring]
-        colours[inside] = palette(np.zeros(1), _RING_COLOURS[ring], _RING_COLOURS[ring])
+        colors[inside] = palette(np.zeros(1), _RING_ColorS[ring], _RING_ColorS[ring])
         parts[inside] = 10 + ring
     land = y > _ground(x)
     near = y > 0.80 + 0.06 * np.sin(4 * x + 2)
@@ -108,9 +108,9 @@ def _design(random: np.random.Generator, seeds: Array) -> tuple[Array, Array]:
         (land & wet, palette(random.random(len(seeds)), *_RIVER), 5),
         (land & flower, palette(hues / (len(_FLOWERS) - 1), *_FLOWERS), 6),
     ]:
-        colours[chosen], parts[chosen] = paint[chosen], part
+        colors[chosen], parts[chosen] = paint[chosen], part
     # Sheets of glass of the same name are never quite the same.
-    return colours * random.normal(1, 0.10, (len(seeds), 1)), parts
+    return colors * random.normal(1, 0.10, (len(seeds), 1)), parts
 
 
 def _cells(x: Array, y: Array, seeds: Array) -> tuple[Array, Array]:

@@ -8,9 +8,9 @@ from stylenet.painting.fields import Array, flow_along, grid, mix, noise, palett
 from stylenet.painting.village import paint_village
 
 _NIGHT = ("0a1034", "14235e", "1d3f8f", "2c62b4", "4f8fca", "9cc4d8", "dfe6c8")
-# Swirls: centre, radius, strength. All places below are shares of the canvas, chosen by eye.
+# Swirls: center, radius, strength. All places below are shares of the canvas, chosen by eye.
 _SWIRLS = [(0.46, 0.36, 0.15, 2.1), (0.72, 0.45, 0.09, -2.2), (0.30, 0.56, 0.05, 1.6)]
-# Stars: centre, radius of the glow.
+# Stars: center, radius of the glow.
 _STARS = [
     (0.09, 0.10, 0.060), (0.27, 0.20, 0.075), (0.42, 0.08, 0.055), (0.60, 0.15, 0.070),
     (0.73, 0.28, 0.050), (0.93, 0.42, 0.055), (0.30, 0.40, 0.045), (0.55, 0.58, 0.050),
@@ -18,10 +18,10 @@ _STARS = [
     (0.40, 0.60, 0.030), (0.15, 0.02, 0.030),
 ]  # fmt: skip
 _MOON = (0.87, 0.16, 0.12)
-# Radians of phase from the top of the sky to its bottom: some fifteen bands of colour.
+# Radians of phase from the top of the sky to its bottom: some fifteen bands of color.
 _BANDS = 95
 _GLOW = ("3f77b5", "86b7b4", "cfd489", "f4cf4a", "fbe27a", "fff8d6")
-# Hills from far to near: height of the back, height, number and phase of its waves, colours,
+# Hills from far to near: height of the back, height, number and phase of its waves, colors,
 # contour.
 _HILLS = [
     (0.735, 0.030, 5.0, 0.4, ("16295f", "22478c", "3b71ad", "7fb0c4"), "0c1437"),
@@ -36,7 +36,7 @@ _TONGUES = [
 
 
 def paint_starry(size: int, seed: int) -> Image.Image:
-    """Paints the picture.
+    """Paints the image.
 
     Args:
         size: Its side in pixels.
@@ -58,7 +58,7 @@ def paint_starry(size: int, seed: int) -> Image.Image:
 def _paint_sky(canvas: Canvas, x: Array, y: Array) -> None:
     """Ribbons of paint along currents and whirlpools, then the stars and the moon."""
     random, size = canvas.random, canvas.size
-    # The bands of colour and the strokes both follow this phase: waves from left to right, with
+    # The bands of color and the strokes both follow this phase: waves from left to right, with
     # whirlpools; the angle around those turns the bands from rings into spirals.
     phase = y + 0.035 * np.sin(7 * x + 1) * np.sin(5 * y) + 0.010 * noise(random, size, 4)
     light = 0.34 * np.exp(-(((y - 0.70) / 0.08) ** 2)) - 0.14 * (1 - y)
@@ -71,20 +71,20 @@ def _paint_sky(canvas: Canvas, x: Array, y: Array) -> None:
         phase += np.sign(strength) * np.arctan2(y - cy, x - cx)
     angles = flow_along(phase) + 0.10 * noise(random, size, 5)
     tone = 0.42 + light + 0.26 * np.sin(phase + 0.7 * noise(random, size, 6))
-    colours = palette(tone + 0.10 * noise(random, size, 4), *_NIGHT)
+    colors = palette(tone + 0.10 * noise(random, size, 4), *_NIGHT)
     for cx, cy, radius in [*_STARS, _MOON]:
         away = np.hypot(x - cx, y - cy) / radius
         rings = 1.22 - away * 0.98 + 0.08 * np.cos(away * 9)
-        colours = mix(colours, palette(rings, *_GLOW), np.exp(-(away**2) * 1.6) * 1.5)
+        colors = mix(colors, palette(rings, *_GLOW), np.exp(-(away**2) * 1.6) * 1.5)
         around = np.arctan2(y - cy, x - cx) + np.pi / 2
         angles = turn(angles, around, np.clip(2.6 - 1.5 * away, 0, 1))
     # Crosswise first: where currents part, the strokes above leave gaps.
-    canvas.fill(colours, 3 * noise(random, size, 9), Brush(34, 50, 12, cover=3.5))
-    canvas.fill(colours, angles, Brush(30, 120, 12, jitter=8, cover=2.5))
-    canvas.fill(colours, angles, Brush(15, 75, 8, jitter=13, grain=12, cover=2.2))
+    canvas.fill(colors, 3 * noise(random, size, 9), Brush(34, 50, 12, cover=3.5))
+    canvas.fill(colors, angles, Brush(30, 120, 12, jitter=8, cover=2.5))
+    canvas.fill(colors, angles, Brush(15, 75, 8, jitter=13, grain=12, cover=2.2))
     accents = palette(random.random(x.shape), "0a1030", "24489a", "5f9dcb", "8fc0b4", "e3d98a")
-    canvas.fill(mix(colours, accents, 0.55), angles, Brush(9, 58, 6, jitter=16, cover=0.5))
-    canvas.fill(colours, angles, Brush(7, 44, 5, jitter=20, grain=14, cover=0.9))
+    canvas.fill(mix(colors, accents, 0.55), angles, Brush(9, 58, 6, jitter=16, cover=0.5))
+    canvas.fill(colors, angles, Brush(7, 44, 5, jitter=20, grain=14, cover=0.9))
     for cx, cy, radius in _STARS:
         _paint_star(canvas, cx, cy, radius)
     _paint_moon(canvas, x, y)
@@ -93,17 +93,17 @@ def _paint_sky(canvas: Canvas, x: Array, y: Array) -> None:
 def _paint_star(canvas: Canvas, cx: float, cy: float, radius: float) -> None:
     """Short strokes in circles, brighter inwards, with a core of thick paint."""
     random, size = canvas.random, canvas.size
-    centre = (cx * size, cy * size)
+    center = (cx * size, cy * size)
     count = round(20 + 900 * radius)
     shares = np.sort(random.uniform(0.25, 1.3, count))[::-1]
     # On rings, so that night shows between them.
     rings = random.uniform(3.5, 5.5)
     shares = np.round(shares * rings) / rings + random.normal(0, 0.02, count)
-    lines = arcs(canvas, centre, shares * radius * size, 28)
+    lines = arcs(canvas, center, shares * radius * size, 28)
     tone = random.uniform(1.0, 1.15) - shares * 0.95 + random.normal(0, 0.12, count)
-    colours = palette(tone, "2b5ca8", "6fa9c6", "c9d690", "f3c63a", "fbe68a", "fffbe6")
-    canvas.strokes(lines, colours, Brush(8.5, 26, 5, jitter=10, grain=13))
-    core = arcs(canvas, centre, random.uniform(0.02, 0.24, 14) * radius * size, 14)
+    colors = palette(tone, "2b5ca8", "6fa9c6", "c9d690", "f3c63a", "fbe68a", "fffbe6")
+    canvas.strokes(lines, colors, Brush(8.5, 26, 5, jitter=10, grain=13))
+    core = arcs(canvas, center, random.uniform(0.02, 0.24, 14) * radius * size, 14)
     white = np.tile([255.0, 246, 205], (14, 1))
     canvas.strokes(core, white, Brush(11, 20, 6, jitter=8, grain=10))
 
@@ -124,13 +124,13 @@ def _paint_moon(canvas: Canvas, x: Array, y: Array) -> None:
 def _paint_land(canvas: Canvas, x: Array, y: Array) -> None:
     """Three ranges of hills, each with strokes along its back and a dark contour."""
     random, size = canvas.random, canvas.size
-    for level, height, waves, phase, colours, contour in _HILLS:
+    for level, height, waves, phase, colors, contour in _HILLS:
         back = level + height * (np.sin(waves * x + phase) + 0.6 * np.sin(2.3 * waves * x))
         depth = y - back
         rolling = depth + 0.018 * noise(random, size, 8) * np.clip(depth * 40, 0, 1)
         angles = flow_along(rolling)
         tone = 0.42 + 0.3 * np.sin(rolling * 150) + 0.16 * noise(random, size, 10)
-        paint = palette(tone, *colours)
+        paint = palette(tone, *colors)
         inside = (depth > 0.004) * 1.0
         canvas.fill(paint, angles, Brush(20, 80, 9, jitter=8, cover=3.5), inside)
         canvas.fill(paint, angles, Brush(9, 46, 6, jitter=16, grain=13, cover=2.2), inside)
@@ -152,6 +152,6 @@ def _paint_tree(canvas: Canvas, x: Array, y: Array) -> None:
         lean = np.pi / 2 + 0.30 * np.sin(26 * y + 9 * x + 50 * root) + (x - middle) * 2.2
         ribs = np.sin((x - middle) * 210 + 6 * np.sin(15 * y))
         tone = 0.33 + 0.33 * ribs + 0.15 * noise(random, size, 12)
-        colours = palette(tone, "060a12", "10201c", "1f3d2a", "47602c", "86743a", "6b3d22")
-        canvas.fill(colours, lean, Brush(17, 110, 9, jitter=6, cover=4), inside)
-        canvas.fill(colours, lean, Brush(8, 85, 6, jitter=13, grain=11, cover=3), inside)
+        colors = palette(tone, "060a12", "10201c", "1f3d2a", "47602c", "86743a", "6b3d22")
+        canvas.fill(colors, lean, Brush(17, 110, 9, jitter=6, cover=4), inside)
+        canvas.fill(colors, lean, Brush(8, 85, 6, jitter=13, grain=11, cover=3), inside)

@@ -90,8 +90,8 @@ def _paint_bush(canvas: Canvas, x: float, y: float, radius: float) -> None:
     lines = arcs(canvas, (x * size, y * size), reach * size, 24)
     above = (y - lines[:, :, 1].mean(1) / size) / radius
     tone = 0.4 + 0.45 * above + random.normal(0, 0.12, len(lines))
-    colours = palette(tone, "071420", "10302e", "2a5a3a", "64893f", "b5b45a")
-    canvas.strokes(lines, colours, Brush(8, 0, 5, jitter=9))
+    colors = palette(tone, "071420", "10302e", "2a5a3a", "64893f", "b5b45a")
+    canvas.strokes(lines, colors, Brush(8, 0, 5, jitter=9))
 
 
 def _stroke(start: tuple[float, float], end: tuple[float, float]) -> np.ndarray:
@@ -99,7 +99,7 @@ def _stroke(start: tuple[float, float], end: tuple[float, float]) -> np.ndarray:
     return np.linspace(start, end, 6)
 
 
-def _lay(canvas: Canvas, lines: list[np.ndarray], colours: list[str], brush: Brush) -> None:
-    """Paints lines, each in a colour of its own between the given ones."""
-    tints = palette(canvas.random.random(len(lines)), *colours)
+def _lay(canvas: Canvas, lines: list[np.ndarray], colors: list[str], brush: Brush) -> None:
+    """Paints lines, each in a color of its own between the given ones."""
+    tints = palette(canvas.random.random(len(lines)), *colors)
     canvas.strokes(np.stack(lines) * canvas.size, tints, brush)

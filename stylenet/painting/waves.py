@@ -45,15 +45,15 @@ def cut_swell(block: Block, base: float, rows: int) -> None:
     random = block.random
     x = np.linspace(-0.02, 1.02, 160)
     phase = random.uniform(0, 6)
-    for row, colour in enumerate(_SWELL[:rows]):
+    for row, color in enumerate(_SWELL[:rows]):
         y = base + 0.022 * row + (0.014 + 0.002 * row) * np.sin(9 * x + phase + 0.9 * row)
         y += 0.006 * np.sin(23 * x + 2 * phase)
         sheet = np.concatenate([np.stack([x, y], -1), [[1.02, 1.1], [-0.02, 1.1]]])
-        block.shape(sheet, colour, 2.0)
+        block.shape(sheet, color, 2.0)
         for _ in range(20):
             start, long = random.integers(0, 140), random.integers(8, 30)
             cut = np.stack([x, y + random.uniform(0.004, 0.020)], -1)[start : start + long]
-            block.line(cut, 1.5, INK if random.random() < 0.25 else _GROOVES[colour])
+            block.line(cut, 1.5, INK if random.random() < 0.25 else _GROOVES[color])
 
 
 def cut_wave(block: Block, foot: float, width: float, height: float, base: float) -> None:
@@ -64,22 +64,22 @@ def cut_wave(block: Block, foot: float, width: float, height: float, base: float
         foot: Its middle, a share of the side.
         width: Half its width; negative for a wave that breaks to the left.
         height: Of its crest above its feet.
-        base: Height of its feet on the picture, downwards.
+        base: Height of its feet on the image, downwards.
     """
     place, scale = np.array([foot, base + 0.06]), np.array([width, -height])
     back, face = place + _BACK * scale, place + _FACE * scale
     block.shape(np.concatenate([back, face[::-1]]), _INDIGO, 3.2)
     shares = np.linspace(0.10, 0.94, 9 if height < 0.3 else 13)
     for i, (low, high) in enumerate(pairwise(shares)):
-        colour = _STRIPES[i % 4]
+        color = _STRIPES[i % 4]
         first = back + (face - back) * low
         second = back + (face - back) * high
         stripe = np.concatenate([first, second[::-1]])
-        block.shape(stripe, colour, 1.8)
+        block.shape(stripe, color, 1.8)
         for share in block.random.uniform(0.15, 0.85, 7):
             start, end = np.sort(block.random.integers(4, 92, 2))
             groove = (first + (second - first) * share)[start : end + 3]
-            block.line(groove, 1.5, _GROOVES[colour])
+            block.line(groove, 1.5, _GROOVES[color])
     _foam(block, back, face, abs(width), height)
 
 

@@ -1,4 +1,4 @@
-"""A woodblock print: outlined waves with claws of foam, few flat colours, grain and paper."""
+"""A woodblock print: outlined waves with claws of foam, few flat colors, grain and paper."""
 
 import numpy as np
 from PIL import Image
@@ -19,7 +19,7 @@ _WAVES = [
 
 
 def paint_woodblock(size: int, seed: int) -> Image.Image:
-    """Prints the picture.
+    """Prints the image.
 
     Args:
         size: Its side in pixels.
@@ -51,7 +51,7 @@ def _print(random: np.random.Generator, pixels: Array) -> Array:
     speck = noise(random, size, 150, 2)
     uneven = 0.5 * years + 0.45 * fibres + 0.5 * noise(random, size, 7) + 0.55 * speck
     pixels = pixels + (7 + 9 * darkness)[..., None] * uneven[..., None]
-    # Where the colour did not take, the paper shows.
+    # Where the color did not take, the paper shows.
     bare = np.clip(speck + 0.6 * fibres - 2.7, 0, 1) * 0.6
     return mix(pixels, palette(np.zeros(1), _PAPER, _PAPER), bare)
 
@@ -70,14 +70,14 @@ def _cut_sky(block: Block) -> None:
         tint = "6d86a0" if y < 0.24 else "b98f62"
         block.line(np.stack([x, y + 0.006 * np.sin(14 * x + 30 * y)], -1), 1.3, tint)
     for y in np.linspace(0.035, 0.60, 15):
-        left, colour = random.uniform(-0.3, 0.8), int(random.integers(3))
+        left, color = random.uniform(-0.3, 0.8), int(random.integers(3))
         for step in range(random.integers(1, 4)):  # banks of mist, stepped
             start = left + 0.09 * step * random.uniform(0.5, 1.5)
             end = start + random.uniform(0.22, 0.5)
-            _cut_mist(block, start, end, y + 0.017 * step, 0.0085, colour)
+            _cut_mist(block, start, end, y + 0.017 * step, 0.0085, color)
 
 
-def _cut_mist(block: Block, left: float, right: float, y: float, thick: float, colour: int) -> None:
+def _cut_mist(block: Block, left: float, right: float, y: float, thick: float, color: int) -> None:
     """A bar with one round end that curls, and one that tapers."""
     x = np.linspace(left, right, 60)
     sway = y + 0.006 * np.sin(14 * x + 30 * y)
@@ -86,7 +86,7 @@ def _cut_mist(block: Block, left: float, right: float, y: float, thick: float, c
     cap = np.stack([right + thick * np.cos(turn), sway[-1] + thick * np.sin(turn)], -1)
     upper, lower = np.stack([x, sway - body], -1), np.stack([x, sway + body], -1)
     bar = np.concatenate([upper, cap, lower[::-1]])
-    block.shape(bar, ("f1e5c8", "e6c99a", "9db6bd")[colour], 1.9)
+    block.shape(bar, ("f1e5c8", "e6c99a", "9db6bd")[color], 1.9)
     block.line(np.stack([x[20:-4], sway[20:-4] + thick * 0.3], -1), 1.2, "5d7690")
     curl = np.linspace(0, 4.2, 24)
     reach = thick * 0.8 * (1 - curl / 5.5)

@@ -1,6 +1,6 @@
-"""What judges a picture: a frozen encoder, Gram matrices, content and style losses."""
+"""What judges an image: a frozen encoder, Gram matrices, content and style losses."""
 
-from stylenet.perceptual.adversarial import OBJECTIVES, AdversarialSettings, told_apart
+from stylenet.perceptual.adversarial import OBJECTIVES, AdversarialOptions, told_apart
 from stylenet.perceptual.any_style import AnyStyleLoss
 from stylenet.perceptual.discriminator import PatchDiscriminator
 from stylenet.perceptual.distilled_vgg import DistilledVGGEncoder
@@ -9,17 +9,17 @@ from stylenet.perceptual.encoder import Encoder, VGGEncoder
 from stylenet.perceptual.lite import LiteEncoder
 from stylenet.perceptual.losses import content_loss, gram_matrix, style_loss, total_variation
 from stylenet.perceptual.many_styles import ManyStylesLoss
-from stylenet.perceptual.perceptual_loss import LossSettings, PerceptualLoss
+from stylenet.perceptual.perceptual_loss import LossOptions, PerceptualLoss
 
 __all__ = [
     "OBJECTIVES",
-    "AdversarialSettings",
+    "AdversarialOptions",
     "AnyStyleLoss",
     "DistilledVGGEncoder",
     "DreamLoss",
     "Encoder",
     "LiteEncoder",
-    "LossSettings",
+    "LossOptions",
     "ManyStylesLoss",
     "PatchDiscriminator",
     "PerceptualLoss",

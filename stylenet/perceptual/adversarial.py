@@ -1,4 +1,4 @@
-"""Adversarial losses: a network against a discriminator that knows a painter's pictures."""
+"""Adversarial losses: a network against a discriminator that knows a painter's images."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from torch.nn.functional import softplus
 from stylenet.errors import StyleNetError, check_choice, check_number
 from stylenet.perceptual.discriminator import PatchDiscriminator, patch_size
 from stylenet.perceptual.losses import wide
-from stylenet.perceptual.perceptual_loss import LossSettings
+from stylenet.perceptual.perceptual_loss import LossOptions
 
 
 class Objective(NamedTuple):
     """What the two of an adversarial training strive for; outputs have any shape.
 
     Attributes:
-        discriminator: Of its outputs for paintings and for repainted photos, a scalar to lessen.
-        generator: Of its outputs for repainted photos, a scalar for the network to lessen.
+        discriminator: Of its outputs for paintings and for stylized photos, a scalar to lessen.
+        generator: Of its outputs for stylized photos, a scalar for the network to lessen.
         threshold: An output above it says "a painting".
     """
 
@@ -33,7 +33,7 @@ def lsgan_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
     Args:
         real: Outputs for paintings, any shape and floating type.
-        fake: Outputs for repainted photos.
+        fake: Outputs for stylized photos.
 
     Returns:
         The mean over all outputs, a scalar, float32 at least.
@@ -45,7 +45,7 @@ def lsgan_generator(fake: Tensor) -> Tensor:
     """Least squares, (D(y) - 1)² / 2 (Mao et al. 2017, eq. 9).
 
     Args:
-        fake: Outputs for repainted photos, any shape and floating type.
+        fake: Outputs for stylized photos, any shape and floating type.
 
     Returns:
         The mean over all outputs, a scalar, float32 at least.
@@ -58,7 +58,7 @@ def bce_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
     Args:
         real: Outputs for paintings, any shape and floating type.
-        fake: Outputs for repainted photos.
+        fake: Outputs for stylized photos.
 
     Returns:
         The mean over all outputs, a scalar, float32 at least.
@@ -70,7 +70,7 @@ def bce_generator(fake: Tensor) -> Tensor:
     """Cross entropy that does not saturate, -log sigmoid(D(y)) (Goodfellow et al. 2014, section 3).
 
     Args:
-        fake: Outputs for repainted photos, any shape and floating type.
+        fake: Outputs for stylized photos, any shape and floating type.
 
     Returns:
         The mean over all outputs, a scalar, float32 at least.
@@ -85,7 +85,7 @@ OBJECTIVES = {
 
 
 @dataclass(frozen=True)
-class AdversarialSettings(LossSettings):
+class AdversarialOptions(LossOptions):
     """The perceptual losses, and a discriminator beside them.
 
     Attributes:
@@ -147,7 +147,7 @@ def told_apart(real: Tensor, fake: Tensor, threshold: float) -> Tensor:
 
     Args:
         real: Outputs for paintings, any shape.
-        fake: Outputs for repainted photos.
+        fake: Outputs for stylized photos.
         threshold: See :class:`Objective`.
 
     Returns:

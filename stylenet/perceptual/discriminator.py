@@ -1,4 +1,4 @@
-"""A discriminator that judges patches of a picture: painted by the painter, or repainted?"""
+"""A discriminator that judges patches of an image: painted by the painter, or stylized?"""
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +15,13 @@ _WIDEST = 8
 
 
 class PatchDiscriminator(nn.Module):
-    """The PatchGAN of Isola et al. 2017 (arXiv:1611.07004): an output for each patch of a picture.
+    """The PatchGAN of Isola et al. 2017 (arXiv:1611.07004): an output for each patch of an image.
 
     It differs in two points. There is no padding, so that every output judges a patch that lies
-    wholly in the picture, and none can be told by the zeros at the border. There is no batch or
-    instance normalisation: it would take palette and contrast, which belong to a style, from the
+    wholly in the image, and none can be told by the zeros at the border. There is no batch or
+    instance normalization: it would take palette and contrast, which belong to a style, from the
     discriminator's sight, and would let each output depend on more than its patch. What keeps it
-    in bounds is spectral normalisation (Miyato et al. 2018, arXiv:1802.05957), whose power
+    in bounds is spectral normalization (Miyato et al. 2018, arXiv:1802.05957), whose power
     iteration takes a step at each pass in training mode.
 
     Attributes:
@@ -35,7 +35,7 @@ class PatchDiscriminator(nn.Module):
         Args:
             width: Channels of the first layer; each further one has twice as many, up to eight
                 times.
-            layers: Layers that halve the picture: with 1, 2, 3 patches have 16, 34, 70 pixels.
+            layers: Layers that halve the image: with 1, 2, 3 patches have 16, 34, 70 pixels.
             spectral_norm: Whether to divide each layer's weight matrix by its largest singular
                 value.
         """

@@ -18,8 +18,8 @@ class DistilledVGGEncoder(Encoder):
     """Gives features in the place of VGG-19's at relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1.
 
     From "Collaborative Distillation for Ultra-Resolution Universal Style Transfer"
-    (arXiv:2003.08436), whose authors publish the weights under the MIT licence. Its features are in
-    the units of the normalised VGG of Gatys et al. 2016, where the mean of each channel is about 1.
+    (arXiv:2003.08436), whose authors publish the weights under the MIT license. Its features are in
+    the units of the normalized VGG of Gatys et al. 2016, where the mean of each channel is about 1.
     """
 
     def __init__(self, weights: str) -> None:
@@ -77,7 +77,7 @@ def _fill(named: dict[str, nn.Conv2d], weights: str) -> None:
             if not bool(torch.isfinite(tensor).all()):
                 raise StyleNetError(f"teacher.weights={path}: {name} holds NaN or infinity")
             parameter.data.copy_(tensor)
-    # It takes RGB in [0, 1] as it is; here the first layer gets it in ImageNet's normalisation.
+    # It takes RGB in [0, 1] as it is; here the first layer gets it in ImageNet's normalization.
     mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
     first = named["conv0"]
     with torch.no_grad():

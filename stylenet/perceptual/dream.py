@@ -1,7 +1,7 @@
-"""DeepDream's loss: how strongly an encoder sees in a picture what it knows.
+"""DeepDream's loss: how strongly an encoder sees in an image what it knows.
 
 "Inceptionism: going deeper into neural networks" (Mordvintsev, Olah, Tyka 2015) raises the energy
-‖F(y)‖² of a layer's features by gradient ascent on the picture. Here it is the root of that energy,
+‖F(y)‖² of a layer's features by gradient ascent on the image. Here it is the root of that energy,
 which has the same direction of ascent, divided by the photo's own: L = -‖F(y)‖ / ‖F(x)‖. So the
 photo is at -1 whatever the encoder and the layer, and as the loss grows no faster than the features
 do, any weight of it beside content and style losses, which grow with their squares at least, comes
@@ -20,7 +20,7 @@ from stylenet.perceptual.losses import wide
 
 # Keeps the loss finite where there is nothing but zeros; real features are far larger.
 _TINY = 1e-12
-# Side of the picture by which an encoder's channels are counted: four times what the deepest layer
+# Side of the image by which an encoder's channels are counted: four times what the deepest layer
 # of a VGG, behind four poolings, needs.
 _PROBE = 64
 # Products of positions and guide positions at a time: 16 MB in float32.
@@ -34,7 +34,7 @@ def feature_strength(features: Tensor) -> Tensor:
         features: Shape (N, C, H, W), any floating type.
 
     Returns:
-        The root mean square of each picture's, shape (N,), float32 (float64 for float64).
+        The root mean square of each image's, shape (N,), float32 (float64 for float64).
     """
     with torch.autocast(features.device.type, enabled=False):
         return wide(features).square().flatten(1).mean(dim=1).clamp_min(_TINY).sqrt()
@@ -47,22 +47,22 @@ def dream_loss(
     guide: Tensor | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """Measures how strongly a picture excites a layer: the less, the more.
+    """Measures how strongly an image excites a layer: the less, the more.
 
     With a guide the objective is that of the authors' notebook: at every position the dot product
     with the one of the guide's feature vectors for which it is largest, ⟨F(y), G⟩ / (‖F(x)‖·‖G‖)
     with means over channels for sums. The gradient sees that choice as fixed.
 
     Args:
-        features: Of the picture, shape (N, C, H, W).
+        features: Of the image, shape (N, C, H, W).
         strength: Of the photo that it came from, or of any yardstick, all channels together: see
             :func:`feature_strength`; shape (N,) or (1,).
         channels: Those that count; ``None`` for all.
-        guide: Features of another picture, shape (1, C, H', W').
-        reduction: ``mean``, or ``none`` for each picture's own.
+        guide: Features of another image, shape (1, C, H', W').
+        reduction: ``mean``, or ``none`` for each image's own.
 
     Returns:
-        The mean over the N pictures, a scalar, or shape (N,); float32 at least, also under
+        The mean over the N images, a scalar, or shape (N,); float32 at least, also under
         autocast. Without a guide 0 at most.
 
     Example:
@@ -101,7 +101,7 @@ class DreamLoss(nn.Module):
             encoder: The frozen encoder.
             layers: Names such as ``relu3_4``.
             channels: Those that count, in each of the layers, from 0; ``None`` for all.
-            guide: A picture to dream of, RGB in [0, 1], shape (1, 3, H, W); ``None`` for whatever
+            guide: An image to dream of, RGB in [0, 1], shape (1, 3, H, W); ``None`` for whatever
                 the encoder sees.
 
         Raises:
@@ -135,7 +135,7 @@ class DreamLoss(nn.Module):
         return {layer: feature_strength(features[layer]) for layer in self.layers}
 
     def compare(self, images: Tensor, strengths: dict[str, Tensor]) -> Tensor:
-        """Judges pictures by yardsticks measured before.
+        """Judges images by yardsticks measured before.
 
         Args:
             images: RGB in [0, 1], shape (N, 3, H, W).
@@ -147,7 +147,7 @@ class DreamLoss(nn.Module):
         return self._by_layer(images, strengths).mean()
 
     def energy(self, images: Tensor, strengths: dict[str, Tensor]) -> Tensor:
-        """Judges pictures by what can be summed up over pieces of them, each by its area.
+        """Judges images by what can be summed up over pieces of them, each by its area.
 
         With a guide that is the loss itself. Without one it is -½ (‖F(y)‖ / ‖F(x)‖)², in each layer
         the same ascent; the root's own gradient would be divided by the strength of each piece, and
@@ -173,7 +173,7 @@ class DreamLoss(nn.Module):
         return torch.stack(values)
 
     def forward(self, images: Tensor, photos: Tensor) -> Tensor:
-        """Judges pictures by the photos that they came from.
+        """Judges images by the photos that they came from.
 
         Args:
             images: RGB in [0, 1], shape (N, 3, H, W).
@@ -189,7 +189,7 @@ def check_layers(name: str, layers: Any, encoder: Encoder | None = None) -> None
     """Refuses what is no list of layers, or names some that are not there.
 
     Args:
-        name: The setting as a user writes it, for the message.
+        name: The option as a user writes it, for the message.
         layers: What was given for it.
         encoder: Whose layers they are to be; ``None`` to leave that open.
 
@@ -220,7 +220,7 @@ def check_channels(
     """Refuses what is no list of channels, or numbers some that are not there.
 
     Args:
-        name: The setting as a user writes it, for the message.
+        name: The option as a user writes it, for the message.
         channels: What was given for it; ``None`` stands for all.
         encoder: Whose channels they are to be; ``None`` to leave that open.
         layers: In which of its layers.

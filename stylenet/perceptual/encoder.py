@@ -157,7 +157,7 @@ class VGGEncoder(Encoder):
             weights: ``imagenet`` (torchvision's download and cache), the path of a
                 ``.safetensors`` or ``.pth`` state dict, or ``random``.
             pooling: ``max`` as trained, or ``average``, which Gatys et al. 2016 found to give
-                slightly smoother pictures.
+                slightly smoother images.
             allow_random: Confirms ``weights=random``, which no style can be learned from.
 
         Raises:

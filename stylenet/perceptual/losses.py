@@ -20,7 +20,7 @@ _TINY = 1e-12
 def gram_matrix(features: Tensor) -> Tensor:
     """Correlates the channels of a feature map over all positions.
 
-    The Gram matrix of Gatys et al. 2016 with the normalisation of Johnson et al. 2016, eq. 3:
+    The Gram matrix of Gatys et al. 2016 with the normalization of Johnson et al. 2016, eq. 3:
     divided by C·H·W.
 
     Args:
@@ -99,17 +99,17 @@ def moments(features: Tensor) -> Tensor:
 def content_loss(
     features: Tensor, target: Tensor, relative: bool = True, reduction: str = "mean"
 ) -> Tensor:
-    """Compares a picture's features with those of its photo.
+    """Compares an image's features with those of its photo.
 
     Args:
-        features: Of the picture, shape (N, C, H, W).
+        features: Of the image, shape (N, C, H, W).
         target: Of the photo, the same shape.
         relative: ‖F(y) - F(x)‖² / ‖F(x)‖² instead of the mean of the squared differences
             (Johnson et al. 2016, eq. 2).
-        reduction: ``mean``, or ``none`` for each picture's own.
+        reduction: ``mean``, or ``none`` for each image's own.
 
     Returns:
-        The mean over the N pictures, a scalar; or shape (N,).
+        The mean over the N images, a scalar; or shape (N,).
     """
     return _reduce(_compare(features, target, relative), reduction)
 
@@ -117,33 +117,33 @@ def content_loss(
 def style_loss(
     gram: Tensor, target: Tensor, relative: bool = True, reduction: str = "mean"
 ) -> Tensor:
-    """Compares a picture's Gram matrix, or its :func:`moments`, with the style's.
+    """Compares an image's Gram matrix, or its :func:`moments`, with the style's.
 
     Args:
-        gram: Of the picture, shape (N, C, C); or (N, 2, C).
+        gram: Of the image, shape (N, C, C); or (N, 2, C).
         target: Of the style, shape (1, C, C) or (N, C, C); or (1, 2, C) or (N, 2, C).
         relative: ‖G(y) - G(s)‖² / ‖G(s)‖² instead of the mean of the squared differences (which is
             Johnson et al. 2016, eq. 4, divided by C², as in their released code).
-        reduction: ``mean``, or ``none`` for each picture's own.
+        reduction: ``mean``, or ``none`` for each image's own.
 
     Returns:
-        The mean over the N pictures, a scalar; or shape (N,).
+        The mean over the N images, a scalar; or shape (N,).
     """
     return _reduce(_compare(gram, target.expand_as(gram), relative), reduction)
 
 
 def total_variation(images: Tensor, reduction: str = "mean") -> Tensor:
-    """Measures roughness: squared differences of neighbouring pixels.
+    """Measures roughness: squared differences of neighboring pixels.
 
     The form of Mahendran & Vedaldi 2015 (β = 2) that Johnson et al. 2016 use, as a mean over
-    pixels and channels, so that it does not grow with the size of the picture.
+    pixels and channels, so that it does not grow with the size of the image.
 
     Args:
         images: Shape (N, C, H, W), in [0, 1].
-        reduction: ``mean``, or ``none`` for each picture's own.
+        reduction: ``mean``, or ``none`` for each image's own.
 
     Returns:
-        The mean over the N pictures, a scalar; or shape (N,).
+        The mean over the N images, a scalar; or shape (N,).
     """
     with torch.autocast(images.device.type, enabled=False):
         images = wide(images)
@@ -160,7 +160,7 @@ def _compare(values: Tensor, target: Tensor, relative: bool) -> Tensor:
         # Not flattened, which would copy features that lie channels-last.
         each = tuple(range(1, values.ndim))
         distance = (values - target).square().sum(each)  # (N,)
-        # Each picture by its own photo, so that a batch is the mean of its parts however it is
+        # Each image by its own photo, so that a batch is the mean of its parts however it is
         # split over devices.
         scale = target.square().sum(each).clamp_min(_TINY) if relative else values[0].numel()
         return distance / scale

@@ -40,24 +40,24 @@ class ManyStylesLoss(nn.Module):
         if len({id(loss.encoder) for loss in parts}) != 1:
             raise ValueError("the losses of many styles share one encoder")
         self.encoder = parts[0].encoder
-        self.settings = parts[0].settings
+        self.options = parts[0].options
         if len({_shared(loss) for loss in parts}) != 1:
             raise ValueError("the losses of many styles differ in weights and style layers only")
         self._judge = parts[0]
-        self._style_layers = _union([loss.settings.style_layers for loss in parts])
+        self._style_layers = _union([loss.options.style_layers for loss in parts])
         self._dream_layers = _union([loss.dream_layers for loss in parts])
         for layer in self._style_layers:
-            known = next(loss for loss in parts if layer in loss.settings.style_layers)
+            known = next(loss for loss in parts if layer in loss.options.style_layers)
             # Of a style that leaves the layer out any finite number serves: it counts nothing.
             absent = torch.ones_like(known.target(layer))
             grams = [
-                loss.target(layer) if layer in loss.settings.style_layers else absent
+                loss.target(layer) if layer in loss.options.style_layers else absent
                 for loss in parts
             ]
             self.register_buffer(f"_gram_{layer}", torch.cat(grams), persistent=False)
-        relative = self.settings.form == "relative"
+        relative = self.options.form == "relative"
         for name, layers, own, mean in (
-            ("style", self._style_layers, [loss.settings.style_layers for loss in parts], relative),
+            ("style", self._style_layers, [loss.options.style_layers for loss in parts], relative),
             ("dream", self._dream_layers, [loss.dream_layers for loss in parts], True),
         ):
             shares = [[(x in ls) / (len(ls) if mean else 1) for x in layers] for ls in own]
@@ -79,9 +79,9 @@ class ManyStylesLoss(nn.Module):
             :class:`PerceptualLoss`, means over the N photos with their own styles' weights; and
             ``starry/content`` and ``starry/style`` for each style, NaN for those of no photo.
         """
-        settings = self.settings
-        relative = settings.form == "relative"
-        content_layers = list(settings.content_layers)
+        options = self.options
+        relative = options.form == "relative"
+        content_layers = list(options.content_layers)
         with torch.no_grad():
             targets = self.encoder(photos, [*content_layers, *self._dream_layers])
         wanted = [*content_layers, *self._style_layers, *self._dream_layers]
@@ -104,7 +104,7 @@ class ManyStylesLoss(nn.Module):
         }
         if self._dream_layers:
             strengths = {k: feature_strength(targets[k]) for k in self._dream_layers}
-            channels = settings.dream_channels
+            channels = options.dream_channels
             dream = torch.stack(
                 [
                     dream_loss(features[k], strength, channels, reduction="none")
@@ -133,11 +133,11 @@ class ManyStylesLoss(nn.Module):
 
 def _shared(loss: PerceptualLoss) -> str:
     """What has to be the same for all styles, as text."""
-    settings = loss.settings
+    options = loss.options
     return str(
         (
-            *(settings.form, list(settings.content_layers), settings.style_statistics),
-            *(settings.dream_channels, bool(settings.dream_weight)),
+            *(options.form, list(options.content_layers), options.style_statistics),
+            *(options.dream_channels, bool(options.dream_weight)),
         )
     )
 

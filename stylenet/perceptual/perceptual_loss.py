@@ -1,4 +1,4 @@
-"""The whole loss: what one encoder says of a picture, its photo and a style."""
+"""The whole loss: what one encoder says of an image, its photo and a style."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _STATISTICS = {"gram": gram_matrix, "moments": moments}
 
 
 @dataclass(frozen=True)
-class LossSettings:
+class LossOptions:
     """What is compared, and how much it counts.
 
     Attributes:
@@ -39,7 +39,7 @@ class LossSettings:
         style_weight: Weight of the style loss.
         tv_weight: Weight of the total variation.
         dream_weight: Weight of the dream, see :func:`stylenet.perceptual.dream.dream_loss`: with
-            it the picture is also to show more of what the encoder sees in the photo. 0 leaves it
+            it the image is also to show more of what the encoder sees in the photo. 0 leaves it
             out, at no cost.
         dream_layers: Whose features are to grow; ``None`` for the deepest of ``style_layers``. The
             dream is their mean, relative in either form.
@@ -87,7 +87,7 @@ class PerceptualLoss(nn.Module):
     """Content, style and total-variation loss of Johnson et al. 2016 against one style.
 
     Attributes:
-        settings: What it was built with.
+        options: What it was built with.
         weights: Of the losses in ``total``, by name.
         dream_layers: The layers to dream with; none without a weight.
     """
@@ -95,7 +95,7 @@ class PerceptualLoss(nn.Module):
     def __init__(
         self,
         encoder: Encoder,
-        settings: LossSettings,
+        options: LossOptions,
         style_images: Sequence[Tensor] | None,
         style_weight: float = 1.0,
         image_weights: Sequence[float] | None = None,
@@ -104,46 +104,46 @@ class PerceptualLoss(nn.Module):
 
         Args:
             encoder: The frozen encoder.
-            settings: What is compared, and how much it counts.
-            style_images: One or more pictures of the style, RGB in [0, 1], each of shape
+            options: What is compared, and how much it counts.
+            style_images: One or more images of the style, RGB in [0, 1], each of shape
                 (1, 3, H, W) with sizes of their own. Their Gram matrices are averaged. ``None``
                 where :meth:`compare` is told the style each time.
-            style_weight: Multiplies ``settings.style_weight`` for this style.
-            image_weights: How much each picture counts in the mean of the Gram matrices; only
+            style_weight: Multiplies ``options.style_weight`` for this style.
+            image_weights: How much each image counts in the mean of the Gram matrices; only
                 their ratios matter. ``None`` for all alike.
 
         Raises:
-            StyleNetError: The encoder lacks a layer, there is no style picture, or there are not as
-                many weights as pictures.
+            StyleNetError: The encoder lacks a layer, there is no style image, or there are not as
+                many weights as images.
         """
         super().__init__()
         if style_images is not None and not style_images:
-            raise StyleNetError("style.image is empty; name at least one picture")
+            raise StyleNetError("style.image is empty; name at least one image")
         if image_weights is not None and style_images and len(image_weights) != len(style_images):
             raise StyleNetError(
                 f"style.image_weights={list(image_weights)} has {len(image_weights)} numbers for "
-                f"{len(style_images)} pictures"
+                f"{len(style_images)} images"
             )
-        encoder.require([*settings.content_layers, *settings.style_layers])
+        encoder.require([*options.content_layers, *options.style_layers])
         self.encoder = encoder
-        self.settings = settings
+        self.options = options
         self.weights = {
-            "content": settings.content_weight,
-            "style": settings.style_weight * style_weight,
-            "tv": settings.tv_weight,
-            "dream": settings.dream_weight,
+            "content": options.content_weight,
+            "style": options.style_weight * style_weight,
+            "tv": options.tv_weight,
+            "dream": options.dream_weight,
         }
-        self.dream_layers = _dream_layers(encoder, settings)
+        self.dream_layers = _dream_layers(encoder, options)
         if style_images is None:
             return
         with torch.no_grad():
-            grams = [self.style_of(encoder(image, settings.style_layers)) for image in style_images]
-        for layer in settings.style_layers:
+            grams = [self.style_of(encoder(image, options.style_layers)) for image in style_images]
+        for layer in options.style_layers:
             mean = _mean([gram[layer] for gram in grams], image_weights)
             self.register_buffer(f"_gram_{layer}", mean, persistent=False)
 
     def forward(self, images: Tensor, photos: Tensor) -> dict[str, Tensor]:
-        """Judges repainted photos.
+        """Judges stylized photos.
 
         Args:
             images: The network's output, RGB in [0, 1], shape (N, 3, H, W).
@@ -161,13 +161,13 @@ class PerceptualLoss(nn.Module):
     @property
     def photo_layers(self) -> list[str]:
         """The layers of the photos that :meth:`compare` takes."""
-        return [*self.settings.content_layers, *self.dream_layers]
+        return [*self.options.content_layers, *self.dream_layers]
 
     @property
     def image_layers(self) -> list[str]:
         """The layers of the network's output that :meth:`compare` takes."""
-        settings = self.settings
-        return [*settings.content_layers, *settings.style_layers, *self.dream_layers]
+        options = self.options
+        return [*options.content_layers, *options.style_layers, *self.dream_layers]
 
     def compare(
         self,
@@ -176,7 +176,7 @@ class PerceptualLoss(nn.Module):
         targets: dict[str, Tensor],
         styles: dict[str, Tensor] | None = None,
     ) -> dict[str, Tensor]:
-        """Judges repainted photos by their features, as :meth:`forward` does.
+        """Judges stylized photos by their features, as :meth:`forward` does.
 
         Args:
             images: The network's output, RGB in [0, 1], shape (N, 3, H, W).
@@ -187,11 +187,11 @@ class PerceptualLoss(nn.Module):
         Returns:
             See :meth:`forward`.
         """
-        settings = self.settings
-        relative = settings.form == "relative"
+        options = self.options
+        relative = options.form == "relative"
         content = {
             layer: content_loss(features[layer], targets[layer], relative)
-            for layer in settings.content_layers
+            for layer in options.content_layers
         }
         style = {
             layer: style_loss(found, styles[layer] if styles else self.target(layer), relative)
@@ -212,7 +212,7 @@ class PerceptualLoss(nn.Module):
         if self.dream_layers:
             dream = {
                 layer: dream_loss(
-                    features[layer], feature_strength(targets[layer]), settings.dream_channels
+                    features[layer], feature_strength(targets[layer]), options.dream_channels
                 )
                 for layer in self.dream_layers
             }
@@ -225,7 +225,7 @@ class PerceptualLoss(nn.Module):
         """Return the style's target of a layer.
 
         Args:
-            layer: One of ``settings.style_layers``.
+            layer: One of ``options.style_layers``.
 
         Returns:
             A Gram matrix, shape (1, C, C), or moments, (1, 2, C).
@@ -238,26 +238,26 @@ class PerceptualLoss(nn.Module):
         """Takes what styles are compared by.
 
         Args:
-            features: Of pictures, at least the layers.
-            layers: ``None`` for ``settings.style_layers``.
+            features: Of images, at least the layers.
+            layers: ``None`` for ``options.style_layers``.
 
         Returns:
             For each layer Gram matrices, shape (N, C, C), or moments, (N, 2, C).
         """
-        take = _STATISTICS[self.settings.style_statistics]
-        layers = self.settings.style_layers if layers is None else layers
+        take = _STATISTICS[self.options.style_statistics]
+        layers = self.options.style_layers if layers is None else layers
         return {layer: take(features[layer]) for layer in layers}
 
 
-def _dream_layers(encoder: Encoder, settings: LossSettings) -> list[str]:
+def _dream_layers(encoder: Encoder, options: LossOptions) -> list[str]:
     """The layers to dream with, known to be there; none without a weight."""
-    if not settings.dream_weight:
+    if not options.dream_weight:
         return []
-    layers = settings.dream_layers
+    layers = options.dream_layers
     if layers is None:  # it is computed anyway
-        layers = [max(settings.style_layers, key=encoder.layers.index)]
+        layers = [max(options.style_layers, key=encoder.layers.index)]
     check_layers("loss.dream_layers", layers, encoder)
-    check_channels("loss.dream_channels", settings.dream_channels, encoder, layers)
+    check_channels("loss.dream_channels", options.dream_channels, encoder, layers)
     return list(layers)
 
 

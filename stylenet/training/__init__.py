@@ -2,13 +2,13 @@
 
 from stylenet.training.adversarial import AdversarialModule
 from stylenet.training.any_style import AnyStyleModule
-from stylenet.training.distillation import DistillationModule, DistillationSettings
+from stylenet.training.distillation import DistillationModule, DistillationOptions
 from stylenet.training.fidelity import mean_errors
 from stylenet.training.many_styles import ManyStylesModule
 from stylenet.training.module import StyleTransferModule
 from stylenet.training.resumable import ResumableModule
 from stylenet.training.run_folder import RunFolder
-from stylenet.training.schedule import OptimizerSettings
+from stylenet.training.schedule import OptimizerOptions
 from stylenet.training.step import check_compile_mode
 from stylenet.training.teacher import Teacher
 
@@ -16,9 +16,9 @@ __all__ = [
     "AdversarialModule",
     "AnyStyleModule",
     "DistillationModule",
-    "DistillationSettings",
+    "DistillationOptions",
     "ManyStylesModule",
-    "OptimizerSettings",
+    "OptimizerOptions",
     "ResumableModule",
     "RunFolder",
     "StyleTransferModule",

@@ -10,9 +10,9 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from stylenet.data import Pairs
 from stylenet.networks import StyleNetwork
-from stylenet.perceptual import OBJECTIVES, AdversarialSettings, PerceptualLoss, told_apart
+from stylenet.perceptual import OBJECTIVES, AdversarialOptions, PerceptualLoss, told_apart
 from stylenet.training.module import StyleTransferModule
-from stylenet.training.schedule import OptimizerSettings, make_adam
+from stylenet.training.schedule import OptimizerOptions, make_adam
 from stylenet.training.teacher import Teacher
 
 # Of the discriminator's Adam: a first moment of 0.5 made adversarial training stable in Radford et
@@ -23,7 +23,7 @@ _BETAS = (0.5, 0.999)
 class AdversarialModule(StyleTransferModule):
     """Trains a network against perceptual losses and a discriminator, which learns beside it.
 
-    In each step the discriminator learns to tell crops of paintings from the network's pictures,
+    In each step the discriminator learns to tell crops of paintings from the network's images,
     then the network learns from the sum of its losses; it runs once. Only the network's step counts
     as a training step. With several processes both learn from the mean of all their gradients.
 
@@ -37,10 +37,10 @@ class AdversarialModule(StyleTransferModule):
         self,
         network: StyleNetwork,
         criterion: PerceptualLoss,
-        optimizer: OptimizerSettings,
+        optimizer: OptimizerOptions,
         style: str,
         recipe: dict[str, Any],
-        settings: AdversarialSettings,
+        options: AdversarialOptions,
         teacher: Teacher | None = None,
         teacher_weight: float = 0.0,
         gradient_clip_val: float | None = None,
@@ -51,10 +51,10 @@ class AdversarialModule(StyleTransferModule):
             network: What is trained.
             criterion: What judges it beside the discriminator.
             optimizer: How fast it learns.
-            style: Name of the style, for artefacts.
-            recipe: The composed settings of the run, for artefacts.
-            settings: Of the discriminator.
-            teacher: A trained network to meet the pictures of.
+            style: Name of the style, for checkpoints.
+            recipe: The composed options of the run, for checkpoints.
+            options: Of the discriminator.
+            teacher: A trained network to meet the images of.
             teacher_weight: Weight of the difference from them.
             gradient_clip_val: As of Lightning's trainer, which has to be without one here.
 
@@ -63,20 +63,20 @@ class AdversarialModule(StyleTransferModule):
         """
         super().__init__(network, criterion, optimizer, style, recipe, teacher, teacher_weight)
         self.automatic_optimization = False
-        self.discriminator = settings.build_discriminator().to(memory_format=torch.channels_last)
+        self.discriminator = options.build_discriminator().to(memory_format=torch.channels_last)
         self.discriminator.requires_grad_(False)
-        self._adversarial = settings
-        self._objective = OBJECTIVES[settings.objective]
+        self._adversarial = options
+        self._objective = OBJECTIVES[options.objective]
         self._clip = gradient_clip_val
 
     @property
     def described(self) -> str:
-        """Network and discriminator in the words of the settings, for messages."""
-        settings = self._adversarial
+        """Network and discriminator in the words of the options, for messages."""
+        options = self._adversarial
         return (
-            f"{super().described} beside loss.discriminator_width={settings.discriminator_width} "
-            f"loss.discriminator_layers={settings.discriminator_layers} "
-            f"loss.spectral_norm={str(settings.spectral_norm).lower()}"
+            f"{super().described} beside loss.discriminator_width={options.discriminator_width} "
+            f"loss.discriminator_layers={options.discriminator_layers} "
+            f"loss.spectral_norm={str(options.spectral_norm).lower()}"
         )
 
     @property
@@ -88,9 +88,9 @@ class AdversarialModule(StyleTransferModule):
         """Sets up Adam for the network's parameters, and for the discriminator's.
 
         Returns:
-            Both optimisers in Lightning's form, with the same schedule.
+            Both optimizers in Lightning's form, with the same schedule.
         """
-        lr = self.settings.lr * self._adversarial.discriminator_lr_ratio
+        lr = self.options.lr * self._adversarial.discriminator_lr_ratio
         groups = [{"params": list(self.discriminator.parameters())}]
         optimizer = make_adam(groups, lr, _BETAS)
         schedule: OptimizerLRSchedulerConfig = {
@@ -120,13 +120,13 @@ class AdversarialModule(StyleTransferModule):
         photos, paintings = (
             images.contiguous(memory_format=torch.channels_last) for images in batch
         )
-        repainted, values = self._judge(photos)
-        values["discriminator"] = self._teach_discriminator(paintings, repainted.detach())
+        stylized, values = self._judge(photos)
+        values["discriminator"] = self._teach_discriminator(paintings, stylized.detach())
         self.discriminator.eval()  # its power iteration is part of its own step
-        values["adversarial"] = self._objective.generator(self.discriminator(repainted))
+        values["adversarial"] = self._objective.generator(self.discriminator(stylized))
         weight = self._adversarial.adversarial_weight
         values["total"] = values["total"] + weight * values["adversarial"]
-        self.note(repainted, values)
+        self.note(stylized, values)
 
         optimizer, _ = self._optimizers()
         optimizer.zero_grad()
@@ -141,11 +141,11 @@ class AdversarialModule(StyleTransferModule):
         if self._clip is not None:
             self.clip_gradients(optimizer, gradient_clip_val=self._clip)
 
-    def _teach_discriminator(self, paintings: Tensor, repainted: Tensor) -> Tensor:
+    def _teach_discriminator(self, paintings: Tensor, stylized: Tensor) -> Tensor:
         """Takes a step of the discriminator; its loss before, detached."""
         self.discriminator.train()
         self.discriminator.requires_grad_(True)
-        both = torch.cat([paintings, repainted.to(paintings.dtype)])
+        both = torch.cat([paintings, stylized.to(paintings.dtype)])
         real, fake = self.discriminator(both).chunk(2)
         loss = self._objective.discriminator(real, fake)
         _, optimizer = self._optimizers()
@@ -154,7 +154,7 @@ class AdversarialModule(StyleTransferModule):
         self.discriminator.requires_grad_(False)
         if self.trainer.world_size > 1:
             self._average_gradients()
-        # Not by the optimiser's own method: Lightning counts the calls of that as training steps,
+        # Not by the optimizer's own method: Lightning counts the calls of that as training steps,
         # by which runs end, callbacks act and data is resumed.
         self.trainer.strategy.optimizer_step(optimizer.optimizer, _nothing)
         accuracy = told_apart(real, fake, self._objective.threshold)

@@ -10,7 +10,7 @@ from stylenet.data import Pairs
 from stylenet.networks import AdainNetwork
 from stylenet.perceptual import AnyStyleLoss
 from stylenet.training.module import StyleTransferModule
-from stylenet.training.schedule import OptimizerSettings
+from stylenet.training.schedule import OptimizerOptions
 from stylenet.training.step import Losses
 
 # In the names of a checkpoint's weights: what is frozen, and comes with the encoder of the run.
@@ -18,7 +18,7 @@ _FROZEN = "network.encoder."
 
 
 class AnyStyleModule(StyleTransferModule):
-    """Trains a decoder to repaint each photo of a batch in the style of a painting of its own.
+    """Trains a decoder to stylize each photo of a batch in the style of a painting of its own.
 
     Huang & Belongie 2017 (arXiv:1703.06868).
     """
@@ -27,7 +27,7 @@ class AnyStyleModule(StyleTransferModule):
         self,
         network: AdainNetwork,
         criterion: AnyStyleLoss,
-        optimizer: OptimizerSettings,
+        optimizer: OptimizerOptions,
         recipe: dict[str, Any],
         shown: Tensor,
     ) -> None:
@@ -37,7 +37,7 @@ class AnyStyleModule(StyleTransferModule):
             network: What is trained, its encoder filled.
             criterion: What judges it.
             optimizer: How fast it learns.
-            recipe: The composed settings of the run, for artefacts.
+            recipe: The composed options of the run, for checkpoints.
             shown: Paintings for previews, RGB in [0, 1], shape (K, 3, H, W).
         """
         super().__init__(network, criterion, optimizer, network.name, recipe)
@@ -65,7 +65,7 @@ class AnyStyleModule(StyleTransferModule):
         return stylized, self.criterion(stylized, photos, paintings)
 
     def in_every_style(self, photos: Tensor) -> list[Tensor]:
-        """Repaints photos in the styles of the paintings that previews show."""
+        """Stylizes photos in the styles of the paintings that previews show."""
         return [
             self.network(photos, painting.to(photos).expand(len(photos), -1, -1, -1))
             for painting in self.shown.split(1)

@@ -1,4 +1,4 @@
-"""Pictures unlike photos, made of photos: what an encoder meets while a style is learned."""
+"""Images unlike photos, made of photos: what an encoder meets while a style is learned."""
 
 import math
 
@@ -6,20 +6,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Chosen by eye: at the far end of each range a photo is barely recognisable. A style network's
-# first outputs are flat or noise, its later ones paintings in strong colours, with hatching.
+# Chosen by eye: at the far end of each range a photo is barely recognizable. A style network's
+# first outputs are flat or noise, its later ones paintings in strong colors, with hatching.
 _CONTRAST = (0.3, 2.5)
-_MIXING = 0.6  # standard deviation of what is added to the identity of the colour channels
+_MIXING = 0.6  # standard deviation of what is added to the identity of the color channels
 _NOISE = 0.25  # largest standard deviation of noise, of [0, 1]
 _HATCHING = 0.35  # largest amplitude
 _PERIODS = (2.5, 24.0)  # of the hatching, in pixels; below two there is none
-_LEVELS = (3, 9)  # of a posterised picture
+_LEVELS = (3, 9)  # of a posterized image
 
 
 def disfigure(photos: Tensor) -> Tensor:
     """Makes each photo look like anything but a photo, in ways drawn anew for each.
 
-    Colours are mixed and their contrast changed; half of the pictures each are posterised into
+    Colors are mixed and their contrast changed; half of the images each are posterized into
     flat areas, hatched and covered with noise.
 
     Args:
@@ -28,10 +28,10 @@ def disfigure(photos: Tensor) -> Tensor:
     Returns:
         The same shape and range. What is drawn comes from PyTorch's global random state.
     """
-    pictures = _recolour(photos)
-    for change in (_posterise, _hatch, _add_noise):
-        pictures = torch.where(_draw(photos) < 0.5, change(pictures), pictures)
-    return pictures.clamp(0, 1)
+    images = _recolor(photos)
+    for change in (_posterize, _hatch, _add_noise):
+        images = torch.where(_draw(photos) < 0.5, change(images), images)
+    return images.clamp(0, 1)
 
 
 def _draw(photos: Tensor, low: float = 0.0, high: float = 1.0, channels: int = 1) -> Tensor:
@@ -40,44 +40,44 @@ def _draw(photos: Tensor, low: float = 0.0, high: float = 1.0, channels: int = 1
     return (low + (high - low) * torch.rand(len(photos), channels, 1, 1)).to(photos.device)
 
 
-def _recolour(photos: Tensor) -> Tensor:
+def _recolor(photos: Tensor) -> Tensor:
     """Mixes the channels and changes contrast and brightness."""
     mixing = torch.eye(3) + _MIXING * torch.randn(len(photos), 3, 3)
     mean = photos.mean(dim=(2, 3), keepdim=True)
-    centred = torch.einsum("nij,njhw->nihw", mixing.to(photos.device), photos - mean)
-    return _draw(photos, channels=3) + _draw(photos, *_CONTRAST) * centred
+    centered = torch.einsum("nij,njhw->nihw", mixing.to(photos.device), photos - mean)
+    return _draw(photos, channels=3) + _draw(photos, *_CONTRAST) * centered
 
 
-def _posterise(pictures: Tensor) -> Tensor:
-    """Rounds colours to a few levels: flat areas with hard edges."""
-    levels = _draw(pictures, *_LEVELS).floor() - 1
-    return (pictures * levels).round() / levels
+def _posterize(images: Tensor) -> Tensor:
+    """Rounds colors to a few levels: flat areas with hard edges."""
+    levels = _draw(images, *_LEVELS).floor() - 1
+    return (images * levels).round() / levels
 
 
-def _hatch(pictures: Tensor) -> Tensor:
-    """Adds waves of one colour, direction and period, at places where a coarse noise lets them."""
-    height, width = pictures.shape[-2:]
-    angle = _draw(pictures, high=math.pi)
-    period = _PERIODS[0] * (_PERIODS[1] / _PERIODS[0]) ** _draw(pictures)
-    y = torch.arange(height, device=pictures.device).view(1, 1, -1, 1)
-    x = torch.arange(width, device=pictures.device).view(1, 1, 1, -1)
-    bend = 2 * _cloud(pictures, 32)  # in radians: strokes are not ruled
+def _hatch(images: Tensor) -> Tensor:
+    """Adds waves of one color, direction and period, at places where a coarse noise lets them."""
+    height, width = images.shape[-2:]
+    angle = _draw(images, high=math.pi)
+    period = _PERIODS[0] * (_PERIODS[1] / _PERIODS[0]) ** _draw(images)
+    y = torch.arange(height, device=images.device).view(1, 1, -1, 1)
+    x = torch.arange(width, device=images.device).view(1, 1, 1, -1)
+    bend = 2 * _cloud(images, 32)  # in radians: strokes are not ruled
     wave = torch.sin(2 * math.pi * (x * angle.cos() + y * angle.sin()) / period + bend)
-    colour = _draw(pictures, -_HATCHING, _HATCHING, channels=3)
-    return pictures + colour * wave * (_cloud(pictures, 24) + 0.5).clamp(0, 1)
+    color = _draw(images, -_HATCHING, _HATCHING, channels=3)
+    return images + color * wave * (_cloud(images, 24) + 0.5).clamp(0, 1)
 
 
-def _add_noise(pictures: Tensor) -> Tensor:
-    """Adds noise of one or of three colours, of a grain from one to eight pixels."""
+def _add_noise(images: Tensor) -> Tensor:
+    """Adds noise of one or of three colors, of a grain from one to eight pixels."""
     grain = int(2 ** torch.randint(4, ()))
-    grey = _cloud(pictures, grain).expand_as(pictures)
-    coloured = torch.cat([_cloud(pictures, grain) for _ in range(3)], dim=1)
-    noise = torch.where(_draw(pictures) < 0.5, grey, coloured)
-    return pictures + _draw(pictures, high=_NOISE) * noise
+    gray = _cloud(images, grain).expand_as(images)
+    colored = torch.cat([_cloud(images, grain) for _ in range(3)], dim=1)
+    noise = torch.where(_draw(images) < 0.5, gray, colored)
+    return images + _draw(images, high=_NOISE) * noise
 
 
-def _cloud(pictures: Tensor, grain: int) -> Tensor:
+def _cloud(images: Tensor, grain: int) -> Tensor:
     """Smooth noise of about standard deviation 1, shape (N, 1, H, W)."""
-    count, _, height, width = pictures.shape
+    count, _, height, width = images.shape
     coarse = torch.randn(count, 1, math.ceil(height / grain) + 1, math.ceil(width / grain) + 1)
-    return F.interpolate(coarse.to(pictures.device), (height, width), mode="bilinear")
+    return F.interpolate(coarse.to(images.device), (height, width), mode="bilinear")

@@ -14,7 +14,7 @@ from pytorch_lightning.plugins.environments import (
 )
 
 from stylenet.errors import StyleNetError, check_number
-from stylenet.share import Share
+from stylenet.ranks import Rank
 
 AUTO = "auto"
 
@@ -22,7 +22,7 @@ AUTO = "auto"
 _PATIENCE = 60.0
 
 
-def choose_environment(share: Share) -> ClusterEnvironment:
+def choose_environment(share: Rank) -> ClusterEnvironment:
     """Says how the processes of a run find each other.
 
     Lightning would take any program in a Slurm job for one of several that srun started, and wait
@@ -44,21 +44,21 @@ def choose_environment(share: Share) -> ClusterEnvironment:
     return LightningEnvironment()
 
 
-def count_devices(share: Share, settings: Any) -> tuple[int, int]:
+def count_devices(share: Rank, options: Any) -> tuple[int, int]:
     """Says how many devices a run uses, before there is a trainer to ask.
 
     Args:
         share: What the launcher says.
-        settings: The trainer's: ``accelerator``, ``devices``, ``num_nodes``, ``strategy``.
+        options: The trainer's: ``accelerator``, ``devices``, ``num_nodes``, ``strategy``.
 
     Returns:
         Devices on each machine, and machines.
 
     Raises:
-        StyleNetError: The settings contradict the launcher.
+        StyleNetError: The options contradict the launcher.
     """
-    distributed = "strategy" in settings
-    asked: Any = getattr(settings, "num_nodes", AUTO)  # of a strategy on trainer=default
+    distributed = "strategy" in options
+    asked: Any = getattr(options, "num_nodes", AUTO)  # of a strategy on trainer=default
     per_machine, machines = share.world // share.machines, share.machines
     if share.launcher:
         if not distributed and share.world > 1:
@@ -66,9 +66,9 @@ def count_devices(share: Share, settings: Any) -> tuple[int, int]:
                 f"{share.launcher} started {share.world} processes, but trainer=default is for "
                 f"one; add trainer=ddp"
             )
-        if settings.devices not in (AUTO, -1, per_machine):
+        if options.devices not in (AUTO, -1, per_machine):
             raise StyleNetError(
-                f"trainer.devices={settings.devices}, but {share.launcher} started {per_machine} "
+                f"trainer.devices={options.devices}, but {share.launcher} started {per_machine} "
                 f"processes on each machine, one for each device; leave trainer.devices out"
             )
         if distributed and asked not in (AUTO, machines):
@@ -86,20 +86,20 @@ def count_devices(share: Share, settings: Any) -> tuple[int, int]:
                 f"trainer.num_nodes={machines} needs a launcher on each machine: srun, as in "
                 f"scripts/slurm/train.sbatch, or torchrun --nnodes={machines}"
             )
-    if settings.devices in (AUTO, -1):
-        gpu = settings.accelerator in (AUTO, "gpu", "cuda")
+    if options.devices in (AUTO, -1):
+        gpu = options.accelerator in (AUTO, "gpu", "cuda")
         return max(1, torch.cuda.device_count() if gpu else 1), machines
-    if isinstance(settings.devices, Sequence) and not isinstance(settings.devices, str):
-        return len(settings.devices), machines  # the numbers of GPUs
-    check_number("trainer.devices", settings.devices, minimum=1, integer=True)
-    return settings.devices, machines
+    if isinstance(options.devices, Sequence) and not isinstance(options.devices, str):
+        return len(options.devices), machines  # the numbers of GPUs
+    check_number("trainer.devices", options.devices, minimum=1, integer=True)
+    return options.devices, machines
 
 
 def requeue() -> str:
     """Asks Slurm to run this job again, with the same command.
 
     Returns:
-        What came of it, in words; empty outside of a Slurm job, and in one that was cancelled.
+        What came of it, in words; empty outside of a Slurm job, and in one that was canceled.
     """
     job = os.environ.get("SLURM_JOB_ID")
     if job is None:
@@ -110,9 +110,9 @@ def requeue() -> str:
     try:
         words = _ask("scontrol", "show", "--oneliner", "job", job).split()
         state = dict(word.split("=", 1) for word in words if "=" in word)
-        # A job that ends without a reason, such as a time limit, was cancelled by scancel, which
+        # A job that ends without a reason, such as a time limit, was canceled by scancel, which
         # requeueing would undo, or somebody has requeued it already (seen with Slurm 22.05).
-        if state.get("JobState") in ("COMPLETING", "CANCELLED") and state.get("Reason") == "None":
+        if state.get("JobState") in ("COMPLETING", "Canceled") and state.get("Reason") == "None":
             runs_before = int(os.environ.get("SLURM_RESTART_COUNT", 0))
             again = int(state.get("Restarts", 0)) > runs_before
             return f"job {job} is requeued already and goes on from here" if again else ""

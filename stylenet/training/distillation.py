@@ -16,23 +16,23 @@ from stylenet.training.dreams import Dreams
 from stylenet.training.fidelity import choose_layers, relative_errors
 from stylenet.training.pruning import feature_sizes, start_from_teacher
 from stylenet.training.resumable import ResumableModule
-from stylenet.training.schedule import OptimizerSettings
+from stylenet.training.schedule import OptimizerOptions
 
 
 @dataclass(frozen=True)
-class DistillationSettings:
+class DistillationOptions:
     """What the small encoder is trained for.
 
     Attributes:
         gram_weight: Weight of the relative error of the Gram matrices beside that of the features.
         disfigured: Share of the photos that are made to look unlike photos.
-        stylised: Share of the photos that trained style networks repaint first, if any are given.
-        dreams: Pictures beside each batch that are painted against the student.
+        stylized: Share of the photos that trained style networks stylize first, if any are given.
+        dreams: Images beside each batch that are painted against the student.
     """
 
     gram_weight: float
     disfigured: float
-    stylised: float
+    stylized: float
     dreams: int
 
     def __post_init__(self) -> None:
@@ -43,7 +43,7 @@ class DistillationSettings:
         """
         check_number("distillation.gram_weight", self.gram_weight, minimum=0)
         check_number("distillation.dreams", self.dreams, minimum=0, integer=True)
-        for name in ("disfigured", "stylised"):
+        for name in ("disfigured", "stylized"):
             value = getattr(self, name)
             check_number(f"distillation.{name}", value, minimum=0)
             if value > 1:
@@ -54,7 +54,7 @@ class DistillationModule(ResumableModule):
     """Trains a small encoder so that the features of a frozen large one come out of it.
 
     Style networks are trained against the small encoder later and find whatever it gets wrong. So
-    it sees what they paint on the way, and not photos alone; and "dreams", pictures that are
+    it sees what they paint on the way, and not photos alone; and "dreams", images that are
     painted against the student itself, step by step, for the teacher to say what it missed.
 
     A teacher that ends at relu3_4 makes a student that ends there. One that has only relu4_1 of the
@@ -71,10 +71,10 @@ class DistillationModule(ResumableModule):
         self,
         student: LiteEncoder,
         teacher: Encoder,
-        optimizer: OptimizerSettings,
-        distillation: DistillationSettings,
+        optimizer: OptimizerOptions,
+        distillation: DistillationOptions,
         photos: Tensor,
-        stylised: Sequence[StyleNetwork],
+        stylized: Sequence[StyleNetwork],
         recipe: dict[str, Any],
     ) -> None:
         """Takes the parts.
@@ -86,8 +86,8 @@ class DistillationModule(ResumableModule):
             distillation: What for.
             photos: Some to begin with, and to see how large the teacher's features are; RGB in
                 [0, 1], shape (N, 3, H, W).
-            stylised: Trained style networks, which repaint a share of the photos.
-            recipe: The composed settings of the run, for artefacts.
+            stylized: Trained style networks, which stylize a share of the photos.
+            recipe: The composed options of the run, for checkpoints.
 
         Raises:
             StyleNetError: The teacher lacks a layer that the student has to learn.
@@ -101,7 +101,7 @@ class DistillationModule(ResumableModule):
         self.layers = layers
         self.teacher = teacher.to(memory_format=torch.channels_last)
         self.distillation = distillation
-        self.stylised = nn.ModuleList(stylised).requires_grad_(False)
+        self.stylized = nn.ModuleList(stylized).requires_grad_(False)
         self._dreams: Dreams | None = None
         self._sizes = feature_sizes(teacher, photos, self.layers)
         if student.drawn:
@@ -109,7 +109,7 @@ class DistillationModule(ResumableModule):
 
     @property
     def described(self) -> str:
-        """The network in the words of the settings, for messages."""
+        """The network in the words of the options, for messages."""
         return "the encoder lite of this version"
 
     def parameter_groups(self) -> list[dict[str, Any]]:
@@ -125,7 +125,7 @@ class DistillationModule(ResumableModule):
         inside = {id(parameter) for head in heads.values() for parameter in head}
         learning = [p for p in self.network.parameters() if p.requires_grad]
         trunk = [p for p in learning if id(p) not in inside]
-        lr = self.settings.lr
+        lr = self.options.lr
         # Their gradients are as many times smaller, too small for Adam's usual eps of 1e-8.
         return [{"params": trunk}] + [
             {"params": heads[layer], "lr": lr * size, "eps": 1e-8 / size}
@@ -142,13 +142,13 @@ class DistillationModule(ResumableModule):
         Returns:
             The total loss, a scalar.
         """
-        pictures = self._pictures(batch).contiguous(memory_format=torch.channels_last)
+        images = self._pictures(batch).contiguous(memory_format=torch.channels_last)
         if self.distillation.dreams:
             if self._dreams is None:
-                self._dreams = Dreams(pictures, self.distillation.dreams)
-            dreams = self._dreams.paint(pictures, self.network, self.layers)
-            pictures = torch.cat([pictures, dreams]).contiguous(memory_format=torch.channels_last)
-        errors = relative_errors(self.network, self.teacher, pictures, self.layers)
+                self._dreams = Dreams(images, self.distillation.dreams)
+            dreams = self._dreams.paint(images, self.network, self.layers)
+            images = torch.cat([images, dreams]).contiguous(memory_format=torch.channels_last)
+        errors = relative_errors(self.network, self.teacher, images, self.layers)
         features = torch.stack([value for k, value in errors.items() if k.startswith("features/")])
         grams = torch.stack([value for k, value in errors.items() if k.startswith("gram/")])
         total = features.mean() + self.distillation.gram_weight * grams.mean()
@@ -157,7 +157,7 @@ class DistillationModule(ResumableModule):
         self.log_dict({f"loss/{name}": value for name, value in self.losses.items()})
         return total
 
-    def save_artefact(self, path: Path) -> None:
+    def save_checkpoint(self, path: Path) -> None:
         """Writes the encoder as it is now.
 
         Args:
@@ -192,10 +192,10 @@ class DistillationModule(ResumableModule):
     @torch.no_grad()
     def _pictures(self, photos: Tensor) -> Tensor:
         """Makes some of the photos look like anything but photos."""
-        repainted = torch.rand(len(photos)) < self.distillation.stylised
-        if self.stylised and bool(repainted.any()):
-            network = self.stylised[int(torch.randint(len(self.stylised), ()))]
+        stylized = torch.rand(len(photos)) < self.distillation.stylized
+        if self.stylized and bool(stylized.any()):
+            network = self.stylized[int(torch.randint(len(self.stylized), ()))]
             photos = photos.clone()
-            photos[repainted] = network(photos[repainted])
+            photos[stylized] = network(photos[stylized])
         chosen = torch.rand(len(photos), 1, 1, 1).to(photos.device) < self.distillation.disfigured
         return torch.where(chosen, disfigure(photos), photos)

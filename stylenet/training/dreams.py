@@ -1,4 +1,4 @@
-"""Pictures painted against an encoder, to find out what it gets wrong."""
+"""Images painted against an encoder, to find out what it gets wrong."""
 
 from collections.abc import Sequence
 
@@ -7,36 +7,36 @@ from torch import Tensor
 
 from stylenet.perceptual import Encoder, gram_matrix, style_loss
 
-# Root mean square of a change, of [0, 1]; as an image optimised by Adam at 0.02 begins.
+# Root mean square of a change, of [0, 1]; as an image optimized by Adam at 0.02 begins.
 _STEP = 0.02
-# Steps that a dream lasts on the average. After 50, a picture painted against an encoder distilled
+# Steps that a dream lasts on the average. After 50, an image painted against an encoder distilled
 # without dreams had a style loss of 0.03 there, but of 0.09 to 0.23 under VGG-19.
 _LASTS = 50
 
 
 class Dreams:
-    """Pictures on their way to the Gram matrices of others, a gradient step at a time.
+    """Images on their way to the Gram matrices of others, a gradient step at a time.
 
-    Style transfer by optimisation of the image (Gatys et al. 2016), which finds an encoder's
+    Style transfer by optimization of the image (Gatys et al. 2016), which finds an encoder's
     weaknesses faster than any network that is trained against it.
     """
 
-    def __init__(self, pictures: Tensor, count: int) -> None:
-        """Begins with the pictures at hand.
+    def __init__(self, images: Tensor, count: int) -> None:
+        """Begins with the images at hand.
 
         Args:
-            pictures: RGB in [0, 1], shape (N, 3, H, W).
+            images: RGB in [0, 1], shape (N, 3, H, W).
             count: How many dreams.
         """
-        places = torch.arange(count, device=pictures.device) % len(pictures)
-        self._pictures = pictures[places].detach().clone()
+        places = torch.arange(count, device=images.device) % len(images)
+        self._pictures = images[places].detach().clone()
         self._styles = self._pictures.flip(0)
 
-    def paint(self, pictures: Tensor, encoder: Encoder, layers: Sequence[str]) -> Tensor:
+    def paint(self, images: Tensor, encoder: Encoder, layers: Sequence[str]) -> Tensor:
         """Takes one step, after beginning some dreams anew.
 
         Args:
-            pictures: What new dreams begin with and strive for; RGB in [0, 1], (N, 3, H, W).
+            images: What new dreams begin with and strive for; RGB in [0, 1], (N, 3, H, W).
             encoder: What judges them.
             layers: By which of its layers.
 
@@ -44,10 +44,10 @@ class Dreams:
             RGB in [0, 1], shape (count, 3, H, W).
         """
         count = len(self._pictures)
-        anew = (torch.rand(count, 1, 1, 1) < 1 / _LASTS).to(pictures.device)
-        order = torch.randperm(len(pictures)).repeat(2 * count).to(pictures.device)
-        self._pictures = torch.where(anew, pictures[order[:count]], self._pictures)
-        self._styles = torch.where(anew, pictures[order[count : 2 * count]], self._styles)
+        anew = (torch.rand(count, 1, 1, 1) < 1 / _LASTS).to(images.device)
+        order = torch.randperm(len(images)).repeat(2 * count).to(images.device)
+        self._pictures = torch.where(anew, images[order[:count]], self._pictures)
+        self._styles = torch.where(anew, images[order[count : 2 * count]], self._styles)
 
         with torch.no_grad():
             targets = encoder(self._styles, layers)
@@ -65,7 +65,7 @@ class Dreams:
         Returns:
             Tensors alone, for a checkpoint.
         """
-        return {"pictures": self._pictures, "styles": self._styles}
+        return {"images": self._pictures, "styles": self._styles}
 
     @classmethod
     def from_state(cls, state: dict[str, Tensor], device: torch.device) -> "Dreams":
@@ -78,6 +78,6 @@ class Dreams:
         Returns:
             The dreams.
         """
-        dreams = cls(state["pictures"].to(device), len(state["pictures"]))
+        dreams = cls(state["images"].to(device), len(state["images"]))
         dreams._styles = state["styles"].to(device)
         return dreams

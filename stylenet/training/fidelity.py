@@ -45,24 +45,24 @@ def choose_layers(student: LiteEncoder, teacher: Encoder) -> list[str]:
 
 
 def relative_errors(
-    student: Encoder, teacher: Encoder, pictures: Tensor, layers: Sequence[str]
+    student: Encoder, teacher: Encoder, images: Tensor, layers: Sequence[str]
 ) -> dict[str, Tensor]:
     """Measures how far the student's features and Gram matrices are from the teacher's.
 
     Args:
         student: The small encoder.
         teacher: The large encoder.
-        pictures: RGB in [0, 1], shape (N, 3, H, W).
+        images: RGB in [0, 1], shape (N, 3, H, W).
         layers: Of which layers.
 
     Returns:
         Scalars, squared distances relative to the teacher's squared norms, means over the
-        pictures: ``features/relu1_2`` …, then ``gram/relu1_2`` … for each of the layers.
+        images: ``features/relu1_2`` …, then ``gram/relu1_2`` … for each of the layers.
     """
     with torch.no_grad():
-        targets = teacher(pictures, layers)
+        targets = teacher(images, layers)
         target_grams = {layer: gram_matrix(targets[layer]) for layer in layers}
-    found = student(pictures, layers)
+    found = student(images, layers)
     errors = {f"features/{name}": content_loss(found[name], targets[name]) for name in layers}
     for name in layers:
         errors[f"gram/{name}"] = style_loss(gram_matrix(found[name]), target_grams[name])
@@ -70,18 +70,18 @@ def relative_errors(
 
 
 @torch.no_grad()
-def mean_errors(student: Encoder, teacher: Encoder, pictures: Iterable[Tensor]) -> dict[str, float]:
-    """Measures the student on pictures of any sizes, exactly as it would run.
+def mean_errors(student: Encoder, teacher: Encoder, images: Iterable[Tensor]) -> dict[str, float]:
+    """Measures the student on images of any sizes, exactly as it would run.
 
     Args:
         student: The small encoder.
         teacher: The large encoder.
-        pictures: RGB in [0, 1], each of shape (N, 3, H, W).
+        images: RGB in [0, 1], each of shape (N, 3, H, W).
 
     Returns:
         The means of :func:`relative_errors`, by name, for the layers that both have.
     """
     device = next(student.parameters()).device
     layers = [layer for layer in student.layers if layer in teacher.layers]
-    found = [relative_errors(student, teacher, p.to(device), layers) for p in pictures]
+    found = [relative_errors(student, teacher, p.to(device), layers) for p in images]
     return {name: float(torch.stack([f[name] for f in found]).mean()) for name in found[0]}

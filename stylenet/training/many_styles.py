@@ -8,12 +8,12 @@ from torch import Tensor
 from stylenet.networks import JohnsonMultiNetwork
 from stylenet.perceptual import ManyStylesLoss
 from stylenet.training.module import StyleTransferModule
-from stylenet.training.schedule import OptimizerSettings
+from stylenet.training.schedule import OptimizerOptions
 from stylenet.training.step import Losses
 
 
 class ManyStylesModule(StyleTransferModule):
-    """Trains a network that holds many styles: each photo of a batch is repainted in one of them.
+    """Trains a network that holds many styles: each photo of a batch is stylized in one of them.
 
     Dumoulin, Shlens, Kudlur 2017 (arXiv:1610.07629).
     """
@@ -24,7 +24,7 @@ class ManyStylesModule(StyleTransferModule):
         self,
         network: JohnsonMultiNetwork,
         criterion: ManyStylesLoss,
-        optimizer: OptimizerSettings,
+        optimizer: OptimizerOptions,
         style: str,
         recipe: dict[str, Any],
     ) -> None:
@@ -35,8 +35,8 @@ class ManyStylesModule(StyleTransferModule):
             criterion: What judges it. Its styles are those that are learned; the network may have
                 more.
             optimizer: How fast it learns.
-            style: What artefacts are called.
-            recipe: The composed settings of the run, for artefacts.
+            style: What checkpoints are called.
+            recipe: The composed options of the run, for checkpoints.
         """
         super().__init__(network, criterion, optimizer, style, recipe)
         # The numbers in the network of the criterion's styles.
@@ -74,17 +74,17 @@ class ManyStylesModule(StyleTransferModule):
         stylized = self.network(photos, numbers)
         return stylized, self.criterion(stylized, photos, styles)
 
-    def note(self, repainted: Tensor, values: dict[str, Tensor]) -> None:
+    def note(self, stylized: Tensor, values: dict[str, Tensor]) -> None:
         """Log a step, without the losses of styles that had no photo."""
         here = {k: v for k, v in values.items() if k.partition("/")[0] not in self._absent}
-        super().note(repainted, here)
+        super().note(stylized, here)
 
     @property
     def _absent(self) -> set[str]:
         return set(self.criterion.names) - self._present
 
     def in_every_style(self, photos: Tensor) -> list[Tensor]:
-        """Repaints photos in each style that is learned, for previews."""
+        """Stylizes photos in each style that is learned, for previews."""
         network = cast(JohnsonMultiNetwork, self.network)
         return [network(photos, number.expand(len(photos))) for number in self._numbers]
 
@@ -94,7 +94,7 @@ class ManyStylesModule(StyleTransferModule):
         Every process draws for the photos of all, so that the random state stays the same in all,
         and takes those that fall to it as photos do: several devices learn as one with as many
         photos. No style comes twice before all have come once. The photos come in random order,
-        so that sorting favours none.
+        so that sorting favors none.
         """
         world, rank = self.trainer.world_size, self.trainer.global_rank
         styles = torch.randperm(len(self._numbers)).repeat(-(-count * world // len(self._numbers)))

@@ -8,23 +8,23 @@ from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torch.optim import Optimizer
 
-from stylenet.checkpoint import ArtefactInfo, save_artefact
+from stylenet.checkpoint import CheckpointInfo, save_checkpoint
 from stylenet.errors import check_number
 from stylenet.networks import StyleNetwork
 from stylenet.perceptual import AnyStyleLoss, ManyStylesLoss, PerceptualLoss
 from stylenet.training.resumable import ResumableModule
-from stylenet.training.schedule import OptimizerSettings
+from stylenet.training.schedule import OptimizerOptions
 from stylenet.training.step import Judge, Losses, ReplayedStep, can_replay, compile_judge
 from stylenet.training.teacher import Teacher
 
 
 class StyleTransferModule(ResumableModule):
-    """Trains a network to repaint photos so that a perceptual loss falls.
+    """Trains a network to stylize photos so that a perceptual loss falls.
 
     Attributes:
         network: What is trained.
         criterion: What judges it.
-        repainted: The latest output, detached, for callbacks; RGB in [0, 1], (N, 3, H, W).
+        stylized: The latest output, detached, for callbacks; RGB in [0, 1], (N, 3, H, W).
         compile_mode: ``auto``, ``true`` or ``false``, see :mod:`stylenet.training.step`.
     """
 
@@ -35,7 +35,7 @@ class StyleTransferModule(ResumableModule):
         self,
         network: StyleNetwork,
         criterion: PerceptualLoss | ManyStylesLoss | AnyStyleLoss,
-        optimizer: OptimizerSettings,
+        optimizer: OptimizerOptions,
         style: str,
         recipe: dict[str, Any],
         teacher: Teacher | None = None,
@@ -47,9 +47,9 @@ class StyleTransferModule(ResumableModule):
             network: What is trained.
             criterion: What judges it.
             optimizer: How fast it learns.
-            style: Name of the style, for artefacts.
-            recipe: The composed settings of the run, for artefacts.
-            teacher: A trained network to meet the pictures of.
+            style: Name of the style, for checkpoints.
+            recipe: The composed options of the run, for checkpoints.
+            teacher: A trained network to meet the images of.
             teacher_weight: Weight of the difference from them.
 
         Raises:
@@ -60,24 +60,24 @@ class StyleTransferModule(ResumableModule):
         self.teacher = teacher
         self._teacher_weight = teacher_weight
         self.criterion = criterion.to(memory_format=torch.channels_last)
-        self.repainted: Tensor | None = None
+        self.stylized: Tensor | None = None
         self._judge: Judge = self.judge
         self._replayed: ReplayedStep | None = None
         self._is_prepared = self._replays = False
 
     @property
     def described(self) -> str:
-        """The network in the words of the settings, for messages."""
+        """The network in the words of the options, for messages."""
         return f"network={self.network.name} with {self.network.arguments}"
 
     @property
     def identity(self) -> dict[str, Any]:
-        """The artefact's name, and the network's with its arguments."""
+        """The checkpoint's name, and the network's with its arguments."""
         arguments = {f"network.{key}": value for key, value in self.network.arguments.items()}
         return {**super().identity, "network": self.network.name, **arguments}
 
     def forward(self, images: Tensor) -> Tensor:
-        """Repaints images.
+        """Stylizes images.
 
         Args:
             images: RGB in [0, 1], shape (N, 3, H, W).
@@ -184,21 +184,21 @@ class StyleTransferModule(ResumableModule):
             optimizer_closure()
             self._replayed.update()
 
-    def note(self, repainted: Tensor, values: dict[str, Tensor]) -> None:
+    def note(self, stylized: Tensor, values: dict[str, Tensor]) -> None:
         """Logs a step and keeps it for callbacks.
 
         Args:
-            repainted: What the network made of the photos, RGB in [0, 1], (N, 3, H, W).
+            stylized: What the network made of the photos, RGB in [0, 1], (N, 3, H, W).
             values: The losses by name.
         """
-        self.repainted = repainted.detach()
+        self.stylized = stylized.detach()
         self.losses = {name: value.detach() for name, value in values.items()}
         # Lightning takes 0.5 ms a step to gather values that it does not write.
         if self._replayed is None or self.trainer._logger_connector.should_update_logs:
             self.log_dict({f"loss/{name}": value for name, value in self.losses.items()})
 
     def judge(self, photos: Tensor) -> Losses:
-        """Repaints photos and says how well; the loss to a teacher is ``teacher``.
+        """Stylizes photos and says how well; the loss to a teacher is ``teacher``.
 
         Args:
             photos: RGB in [0, 1], shape (N, 3, H, W).
@@ -206,15 +206,15 @@ class StyleTransferModule(ResumableModule):
         Returns:
             What the network made of them, the same shape, and the losses by name.
         """
-        repainted = self.network(photos)
-        values = self.criterion(repainted, photos)
+        stylized = self.network(photos)
+        values = self.criterion(stylized, photos)
         if self.teacher is not None:
-            values["teacher"] = self.teacher(repainted, photos)
+            values["teacher"] = self.teacher(stylized, photos)
             values["total"] = values["total"] + self._teacher_weight * values["teacher"]
-        return repainted, values
+        return stylized, values
 
     def in_every_style(self, photos: Tensor) -> list[Tensor]:
-        """Repaints photos in each style that is learned, for previews.
+        """Stylizes photos in each style that is learned, for previews.
 
         Args:
             photos: RGB in [0, 1], shape (N, 3, H, W).
@@ -228,20 +228,20 @@ class StyleTransferModule(ResumableModule):
         """Shows what the styles of previews are.
 
         Returns:
-            A picture for each of :meth:`in_every_style`, RGB in [0, 1], shape (K, 3, H, W); or
+            An image for each of :meth:`in_every_style`, RGB in [0, 1], shape (K, 3, H, W); or
             ``None``, where their names are known.
         """
         return None
 
-    def artefact_info(self) -> ArtefactInfo:
-        """Says what an artefact of the network as it is now holds.
+    def checkpoint_info(self) -> CheckpointInfo:
+        """Says what a checkpoint of the network as it is now holds.
 
         Returns:
             Style, step and recipe.
         """
-        return ArtefactInfo(self.artefact_name, self.global_step, self.recipe)
+        return CheckpointInfo(self.checkpoint_name, self.global_step, self.recipe)
 
-    def save_artefact(self, path: Path) -> None:
+    def save_checkpoint(self, path: Path) -> None:
         """Writes the network as it is now for inference.
 
         Args:
@@ -250,4 +250,4 @@ class StyleTransferModule(ResumableModule):
         Raises:
             StyleNetError: The file cannot be written.
         """
-        save_artefact(path, self.network, self.artefact_info())
+        save_checkpoint(path, self.network, self.checkpoint_info())

@@ -19,41 +19,41 @@ _RIDGE = 1e-3
 
 
 @torch.no_grad()
-def start_from_teacher(student: LiteEncoder, teacher: Encoder, pictures: Tensor) -> None:
+def start_from_teacher(student: LiteEncoder, teacher: Encoder, images: Tensor) -> None:
     """Gives the student weights that come as close to the teacher as least squares can.
 
     Args:
         student: The weights of the layers that it has still to learn are replaced.
         teacher: What it is to resemble.
-        pictures: RGB in [0, 1], shape (N, 3, H, W).
+        images: RGB in [0, 1], shape (N, 3, H, W).
     """
     convolutions = {k: v for layer in student.drawn for k, v in student.convolutions(layer).items()}
-    targets = teacher(pictures, convolutions)  # before the ReLUs
+    targets = teacher(images, convolutions)  # before the ReLUs
     for name, convolution in convolutions.items():
         chosen = choose_channels(targets[name].relu(), convolution.out_channels)
         # Every channel inside the student gets size 1, which suits one learning rate for all.
-        _fit(student, pictures, convolution, _units(targets[name][:, chosen]))
+        _fit(student, images, convolution, _units(targets[name][:, chosen]))
     for layer in student.drawn:
         target = targets[layer.replace("relu", "conv")]
         head, size = student.head(layer), _size(target)
-        _fit(student, pictures, head, _units(target))
+        _fit(student, images, head, _units(target))
         head.weight *= size.view(-1, 1, 1, 1)
         head.bias *= size.flatten()  # type: ignore[operator]
 
 
 @torch.no_grad()
-def feature_sizes(encoder: Encoder, pictures: Tensor, layers: list[str]) -> dict[str, float]:
+def feature_sizes(encoder: Encoder, images: Tensor, layers: list[str]) -> dict[str, float]:
     """Measures how large an encoder's features are.
 
     Args:
         encoder: Which.
-        pictures: RGB in [0, 1], shape (N, 3, H, W).
+        images: RGB in [0, 1], shape (N, 3, H, W).
         layers: Their names.
 
     Returns:
         The root mean square of the features, by layer.
     """
-    features = encoder(pictures, layers)
+    features = encoder(images, layers)
     return {layer: float(features[layer].square().mean().sqrt()) for layer in layers}
 
 
@@ -90,11 +90,11 @@ def _units(values: Tensor) -> Tensor:
     return (values / _size(values)).clamp_min(-1)
 
 
-def _fit(student: Encoder, pictures: Tensor, convolution: nn.Conv2d, target: Tensor) -> None:
+def _fit(student: Encoder, images: Tensor, convolution: nn.Conv2d, target: Tensor) -> None:
     """Fits one convolution of the student so that the target comes out of it."""
     inputs: list[Tensor] = []
     hook = convolution.register_forward_pre_hook(lambda _, args: inputs.append(args[0].clone()))
-    student(pictures, student.layers)
+    student(images, student.layers)
     hook.remove()
     kernel = convolution.kernel_size[0]
     patches = F.unfold(inputs[0], kernel, padding=kernel // 2)  # (N, C·k·k, H·W)

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from torch.distributed import TCPStore
 
-from stylenet.share import Share
+from stylenet.ranks import Rank
 
 # Between two looks of the first process at who has arrived.
 _PAUSE = 0.05
@@ -16,7 +16,7 @@ _PAUSE = 0.05
 _PATIENCE = timedelta(minutes=30)
 
 
-def renew_rendezvous(share: Share) -> None:
+def renew_rendezvous(share: Rank) -> None:
     """Agrees on a meeting place that no process of an earlier attempt has been to.
 
     torchrun's own store outlives its processes. After a restart a process may find there the

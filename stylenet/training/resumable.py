@@ -1,4 +1,4 @@
-"""What the commands train: one network, its optimiser, and an exact way to go on later."""
+"""What the commands train: one network, its optimizer, and an exact way to go on later."""
 
 import warnings
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from stylenet.contention import watch
 from stylenet.errors import StyleNetError
 from stylenet.training.arithmetic import describe_arithmetic, describe_changes
-from stylenet.training.schedule import OptimizerSettings, Schedule, make_adam
+from stylenet.training.schedule import OptimizerOptions, Schedule, make_adam
 
 # Kingma & Ba 2015, section 2.
 _BETAS = (0.9, 0.999)
@@ -24,17 +24,17 @@ class ResumableModule(pl.LightningModule):
 
     Attributes:
         network: What is trained.
-        artefact_name: What the final artefact is called, without its suffix.
-        settings: How fast it learns.
-        recipe: The composed settings of the run.
+        checkpoint_name: What the final checkpoint is called, without its suffix.
+        options: How fast it learns.
+        recipe: The composed options of the run.
         losses: The latest losses by name, detached, for callbacks; one is ``total``.
     """
 
     def __init__(
         self,
         network: nn.Module,
-        optimizer: OptimizerSettings,
-        artefact_name: str,
+        optimizer: OptimizerOptions,
+        checkpoint_name: str,
         recipe: dict[str, Any],
     ) -> None:
         """Takes the parts.
@@ -42,15 +42,15 @@ class ResumableModule(pl.LightningModule):
         Args:
             network: What is trained.
             optimizer: How fast it learns.
-            artefact_name: What the final artefact is called, without its suffix.
-            recipe: The composed settings of the run, for artefacts.
+            checkpoint_name: What the final checkpoint is called, without its suffix.
+            recipe: The composed options of the run, for checkpoints.
         """
         super().__init__()
         watch()
         # Convolutions are up to six times as fast in this layout (CPU and tensor cores alike).
         self.network = network.to(memory_format=torch.channels_last)
-        self.settings = optimizer
-        self.artefact_name = artefact_name
+        self.options = optimizer
+        self.checkpoint_name = checkpoint_name
         self.recipe = recipe
         self.losses: dict[str, Tensor] = {}
         self._random_state: dict[str, Any] | None = None
@@ -59,15 +59,15 @@ class ResumableModule(pl.LightningModule):
 
     @property
     def described(self) -> str:
-        """The network in the words of the settings, for messages."""
+        """The network in the words of the options, for messages."""
         raise NotImplementedError
 
     @property
     def identity(self) -> dict[str, Any]:
         """What a run that goes on has to have in common with its checkpoint, as plain values."""
-        return {"name": self.artefact_name}
+        return {"name": self.checkpoint_name}
 
-    def save_artefact(self, path: Path) -> None:
+    def save_checkpoint(self, path: Path) -> None:
         """Writes the network as it is now for use.
 
         Args:
@@ -99,17 +99,17 @@ class ResumableModule(pl.LightningModule):
         """Sets up Adam for the network's parameters.
 
         Returns:
-            The optimiser and its schedule in Lightning's form.
+            The optimizer and its schedule in Lightning's form.
         """
         captured_on = self.device if self.replays_steps() and self.device.type == "cuda" else None
-        optimizer = make_adam(self.parameter_groups(), self.settings.lr, _BETAS, captured_on)
+        optimizer = make_adam(self.parameter_groups(), self.options.lr, _BETAS, captured_on)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": self.schedule(optimizer), "interval": "step"},
         }
 
     def schedule(self, optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
-        """Makes the schedule of the settings for an optimiser.
+        """Makes the schedule of the options for an optimizer.
 
         Args:
             optimizer: Whose learning rate is to follow it.
@@ -118,7 +118,7 @@ class ResumableModule(pl.LightningModule):
             The schedule.
         """
         steps = int(self.trainer.max_steps)
-        return Schedule(optimizer, lambda step: self.settings.factor(step, steps))
+        return Schedule(optimizer, lambda step: self.options.factor(step, steps))
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """Gives the weights of what is trained alone.
@@ -167,7 +167,7 @@ class ResumableModule(pl.LightningModule):
         except RuntimeError as error:
             raise StyleNetError(
                 f"the checkpoint is of another network than {self.described} "
-                f"({str(error).splitlines()[1].strip()}); resume with the settings in the run "
+                f"({str(error).splitlines()[1].strip()}); resume with the options in the run "
                 f"folder's config.yaml"
             ) from error
 
@@ -206,7 +206,7 @@ class ResumableModule(pl.LightningModule):
             was, now = (", ".join(f"{k}={part[k]}" for k in other) for part in (saved, own))
             raise StyleNetError(
                 f"the checkpoint is of another network ({was}) than this run's ({now}); resume "
-                f"with the settings in the run folder's config.yaml, or begin a new run in another "
+                f"with the options in the run folder's config.yaml, or begin a new run in another "
                 f"run_dir, with the checkpoint's network if you like: init=PATH.safetensors"
             )
         devices = checkpoint.get("devices", self.trainer.world_size)

@@ -15,9 +15,9 @@ class RunFolder:
 
     Attributes:
         path: The folder itself.
-        config: The composed settings.
-        checkpoints: Folder of training checkpoints and the artefacts beside them.
-        previews: Folder of before/after pictures.
+        config: The composed options.
+        checkpoints: Folder of training checkpoints and the checkpoints beside them.
+        previews: Folder of before/after images.
         tensorboard: Folder of TensorBoard's event files.
     """
 
@@ -41,7 +41,7 @@ class RunFolder:
             step: Training steps taken.
 
         Returns:
-            Its path; the artefact beside it has the suffix ``.safetensors``.
+            Its path; the checkpoint beside it has the suffix ``.safetensors``.
         """
         return self.checkpoints / f"step_{step:07d}.ckpt"
 
@@ -76,7 +76,7 @@ class RunFolder:
 
         Returns:
             The folder within ``checkpoints/`` to which those went that do not lead to it, with the
-            artefacts beside them; ``None`` where there are none.
+            checkpoints beside them; ``None`` where there are none.
 
         Raises:
             StyleNetError: The folder cannot be written.
@@ -115,8 +115,8 @@ class RunFolder:
             *unfinished(self.previews, r"step_\d+\.png"),
         ]
 
-    def artefact(self, name: str) -> Path:
-        """Names the final artefact.
+    def final_checkpoint(self, name: str) -> Path:
+        """Names the final checkpoint.
 
         Args:
             name: Of the style, or of what else was trained.
@@ -127,7 +127,7 @@ class RunFolder:
         return self.path / f"{name}.safetensors"
 
     def preview(self, step: int) -> Path:
-        """Names the before/after picture of a step.
+        """Names the before/after image of a step.
 
         Args:
             step: Training steps taken.

@@ -10,7 +10,7 @@ from stylenet.errors import check_choice, check_number
 
 
 @dataclass(frozen=True)
-class OptimizerSettings:
+class OptimizerOptions:
     """Adam (Kingma & Ba 2015) and its learning rate over time.
 
     Attributes:
@@ -91,10 +91,10 @@ def _keep_options(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> di
 
 
 class Schedule(torch.optim.lr_scheduler.LambdaLR):
-    """Goes on at a checkpoint's step with the learning rates of the settings, changed or not."""
+    """Goes on at a checkpoint's step with the learning rates of the options, changed or not."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes the step alone, and puts right what the optimiser, loaded before, took with it.
+        """Takes the step alone, and puts right what the optimizer, loaded before, took with it.
 
         Args:
             state_dict: Of the run until then.

@@ -1,16 +1,16 @@
-"""A trained network whose pictures a smaller one learns to meet (Hinton, Vinyals, Dean 2015)."""
+"""A trained network whose images a smaller one learns to meet (Hinton, Vinyals, Dean 2015)."""
 
 import torch
 from torch import Tensor, nn
 
 from stylenet.networks import StyleNetwork
 
-# Keeps the loss finite for a picture of a single colour.
+# Keeps the loss finite for an image of a single color.
 _TINY = 1e-6
 
 
 class Teacher(nn.Module):
-    """Repaints photos and says how far others' pictures are from its own.
+    """Stylizes photos and says how far others' images are from its own.
 
     What a perceptual loss leaves open, such as where in a flat sky a stroke lies, a small network
     spends many steps on; a trained one has decided it.
@@ -32,15 +32,15 @@ class Teacher(nn.Module):
         return super().train(False)
 
     def forward(self, images: Tensor, photos: Tensor) -> Tensor:
-        """Compares pictures with the teacher's.
+        """Compares images with the teacher's.
 
         Args:
             images: The student's, RGB in [0, 1], shape (N, 3, H, W).
             photos: What both were given, the same shape and range.
 
         Returns:
-            ‖y - t‖² as a share of the variance of t, the teacher's picture; the mean over the N
-            pictures, a scalar.
+            ‖y - t‖² as a share of the variance of t, the teacher's image; the mean over the N
+            images, a scalar.
         """
         with torch.no_grad():
             wanted = self.network(photos).float()

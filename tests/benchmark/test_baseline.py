@@ -3,7 +3,7 @@ import torch
 
 from stylenet.benchmark.baseline import load_reference, reference_network, reference_training
 from stylenet.networks import build_network
-from stylenet.perceptual import LiteEncoder, LossSettings, PerceptualLoss, VGGEncoder, gram_matrix
+from stylenet.perceptual import LiteEncoder, LossOptions, PerceptualLoss, VGGEncoder, gram_matrix
 
 LAYERS = ["relu1_2", "relu2_2"]
 
@@ -24,8 +24,8 @@ def network():
 
 
 def make_criterion(encoder):
-    settings = LossSettings("relative", ["relu2_2"], LAYERS, 1.0, 1.0, 0.0)
-    return PerceptualLoss(encoder, settings, [torch.rand(1, 3, 32, 32)])
+    options = LossOptions("relative", ["relu2_2"], LAYERS, 1.0, 1.0, 0.0)
+    return PerceptualLoss(encoder, options, [torch.rand(1, 3, 32, 32)])
 
 
 @pytest.fixture(params=["vgg16", "vgg19", "lite"])

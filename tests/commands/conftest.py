@@ -183,8 +183,8 @@ def optimize(run, small_folder):
 
 
 @pytest.fixture
-def repaint(run, checkpoint, tmp_path):
-    """Repaints a photo with the ``checkpoint`` of a test module."""
+def stylize(run, checkpoint, tmp_path):
+    """Stylizes a photo with the ``checkpoint`` of a test module."""
     photo = blotches(tmp_path / "photo.png", 61, 44)
 
     def call(*options, output="out.png"):

@@ -5,7 +5,7 @@ import torch
 import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from stylenet.checkpoint import load_artefact
+from stylenet.checkpoint import load_checkpoint
 from stylenet.training import RunFolder
 
 from .conftest import blotches
@@ -31,7 +31,7 @@ def adversarial(tiny, paintings):
     ]
 
 
-def test_a_run_logs_resumes_and_leaves_a_network_to_repaint_with(
+def test_a_run_logs_resumes_and_leaves_a_network_to_stylize_with(
     run, adversarial, tmp_path, monkeypatch
 ):
     logs = ["trainer.log_every_n_steps=1", "optimizer.decay=none"]
@@ -52,11 +52,11 @@ def test_a_run_logs_resumes_and_leaves_a_network_to_repaint_with(
         "lr-discriminator",
     } <= set(scalars.Tags()["scalars"])
     assert len(scalars.Scalars("loss/adversarial")) == 3
-    assert load_artefact(run_dir)[1].step == 3
-    assert set(load_artefact(run_dir)[0].state_dict())  # the network's own names: it was loaded
-    settings = yaml.safe_load((run_dir / "config.yaml").read_text())
-    assert settings["loss"]["adversarial_weight"] == 3.0
-    assert settings["trainer"]["gradient_clip_val"] == 10.0
+    assert load_checkpoint(run_dir)[1].step == 3
+    assert set(load_checkpoint(run_dir)[0].state_dict())  # the network's own names: it was loaded
+    options = yaml.safe_load((run_dir / "config.yaml").read_text())
+    assert options["loss"]["adversarial_weight"] == 3.0
+    assert options["trainer"]["gradient_clip_val"] == 10.0
 
     longer = [*adversarial, *logs, "trainer.max_steps=5"]
     result = run("train", *longer, "resume=true")
@@ -86,7 +86,7 @@ def test_a_compact_network_learns_too(run, adversarial, tmp_path):
     more = ["loss.objective=bce", "loss.spectral_norm=false", "trainer.gradient_clip_val=null"]
     result = run("train", *rest, "network=compact", *small, *more)
     assert result.status == 0, result.err
-    assert load_artefact(tmp_path / "run")[0].name == "compact"
+    assert load_checkpoint(tmp_path / "run")[0].name == "compact"
 
 
 MISTAKES = [
@@ -122,7 +122,7 @@ def test_paintings_that_are_none_end_the_run_before_it_begins(
     run, adversarial, paintings, tmp_path
 ):
     for painting in paintings.iterdir():
-        painting.write_bytes(b"no picture")
+        painting.write_bytes(b"no image")
     error = run("train", *adversarial).error
     assert f"loss.style_folder={paintings}: no usable photo" in error
     assert not (tmp_path / "run").exists()
@@ -131,7 +131,7 @@ def test_paintings_that_are_none_end_the_run_before_it_begins(
 def test_many_styles_are_not_for_it(run, adversarial):
     rest = [o for o in adversarial if not o.startswith("style.image")]
     error = run("train", *rest, "network=johnson_multi", "styles=[starry,mosaic]").error
-    assert "one painter's pictures" in error
+    assert "one painter's images" in error
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Any style in one network: trained, resumed, repainted with, mixed, exported, judged."""
+"""Any style in one network: trained, resumed, stylized with, mixed, exported, judged."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from stylenet.checkpoint import ArtefactInfo, load_artefact, load_style, save_artefact
+from stylenet.checkpoint import CheckpointInfo, load_checkpoint, load_style, save_checkpoint
 from stylenet.inference import Stylizer
 from stylenet.networks import build_network
 from stylenet.perceptual import LiteEncoder, VGGEncoder
@@ -47,17 +47,17 @@ def checkpoint(tmp_path):
         {f"{k}.{kind}": v for k, c in convolutions.items() for kind, v in c.state_dict().items()}
     )
     recipe = {"encoder": {"weights": "bundled"}, "style": None}
-    save_artefact(tmp_path / "any.safetensors", network, ArtefactInfo("adain", 1, recipe))
+    save_checkpoint(tmp_path / "any.safetensors", network, CheckpointInfo("adain", 1, recipe))
     return tmp_path / "any.safetensors"
 
 
 @pytest.fixture
-def repaint(repaint):
-    """With style pictures as small as the photo."""
+def stylize(stylize):
+    """With style images as small as the photo."""
 
     def call(*options, output="out.png"):
         sized = any(option.startswith("style_size") for option in options)
-        return repaint(*options, *([] if sized else ["style_size=48"]), output=output)
+        return stylize(*options, *([] if sized else ["style_size=48"]), output=output)
 
     return call
 
@@ -72,14 +72,14 @@ def pictures(tmp_path):
     return blotches(tmp_path / "light.png", 64, 48, seed=4), dark, odd
 
 
-def test_trained_resumed_and_repainted_with(run, any_style, pictures, tmp_path):
+def test_trained_resumed_and_stylized_with(run, any_style, pictures, tmp_path):
     result = run("train", *any_style, "trainer.log_every_n_steps=1")
     assert result.status == 0, result.err
     run_dir = tmp_path / "run"
     assert "training adain on 4 photos" in result.out
     assert f"network: {run_dir / 'adain.safetensors'}" in result.out
     assert "style=painting.jpg" in result.out
-    network, info = load_artefact(run_dir)
+    network, info = load_checkpoint(run_dir)
     assert (info.style, info.step) == ("adain", 3)
     lite = LiteEncoder().convolutions_to("relu3_4")["conv3_4"].weight
     assert torch.equal(network.encoder.convolutions["conv3_4"].weight, lite)
@@ -94,7 +94,7 @@ def test_trained_resumed_and_repainted_with(run, any_style, pictures, tmp_path):
     more = [*any_style, "trainer.max_steps=5"]
     assert run("train", *more, "resume=true").status == 0
     assert run("train", *more, f"run_dir={tmp_path / 'whole'}").status == 0
-    resumed, whole = (load_artefact(tmp_path / name)[0].state_dict() for name in ("run", "whole"))
+    resumed, whole = (load_checkpoint(tmp_path / name)[0].state_dict() for name in ("run", "whole"))
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
 
     saved = SafeCheckpointIO().load_checkpoint(RunFolder(run_dir).saved_checkpoints()[-1])
@@ -122,11 +122,11 @@ def test_an_encoder_that_does_not_come_with_stylenet_is_named_by_its_hash(
     assert "has no layer relu4_1, which network.layer asks for; it has relu1_1" in error
     result = run("train", *vgg, "network.layer=relu3_1")
     assert result.status == 0, result.err
-    artefact = tmp_path / "run" / "adain.safetensors"
-    assert artefact.stat().st_size < 100_000
+    checkpoint = tmp_path / "run" / "adain.safetensors"
+    assert checkpoint.stat().st_size < 100_000
 
     photo, out = blotches(tmp_path / "photo.jpg"), tmp_path / "out.png"
-    given = [f"input={photo}", f"checkpoint={artefact}", f"style={pictures[0]}", f"output={out}"]
+    given = [f"input={photo}", f"checkpoint={checkpoint}", f"style={pictures[0]}", f"output={out}"]
     given.append("style_size=48")
     assert run("infer", *given).status == 0
     before = out.read_bytes()
@@ -139,28 +139,28 @@ def test_an_encoder_that_does_not_come_with_stylenet_is_named_by_its_hash(
     assert run("infer", *given, f"encoder_weights={weights}").status == 0
     assert out.read_bytes() == before
     other = ["network.layer=relu3_1", "encoder.weights=random", "encoder.allow_random=true"]
-    begun = run("train", *vgg, *other, f"init={artefact}", f"run_dir={tmp_path / 'begun'}")
+    begun = run("train", *vgg, *other, f"init={checkpoint}", f"run_dir={tmp_path / 'begun'}")
     assert "encoder_weights=PATH" in begun.error
 
 
-def test_a_style_is_any_picture_and_mixtures_lie_between(repaint, checkpoint, pictures):
+def test_a_style_is_any_picture_and_mixtures_lie_between(stylize, checkpoint, pictures):
     light, dark, odd = pictures
-    first, second = repaint(f"style={light}"), repaint(f"style={dark}")
+    first, second = stylize(f"style={light}"), stylize(f"style={dark}")
     assert np.abs(first - second).mean() > 5
-    assert np.array_equal(repaint(f"style={dark}:3"), second)
-    assert np.array_equal(repaint(f"style='{odd}'"), second)  # a file, whatever it is called
-    mixed = repaint(f"style={light}:0.6,{dark}:0.4")
-    assert np.array_equal(repaint(f"style='{light}:6, {dark}:4'"), mixed)
+    assert np.array_equal(stylize(f"style={dark}:3"), second)
+    assert np.array_equal(stylize(f"style='{odd}'"), second)  # a file, whatever it is called
+    mixed = stylize(f"style={light}:0.6,{dark}:0.4")
+    assert np.array_equal(stylize(f"style='{light}:6, {dark}:4'"), mixed)
     assert min(np.abs(mixed - first).mean(), np.abs(mixed - second).mean()) > 1
     assert np.array_equal(
-        repaint(f"style={light}", "strength=0"), repaint("strength=0", f"style={dark}")
+        stylize(f"style={light}", "strength=0"), stylize("strength=0", f"style={dark}")
     )
-    assert np.abs(repaint(f"style={light}", "style_size=96") - first).mean() > 0.1
+    assert np.abs(stylize(f"style={light}", "style_size=96") - first).mean() > 0.1
     stylizer = Stylizer.load(checkpoint, style=f"{light}:0.6,{dark}:0.4")
     assert stylizer.info.style == "light+dark"
 
 
-def test_tiles_and_types_and_films_know_nothing_of_it(checkpoint, pictures, tmp_path):
+def test_tiles_and_types_and_videos_know_nothing_of_it(checkpoint, pictures, tmp_path):
     photo = Image.open(blotches(tmp_path / "large.png", 300, 280))
     style = str(pictures[0])
     whole = Stylizer.load(checkpoint, "cpu", "float32", style)
@@ -174,13 +174,13 @@ def test_tiles_and_types_and_films_know_nothing_of_it(checkpoint, pictures, tmp_
     assert np.abs(np.asarray(both(photo), int) - middle).max() <= 1
 
 
-def test_a_film_goes_from_picture_to_picture(repaint, pictures):
+def test_a_video_goes_from_picture_to_picture(stylize, pictures):
     av = pytest.importorskip("av")
     light, dark, _ = pictures
     options = [f"interpolate=[{light},{dark}]", "frames=3", "fps=8"]
-    with av.open(str(repaint(*options, output="morph.mp4"))) as film:
-        frames = [frame.to_ndarray(format="rgb24").astype(float) for frame in film.decode(video=0)]
-    ends = repaint(f"style={light}"), repaint(f"style={dark}")
+    with av.open(str(stylize(*options, output="morph.mp4"))) as video:
+        frames = [frame.to_ndarray(format="rgb24").astype(float) for frame in video.decode(video=0)]
+    ends = stylize(f"style={light}"), stylize(f"style={dark}")
     away = [[np.abs(frame - end).mean() for frame in frames] for end in ends]
     assert away[0][0] == min(away[0])
     assert away[1][-1] == min(away[1])
@@ -202,7 +202,7 @@ def test_a_style_is_exported(run, checkpoint, pictures, tmp_path, kind):
         expected = load_style(checkpoint, str(pictures[0]))[0](images)
         found = torch.export.load(out).module(check_guards=False)(images)
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
-        assert "give one, style=picture.jpg" in run("export", *given).error
+        assert "give one, style=image.jpg" in run("export", *given).error
 
 
 def test_it_is_judged_in_the_style_that_is_asked_for(run, checkpoint, pictures, photos, tmp_path):
@@ -212,37 +212,37 @@ def test_it_is_judged_in_the_style_that_is_asked_for(run, checkpoint, pictures, 
     result = run("evaluate", *given, "style=custom", f"style.image={pictures[1]}", "style.size=48")
     assert result.status == 0, result.err
     report = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert report["means"][0]["style_pictures"] == [str(pictures[1])]
-    assert [row["artefact"] for row in report["rows"]] == ["any", "any"]
+    assert report["means"][0]["style_images"] == [str(pictures[1])]
+    assert [row["checkpoint"] for row in report["rows"]] == ["any", "any"]
 
 
-def test_only_networks_of_one_style_are_shipped(run, checkpoint):
+def test_only_networks_of_one_style_are_pretrained(run, checkpoint):
     assert "holds any style" in run("ship_network", f"checkpoint={checkpoint}").error
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ([], "give one, style=picture.jpg"),
-        (["style=nowhere.jpg"], "nowhere.jpg is no picture that is there"),
-        (["style={light}:0.5,nowhere.jpg"], "nowhere.jpg is no picture that is there"),
-        (["style={light},"], "an empty name is no picture"),
+        ([], "give one, style=image.jpg"),
+        (["style=nowhere.jpg"], "nowhere.jpg is no image that is there"),
+        (["style={light}:0.5,nowhere.jpg"], "nowhere.jpg is no image that is there"),
+        (["style={light},"], "an empty name is no image"),
         (["style={light}:much"], "much is not a number above 0"),
         (["style={light}:0,{dark}"], "is not a number above 0"),
         (["style={light},{light}"], "twice"),
-        (["style={folder}"], "is no picture that is there"),
+        (["style={folder}"], "is no image that is there"),
         (["style={text}"], "notes.png"),
         (["style={light}", "style_size=0"], "style_size=0"),
         (["style={light}", "style_size=much"], "style_size=much"),
         (["style={light}", "strength=2"], "strength=2"),
-        (["interpolate=[{light},nowhere.jpg]"], "nowhere.jpg is no picture"),
+        (["interpolate=[{light},nowhere.jpg]"], "nowhere.jpg is no image"),
         (["interpolate=[{light}]"], "is not a list of two styles"),
     ],
     ids=lambda given: " ".join(given) if isinstance(given, list) else "",
 )
-def test_a_mistake_in_repainting_is_one_line(run, checkpoint, pictures, tmp_path, given, said):
+def test_a_mistake_in_stylizing_is_one_line(run, checkpoint, pictures, tmp_path, given, said):
     photo, out = blotches(tmp_path / "in" / "photo.png"), tmp_path / "out.png"
-    (tmp_path / "notes.png").write_text("no picture")
+    (tmp_path / "notes.png").write_text("no image")
     names = {"light": pictures[0], "dark": pictures[1]}
     names |= {"folder": tmp_path, "text": tmp_path / "notes.png"}
     good = [f"input={photo}", f"checkpoint={checkpoint}", f"output={out}"]

@@ -9,7 +9,7 @@ from hydra.plugins.completion_plugin import CompletionPlugin
 
 import stylenet
 import stylenet.cli.start
-from stylenet.shipped import shipped_networks
+from stylenet.pretrained import pretrained_styles
 
 from .conftest import MAINS, ROOT
 
@@ -89,7 +89,7 @@ def test_completion_is_installed(run):
 @pytest.mark.parametrize(
     ("name", "typed", "offered"),
     [
-        ("infer", "style=", [f"style={name}" for name in shipped_networks()]),
+        ("infer", "style=", [f"style={name}" for name in pretrained_styles()]),
         ("infer", "style=wood", []),  # a painting without a trained network
         ("infer", "styl", ["style=", "style_name=", "style_size="]),
         ("infer", "encoder=", []),

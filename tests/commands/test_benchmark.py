@@ -59,7 +59,7 @@ def test_inference_at_several_sizes(measure):
     for row in rows:
         check_ratio(row)
         assert not {key for key in COUNTED if not row[key] or not row[f"baseline_{key}"]}
-        # Fewer where features are doubled, some by zeros in the head, for the same picture.
+        # Fewer where features are doubled, some by zeros in the head, for the same image.
         assert 0.5 < row["flops"] / row["baseline_flops"] < 1.1
         assert f"{row['ratio']:.2f}x" in result.out
     # 1,024 and 768 pixels.
@@ -70,7 +70,7 @@ def test_inference_at_several_sizes(measure):
     ("network", "runs"),
     [(["johnson_multi", "+styles=[a,b]"], "johnson"), (["adain", "encoder=lite"], "adain_style")],
 )
-def test_of_networks_of_many_styles_what_repaints_is_measured(run, tmp_path, network, runs):
+def test_of_networks_of_many_styles_what_stylizes_is_measured(run, tmp_path, network, runs):
     output = tmp_path / "bench.json"
     given = [*SMALL[2:], "size=32", f"network={network[0]}", *network[1:], f"output={output}"]
     result = run("benchmark", *given, "network.width=2", "baseline=false")
@@ -234,7 +234,7 @@ def test_without_matplotlib_the_rows_are_there(run, tmp_path, monkeypatch):
         (["device=abacus"], "device=abacus"),
         (["precision=float8"], "precision=float8"),
         (["network.width=0"], "network.width=0"),
-        (["speed=9"], "unknown setting speed"),
+        (["speed=9"], "unknown option speed"),
         (["output=bench.txt"], "ends in .json"),
         (["output=."], "ends in .json"),
         (["suite=data", "data=folder", "data.root=/nowhere"], "/nowhere"),

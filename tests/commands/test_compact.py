@@ -1,9 +1,9 @@
-"""The small network: from scratch, taught by a trained one, and repainting."""
+"""The small network: from scratch, taught by a trained one, and stylizing."""
 
 import pytest
 from PIL import Image
 
-from stylenet.checkpoint import load_artefact
+from stylenet.checkpoint import load_checkpoint
 
 from .conftest import blotches
 
@@ -15,19 +15,19 @@ def fast(tiny):
     return [argument for argument in tiny if not argument.startswith("network.")]
 
 
-def repaint(run, checkpoint, folder):
+def stylize(run, checkpoint, folder):
     photo = blotches(folder / "photo.jpg", 41, 23)
     done = run("infer", f"input={photo}", f"checkpoint={checkpoint}", f"output={folder}/out.png")
     assert done.status == 0, done.err
     assert Image.open(folder / "out.png").size == (41, 23)
 
 
-def test_it_is_trained_by_the_same_command_and_repaints(run, fast, tmp_path):
+def test_it_is_trained_by_the_same_command_and_stylizes(run, fast, tmp_path):
     result = run("train", "style=starry", *fast, *SMALL)
     assert result.status == 0, result.err
-    network, _ = load_artefact(tmp_path / "run")
+    network, _ = load_checkpoint(tmp_path / "run")
     assert (network.name, network.arguments["head"]) == ("compact", "resize")
-    repaint(run, tmp_path / "run", tmp_path)
+    stylize(run, tmp_path / "run", tmp_path)
 
 
 def test_a_trained_network_teaches_it(run, tiny, fast, tmp_path):
@@ -36,7 +36,7 @@ def test_a_trained_network_teaches_it(run, tiny, fast, tmp_path):
     result = run("train", *taught, f"teacher_network={tmp_path}/large")
     assert result.status == 0, result.err
     assert "teacher" in result.out
-    network, info = load_artefact(tmp_path / "run")
+    network, info = load_checkpoint(tmp_path / "run")
     assert network.name == "compact"
     assert info.recipe["teacher_network"] == f"{tmp_path}/large"
 
@@ -44,7 +44,7 @@ def test_a_trained_network_teaches_it(run, tiny, fast, tmp_path):
 def test_the_bundled_network_of_the_style_teaches_by_default(run, fast, tmp_path):
     result = run("train", "experiment=distill", "style=starry", *fast, *SMALL[1:])
     assert result.status == 0, result.err
-    assert load_artefact(tmp_path / "run")[1].recipe["teacher_network"] == "starry"
+    assert load_checkpoint(tmp_path / "run")[1].recipe["teacher_network"] == "starry"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import numpy as np
 from PIL import Image
 
-from stylenet.shipped import shipped_networks
+from stylenet.pretrained import pretrained_styles
 
 from .conftest import blotches
 
@@ -26,7 +26,7 @@ def test_a_row_for_each_photo_and_a_column_for_each_style(run, tmp_path):
 
 
 def test_mistakes_are_one_line(run, tmp_path):
-    assert "expected a folder of pictures" in run("contact_sheet", f"photos={tmp_path}").error
+    assert "expected a folder of images" in run("contact_sheet", f"photos={tmp_path}").error
     assert "nosuch" in run("contact_sheet", "styles=[nosuch]").error
     assert "size=3" in run("contact_sheet", "size=3").error
     assert "styles=[] is empty" in run("contact_sheet", "styles=[]").error
@@ -42,10 +42,10 @@ def test_every_network_has_a_column_of_its_own(run, tmp_path, monkeypatch):
     (tmp_path / "mosaic").mkdir()  # a folder of that name is not what is meant
     blotches(tmp_path / "photos" / "a.png", 70, 70)
     other = tmp_path / "other.safetensors"
-    other.write_bytes(shipped_networks()["mosaic"].read_bytes())
+    other.write_bytes(pretrained_styles()["mosaic"].read_bytes())
     shown = {
-        "null": len(shipped_networks()),
-        f"[{shipped_networks()['mosaic']},{other}]": 2,
+        "null": len(pretrained_styles()),
+        f"[{pretrained_styles()['mosaic']},{other}]": 2,
         str(other): 1,
     }
     for styles, count in shown.items():

@@ -7,7 +7,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from .conftest import ROOT, blotches
 
 QUICK = ["steps=2", "octaves=2", "device=cpu"]
-FILM = ["zoom_frames=4", *QUICK]
+Video = ["zoom_frames=4", *QUICK]
 
 
 @pytest.fixture
@@ -21,8 +21,8 @@ def read(path):
 
 def frames_of(path):
     av = pytest.importorskip("av")
-    with av.open(str(path)) as film:
-        return [frame.to_ndarray(format="rgb24").astype(float) for frame in film.decode(video=0)]
+    with av.open(str(path)) as video:
+        return [frame.to_ndarray(format="rgb24").astype(float) for frame in video.decode(video=0)]
 
 
 def test_the_command_dreams_as_it_is_written(script, photo, tmp_path):
@@ -40,7 +40,7 @@ def test_without_an_output_the_result_is_named_after_the_photo(run, photo, tmp_p
     monkeypatch.chdir(tmp_path)
     assert run("dream", f"input={photo}", *QUICK).out == "photo_dream.png\n"
     (tmp_path / "folder").mkdir()
-    assert run("dream", f"input={photo}", "output=folder", *FILM).status == 0
+    assert run("dream", f"input={photo}", "output=folder", *Video).status == 0
     assert (tmp_path / "folder" / "photo_dream.mp4").is_file()
 
 
@@ -66,7 +66,7 @@ def test_orientation_and_transparency_stay(run, tmp_path):
         assert (small.mode, small.size) == ("RGBA", (64, 38))
 
 
-# A value other than the default for each setting that changes a picture.
+# A value other than the default for each option that changes an image.
 PICTURE = {
     "size": "size=60",
     "layers": "layers=[relu2_2,relu4_1]",
@@ -94,13 +94,13 @@ def dream(run, photo, tmp_path):
     return dream
 
 
-@pytest.mark.parametrize("setting", PICTURE.values(), ids=PICTURE.keys())
-def test_each_setting_has_its_effect(dream, tmp_path, setting):
+@pytest.mark.parametrize("option", PICTURE.values(), ids=PICTURE.keys())
+def test_each_setting_has_its_effect(dream, tmp_path, option):
     guide = blotches(tmp_path / "guide.png", 200, 150, seed=3)
     plain = read(dream())
-    changed = read(dream(setting.format(guide=guide)))
+    changed = read(dream(option.format(guide=guide)))
     assert changed.shape != plain.shape or np.abs(changed - plain).mean() > 0.1
-    assert np.array_equal(read(dream()), plain)  # the same seed gives the same picture
+    assert np.array_equal(read(dream()), plain)  # the same seed gives the same image
 
 
 def test_the_size_of_the_guide_and_the_quality_have_theirs(dream, tmp_path):
@@ -112,30 +112,30 @@ def test_the_size_of_the_guide_and_the_quality_have_theirs(dream, tmp_path):
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 64), (81, 63)])
-def test_a_film_has_the_frames_and_the_size_that_were_asked_for(run, tmp_path, width, height):
+def test_a_video_has_the_frames_and_the_size_that_were_asked_for(run, tmp_path, width, height):
     av = pytest.importorskip("av")
     photo = blotches(tmp_path / "photo.png", width, height)
     target = tmp_path / "dream.mp4"
-    result = run("dream", f"input={photo}", f"output={target}", "fps=10", "zoom=1.1", *FILM)
+    result = run("dream", f"input={photo}", f"output={target}", "fps=10", "zoom=1.1", *Video)
     assert result.status == 0, result.err
-    with av.open(str(target)) as film:
-        assert film.streams.video[0].average_rate == 10
+    with av.open(str(target)) as video:
+        assert video.streams.video[0].average_rate == 10
     frames = frames_of(target)
     assert [frame.shape for frame in frames] == [(height, width, 3)] * 4
-    # The first is the picture that is dreamt without a film, but for the coding.
+    # The first is the image that is dreamt without a video, but for the coding.
     assert run("dream", f"input={photo}", f"output={tmp_path}/still.png", *QUICK).status == 0
     assert np.abs(frames[0] - read(tmp_path / "still.png")).mean() < 12
 
 
-def test_zoom_and_steps_change_a_film(run, photo, tmp_path):
-    def film(*arguments):
+def test_zoom_and_steps_change_a_video(run, photo, tmp_path):
+    def video(*arguments):
         target = tmp_path / "dream.mkv"
-        assert run("dream", f"input={photo}", f"output={target}", *FILM, *arguments).status == 0
+        assert run("dream", f"input={photo}", f"output={target}", *Video, *arguments).status == 0
         return frames_of(target)
 
-    plain = film()
-    for setting in ("zoom=1.3", "zoom_steps=4"):
-        changed = film(setting)
+    plain = video()
+    for option in ("zoom=1.3", "zoom_steps=4"):
+        changed = video(option)
         assert np.abs(changed[0] - plain[0]).mean() < 5
         assert np.abs(changed[3] - plain[3]).mean() > 5
 
@@ -143,8 +143,8 @@ def test_zoom_and_steps_change_a_film(run, photo, tmp_path):
 def test_every_setting_is_tested_here():
     keys = yaml.safe_load((ROOT / "configs" / "dream.yaml").read_text()).keys()
     others = {"input", "output", "guide_size", "quality", "device"}
-    film = {"zoom_frames", "zoom", "zoom_steps", "fps"}
-    assert keys - {"defaults", "hydra"} == others | film | PICTURE.keys()
+    video = {"zoom_frames", "zoom", "zoom_steps", "fps"}
+    assert keys - {"defaults", "hydra"} == others | video | PICTURE.keys()
 
 
 @pytest.mark.parametrize(
@@ -152,21 +152,21 @@ def test_every_setting_is_tested_here():
     [
         ("input=nowhere.jpg", "nowhere.jpg: no such file"),
         ("input={text}", "is not an image"),
-        ("input={dot}", "dot.png: a picture of 1x1 pixels is too small to dream on"),
-        ("size=20", "a picture of 20x16 pixels is too small"),
+        ("input={dot}", "dot.png: an image of 1x1 pixels is too small to dream on"),
+        ("size=20", "an image of 20x16 pixels is too small"),
         ("size=big", "size=big is not a whole number"),
         ("layers=[relu9_9]", "has no layer relu9_9; it has relu1_2, relu2_2"),
         ("layers=relu3_4", "layers=relu3_4 is not a list of layers"),
         ("channels=[256]", "relu3_4 of lite has no channel 256; its channels are 0 to 255"),
         ("channels=[-1]", "channels=[-1] is not a list of channels"),
         ("guide=nowhere.jpg", "nowhere.jpg: no such file"),
-        ("guide={dot} guide_size=8", "dot.png: a picture of 8x8 pixels is too small"),
+        ("guide={dot} guide_size=8", "dot.png: an image of 8x8 pixels is too small"),
         ("encoder.weights=nowhere", "nowhere is no file"),
         ("output={photo}", "is the input itself"),
         ("output={folder}/dream.xyz", "its suffix is none of"),
         ("output={folder}/dream.mp4", "its suffix is none of"),
-        ("zoom_frames=2 output={folder}/dream.gif", "dream.gif would be no film"),
-        ("zoom_frames=2 output={folder}/dream.png", "dream.png would be no film"),
+        ("zoom_frames=2 output={folder}/dream.gif", "dream.gif would be no video"),
+        ("zoom_frames=2 output={folder}/dream.png", "dream.png would be no video"),
         ("zoom_frames=2 output={folder}/dream", "expected .mp4, .mkv or .mov"),
         ("zoom_frames=0", "zoom_frames=0 is not a whole number of at least 1"),
         ("zoom_frames=2 zoom=0.9", "zoom=0.9 is not a number of at least 1"),
@@ -181,12 +181,12 @@ def test_every_setting_is_tested_here():
         ("output={text}/dream.png", "cannot write output="),
         ("guide={dot} guide_size=20", "enlarge it to a longest side of 32 by guide_size"),
         ("device=gpu", "device=gpu is not there"),
-        ("step=3", "unknown setting step"),
+        ("step=3", "unknown option step"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing_behind(run, photo, tmp_path, mistake, said):
     text, dot, folder = tmp_path / "text.jpg", tmp_path / "dot.png", tmp_path / "results"
-    text.write_text("no picture")
+    text.write_text("no image")
     Image.new("RGB", (1, 1)).save(dot)
     names = {"text": text, "dot": dot, "photo": photo, "folder": folder}
     before = sorted(tmp_path.rglob("*.*"))

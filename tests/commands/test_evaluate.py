@@ -5,13 +5,13 @@ import pytest
 import torch
 from PIL import ExifTags, Image
 
-from stylenet.checkpoint import ArtefactInfo, load_artefact, save_artefact
+from stylenet.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from stylenet.cli import evaluate as evaluate_module
-from stylenet.data import StyleSettings, load_style_images
+from stylenet.data import StyleOptions, load_style_images
 from stylenet.evaluation import GridMeter, find_defects, load_square
 from stylenet.image import to_tensor
 from stylenet.networks import build_network
-from stylenet.perceptual import LiteEncoder, LossSettings, PerceptualLoss
+from stylenet.perceptual import LiteEncoder, LossOptions, PerceptualLoss
 
 from .conftest import blotches
 
@@ -21,19 +21,19 @@ FILES = ["contact_sheet.jpg", "report.json"]
 
 
 @pytest.fixture
-def artefact(tmp_path):
+def checkpoint(tmp_path):
     """Saves a network that learned nothing, as a run folder does."""
 
-    def artefact(name, width=2, recipe=True, **style):
+    def checkpoint(name, width=2, recipe=True, **style):
         torch.manual_seed(width)
         network = build_network("johnson", width=width, blocks=1)
         painting = blotches(tmp_path / "painting.png", 48, 40, seed=9)
         told = {"name": name, "image": str(painting), "size": 32, "weight": 1.0, **style}
-        info = ArtefactInfo(name, 3, {"style": told} if recipe else {})
-        save_artefact(tmp_path / "runs" / name / f"{name}.safetensors", network, info)
+        info = CheckpointInfo(name, 3, {"style": told} if recipe else {})
+        save_checkpoint(tmp_path / "runs" / name / f"{name}.safetensors", network, info)
         return tmp_path / "runs" / name
 
-    return artefact
+    return checkpoint
 
 
 @pytest.fixture
@@ -60,14 +60,14 @@ def report(evaluate, tmp_path):
     return report
 
 
-def test_losses_are_those_of_training(report, artefact, tmp_path):
-    found, result = report(f"checkpoints=[{artefact('mine', weight=2.0)}]")
-    network, info = load_artefact(tmp_path / "runs" / "mine")
+def test_losses_are_those_of_training(report, checkpoint, tmp_path):
+    found, result = report(f"checkpoints=[{checkpoint('mine', weight=2.0)}]")
+    network, info = load_checkpoint(tmp_path / "runs" / "mine")
     layers = ["relu1_2", "relu2_2", "relu3_2", "relu3_4"]
-    style = StyleSettings(**info.recipe["style"])
+    style = StyleOptions(**info.recipe["style"])
     criterion = PerceptualLoss(
         LiteEncoder(),
-        LossSettings("relative", ["relu2_2"], layers, 1.0, 15.0, 5.0),
+        LossOptions("relative", ["relu2_2"], layers, 1.0, 15.0, 5.0),
         load_style_images(style),
         2.0,
     )
@@ -87,14 +87,14 @@ def test_losses_are_those_of_training(report, artefact, tmp_path):
     assert f"{means['means']['total']:.4f}" in result.out
     assert means["parameters"] == sum(p.numel() for p in network.parameters())
     assert means["images_per_second"] > 0
-    assert means["style_pictures"] == [str(tmp_path / "painting.png")]
-    assert found["settings"]["encoder"]["_target_"].endswith("LiteEncoder")
+    assert means["style_images"] == [str(tmp_path / "painting.png")]
+    assert found["options"]["encoder"]["_target_"].endswith("LiteEncoder")
     assert found["iterations"] == []
 
 
-def test_grids_and_halos_are_those_of_the_stylized_charts_and_photos(report, artefact, tmp_path):
-    found, result = report(f"checkpoints=[{artefact('mine')}]", "size=64")
-    network, _ = load_artefact(tmp_path / "runs" / "mine")
+def test_grids_and_halos_are_those_of_the_stylized_charts_and_photos(report, checkpoint, tmp_path):
+    found, result = report(f"checkpoints=[{checkpoint('mine')}]", "size=64")
+    network, _ = load_checkpoint(tmp_path / "runs" / "mine")
     meter = GridMeter()
     with torch.inference_mode():
         for path in sorted((tmp_path / "photos").iterdir()):
@@ -108,9 +108,9 @@ def test_grids_and_halos_are_those_of_the_stylized_charts_and_photos(report, art
     assert f"{means['grid']:.2f}" in line
 
 
-def test_iterations_of_optimisation(report, artefact, tmp_path):
-    """The command of the README, with two artefacts of one style and one of another."""
-    runs = [artefact("multi"), artefact("other", 3), artefact("finer", 4, size=24)]
+def test_iterations_of_optimization(report, checkpoint, tmp_path):
+    """The command of the README, with two checkpoints of one style and one of another."""
+    runs = [checkpoint("multi"), checkpoint("other", 3), checkpoint("finer", 4, size=24)]
     found, result = report(
         f"checkpoints=[{','.join(str(path) for path in runs)}]",
         "iterations=2",
@@ -121,7 +121,7 @@ def test_iterations_of_optimisation(report, artefact, tmp_path):
     assert sorted(first["objectives"]) == ["multi", "other"]
     assert sorted(second["objectives"]) == ["finer"]
     assert first["photos"] == ["0.jpg", "1.jpg"]
-    own = [row["total"] for row in found["rows"] if row["artefact"] == "multi"]
+    own = [row["total"] for row in found["rows"] if row["checkpoint"] == "multi"]
     assert first["objectives"]["multi"] == pytest.approx(np.mean(own[:2]))
     for start in ("noise", "photo"):
         values = first["curves"][start]["values"]
@@ -136,8 +136,8 @@ def test_iterations_of_optimisation(report, artefact, tmp_path):
         assert sheet.size == (4 * (SIZE + 6) - 6, 4 * (SIZE + 6) - 6 + 28)
 
 
-def test_an_interruption_leaves_what_was_found(evaluate, artefact, tmp_path, monkeypatch):
-    """Image optimisation takes hours where all else takes minutes."""
+def test_an_interruption_leaves_what_was_found(evaluate, checkpoint, tmp_path, monkeypatch):
+    """Image optimization takes hours where all else takes minutes."""
     whole = evaluate_module.study
 
     def interrupted(style, photos, criterion, objectives, *rest):
@@ -146,48 +146,48 @@ def test_an_interruption_leaves_what_was_found(evaluate, artefact, tmp_path, mon
         return whole(style, photos, criterion, objectives, *rest)
 
     monkeypatch.setattr(evaluate_module, "study", interrupted)
-    runs = [artefact("first"), artefact("other", 3, size=24)]
+    runs = [checkpoint("first"), checkpoint("other", 3, size=24)]
     given = f"checkpoints=[{','.join(str(path) for path in runs)}]"
     assert evaluate(given, "iterations=1", "iteration_photos=1").status == 130
     found = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert [mean["artefact"] for mean in found["means"]] == ["first", "other"]
+    assert [mean["checkpoint"] for mean in found["means"]] == ["first", "other"]
     assert [list(study["objectives"]) for study in found["iterations"]] == [["first"]]
     assert (tmp_path / "report" / "contact_sheet.jpg").is_file()
 
 
-def test_one_style_for_all(report, artefact):
-    runs = f"checkpoints=[{artefact('a', recipe=False)},{artefact('b', size=24)}]"
+def test_one_style_for_all(report, checkpoint):
+    runs = f"checkpoints=[{checkpoint('a', recipe=False)},{checkpoint('b', size=24)}]"
     style = ["style=custom", "style.image=painting.png", "style.size=32"]
     found, _ = report(runs, *style, "limit=1")
-    assert {tuple(row["style_pictures"]) for row in found["means"]} == {("painting.png",)}
+    assert {tuple(row["style_images"]) for row in found["means"]} == {("painting.png",)}
     assert [row["photo"] for row in found["rows"]] == ["0.jpg", "0.jpg"]
 
 
 def test_a_network_of_several_styles_has_a_column_for_each(report, tmp_path):
     network = build_network("johnson_multi", width=2, blocks=1, styles=["starry", "mosaic"])
     recipe = {"style": {"name": "starry", "image": "starry.jpg", "size": 32}}
-    info = ArtefactInfo("starry+mosaic", 3, recipe)
-    save_artefact(tmp_path / "runs" / "multi" / "m.safetensors", network, info)
+    info = CheckpointInfo("starry+mosaic", 3, recipe)
+    save_checkpoint(tmp_path / "runs" / "multi" / "m.safetensors", network, info)
     found, _ = report("checkpoints=[runs/multi]", "limit=1")
-    pictures = {row["artefact"]: row["style_pictures"] for row in found["means"]}
-    assert list(pictures) == ["multi:starry", "multi:mosaic"]
-    assert [path.endswith("mosaic.jpg") for (path,) in pictures.values()] == [False, True]
+    images = {row["checkpoint"]: row["style_images"] for row in found["means"]}
+    assert list(images) == ["multi:starry", "multi:mosaic"]
+    assert [path.endswith("mosaic.jpg") for (path,) in images.values()] == [False, True]
 
 
 def test_a_network_that_comes_with_the_project(report, photos):
     found, _ = report("checkpoints=starry", f"photos={photos / '0.jpg'}")
-    (path,) = found["means"][0]["style_pictures"]
+    (path,) = found["means"][0]["style_images"]
     assert path.endswith("starry.jpg")
 
 
-def test_moved_style_pictures_are_found(report, artefact, tmp_path):
-    run = artefact("moved", image="/gone/painting.png")
-    blotches(tmp_path / "pictures" / "painting.png", 48, 40, seed=9)
-    found, _ = report(f"checkpoints=[{run}]", "style_folder=pictures", "limit=1")
-    assert found["means"][0]["style_pictures"] == ["pictures/painting.png"]
+def test_moved_style_pictures_are_found(report, checkpoint, tmp_path):
+    run = checkpoint("moved", image="/gone/painting.png")
+    blotches(tmp_path / "images" / "painting.png", 48, 40, seed=9)
+    found, _ = report(f"checkpoints=[{run}]", "style_folder=images", "limit=1")
+    assert found["means"][0]["style_images"] == ["images/painting.png"]
 
 
-def test_odd_photos(report, artefact, photos, tmp_path):
+def test_odd_photos(report, checkpoint, photos, tmp_path):
     for path in photos.iterdir():
         path.unlink()
     Image.new("L", (3, 1), 99).save(photos / "tiny.png")
@@ -199,48 +199,48 @@ def test_odd_photos(report, artefact, photos, tmp_path):
     blotches(photos / "plain.png", 60, 30)
     with Image.open(photos / "plain.png") as image:
         image.transpose(Image.Transpose.ROTATE_90).save(photos / "sideways.png", exif=exif)
-    found, _ = report(f"checkpoints=[{artefact('mine')}]")
+    found, _ = report(f"checkpoints=[{checkpoint('mine')}]")
     rows = {row["photo"]: row for row in found["rows"]}
     assert sorted(rows) == ["clear.png", "plain.png", "sideways.png", "tiny.png"]
     assert rows["sideways.png"]["total"] == pytest.approx(rows["plain.png"]["total"], rel=1e-4)
 
 
-def test_an_unreadable_photo_does_not_end_the_run(report, artefact, photos):
+def test_an_unreadable_photo_does_not_end_the_run(report, checkpoint, photos):
     (photos / "1.jpg").write_text("no photo")
-    (photos / "film.mp4").write_text("no film")
-    found, result = report(f"checkpoints=[{artefact('mine')}]", status=1)
+    (photos / "video.mp4").write_text("no video")
+    found, result = report(f"checkpoints=[{checkpoint('mine')}]", status=1)
     assert [row["photo"] for row in found["rows"]] == ["0.jpg", "2.jpg", "3.jpg"]
     assert len(found["failures"]) == 2
     assert "2 could not be used" in result.err
     assert "1.jpg" in result.err
-    assert "film.mp4" in result.err
+    assert "video.mp4" in result.err
 
 
-def test_flicker_of_films(report, artefact, tmp_path):
+def test_flicker_of_videos(report, checkpoint, tmp_path):
     av = pytest.importorskip("av")
-    path = tmp_path / "photos" / "film.mp4"
+    path = tmp_path / "photos" / "video.mp4"
     wide = np.asarray(Image.open(blotches(tmp_path / "wide.png", 96, 48)))
-    with av.open(str(path), "w") as film:
-        stream = film.add_stream("libx264", rate=25, options={"crf": "1"})
+    with av.open(str(path), "w") as video:
+        stream = video.add_stream("libx264", rate=25, options={"crf": "1"})
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for i in range(4):
             pixels = np.ascontiguousarray(wide[:, 2 * i : 2 * i + 64])
-            film.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
-        film.mux(stream.encode(None))
-    found, result = report(f"checkpoints=[{artefact('mine')}]", "film_frames=3", "limit=1")
+            video.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
+        video.mux(stream.encode(None))
+    found, result = report(f"checkpoints=[{checkpoint('mine')}]", "video_frames=3", "limit=1")
     (means,) = found["means"]
-    errors = means["flicker"]["photos/film.mp4"]
+    errors = means["flicker"]["photos/video.mp4"]
     assert errors["pairs"] == 2
     assert 0 < errors["painted"] < 1
     assert means["flicker_mean"] == errors["painted"]
     assert "flicker" in result.out
     # One by name counts beside those among the photos.
-    found, _ = report(f"checkpoints=[{artefact('mine')}]", f"film={path}", "photos=photos/0.jpg")
+    found, _ = report(f"checkpoints=[{checkpoint('mine')}]", f"video={path}", "photos=photos/0.jpg")
     assert list(found["means"][0]["flicker"]) == [str(path)]
 
 
-def test_the_same_command_again_takes_no_report_for_a_photo(report, artefact):
-    arguments = [f"checkpoints=[{artefact('mine')}]", "photos=.", "style_folder=photos"]
+def test_the_same_command_again_takes_no_report_for_a_photo(report, checkpoint):
+    arguments = [f"checkpoints=[{checkpoint('mine')}]", "photos=.", "style_folder=photos"]
     first, _ = report(*arguments)
     again, _ = report(*arguments)
     assert [row["photo"] for row in again["rows"]] == [row["photo"] for row in first["rows"]]
@@ -249,9 +249,9 @@ def test_the_same_command_again_takes_no_report_for_a_photo(report, artefact):
         assert [one[key] for key in keys] == [other[key] for key in keys]
 
 
-def test_without_matplotlib_the_numbers_are_there(report, artefact, monkeypatch):
+def test_without_matplotlib_the_numbers_are_there(report, checkpoint, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
-    found, result = report(f"checkpoints=[{artefact('mine')}]", "iterations=1", "limit=1")
+    found, result = report(f"checkpoints=[{checkpoint('mine')}]", "iterations=1", "limit=1")
     assert "stylenet[benchmark]" in result.out
     assert found["iterations"][0]["crossings"]
 
@@ -262,13 +262,13 @@ def test_without_matplotlib_the_numbers_are_there(report, artefact, monkeypatch)
         (["checkpoints=[runs/nowhere]"], "runs/nowhere"),
         (["checkpoints=[]"], "checkpoints=[] is empty"),
         (["checkpoints=[starry,starry]"], "names one twice"),
-        (["checkpoints=[runs/plain]"], "plain records no style picture"),
-        (["checkpoints=[runs/lost]"], "lost: its style picture gone.png is not here"),
+        (["checkpoints=[runs/plain]"], "plain records no style image"),
+        (["checkpoints=[runs/lost]"], "lost: its style image gone.png is not here"),
         (["checkpoints=[runs/nan]"], "nan on photos/0.jpg: the loss total is nan"),
         (["photos=nowhere"], "photos=nowhere: no such file or folder"),
-        (["photos=runs"], "photos=runs: expected a folder of pictures"),
+        (["photos=runs"], "photos=runs: expected a folder of images"),
         (["photos=broken.jpg"], "none can be used"),
-        (["film=nowhere.mp4"], "film=nowhere.mp4: no such file"),
+        (["video=nowhere.mp4"], "video=nowhere.mp4: no such file"),
         (["style_folder=nowhere"], "style_folder=nowhere: no such folder"),
         (["style=nosuch"], "nosuch"),
         (["style=custom", "style.image=gone.png"], "gone.png"),
@@ -279,27 +279,29 @@ def test_without_matplotlib_the_numbers_are_there(report, artefact, monkeypatch)
         (["repeats=0"], "repeats=0"),
         (["iterations=-1"], "iterations=-1"),
         (["iteration_photos=0"], "iteration_photos=0"),
-        (["film_frames=1"], "film_frames=1"),
+        (["video_frames=1"], "video_frames=1"),
         (["sheet_photos=0"], "sheet_photos=0"),
         (["seed=-1"], "seed=-1"),
         (["seed=99999999999999999999"], "at most 9,223,372,036,854,775,807"),
         (["size=70000"], "the contact sheet would have 140,006x"),
         (["device=abacus"], "device=abacus"),
         (["dtype=float8"], "dtype=float8"),
-        (["iteration=3"], "unknown setting iteration, did you mean iterations"),
+        (["iteration=3"], "unknown option iteration, did you mean iterations"),
         (["output=broken.jpg"], "cannot write output=broken.jpg"),
         (["output=broken.jpg/report"], "cannot write output=broken.jpg/report"),
     ],
 )
-def test_a_mistake_is_one_line(evaluate, artefact, tmp_path, mistakes, said):
-    artefact("mine")
-    artefact("plain", recipe=False)
-    artefact("lost", image="gone.png")
+def test_a_mistake_is_one_line(evaluate, checkpoint, tmp_path, mistakes, said):
+    checkpoint("mine")
+    checkpoint("plain", recipe=False)
+    checkpoint("lost", image="gone.png")
     network = build_network("johnson", width=2, blocks=1)
     for weight in network.parameters():
         weight.data.fill_(torch.nan)
     recipe = {"style": {"image": str(tmp_path / "painting.png"), "size": 32}}
-    save_artefact(tmp_path / "runs/nan/nan.safetensors", network, ArtefactInfo("nan", 1, recipe))
+    save_checkpoint(
+        tmp_path / "runs/nan/nan.safetensors", network, CheckpointInfo("nan", 1, recipe)
+    )
     (tmp_path / "broken.jpg").write_text("no photo")
     before = sorted(tmp_path.rglob("*"))
     assert said in evaluate("checkpoints=[runs/mine]", *mistakes).error
@@ -307,17 +309,17 @@ def test_a_mistake_is_one_line(evaluate, artefact, tmp_path, mistakes, said):
 
 
 @pytest.mark.parametrize("said", ["DefaultCPUAllocator: can't", "CUDA out of memory"])
-def test_running_out_of_memory_is_one_line(evaluate, artefact, tmp_path, monkeypatch, said):
+def test_running_out_of_memory_is_one_line(evaluate, checkpoint, tmp_path, monkeypatch, said):
     def fail(*_):
         raise RuntimeError(said)
 
     monkeypatch.setattr("stylenet.cli.evaluate.judge", fail)
-    assert "memory is short at size=32" in evaluate(f"checkpoints=[{artefact('mine')}]").error
+    assert "memory is short at size=32" in evaluate(f"checkpoints=[{checkpoint('mine')}]").error
     assert not (tmp_path / "report").exists()
 
 
-def test_as_a_script(script, artefact, photos, tmp_path):
-    artefact("multi")
+def test_as_a_script(script, checkpoint, photos, tmp_path):
+    checkpoint("multi")
     result = script("evaluate", "checkpoints=[runs/multi]", "photos=photos/", "encoder=lite",
                     "output=report/", "size=16", "limit=1", cwd=tmp_path)  # fmt: skip
     assert result.status == 0, result.err

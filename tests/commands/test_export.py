@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from stylenet.checkpoint import ArtefactInfo, save_artefact
+from stylenet.checkpoint import CheckpointInfo, save_checkpoint
 from stylenet.networks import build_network
 
 
@@ -9,7 +9,7 @@ from stylenet.networks import build_network
 def checkpoint(tmp_path):
     path = tmp_path / "waves.safetensors"
     torch.manual_seed(0)
-    save_artefact(path, build_network("johnson", width=2, blocks=1), ArtefactInfo("waves", 1))
+    save_checkpoint(path, build_network("johnson", width=2, blocks=1), CheckpointInfo("waves", 1))
     return path
 
 
@@ -35,7 +35,9 @@ def test_int8_is_calibrated_by_the_sample_photos(run, tmp_path):
     pytest.importorskip("onnxruntime")
     checkpoint, out = tmp_path / "waves.safetensors", tmp_path / "waves.onnx"
     torch.manual_seed(0)
-    save_artefact(checkpoint, build_network("johnson", width=8, blocks=1), ArtefactInfo("waves", 1))
+    save_checkpoint(
+        checkpoint, build_network("johnson", width=8, blocks=1), CheckpointInfo("waves", 1)
+    )
     result = run("export", f"checkpoint={checkpoint}", "precision=int8", f"output={out}")
     assert result.status == 0, result.err
     assert out.is_file()

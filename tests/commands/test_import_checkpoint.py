@@ -2,12 +2,12 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from stylenet.checkpoint import load_artefact
+from stylenet.checkpoint import load_checkpoint
 
 from .conftest import blotches
 
 
-def test_an_imported_network_repaints(run, draw, tmp_path):
+def test_an_imported_network_stylizes(run, draw, tmp_path):
     torch.save(draw(), tmp_path / "net.model")
     target = tmp_path / "dots.safetensors"
     result = run("import_checkpoint", f"input={tmp_path}/net.model", f"output={target}")
@@ -38,4 +38,4 @@ def test_the_input_is_not_written_over_and_a_name_is_text(run, draw, tmp_path):
     assert path.read_bytes() == before
     given = [f"input={path}", f"output={tmp_path}/5.safetensors", "name=5"]
     assert run("import_checkpoint", *given).status == 0
-    assert load_artefact(tmp_path / "5.safetensors")[1].style == "5"
+    assert load_checkpoint(tmp_path / "5.safetensors")[1].style == "5"

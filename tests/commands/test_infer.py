@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from stylenet.checkpoint import ArtefactInfo, save_artefact
+from stylenet.checkpoint import CheckpointInfo, save_checkpoint
 from stylenet.networks import build_network
 
 from .conftest import ROOT, blotches
@@ -15,11 +15,11 @@ from .conftest import ROOT, blotches
 def checkpoint(tmp_path):
     torch.manual_seed(0)
     path = tmp_path / "run" / "waves.safetensors"
-    save_artefact(path, build_network("johnson", width=2, blocks=1), ArtefactInfo("waves", 1))
+    save_checkpoint(path, build_network("johnson", width=2, blocks=1), CheckpointInfo("waves", 1))
     return path
 
 
-def test_a_photo_is_repainted_as_a_user_does_it(script, checkpoint, tmp_path):
+def test_a_photo_is_stylized_as_a_user_does_it(script, checkpoint, tmp_path):
     photo, out = blotches(tmp_path / "photo.jpg", 37, 23), tmp_path / "out.png"
     result = script("infer", f"input={photo}", f"checkpoint={checkpoint.parent}", f"output={out}")
     assert (result.status, result.out.strip()) == (0, str(out)), result.err
@@ -29,14 +29,14 @@ def test_a_photo_is_repainted_as_a_user_does_it(script, checkpoint, tmp_path):
     assert np.abs(np.asarray(after, float) - np.asarray(before, float)).mean() > 5
 
 
-def test_a_folder_is_repainted_under_the_same_names(run, checkpoint, tmp_path):
+def test_a_folder_is_stylized_under_the_same_names(run, checkpoint, tmp_path):
     source, target = tmp_path / "in", tmp_path / "out"
     for name in ("a.jpg", "deep/er/b.png", "c.webp"):
         blotches(source / name)
-    (source / "notes.txt").write_text("no picture")
+    (source / "notes.txt").write_text("no image")
     result = run("infer", f"input={source}", f"checkpoint={checkpoint}", f"output={target}")
     assert result.status == 0, result.err
-    assert "3 pictures repainted" in result.out
+    assert "3 images stylized" in result.out
     made = sorted(str(p.relative_to(target)) for p in target.rglob("*") if p.is_file())
     assert made == ["a.jpg", "c.webp", "deep/er/b.png"]
 
@@ -48,7 +48,7 @@ def test_one_bad_file_does_not_end_a_folder(run, checkpoint, tmp_path):
     blotches(source / "c.jpg")
     result = run("infer", f"input={source}", f"checkpoint={checkpoint}", f"output={target}")
     assert result.status == 1
-    assert "2 pictures repainted" in result.out
+    assert "2 images stylized" in result.out
     assert "b.jpg is empty" in result.err
     assert sorted(p.name for p in target.iterdir()) == ["a.jpg", "c.jpg"]
 
@@ -62,7 +62,7 @@ def test_one_odd_name_does_not_end_a_folder(run, checkpoint, tmp_path):
     given = [f"input={source}", f"checkpoint={checkpoint}", f"output={target}"]
     result = run("infer", *given, "name={name}_new")
     assert result.status == 1
-    assert "2 pictures repainted" in result.out
+    assert "2 images stylized" in result.out
     assert longest in result.err
     assert sorted(p.name for p in target.iterdir()) == ["a_new.jpg", "photos\\IMG_1_new.jpg"]
 
@@ -77,12 +77,12 @@ def test_what_moves_keeps_moving_in_a_folder_too(run, checkpoint, tmp_path):
         frames[0].save(
             source / name, save_all=True, append_images=frames[1:], duration=[40, 80, 90]
         )
-    (source / "film.mp4").write_bytes(b"")
+    (source / "video.mp4").write_bytes(b"")
     given = [f"input={source}", f"checkpoint={checkpoint}"]
     result = run("infer", *given, f"output={target}")
     assert result.status == 0, result.err
-    assert "5 pictures repainted" in result.out
-    assert "1 film was left out (film.mp4); repaint" in result.out
+    assert "5 images stylized" in result.out
+    assert "1 video was left out (video.mp4); stylize" in result.out
     count = {str(p.relative_to(target)): Image.open(p).n_frames for p in target.rglob("*.???*")}
     assert count == {"a.webp": 3, "b.png": 3, "deep/c.gif": 3, "other.gif": 1, "still.png": 1}
     result = run("infer", *given, f"output={tmp_path / 'jpg'}", "format=jpg", "name='{name}_x'")
@@ -94,7 +94,7 @@ def test_what_moves_keeps_moving_in_a_folder_too(run, checkpoint, tmp_path):
     ]
 
 
-def test_films_among_the_results_are_not_counted(run, checkpoint, tmp_path):
+def test_videos_among_the_results_are_not_counted(run, checkpoint, tmp_path):
     source = tmp_path / "in"
     blotches(source / "a.png")
     for name in ("one.mp4", "two.mov", "out/done.mp4"):
@@ -102,7 +102,7 @@ def test_films_among_the_results_are_not_counted(run, checkpoint, tmp_path):
         (source / name).write_bytes(b"")
     result = run("infer", f"input={source}", f"checkpoint={checkpoint}", f"output={source}/out")
     assert result.status == 0, result.err
-    assert "2 films were left out (one.mp4, …); repaint" in result.out
+    assert "2 videos were left out (one.mp4, …); stylize" in result.out
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 9), (65, 3)])
@@ -160,7 +160,7 @@ MISTAKES = [
     (["input=nowhere.jpg"], "nowhere.jpg: no such file"),
     (["input="], "input is empty"),
     (["input=pyproject.toml"], "pyproject.toml is not an image"),
-    (["input={empty}"], "holds no picture"),
+    (["input={empty}"], "holds no image"),
     (["output={photo}"], "is the input itself"),
     (["output=out.xyz"], "suffix"),
     (["output=/proc/nowhere/out.png"], "/proc/nowhere"),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from stylenet.checkpoint import ArtefactInfo, save_artefact
+from stylenet.checkpoint import CheckpointInfo, save_checkpoint
 from stylenet.networks import build_network
 
 from .conftest import blotches
@@ -14,7 +14,7 @@ av = pytest.importorskip("av")
 def checkpoint(tmp_path):
     torch.manual_seed(0)
     path = tmp_path / "run" / "waves.safetensors"
-    save_artefact(path, build_network("johnson", width=2, blocks=1), ArtefactInfo("waves", 1))
+    save_checkpoint(path, build_network("johnson", width=2, blocks=1), CheckpointInfo("waves", 1))
     return path
 
 
@@ -55,7 +55,7 @@ def test_videos_in_a_folder_are_counted_whatever_their_suffix(run, checkpoint, t
         "infer", f"input={source}", f"checkpoint={checkpoint}", f"output={tmp_path / 'out'}"
     )
     assert result.status == 0, result.err
-    assert "3 films were left out (b.vob, …); repaint each by itself" in result.out
+    assert "3 videos were left out (b.vob, …); stylize each by itself" in result.out
 
 
 def test_what_was_done_to_a_video_is_said(run, checkpoint, tmp_path):
@@ -69,6 +69,6 @@ def test_what_was_done_to_a_video_is_said(run, checkpoint, tmp_path):
     result = run("infer", f"input={source}", f"checkpoint={checkpoint}", f"output={target}")
     assert result.status == 0, result.err
     assert "left out: the transparency, flattened on white" in result.out
-    wrong = "film.deinterlace=maybe"
+    wrong = "video.deinterlace=maybe"
     result = run("infer", f"input={source}", f"checkpoint={checkpoint}", wrong)
     assert "deinterlace=maybe is unknown; choose one of auto, true, false" in result.error

@@ -12,7 +12,7 @@ import torch
 import yaml
 from PIL import Image
 
-from stylenet.checkpoint import load_artefact
+from stylenet.checkpoint import load_checkpoint
 
 from .conftest import ROOT, blotches
 
@@ -29,7 +29,7 @@ def options(photos, tmp_path):
 
 
 def weights(folder):
-    return load_artefact(folder)[0].state_dict()
+    return load_checkpoint(folder)[0].state_dict()
 
 
 def test_network_is_trained_on_shards_and_a_resumed_run_is_exact(run, tiny, options, tmp_path):

@@ -7,7 +7,7 @@ import yaml
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from stylenet.checkpoint import ArtefactInfo, load_artefact, save_artefact
+from stylenet.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from stylenet.errors import StyleNetError
 from stylenet.inference import Stylizer
 from stylenet.networks import build_network
@@ -31,7 +31,7 @@ def checkpoint(tmp_path):
         for name in network.styles:
             for parameter in network.norm_parameters(name):
                 parameter.add_(torch.randn_like(parameter))
-    save_artefact(tmp_path / "multi.safetensors", network, ArtefactInfo("starry+mosaic", 1))
+    save_checkpoint(tmp_path / "multi.safetensors", network, CheckpointInfo("starry+mosaic", 1))
     return tmp_path / "multi.safetensors"
 
 
@@ -39,13 +39,13 @@ def scalars(run_dir):
     return set(EventAccumulator(str(run_dir / "tensorboard")).Reload().Tags()["scalars"])
 
 
-def test_two_styles_are_trained_resumed_and_repainted_with(run, many, tmp_path):
+def test_two_styles_are_trained_resumed_and_stylized_with(run, many, tmp_path):
     result = run("train", *many, "trainer.log_every_n_steps=1", "style.layers=[relu1_1]")
     assert result.status == 0, result.err
     assert "training starry+mosaic on" in result.out
     run_dir = tmp_path / "run"
     assert f"network: {run_dir / 'starry+mosaic.safetensors'}" in result.out
-    network, info = load_artefact(run_dir)
+    network, info = load_checkpoint(run_dir)
     assert network.styles == ["starry", "mosaic"]
     assert (info.style, info.step) == ("starry+mosaic", 3)
     assert yaml.safe_load((run_dir / "config.yaml").read_text())["styles"] == network.styles
@@ -61,7 +61,7 @@ def test_two_styles_are_trained_resumed_and_repainted_with(run, many, tmp_path):
     more = [*many, "style.layers=[relu1_1]", "trainer.max_steps=5"]
     assert run("train", *more, "resume=true").status == 0
     assert run("train", *more, f"run_dir={tmp_path / 'whole'}").status == 0
-    resumed, whole = (load_artefact(tmp_path / name)[0].state_dict() for name in ("run", "whole"))
+    resumed, whole = (load_checkpoint(tmp_path / name)[0].state_dict() for name in ("run", "whole"))
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
 
     photo, out = blotches(tmp_path / "photo.jpg"), tmp_path / "mix.png"
@@ -76,7 +76,7 @@ def test_each_style_keeps_its_picture_weight_and_layers(run, many, tmp_path):
         blotches(tmp_path / f"{name}.png", 48, 40, seed=3)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}.yaml").write_text(
-            f"_target_: stylenet.data.StyleSettings\nname: {name}\nimage: {tmp_path}/{name}.png\n"
+            f"_target_: stylenet.data.StyleOptions\nname: {name}\nimage: {tmp_path}/{name}.png\n"
             f"image_weights: null\nsize: 32\nweight: {weight}\nlayers: {layers}\n"
         )
     given = [o for o in many if not o.startswith("styles")]
@@ -97,7 +97,7 @@ def test_a_style_is_added_and_the_old_ones_stay(run, many, checkpoint, tmp_path)
     given = [o for o in many if not o.startswith("styles")]
     result = run("train", *given, "styles=[woodblock]", f"add_to={checkpoint}")
     assert result.status == 0, result.err
-    before, after = load_artefact(checkpoint)[0], load_artefact(tmp_path / "run")[0]
+    before, after = load_checkpoint(checkpoint)[0], load_checkpoint(tmp_path / "run")[0]
     assert after.styles == ["starry", "mosaic", "woodblock"]
     assert all(torch.equal(after.state_dict()[k], v) for k, v in before.state_dict().items())
     new, mean = after.select({"woodblock": 1}), before.select({"starry": 1, "mosaic": 1})
@@ -109,7 +109,7 @@ def test_many_styles_begin_as_a_trained_network_of_one(run, many, tiny, tmp_path
     still = [*many, f"init={tmp_path / 'one'}", "optimizer.lr=1e-12", "trainer.max_steps=1"]
     result = run("train", *still)
     assert result.status == 0, result.err
-    one, many_styles = (load_artefact(tmp_path / name)[0] for name in ("one", "run"))
+    one, many_styles = (load_checkpoint(tmp_path / name)[0] for name in ("one", "run"))
     for name in many_styles.styles:
         for key, value in many_styles.select({name: 1}).state_dict().items():
             torch.testing.assert_close(value, one.state_dict()[key], rtol=0, atol=1e-9)
@@ -119,7 +119,7 @@ def test_a_picture_of_ones_own_is_added(run, tiny, checkpoint, tmp_path):
     given = [*tiny, "network=johnson_multi", "styles=[custom]", f"add_to={checkpoint}"]
     result = run("train", *given, "style.name=mine")
     assert result.status == 0, result.err
-    assert load_artefact(tmp_path / "run")[0].styles == ["starry", "mosaic", "mine"]
+    assert load_checkpoint(tmp_path / "run")[0].styles == ["starry", "mosaic", "mine"]
 
 
 def test_a_teacher_of_many_styles_teaches_the_one_asked_for(run, tiny, checkpoint):
@@ -130,13 +130,13 @@ def test_a_teacher_of_many_styles_teaches_the_one_asked_for(run, tiny, checkpoin
     assert "style=ink is none of its styles, which are starry, mosaic" in error
 
 
-def test_a_style_is_chosen_by_name_and_mixtures_lie_between(repaint, checkpoint):
-    starry, mosaic = repaint("style=starry"), repaint("style=mosaic")
+def test_a_style_is_chosen_by_name_and_mixtures_lie_between(stylize, checkpoint):
+    starry, mosaic = stylize("style=starry"), stylize("style=mosaic")
     assert np.abs(starry - mosaic).mean() > 5
-    assert np.array_equal(repaint(), starry)
-    assert np.array_equal(repaint("style=mosaic:0.3"), mosaic)
-    mixed = repaint("style=starry:0.6,mosaic:0.4")
-    assert np.array_equal(repaint("style='starry:6,mosaic:4'"), mixed)
+    assert np.array_equal(stylize(), starry)
+    assert np.array_equal(stylize("style=mosaic:0.3"), mosaic)
+    mixed = stylize("style=starry:0.6,mosaic:0.4")
+    assert np.array_equal(stylize("style='starry:6,mosaic:4'"), mixed)
     assert min(np.abs(mixed - starry).mean(), np.abs(mixed - mosaic).mean()) > 1
     stylizer = Stylizer.load(checkpoint, style="starry:0.6,mosaic:0.4")
     assert stylizer.info.style == "starry+mosaic"
@@ -151,19 +151,19 @@ def test_tiles_know_nothing_of_styles(checkpoint, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["morph.mp4", "morph.ogv"])
-def test_a_film_goes_from_style_to_style(repaint, name):
+def test_a_video_goes_from_style_to_style(stylize, name):
     av = pytest.importorskip("av")
     options = ["interpolate=[starry,mosaic]", "frames=5", "fps=8"]
-    with av.open(str(repaint(*options, output=name))) as film:
-        decoded = list(film.decode(video=0))
+    with av.open(str(stylize(*options, output=name))) as video:
+        decoded = list(video.decode(video=0))
     frames = [frame.to_ndarray(format="rgb24").astype(float) for frame in decoded]
     assert [frame.time for frame in decoded] == [i / 8 for i in range(5)]
     assert (len(frames), frames[0].shape) == (5, (44, 61, 3))
-    ends = repaint("style=starry"), repaint("style=mosaic")
+    ends = stylize("style=starry"), stylize("style=mosaic")
     away = [[np.abs(frame - end).mean() for frame in frames] for end in ends]
     assert away[0][0] == min(away[0])
     assert away[1][-1] == min(away[1])
-    # Of 255: what coding does to blotches, above all where it halves the resolution of colours.
+    # Of 255: what coding does to blotches, above all where it halves the resolution of colors.
     assert away[0][0] < 12 > away[1][-1]
 
 
@@ -173,13 +173,13 @@ def test_a_mixture_is_exported(run, checkpoint, tmp_path):
     result = run("export", *given, "style=starry:0.5,mosaic:0.5")
     assert result.status == 0, result.err
     images = torch.rand(1, 3, 24, 20)
-    expected = load_artefact(checkpoint)[0].select({"starry": 1, "mosaic": 1})(images)
+    expected = load_checkpoint(checkpoint)[0].select({"starry": 1, "mosaic": 1})(images)
     found = torch.export.load(out).module(check_guards=False)(images)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
     assert "starry, mosaic" in run("export", *given, "style=ink").error
 
 
-def test_only_networks_of_one_style_are_shipped(run, checkpoint):
+def test_only_networks_of_one_style_are_pretrained(run, checkpoint):
     assert "holds several styles" in run("ship_network", f"checkpoint={checkpoint}").error
 
 
@@ -199,12 +199,12 @@ def test_only_networks_of_one_style_are_shipped(run, checkpoint):
         (["interpolate=[starry,mosaic]", "frames=1"], "frames=1"),
         (["interpolate=[starry,mosaic]", "fps=0"], "fps=0"),
         (["interpolate=[starry,mosaic]", "style=starry"], "and no style"),
-        (["interpolate=[starry,mosaic]"], "leave interpolate out for a picture"),
-        (["interpolate=[starry,mosaic]", "input={folder}"], "of one picture"),
+        (["interpolate=[starry,mosaic]"], "leave interpolate out for an image"),
+        (["interpolate=[starry,mosaic]", "input={folder}"], "of one image"),
     ],
     ids=lambda given: " ".join(given) if isinstance(given, list) else "",
 )
-def test_a_mistake_in_repainting_is_one_line(run, checkpoint, tmp_path, given, said):
+def test_a_mistake_in_stylizing_is_one_line(run, checkpoint, tmp_path, given, said):
     photo, out = blotches(tmp_path / "in" / "photo.png"), tmp_path / "out.png"
     good = [f"input={photo}", f"checkpoint={checkpoint}", f"output={out}"]
     given = [option.replace("{folder}", str(photo.parent)) for option in given]
@@ -214,7 +214,7 @@ def test_a_mistake_in_repainting_is_one_line(run, checkpoint, tmp_path, given, s
 
 def test_a_network_of_one_style_has_no_other(run, tmp_path):
     path, photo = tmp_path / "waves.safetensors", blotches(tmp_path / "photo.png")
-    save_artefact(path, build_network("johnson", width=2, blocks=1), ArtefactInfo("waves", 1))
+    save_checkpoint(path, build_network("johnson", width=2, blocks=1), CheckpointInfo("waves", 1))
     given = [f"input={photo}", f"checkpoint={path}", f"output={tmp_path / 'out.png'}"]
     assert "holds one style, waves, and not ink" in run("infer", *given, "style=ink").error
     assert "holds one style, waves;" in run("infer", *given, "interpolate=[a,b]").error

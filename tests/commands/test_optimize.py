@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from stylenet.cli.optimize_colours import before
+from stylenet.cli.optimize_colors import before
 
 from .conftest import blotches
 
@@ -20,7 +20,7 @@ def pixels(path):
         return np.asarray(image.convert("RGB"), float)
 
 
-def test_a_photo_is_repainted_as_a_user_does_it(script, small_folder):
+def test_a_photo_is_stylized_as_a_user_does_it(script, small_folder):
     result = script(
         "optimize",
         *("content=photo.jpg", "style=starry", "encoder=lite"),
@@ -87,8 +87,8 @@ def test_a_style_of_several_pictures_with_weights(optimize, small_folder):
     blotches(small_folder / "other.png", 40, 40, seed=4)
     made = {}
     for weights in ("null", "[1,1]", "[1,0]", "[0.2,0.8]"):
-        pictures = "style.image=[painting.png,other.png]"
-        result = optimize(pictures, f"style.image_weights={weights}", "steps=5")
+        images = "style.image=[painting.png,other.png]"
+        result = optimize(images, f"style.image_weights={weights}", "steps=5")
         assert result.status == 0, result.err
         made[weights] = pixels("out.png")
     assert optimize("steps=5").status == 0
@@ -97,7 +97,7 @@ def test_a_style_of_several_pictures_with_weights(optimize, small_folder):
     assert np.abs(made["[0.2,0.8]"] - made["[1,1]"]).max() > 5
 
 
-def test_luminance_leaves_the_photos_colours(optimize, small_folder):
+def test_luminance_leaves_the_photos_colors(optimize, small_folder):
     Image.new("RGB", (48, 36), (150, 100, 80)).save("photo.jpg", quality=100)
     assert optimize("preserve_color=true", "steps=8", "start=noise").status == 0
     image = pixels("out.png")
@@ -107,38 +107,38 @@ def test_luminance_leaves_the_photos_colours(optimize, small_folder):
     assert image.std() > 5
 
 
-def test_histogram_paints_with_the_photos_colours(optimize, small_folder):
+def test_histogram_paints_with_the_photos_colors(optimize, small_folder):
     photo = Image.new("RGB", (48, 36), (220, 40, 40))
     photo.paste((120, 20, 20), (0, 0, 24, 36))
     photo.save("photo.jpg", quality=100)
     Image.open(blotches(small_folder / "a.png", seed=3)).convert("L").save("painting.png")
-    for colour, red in (("histogram", True), ("statistics", True), ("false", False)):
-        result = optimize(f"preserve_color={colour}", "loss.style_weight=2000", "steps=30")
+    for color, red in (("histogram", True), ("statistics", True), ("false", False)):
+        result = optimize(f"preserve_color={color}", "loss.style_weight=2000", "steps=30")
         assert result.status == 0, result.err
         mean = pixels("out.png").reshape(-1, 3).mean(0)
-        assert (mean[0] - mean[1] > 90) == red, (colour, mean)
+        assert (mean[0] - mean[1] > 90) == red, (color, mean)
 
 
-@pytest.mark.parametrize("colour", ["luminance", "histogram", "statistics"])
-def test_what_is_transparent_has_no_say_in_the_colours(colour):
+@pytest.mark.parametrize("color", ["luminance", "histogram", "statistics"])
+def test_what_is_transparent_has_no_say_in_the_colors(color):
     torch.manual_seed(0)
     photo, painting = torch.rand(1, 3, 12, 16) / 2 + 0.3, torch.rand(1, 3, 9, 9)
     shown = torch.zeros(12, 16)
     shown[:, 8:] = 1
     hidden = photo.clone()
     hidden[..., :8] = 0
-    _, (made,) = before(colour, hidden, [painting], shown)
-    _, (expected,) = before(colour, photo[..., 8:], [painting])
+    _, (made,) = before(color, hidden, [painting], shown)
+    _, (expected,) = before(color, photo[..., 8:], [painting])
     assert (made - expected).abs().max() < 1e-5
 
 
-@pytest.mark.parametrize("colour", ["false", "luminance"])
-def test_previews_of_coarser_scales_are_whole_pictures(optimize, small_folder, colour):
+@pytest.mark.parametrize("color", ["false", "luminance"])
+def test_previews_of_coarser_scales_are_whole_pictures(optimize, small_folder, color):
     image = Image.open("photo.jpg").convert("RGBA")
     image.putalpha(Image.linear_gradient("L").resize(image.size))
     image.save("clear.png")
     given = ["content=clear.png", "size=64", "scales=2", "steps=1", "preview_every=1"]
-    result = optimize(*given, f"preserve_color={colour}")
+    result = optimize(*given, f"preserve_color={color}")
     assert result.status == 0, result.err
     sizes = [Image.open(f"out_steps/step_{n:05}.png").size for n in (0, 2)]
     assert sizes == [(32, 24), (64, 48)]

@@ -75,7 +75,7 @@ def test_resumed_equals_uninterrupted_bit_for_bit(
     assert "out.png.interrupted" not in names(small_folder)
 
 
-def test_only_the_same_optimisation_goes_on(optimize, small_folder, stop_after, monkeypatch):
+def test_only_the_same_optimization_goes_on(optimize, small_folder, stop_after, monkeypatch):
     stop_after(1)
     optimize()
     monkeypatch.setattr(command, "Stopping", Stopping)
@@ -84,7 +84,7 @@ def test_only_the_same_optimisation_goes_on(optimize, small_folder, stop_after, 
         in optimize("resume=true", "method=adam", "loss.style_weight=3").error
     )
     blotches(small_folder / "photo.jpg", 48, 36, seed=5)
-    assert "with another the pictures" in optimize("resume=true").error
+    assert "with another the images" in optimize("resume=true").error
     (small_folder / "out.png.interrupted").write_bytes(b"damaged")
     assert "out.png.interrupted is damaged" in optimize("resume=true").error
 

@@ -29,10 +29,10 @@ def names(folder):
         ("resume=later", "resume=later is neither true nor false"),
         ("device=abacus", "device=abacus is not there"),
         ("style.image=nowhere.png", "style.image=nowhere.png"),
-        ("style.image_weights=[1,2]", "2 numbers for 1 pictures"),
+        ("style.image_weights=[1,2]", "2 numbers for 1 images"),
         ("loss.style_layers=[relu9_9]", "no layer relu9_9"),
-        ("loss.style_weight=1e300", "the loss of the picture to start with is inf"),
-        ("sise=3", "unknown setting sise, did you mean size"),
+        ("loss.style_weight=1e300", "the loss of the image to start with is inf"),
+        ("sise=3", "unknown option sise, did you mean size"),
         ("output=photo.jpg/out.png", "cannot write output="),
         ("output=photo.jpg/out.png steps=100000000", "cannot write output="),  # before any work
         ("output=photo.jpg steps=100000000", "is the input itself"),
@@ -59,7 +59,7 @@ def test_running_out_of_memory_is_one_line(optimize, small_folder, monkeypatch, 
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(command, "Optimisation", fail)
+    monkeypatch.setattr(command, "Optimization", fail)
     assert "does not fit into memory" in optimize().error
     assert "out.png" not in names(small_folder)
 
@@ -68,6 +68,6 @@ def test_other_errors_are_not_called_memory(optimize, monkeypatch):
     def fail(*_):
         raise RuntimeError("a mistake of ours")
 
-    monkeypatch.setattr(command, "Optimisation", fail)
+    monkeypatch.setattr(command, "Optimization", fail)
     with pytest.raises(RuntimeError, match="of ours"):
         optimize()

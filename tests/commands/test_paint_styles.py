@@ -3,16 +3,16 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from stylenet.cli.app import style_picture
+from stylenet.cli.app import style_image_path
 from stylenet.image import open_image
 from stylenet.painting import PAINTINGS
 
 
 def test_pictures_are_painted_into_a_folder(run, tmp_path):
-    given = ["size=48", "seed=3", f"output={tmp_path / 'pictures'}"]
+    given = ["size=48", "seed=3", f"output={tmp_path / 'images'}"]
     result = run("paint_styles", "names=[starry,ink]", *given)
     assert result.status == 0, result.err
-    paths = [tmp_path / "pictures" / f"{name}.jpg" for name in ("starry", "ink")]
+    paths = [tmp_path / "images" / f"{name}.jpg" for name in ("starry", "ink")]
     assert result.out.split() == [str(path) for path in paths]
     first = paths[0].read_bytes()
     assert Image.open(paths[0]).size == (48, 48)
@@ -30,7 +30,7 @@ def test_pictures_are_painted_into_a_folder(run, tmp_path):
         ("quality=high", "quality=high"),
         ("quality=null", "quality=None"),
         ("quality=101", "quality=101"),
-        ("output=pyproject.toml/pictures", "pyproject.toml"),
+        ("output=pyproject.toml/images", "pyproject.toml"),
     ],
 )
 def test_a_mistake_is_one_line(run, monkeypatch, mistake, said):
@@ -40,7 +40,7 @@ def test_a_mistake_is_one_line(run, monkeypatch, mistake, said):
 
 @pytest.mark.parametrize("name", PAINTINGS)
 def test_every_painting_comes_with_the_project(name):
-    path = Path(style_picture(f"{name}.jpg"))
+    path = Path(style_image_path(f"{name}.jpg"))
     assert path.is_absolute()
     assert path.stat().st_size < 600_000
     assert min(open_image(path).size) >= 1024

@@ -61,9 +61,9 @@ def test_the_quick_start_runs_offline_and_says_so_first_and_last(no_coco, run, m
 def test_what_a_command_would_run_with_is_shown(no_coco, run, words):
     shown = run("train", *words)
     assert shown.status == 0, shown.err
-    settings = yaml.safe_load(shown.out)
-    assert settings["data"]["_target_"] == "stylenet.data.SamplePhotos"
-    assert settings["trainer"]["max_steps"] == 900
+    options = yaml.safe_load(shown.out)
+    assert options["data"]["_target_"] == "stylenet.data.SamplePhotos"
+    assert options["trainer"]["max_steps"] == 900
 
 
 def test_a_sweep_may_begin_with_its_option(no_coco, run):

@@ -69,14 +69,14 @@ def test_a_photo_that_takes_long_is_named(run, tmp_path, monkeypatch):
     screen = Screen()
     photo = blotches(tmp_path / "photo.png", 20, 30)
     shown = []
-    stylize = infer_module.repaint_file
+    stylize = infer_module.stylize_file
 
     def watch(*arguments):
         shown.append(screen.getvalue())
         return stylize(*arguments)
 
-    monkeypatch.setattr(infer_module, "repaint_file", watch)
+    monkeypatch.setattr(infer_module, "stylize_file", watch)
     monkeypatch.setattr(sys, "stderr", screen)
     assert run("infer", f"input={photo}", "style=starry", f"output={tmp_path}/out.png").status == 0
-    assert shown == ["repainting photo.png …"]
+    assert shown == ["stylizing photo.png …"]
     assert Image.open(tmp_path / "out.png").size == (20, 30)

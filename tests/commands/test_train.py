@@ -14,7 +14,7 @@ import yaml
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from stylenet.checkpoint import load_artefact
+from stylenet.checkpoint import load_checkpoint
 from stylenet.training import RunFolder
 from stylenet.training.callbacks import Guard
 
@@ -25,7 +25,7 @@ def steps_saved(run_dir):
     return [int(path.stem.removeprefix("step_")) for path in sorted(run_dir.glob("*/step_*.ckpt"))]
 
 
-def test_a_run_leaves_its_folder_complete_and_says_how_to_repaint(script, tiny, tmp_path):
+def test_a_run_leaves_its_folder_complete_and_says_how_to_stylize(script, tiny, tmp_path):
     result = script("train", *tiny, "callbacks.previews.every_n_steps=2")
     assert result.status == 0, result.err
     run_dir = tmp_path / "run"
@@ -35,14 +35,14 @@ def test_a_run_leaves_its_folder_complete_and_says_how_to_repaint(script, tiny, 
         "step_0000003.png",
     ]
     assert steps_saved(run_dir) == [3]
-    assert load_artefact(run_dir)[1].step == 3
+    assert load_checkpoint(run_dir)[1].step == 3
 
     events = EventAccumulator(str(run_dir / "tensorboard")).Reload()
     assert events.Tags()["images"] == ["preview"]
 
     assert f"network: {run_dir / 'starry.safetensors'}" in result.out
-    repaint = result.out.splitlines()[-1].removeprefix("repaint: ")
-    program, path, *arguments = shlex.split(repaint)
+    stylize = result.out.splitlines()[-1].removeprefix("stylize: ")
+    program, path, *arguments = shlex.split(stylize)
     assert (program, path) == ("python", "scripts/infer.py")
     photo = blotches(tmp_path / "photo.jpg", 33, 21)
     # The very command that was printed, from the folder where the photo lies.
@@ -76,8 +76,8 @@ def test_resume_goes_on_from_the_newest_checkpoint(run, tiny, tmp_path):
     assert steps_saved(tmp_path / "run") == [3, 5]
 
     run("train", *tiny, "trainer.max_steps=5", f"run_dir={tmp_path / 'whole'}")
-    whole, _ = load_artefact(tmp_path / "whole")
-    resumed, _ = load_artefact(tmp_path / "run")
+    whole, _ = load_checkpoint(tmp_path / "whole")
+    resumed, _ = load_checkpoint(tmp_path / "run")
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
 
@@ -104,14 +104,14 @@ def test_a_run_does_not_go_on_as_one_of_another_style(run, tiny, tmp_path):
 def test_a_run_that_goes_on_with_other_settings_says_so(run, tiny, tmp_path):
     assert run("train", *tiny).status == 0
     more = [*tiny, "resume=true", "trainer.max_steps=4"]
-    assert "other settings" not in run("train", *more, "data.workers=1", "seed=0").err
+    assert "other options" not in run("train", *more, "data.workers=1", "seed=0").err
     given = [o for o in more if not o.startswith("data.root")]
     for name in ("photos", "others"):
         blotches(tmp_path / name / "a.jpg")
     changed = ["trainer.max_steps=5", f"data.root={tmp_path / 'others'}", "loss.style_weight=7"]
     result = run("train", *given, *changed)
     assert result.status == 0, result.err
-    (line,) = [line for line in result.err.splitlines() if "other settings" in line]
+    (line,) = [line for line in result.err.splitlines() if "other options" in line]
     assert line.startswith("warning: this run goes on")
     assert f"data.root={tmp_path / 'others'} (was {tmp_path / 'photos'})" in line
     assert "loss.style_weight=7 (was 15" in line
@@ -126,7 +126,7 @@ def test_a_trained_network_can_be_the_beginning(run, tiny, tmp_path):
     second = run("train", *tiny, f"init={first}", f"run_dir={tmp_path}/second", "optimizer.lr=1e-9")
     assert second.status == 0, second.err
     before, after = (
-        load_artefact(folder)[0].state_dict() for folder in (first, tmp_path / "second")
+        load_checkpoint(folder)[0].state_dict() for folder in (first, tmp_path / "second")
     )
     assert all(torch.allclose(before[key], after[key], atol=1e-6) for key in before)
 
@@ -180,7 +180,7 @@ def test_a_checkpoint_that_cannot_be_read_gives_way_to_the_one_before(run, tiny,
     assert result.status == 0, result.err
     assert "step_0000003.ckpt cannot be read" in result.err
     assert "going on from step_0000002.ckpt" in result.err
-    whole, resumed = (load_artefact(tmp_path / name)[0].state_dict() for name in ("whole", "run"))
+    whole, resumed = (load_checkpoint(tmp_path / name)[0].state_dict() for name in ("whole", "run"))
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
 
     for step in folder.saved_checkpoints():
@@ -264,7 +264,7 @@ def test_interrupted_after_an_older_checkpoint_a_run_goes_on_with_its_own(
     result = run("train", *slower, resume if again == "the same" else "resume=true")
     assert result.status == 0, result.err
     assert f"from {old.checkpoint(4)}" in result.out
-    networks = [load_artefact(tmp_path / name)[0].state_dict() for name in ("whole", "run")]
+    networks = [load_checkpoint(tmp_path / name)[0].state_dict() for name in ("whole", "run")]
     assert all(torch.equal(value, networks[1][name]) for name, value in networks[0].items())
     assert (old.checkpoints / "abandoned_1" / "starry.safetensors").is_file()
     aside = {path.name: path for path in old.checkpoints.glob("abandoned_1/*.ckpt")}
@@ -297,7 +297,7 @@ def test_out_of_time_a_run_says_how_to_go_on_and_does(run, tiny, tmp_path):
     assert stopped.out.splitlines()[-1] == expected
     result = run("train", *timed, f"trainer.max_steps={last + 1}", "resume=true")
     assert result.status == 0, result.err
-    assert load_artefact(tmp_path / "run/starry.safetensors")[1].step == last + 1
+    assert load_checkpoint(tmp_path / "run/starry.safetensors")[1].step == last + 1
 
 
 @pytest.mark.parametrize(("short", "whole"), [("32", "32-true"), ("bf16", "bf16-mixed")])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylenet.data.manifest import ShardSettings
+from stylenet.data.manifest import ShardOptions
 from stylenet.data.sharding import ShardMaker
 
 
@@ -109,7 +109,7 @@ def jpegs(tmp_path_factory):
 
 
 def make(photos, output, workers=0, size=24, quality=90, per_shard=PER_SHARD):
-    maker = ShardMaker(Path(photos), Path(output), ShardSettings(size, quality, per_shard))
+    maker = ShardMaker(Path(photos), Path(output), ShardOptions(size, quality, per_shard))
     return list(maker.make(workers))
 
 

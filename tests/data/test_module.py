@@ -169,11 +169,11 @@ def test_few_bad_files_early_on_do_not_end_the_run(mixed):
         assert samples(photo_data(folder, seed=seed), 20).shape[0] == 40
 
 
-# Settings
+# Options
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"),
+    ("option", "value"),
     [("batch_size", value) for value in (0, -1, 1.5, "abc", None, True)]
     + [("workers", value) for value in (-1, 0.5, "abc")]
     + [("crop_size", value) for value in (0, -1, 15, "abc", None)]
@@ -182,9 +182,9 @@ def test_few_bad_files_early_on_do_not_end_the_run(mixed):
     + [("seed", value) for value in (-1, "abc", None)],
 )
 @pytest.mark.parametrize("kind", [PhotoData, CocoData])
-def test_impossible_value_is_named_before_the_disk_is_touched(kind, setting, value):
-    with pytest.raises(StyleNetError, match=f"^data.{setting}={value} is not a"):
-        kind("nowhere", **{"crop_size": 16, "batch_size": 2, setting: value})
+def test_impossible_value_is_named_before_the_disk_is_touched(kind, option, value):
+    with pytest.raises(StyleNetError, match=f"^data.{option}={value} is not a"):
+        kind("nowhere", **{"crop_size": 16, "batch_size": 2, option: value})
 
 
 @pytest.mark.parametrize("root", ["", None])

@@ -26,9 +26,9 @@ def dataset(root, crop_size=16, **options):
 def in_mode(image, mode):
     if mode not in ("I;16", "I", "F"):
         return image.convert(mode)
-    grey = np.asarray(image.convert("L"))
+    gray = np.asarray(image.convert("L"))
     dtype = {"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]
-    return Image.fromarray(grey.astype(dtype) * 257)
+    return Image.fromarray(gray.astype(dtype) * 257)
 
 
 def named_in(reasons, names):
@@ -292,15 +292,15 @@ def test_file_that_vanishes_is_skipped(save, ramp, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"),
+    ("option", "value"),
     [("crop_size", value) for value in (0, -1, 15, 16.0, "abc", None, True)]
     + [("max_scale", value) for value in (0, 0.99, -1, "abc", None, float("nan"), float("inf"))]
     + [("min_size", value) for value in (0, -1, 1.5, "abc", None)]
     + [("seed", value) for value in (-1, 0.5, "abc", None)],
 )
-def test_impossible_value_is_named(setting, value):
-    with pytest.raises(StyleNetError, match=f"^data.{setting}={value} is not a"):
-        PhotoDataset("photos", [], **{"crop_size": 16, setting: value})
+def test_impossible_value_is_named(option, value):
+    with pytest.raises(StyleNetError, match=f"^data.{option}={value} is not a"):
+        PhotoDataset("photos", [], **{"crop_size": 16, option: value})
 
 
 def test_real_photographs_are_all_used(shared):

@@ -7,7 +7,7 @@ import pytest
 import webdataset
 from PIL import Image
 
-from stylenet.data.manifest import Manifest, ShardSettings
+from stylenet.data.manifest import Manifest, ShardOptions
 from stylenet.data.sharding import ShardMaker
 from stylenet.data.shards import ShardReader
 from stylenet.errors import StyleNetError
@@ -43,8 +43,8 @@ def test_shards_do_not_depend_on_the_processes(jpegs, shards, tmp_path, workers)
 
 @pytest.mark.parametrize("done", [0, 1, 3, 4, 5, 9, 10])
 def test_interrupted_making_ends_in_the_same_files(jpegs, shards, tmp_path, done):
-    settings = ShardSettings(24, 90, PER_SHARD)
-    steps = ShardMaker(jpegs, tmp_path, settings).make(0)
+    options = ShardOptions(24, 90, PER_SHARD)
+    steps = ShardMaker(jpegs, tmp_path, options).make(0)
     for _ in range(done):
         next(steps)
     steps.close()
@@ -52,7 +52,7 @@ def test_interrupted_making_ends_in_the_same_files(jpegs, shards, tmp_path, done
     with pytest.raises(StyleNetError, match="not finished; run the same"):
         ShardReader(tmp_path)
     (tmp_path / ".shard-000001-x.tar").write_bytes(b"left by a killed process")
-    maker = ShardMaker(jpegs, tmp_path, settings)
+    maker = ShardMaker(jpegs, tmp_path, options)
     assert maker.remaining < 10 or done <= PER_SHARD
     assert list(maker.make(0)) == [None] * maker.remaining
     assert content(tmp_path) == content(shards)
@@ -75,7 +75,7 @@ def test_lost_shard_of_a_finished_set_is_made_again(jpegs, shards, copy):
 def test_other_settings_on_a_set_are_refused(jpegs, copy, change, finished):
     if not finished:
         manifest = Manifest.read(copy)
-        Manifest(manifest.settings, manifest.source).write(copy)
+        Manifest(manifest.options, manifest.source).write(copy)
     before = content(copy)
     with pytest.raises(StyleNetError) as error:
         make(jpegs, copy, **change)
@@ -113,9 +113,9 @@ def test_large_and_odd_photos_become_upright_rgb_jpegs_of_the_size(tmp_path):
     opened = [Image.open(io.BytesIO(data)) for data in photos_of(tmp_path / "out").values()]
     assert all((image.mode, image.format) == ("RGB", "JPEG") for image in opened)
     assert [image.size for image in opened] == [(48, 24), (24, 160), (20, 24), (24, 36), (36, 24)]
-    colours = [image.getpixel((9, 9)) for image in opened]
+    colors = [image.getpixel((9, 9)) for image in opened]
     expected = [(254, 0, 0), (254, 0, 0), (255,) * 3, (77,) * 3, (0,) * 3]
-    assert np.abs(np.subtract(colours, expected)).max() <= 1
+    assert np.abs(np.subtract(colors, expected)).max() <= 1
 
 
 def test_unusable_files_are_left_out_named_and_counted(jpegs, tmp_path):
@@ -184,11 +184,11 @@ def test_full_disk_is_one_line_and_finished_shards_stay(jpegs, shards, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"),
+    ("option", "value"),
     [("size", value) for value in (0, 15, 1.5, "abc", None, True)]
     + [("quality", value) for value in (0, 96, 1.5, "abc", None)]
     + [("per_shard", value) for value in (0, -1, 1.5, "abc", None)],
 )
-def test_impossible_setting_is_named(setting, value):
-    with pytest.raises(StyleNetError, match=f"^{setting}={value} is "):
-        ShardSettings(**{"size": 24, "quality": 90, "per_shard": 4, setting: value})
+def test_impossible_setting_is_named(option, value):
+    with pytest.raises(StyleNetError, match=f"^{option}={value} is "):
+        ShardOptions(**{"size": 24, "quality": 90, "per_shard": 4, option: value})

@@ -7,18 +7,18 @@ import pytest
 import torch
 from PIL import Image
 
-from stylenet.data import StyleSettings, load_style_images
+from stylenet.data import StyleOptions, load_style_images
 from stylenet.errors import StyleNetError
 
 
 def style(image, size=None, **others):
     values = {"name": "starry", "image": image, "size": size, "weight": 1.0}
-    return StyleSettings(**{**values, **others})
+    return StyleOptions(**{**values, **others})
 
 
-def png(colour="red", size=(30, 20)):
+def png(color="red", size=(30, 20)):
     buffer = io.BytesIO()
-    Image.new("RGB", size, colour).save(buffer, "PNG")
+    Image.new("RGB", size, color).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -71,19 +71,19 @@ def assert_refused(source, *words):
         assert word in message
 
 
-# Settings
+# Options
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"),
+    ("option", "value"),
     [("name", value) for value in ("", None, 5, "a/b", "a\\b", "a:b", "*")]
     + [("size", value) for value in (0, -1, 15, 64.0, "abc", True)]
     + [("weight", value) for value in (0, -1, "abc", None, float("nan"), float("inf"))],
 )
-def test_impossible_value_is_named(setting, value):
+def test_impossible_value_is_named(option, value):
     with pytest.raises(StyleNetError) as error:
-        style("a.png", **{setting: value})
-    assert str(error.value).startswith(f"style.{setting}={value} ")
+        style("a.png", **{option: value})
+    assert str(error.value).startswith(f"style.{option}={value} ")
 
 
 @pytest.mark.parametrize("image", ["", None, [], [""], ()])
@@ -168,8 +168,8 @@ def test_picture_is_downloaded_once(server, cache):
 
 
 def test_urls_do_not_share_what_is_remembered(server):
-    for name, colour in (("/a.png", "red"), ("/a.png?b", "blue")):
-        server.pages[name] = (200, body := png(colour), len(body))
+    for name, color in (("/a.png", "red"), ("/a.png?b", "blue")):
+        server.pages[name] = (200, body := png(color), len(body))
     red, blue = load_style_images(style([f"{server.url}/a.png", f"{server.url}/a.png?b"]))
     assert red[0, 0].min() == 1
     assert blue[0, 2].min() == 1
@@ -204,7 +204,7 @@ def test_refused_connection_is_named_with_where_to_save_the_picture(cache):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/a.png"
-        assert_refused(url, "could not be downloaded", "save the picture yourself as")
+        assert_refused(url, "could not be downloaded", "save the image yourself as")
     assert not files_in(cache)
 
 

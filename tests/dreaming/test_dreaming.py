@@ -4,13 +4,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from stylenet.dreaming import DreamSettings, ZoomSettings, ascent, dream, dream_film, octave_sizes
+from stylenet.dreaming import DreamOptions, ZoomOptions, ascent, dream, dream_video, octave_sizes
 from stylenet.dreaming import octaves as octaves_module
 from stylenet.dreaming.zoom import zoomed
 from stylenet.errors import StyleNetError
 from stylenet.perceptual import DreamLoss
 
-QUICK = DreamSettings(steps=2, octaves=2, jitter=4)
+QUICK = DreamOptions(steps=2, octaves=2, jitter=4)
 
 
 def seeded(seed=0):
@@ -30,7 +30,7 @@ def test_what_the_encoder_sees_grows(encoder, photo, asked, bands):
     loss = DreamLoss(encoder, ["relu1_1", "relu2_1"], **asked)
     photo = 0.3 + 0.4 * photo  # there is room for more
     before = loss(photo, photo)
-    dreamt = dream(photo, loss, DreamSettings(steps=4, bands=bands), seeded())
+    dreamt = dream(photo, loss, DreamOptions(steps=4, bands=bands), seeded())
     assert loss(dreamt, photo) < before - 0.05 * before.abs()
     assert 0 <= dreamt.min() < dreamt.max() <= 1
 
@@ -48,10 +48,10 @@ def test_the_same_seed_gives_the_same_picture(loss, photo):
 
 
 def test_octaves_grow_by_their_scale_up_to_the_own_size():
-    settings = DreamSettings(octaves=4, octave_scale=1.5)
-    assert octave_sizes(162, 324, settings) == [(48, 96), (72, 144), (108, 216), (162, 324)]
+    options = DreamOptions(octaves=4, octave_scale=1.5)
+    assert octave_sizes(162, 324, options) == [(48, 96), (72, 144), (108, 216), (162, 324)]
     # Those that would be too small are left out.
-    assert octave_sizes(60, 300, settings) == [(40, 200), (60, 300)]
+    assert octave_sizes(60, 300, options) == [(40, 200), (60, 300)]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (31, 500)])
@@ -64,7 +64,7 @@ def test_a_tiny_picture_is_refused(loss, size):
 
 
 def test_octaves_beyond_the_smallest_are_left_out_at_once():
-    assert octave_sizes(100, 100, DreamSettings(octaves=10**9, octave_scale=1e300)) == [(100, 100)]
+    assert octave_sizes(100, 100, DreamOptions(octaves=10**9, octave_scale=1e300)) == [(100, 100)]
 
 
 def test_detail_is_carried_from_octave_to_octave(loss, photo, monkeypatch):
@@ -75,13 +75,13 @@ def test_detail_is_carried_from_octave_to_octave(loss, photo, monkeypatch):
         return image + 0.25 if len(seen) == 1 else image
 
     monkeypatch.setattr(octaves_module, "ascend", brighten_the_first)
-    settings = DreamSettings(steps=1, octaves=3, octave_scale=1.25)
+    options = DreamOptions(steps=1, octaves=3, octave_scale=1.25)
     dim = photo / 2
     steps = []
-    dreamt = dream(dim, loss, settings, seeded(), lambda: steps.append(1))
+    dreamt = dream(dim, loss, options, seeded(), lambda: steps.append(1))
     assert seen == [(38, 51), (48, 64), (60, 80)]
     assert len(steps) == 3
-    # The picture has its own detail still, of which the small octave had less.
+    # The image has its own detail still, of which the small octave had less.
     torch.testing.assert_close(dreamt, dim + 0.25)
 
 
@@ -94,8 +94,8 @@ def test_jitter_is_undone(loss, photo, monkeypatch, jitter):
         return image
 
     monkeypatch.setattr(ascent, "dream_gradient", itself)
-    settings = DreamSettings(jitter=jitter, bands=0, step_size=0.1)
-    result = ascent.ascend(photo, loss, {}, settings, seeded())
+    options = DreamOptions(jitter=jitter, bands=0, step_size=0.1)
+    result = ascent.ascend(photo, loss, {}, options, seeded())
     torch.testing.assert_close(result, (photo * (1 + 0.1 / photo.mean())).clamp(0, 1))
     assert torch.equal(moved[0], photo) == (jitter == 0)
 
@@ -103,7 +103,7 @@ def test_jitter_is_undone(loss, photo, monkeypatch, jitter):
 def test_a_step_changes_values_by_its_size_on_average(loss, photo):
     middle = 0.4 + photo / 5  # nothing is clamped
     strengths = loss.strengths(middle)
-    moved = ascent.ascend(middle, loss, strengths, DreamSettings(step_size=0.01), seeded())
+    moved = ascent.ascend(middle, loss, strengths, DreamOptions(step_size=0.01), seeded())
     assert (moved - middle).abs().mean().item() == pytest.approx(0.01, rel=1e-3)
 
 
@@ -172,7 +172,7 @@ def test_smoothing_moves_nothing(side):
     torch.testing.assert_close(ascent.smoothed(noise, 4, 0.7), mirrored, rtol=1e-4, atol=1e-4)
 
 
-def test_smoothing_leaves_out_what_would_shift_all_colours():
+def test_smoothing_leaves_out_what_would_shift_all_colors():
     waves = torch.sin(torch.arange(64) * 2).expand(1, 3, 64, 64)
     shifted = ascent.smoothed(waves + 5, 3, 1.0)
     torch.testing.assert_close(shifted, ascent.smoothed(waves, 3, 1.0), atol=1e-4, rtol=1e-3)
@@ -187,10 +187,10 @@ def test_smoothing_takes_any_size(size):
     assert bool(result.isfinite().all())
 
 
-def test_a_film_begins_with_the_dream_and_goes_into_it(loss, photo):
-    film = ZoomSettings(frames=3, zoom=1.1, steps=1)
+def test_a_video_begins_with_the_dream_and_goes_into_it(loss, photo):
+    video = ZoomOptions(frames=3, zoom=1.1, steps=1)
     steps = []
-    frames = list(dream_film(photo, loss, QUICK, film, seeded(), lambda: steps.append(1)))
+    frames = list(dream_video(photo, loss, QUICK, video, seeded(), lambda: steps.append(1)))
     assert [frame.shape for frame in frames] == [photo.shape] * 3
     assert torch.equal(frames[0], dream(photo, loss, QUICK, seeded()))
     assert len(steps) == 2 * 2 + 2 * 2 * 1  # octaves and steps of the first, of the others
@@ -199,8 +199,8 @@ def test_a_film_begins_with_the_dream_and_goes_into_it(loss, photo):
         assert (after - zoomed(before, 1.1)).abs().mean() < (after - before).abs().mean()
 
 
-def test_a_film_keeps_its_contrast(loss, photo):
-    frames = list(dream_film(photo, loss, QUICK, ZoomSettings(12, 1.02), seeded()))
+def test_a_video_keeps_its_contrast(loss, photo):
+    frames = list(dream_video(photo, loss, QUICK, ZoomOptions(12, 1.02), seeded()))
     assert frames[-1].std().item() == pytest.approx(frames[0].std().item(), rel=0.1)
 
 
@@ -231,13 +231,13 @@ def test_a_zoom_goes_towards_the_middle():
 )
 def test_an_impossible_setting_is_named(name, value):
     with pytest.raises(StyleNetError, match=f"^{name}={value} is not a"):
-        DreamSettings(**{name: value})
+        DreamOptions(**{name: value})
 
 
 @pytest.mark.parametrize(
     ("values", "said"),
     [((0,), "zoom_frames=0"), ((2, 0.9), "zoom=0.9"), ((2, 1.1, 0), "zoom_steps=0")],
 )
-def test_an_impossible_film_is_named(values, said):
+def test_an_impossible_video_is_named(values, said):
     with pytest.raises(StyleNetError, match=said):
-        ZoomSettings(*values)
+        ZoomOptions(*values)

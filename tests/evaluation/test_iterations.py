@@ -1,7 +1,7 @@
 import pytest
 
 from stylenet.evaluation import Curve, Study, average_curve, find_crossing, study
-from stylenet.optimisation import OptimisationSettings, optimise_image
+from stylenet.optimization import OptimizationOptions, optimize_image
 
 
 @pytest.mark.parametrize(
@@ -22,13 +22,13 @@ def test_where_a_curve_meets_a_level(values, level, place):
 
 
 @pytest.mark.parametrize(("word", "start"), [("noise", "noise"), ("photo", "content")])
-def test_a_curve_is_the_mean_of_single_optimisations(criterion, picture, word, start):
-    photos = [picture(seed=1), picture(seed=2)]
-    settings = OptimisationSettings(start=start, steps=3, seed=4)
+def test_a_curve_is_the_mean_of_single_optimizations(criterion, image, word, start):
+    photos = [image(seed=1), image(seed=2)]
+    options = OptimizationOptions(start=start, steps=3, seed=4)
     totals = []
     for photo in photos:
         history = []
-        optimise_image(photo, [criterion], settings, history.append)
+        optimize_image(photo, [criterion], options, history.append)
         totals.append([step.losses["total"] for step in history])
     told = []
     curve = average_curve(photos, criterion, word, 3, 4, lambda: told.append(1))
@@ -39,14 +39,14 @@ def test_a_curve_is_the_mean_of_single_optimisations(criterion, picture, word, s
     assert len(told) == 6
 
 
-def test_from_the_photo_the_first_value_is_the_photos_own(criterion, picture):
-    photo = picture(seed=1)
+def test_from_the_photo_the_first_value_is_the_photos_own(criterion, image):
+    photo = image(seed=1)
     curve = average_curve([photo], criterion, "photo", 1)
     assert curve.values[0] == pytest.approx(criterion(photo, photo)["total"].item(), rel=1e-5)
 
 
-def test_a_study_of_several_artefacts(criterion, picture):
-    photos = {"a.jpg": picture(seed=1)}
+def test_a_study_of_several_checkpoints(criterion, image):
+    photos = {"a.jpg": image(seed=1)}
     found = study("blotches", photos, criterion, {"high": 1e9, "low": 1e-9}, 2)
     assert list(found.photos) == ["a.jpg"]
     assert found.crossings == {

@@ -19,15 +19,15 @@ def distance(value, target):
     return float(((value - target) ** 2).sum() / (target**2).sum())
 
 
-def test_losses_are_those_of_the_perceptual_loss(criterion, picture):
-    painted, photo = picture(seed=1), picture(seed=2)
+def test_losses_are_those_of_the_perceptual_loss(criterion, image):
+    painted, photo = image(seed=1), image(seed=2)
     assert judge(criterion, painted, photo) == pytest.approx(
         {name: value.item() for name, value in criterion(painted, photo).items()}
     )
 
 
-def test_losses_are_what_the_papers_say(criterion, encoder, picture):
-    painted, photo, style = picture(seed=1), picture(seed=2), picture(40, seed=9, grid=12)
+def test_losses_are_what_the_papers_say(criterion, encoder, image):
+    painted, photo, style = image(seed=1), image(seed=2), image(40, seed=9, grid=12)
     layers = ["relu1_2", "relu2_2"]
     of_painted, of_photo, of_style = (encoder(x, layers) for x in (painted, photo, style))
     losses = judge(criterion, painted, photo)
@@ -43,17 +43,17 @@ def test_losses_are_what_the_papers_say(criterion, encoder, picture):
     assert losses["total"] == pytest.approx(total, rel=1e-3)
 
 
-def test_a_loss_that_is_no_number_is_refused(criterion, picture):
+def test_a_loss_that_is_no_number_is_refused(criterion, image):
     with pytest.raises(StyleNetError, match="the loss total is nan"):
-        judge(criterion, picture() * torch.nan, picture())
+        judge(criterion, image() * torch.nan, image())
 
 
-def test_similarity_is_that_of_scikit_image_on_luminance(picture):
-    painted, photo = picture(128, seed=1, grid=30), picture(128, seed=2, grid=30)
+def test_similarity_is_that_of_scikit_image_on_luminance(image):
+    painted, photo = image(128, seed=1, grid=30), image(128, seed=2, grid=30)
     weights = np.array([0.299, 0.587, 0.114])
-    grey = [np.tensordot(weights, x[0].double().numpy(), 1) for x in (painted, photo)]
+    gray = [np.tensordot(weights, x[0].double().numpy(), 1) for x in (painted, photo)]
     _, places = structural_similarity(
-        *grey,
+        *gray,
         data_range=1,
         gaussian_weights=True,
         sigma=1.5,
@@ -66,10 +66,10 @@ def test_similarity_is_that_of_scikit_image_on_luminance(picture):
     assert multiple is None
 
 
-def test_similarity_does_not_see_colours_and_sees_strokes(picture):
-    photo = picture(176, grid=40)
+def test_similarity_does_not_see_colors_and_sees_strokes(image):
+    photo = image(176, grid=40)
     assert similarity(photo, photo) == pytest.approx((1, 1))
-    single, multiple = similarity(picture(176, seed=5, grid=40), photo)
+    single, multiple = similarity(image(176, seed=5, grid=40), photo)
     assert 0 <= multiple < 0.5
     assert single < 0.5
     # No luminance is added: red up, green down.

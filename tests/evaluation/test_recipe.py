@@ -1,7 +1,7 @@
 import pytest
 
-from stylenet.checkpoint import ArtefactInfo
-from stylenet.data import StyleSettings
+from stylenet.checkpoint import CheckpointInfo
+from stylenet.data import StyleOptions
 from stylenet.errors import StyleNetError
 from stylenet.evaluation import recorded_style
 from stylenet.evaluation.recipe import same_judge
@@ -9,15 +9,15 @@ from stylenet.evaluation.recipe import same_judge
 
 @pytest.fixture
 def find(tmp_path):
-    """Reads the style of a recipe, with folders of shipped and of moved pictures."""
-    for name in ("shipped/mosaic.jpg", "moved/wave.jpg", "here.jpg"):
+    """Reads the style of a recipe, with folders of pretrained and of moved images."""
+    for name in ("pretrained/mosaic.jpg", "moved/wave.jpg", "here.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
 
     def find(folder=None, **style):
-        info = ArtefactInfo("mine", 3, {"style": style} if style else {})
+        info = CheckpointInfo("mine", 3, {"style": style} if style else {})
         moved = None if folder is None else tmp_path / folder
-        return recorded_style("runs/mine", info, tmp_path / "shipped", moved)
+        return recorded_style("runs/mine", info, tmp_path / "pretrained", moved)
 
     return find
 
@@ -33,16 +33,14 @@ def test_a_picture_that_is_there_is_taken_with_all_that_belongs_to_it(find, tmp_
         layers=["relu5_4"],
         _target_="os.system",
     )
-    assert style == StyleSettings(
-        "blue", [here, "https://example.org/a.jpg"], 99, 2.0, None, [1, 2]
-    )
+    assert style == StyleOptions("blue", [here, "https://example.org/a.jpg"], 99, 2.0, None, [1, 2])
 
 
 @pytest.mark.parametrize(
     "image", ["mosaic.jpg", "/gone/data/styles/mosaic.jpg", r"C:\gone\styles\mosaic.jpg"]
 )
 def test_pictures_that_come_with_the_project_are_found(find, tmp_path, image):
-    assert find(image=image).images == [str(tmp_path / "shipped" / "mosaic.jpg")]
+    assert find(image=image).images == [str(tmp_path / "pretrained" / "mosaic.jpg")]
 
 
 @pytest.mark.parametrize("image", ["wave.jpg", "/gone/wave.jpg", "https://example.org/wave.jpg"])
@@ -52,13 +50,13 @@ def test_moved_pictures_are_found_by_name(find, tmp_path, image):
 
 @pytest.mark.parametrize("image", ["/home/somebody/mosaic.jpg", "wave.jpg", "/gone/x/wave.jpg"])
 def test_what_is_not_found_is_one_line(find, image):
-    with pytest.raises(StyleNetError, match=r"^runs/mine: its style picture .* style_folder="):
+    with pytest.raises(StyleNetError, match=r"^runs/mine: its style image .* style_folder="):
         find(image=image)
 
 
 @pytest.mark.parametrize("style", [{}, {"name": "mine"}, {"image": ""}])
 def test_no_style_in_the_recipe(find, style):
-    with pytest.raises(StyleNetError, match="runs/mine records no style picture"):
+    with pytest.raises(StyleNetError, match="runs/mine records no style image"):
         find(**style)
 
 
@@ -68,12 +66,12 @@ def test_a_damaged_recipe_is_one_line(find):
 
 
 def test_a_judge_is_told_by_what_the_losses_depend_on():
-    style = StyleSettings("a", "x.jpg", 64)
-    assert same_judge(style) == same_judge(StyleSettings("b", ["x.jpg"], 64))
+    style = StyleOptions("a", "x.jpg", 64)
+    assert same_judge(style) == same_judge(StyleOptions("b", ["x.jpg"], 64))
     for other in (
-        StyleSettings("a", "y.jpg", 64),
-        StyleSettings("a", "x.jpg", 32),
-        StyleSettings("a", "x.jpg", 64, weight=2.0),
-        StyleSettings("a", "x.jpg", 64, layers=["relu1_1"]),
+        StyleOptions("a", "y.jpg", 64),
+        StyleOptions("a", "x.jpg", 32),
+        StyleOptions("a", "x.jpg", 64, weight=2.0),
+        StyleOptions("a", "x.jpg", 64, layers=["relu1_1"]),
     ):
         assert same_judge(style) != same_judge(other)

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from stylenet.errors import StyleNetError
-from stylenet.evaluation import Curve, Row, Study, Summary, format_table, summarise, write_report
+from stylenet.evaluation import Curve, Row, Study, Summary, format_table, summarize, write_report
 from stylenet.evaluation.plot import draw_iterations
 
 ROWS = [
@@ -30,33 +30,33 @@ def summary():
     return Summary("a", ["sky.jpg"], 2, means, 1234567, "float32", 2.5, (0.3, 0.5), {})
 
 
-def test_means_are_over_the_artefacts_own_rows():
-    assert summarise(ROWS, "a") == pytest.approx(
+def test_means_are_over_the_checkpoints_own_rows():
+    assert summarize(ROWS, "a") == pytest.approx(
         {"total": 4.0, "style": 1.0, "style/relu1_2": 1.0, "ssim": 0.3, "ms_ssim": 0.7}
     )
-    assert summarise(ROWS, "b")["ms_ssim"] is None
+    assert summarize(ROWS, "b")["ms_ssim"] is None
 
 
-def test_flicker_is_averaged_over_films_that_have_some(summary):
+def test_flicker_is_averaged_over_videos_that_have_some(summary):
     assert summary.mean_flicker() is None
-    films = {
+    videos = {
         "x.mp4": {"pairs": 1, "source": 0.0, "plain": 0.5, "painted": 0.1},
         "y.mp4": {"pairs": 1, "source": 0.0, "plain": 0.5, "painted": 0.3},
         "still.mp4": None,
     }
-    assert dataclasses.replace(summary, flicker=films).mean_flicker() == pytest.approx(0.2)
+    assert dataclasses.replace(summary, flicker=videos).mean_flicker() == pytest.approx(0.2)
 
 
 def test_the_table_leaves_out_what_nobody_has(summary):
     head, line = format_table([summary]).splitlines()
-    assert head.split() == ["artefact", "photos", "total", "content", "style", "style/relu1_2",
+    assert head.split() == ["checkpoint", "photos", "total", "content", "style", "style/relu1_2",
                             "tv", "SSIM", "grid", "halo", "images/s", "parameters"]  # fmt: skip
     assert line.split()[0] == "a"
     assert line.split()[-4:] == ["1.23", "20.00", "2.50", "1,234,567"]
 
 
 def test_the_table_says_which_iteration_a_pass_equals(summary):
-    both = [summary, dataclasses.replace(summary, artefact="b")]
+    both = [summary, dataclasses.replace(summary, checkpoint="b")]
     head, first, second = format_table(both, [STUDY]).splitlines()
     assert head.endswith("from noise  from photo")
     assert first.split()[-2:] == ["2", "1"]
@@ -65,10 +65,10 @@ def test_the_table_says_which_iteration_a_pass_equals(summary):
 
 def test_the_report_is_plain_json(summary, tmp_path):
     path = tmp_path / "new" / "report.json"
-    write_report(path, ROWS, [summary], [STUDY], settings={"size": 32})
+    write_report(path, ROWS, [summary], [STUDY], options={"size": 32})
     report = json.loads(path.read_text(), parse_constant=pytest.fail)
-    assert report["settings"] == {"size": 32}
-    assert report["rows"][0] == {"artefact": "a", "photo": "1.jpg", "total": 3.0, "style": 0.5,
+    assert report["options"] == {"size": 32}
+    assert report["rows"][0] == {"checkpoint": "a", "photo": "1.jpg", "total": 3.0, "style": 0.5,
                                  "style/relu1_2": 0.5, "ssim": 0.2, "ms_ssim": 0.6}  # fmt: skip
     assert report["means"][0]["parameters"] == 1234567
     assert report["means"][0]["flicker_mean"] is None

@@ -3,12 +3,12 @@ import shutil
 import pytest
 import torch
 
-from stylenet.checkpoint import ArtefactInfo
+from stylenet.checkpoint import CheckpointInfo
 from stylenet.errors import StyleNetError
-from stylenet.export import ExportSettings, export_network
+from stylenet.export import ExportOptions, export_network
 from stylenet.networks import build_network
 
-INFO = ArtefactInfo("dots", 7)
+INFO = CheckpointInfo("dots", 7)
 SHAPES = [(1, 64, 64), (1, 17, 23), (2, 17, 23), (3, 37, 50), (1, 1, 1), (1, 2, 40), (1, 40, 1)]
 
 
@@ -19,7 +19,7 @@ def test_the_package_gives_the_same_pictures_at_any_size(tmp_path):
     torch.manual_seed(0)
     network = build_network("johnson", width=2, blocks=0).eval()
     path = tmp_path / "dots.pt2"
-    report = export_network(network, INFO, path, ExportSettings("aotinductor"))
+    report = export_network(network, INFO, path, ExportOptions("aotinductor"))
     assert report.mean_difference < 0.001
     assert sorted(p.name for p in tmp_path.iterdir()) == ["dots.pt2", "dots.pt2.json"]
     package = torch._inductor.aoti_load_package(str(path))
@@ -38,6 +38,6 @@ def test_a_compiler_that_fails_is_one_line(tmp_path, monkeypatch):
     with pytest.raises(
         StyleNetError, match="No working C\\+\\+ compiler found\\); it needs"
     ) as error:
-        export_network(network, INFO, tmp_path / "a.pt2", ExportSettings("aotinductor"))
+        export_network(network, INFO, tmp_path / "a.pt2", ExportOptions("aotinductor"))
     assert "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())

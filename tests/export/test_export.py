@@ -9,16 +9,16 @@ import pytest
 import torch
 from PIL import Image
 
-from stylenet.checkpoint import ArtefactInfo
+from stylenet.checkpoint import CheckpointInfo
 from stylenet.errors import StyleNetError
-from stylenet.export import ExportSettings, export_network, formats
+from stylenet.export import ExportOptions, export_network, formats
 from stylenet.inference import Stylizer
 from stylenet.networks import build_network
 
 onnxruntime = pytest.importorskip("onnxruntime")
 
 README = Path(__file__).parents[2] / "README.md"
-INFO = ArtefactInfo("dots", 7)
+INFO = CheckpointInfo("dots", 7)
 
 
 NETWORKS = {
@@ -38,7 +38,7 @@ def network(request):
 @pytest.fixture(scope="module")
 def exported(network, tmp_path_factory):
     path = tmp_path_factory.mktemp("onnx") / "dots.onnx"
-    return path, export_network(network, INFO, path, ExportSettings())
+    return path, export_network(network, INFO, path, ExportOptions())
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_onnx_gives_the_same_pictures_at_any_size(network, exported, shape):
     count, height, width = shape
     images = torch.rand(count, 3, height, width)
     session = onnxruntime.InferenceSession(exported[0])
-    (found,) = session.run(["stylised"], {"image": images.numpy()})
+    (found,) = session.run(["stylized"], {"image": images.numpy()})
     expected = network(images).clamp(0, 1)
     torch.testing.assert_close(torch.from_numpy(found), expected, rtol=0, atol=1e-4)
 
@@ -57,9 +57,9 @@ def test_onnx_gives_the_same_pictures_at_any_size(network, exported, shape):
 def test_the_file_says_what_it_is(exported):
     path, report = exported
     session = onnxruntime.InferenceSession(path)
-    (image,), (stylised,) = session.get_inputs(), session.get_outputs()
+    (image,), (stylized,) = session.get_inputs(), session.get_outputs()
     assert (image.name, image.shape, image.type) == ("image", ["N", 3, "H", "W"], "tensor(float)")
-    assert (stylised.name, stylised.shape) == ("stylised", ["N", 3, "H", "W"])
+    assert (stylized.name, stylized.shape) == ("stylized", ["N", 3, "H", "W"])
     assert session.get_modelmeta().custom_metadata_map["style"] == "dots"
     stored = json.loads(path.with_name("dots.onnx.json").read_text())
     assert stored["mean_difference"] == report.mean_difference < 0.01
@@ -71,7 +71,7 @@ def test_a_file_of_one_size_has_what_small_runtimes_read(network, tmp_path):
     """OpenCV 4 knows no BOOL, no shapes that are computed, and no more than 4 dimensions."""
     onnx = pytest.importorskip("onnx")
     path = tmp_path / "dots.onnx"
-    report = export_network(network, INFO, path, ExportSettings(size=(37, 50)))
+    report = export_network(network, INFO, path, ExportOptions(size=(37, 50)))
     assert report.sizes == ((1, 37, 50),)
     assert report.mean_difference < 0.01
     graph = onnx.shape_inference.infer_shapes(onnx.load(path)).graph
@@ -86,7 +86,7 @@ def test_a_file_of_one_size_has_what_small_runtimes_read(network, tmp_path):
 def test_opencv_gives_the_same_pictures(network, tmp_path):
     cv2 = pytest.importorskip("cv2")
     path = tmp_path / "dots.onnx"
-    export_network(network, INFO, path, ExportSettings(size=(40, 52)))
+    export_network(network, INFO, path, ExportOptions(size=(40, 52)))
     reader = cv2.dnn.readNetFromONNX(str(path))
     images = torch.rand(1, 3, 40, 52)
     reader.setInput(images.numpy())
@@ -109,22 +109,22 @@ def test_the_guides_example_runs_as_it_is(exported, network, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("settings", "name"),
+    ("options", "name"),
     [
-        (ExportSettings(precision="float16"), "a.onnx"),
-        (ExportSettings(uint8=True), "a.onnx"),
-        (ExportSettings("torch_export"), "a.pt2"),
-        (ExportSettings("torch_export", uint8=True), "a.pt2"),
-        (ExportSettings("openvino"), "a.xml"),
+        (ExportOptions(precision="float16"), "a.onnx"),
+        (ExportOptions(uint8=True), "a.onnx"),
+        (ExportOptions("torch_export"), "a.pt2"),
+        (ExportOptions("torch_export", uint8=True), "a.pt2"),
+        (ExportOptions("openvino"), "a.xml"),
     ],
     ids=str,
 )
-def test_every_format_is_proven_equal(tmp_path, settings, name):
+def test_every_format_is_proven_equal(tmp_path, options, name):
     network = build_network("johnson", width=4, blocks=1)
-    if settings.format == "openvino":
+    if options.format == "openvino":
         pytest.importorskip("openvino")
-    report = export_network(network, INFO, tmp_path / name, settings)
-    assert report.mean_difference <= formats.PRECISIONS[settings.precision] + 0.3 * settings.uint8
+    report = export_network(network, INFO, tmp_path / name, options)
+    assert report.mean_difference <= formats.PRECISIONS[options.precision] + 0.3 * options.uint8
     assert (tmp_path / name).is_file()
     assert (tmp_path / f"{name}.json").is_file()
 
@@ -138,12 +138,12 @@ def test_a_network_that_differs_is_not_left_in_place(network, tmp_path, monkeypa
 
     monkeypatch.setitem(formats._WAYS, "torch_export", (write, wrong))
     with pytest.raises(StyleNetError, match=r"differs from the network itself by 2\.5"):
-        export_network(network, INFO, tmp_path / "a.pt2", ExportSettings("torch_export"))
+        export_network(network, INFO, tmp_path / "a.pt2", ExportOptions("torch_export"))
     assert not list(tmp_path.iterdir())
 
 
 def test_a_missing_package_is_named(network, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(StyleNetError, match=r"onnxscript: pip install 'stylenet\[export\]'"):
-        export_network(network, INFO, tmp_path / "a.onnx", ExportSettings())
+        export_network(network, INFO, tmp_path / "a.onnx", ExportOptions())
     assert not list(tmp_path.iterdir())

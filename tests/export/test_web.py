@@ -14,16 +14,16 @@ import pytest
 import torch
 from PIL import Image
 
-from stylenet.checkpoint import ArtefactInfo
+from stylenet.checkpoint import CheckpointInfo
 from stylenet.errors import StyleNetError
-from stylenet.export import ExportSettings, export_network
+from stylenet.export import ExportOptions, export_network
 from stylenet.inference import Stylizer
 from stylenet.networks import build_network
 
 pytest.importorskip("onnxruntime")
 pytestmark = pytest.mark.xdist_group("browser")
 
-INFO = ArtefactInfo("dots & <stripes>", 7)
+INFO = CheckpointInfo("dots & <stripes>", 7)
 FILES = [
     "index.html",
     "network.onnx",
@@ -46,14 +46,14 @@ ARGUMENTS = (
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 )
-# Repaints a photo by stylizer.js: what computed it, and the picture as a data URL.
-REPAINT = """
+# Stylizes a photo by stylizer.js: what computed it, and the image as a data URL.
+Stylize = """
 const [network, provider, photo, options, done] = arguments;
 (async () => {
   const { Stylizer } = await import('./stylizer.js');
   const stylizer = await Stylizer.load(network, provider);
   const bitmap = await createImageBitmap(await (await fetch(photo)).blob());
-  const blob = await (await stylizer.repaint(bitmap, options)).convertToBlob();
+  const blob = await (await stylizer.stylize(bitmap, options)).convertToBlob();
   const reader = new FileReader();
   reader.onload = () => done([stylizer.provider, reader.result]);
   reader.readAsDataURL(blob);
@@ -73,7 +73,7 @@ def small_network():
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("web") / "page"
-    export_network(small_network(), INFO, folder, ExportSettings("web"))
+    export_network(small_network(), INFO, folder, ExportOptions("web"))
     return folder
 
 
@@ -149,8 +149,8 @@ def said(browser, wanted):
     return status(browser)
 
 
-def repaint(browser, photo, provider=None, network="network.onnx", **options):
-    by, address = browser.execute_async_script(REPAINT, network, provider, photo, options)
+def stylize(browser, photo, provider=None, network="network.onnx", **options):
+    by, address = browser.execute_async_script(Stylize, network, provider, photo, options)
     assert by != "error", address
     return by, picture(address)
 
@@ -185,7 +185,7 @@ def test_a_page_is_written_beside_the_network(folder):
 
 def test_a_page_that_somebody_changed_stays_when_its_network_is_written_anew(tmp_path):
     for network in (small_network(), build_network("johnson", width=2, blocks=1)):
-        export_network(network, INFO, tmp_path / "page", ExportSettings("web"))
+        export_network(network, INFO, tmp_path / "page", ExportOptions("web"))
         size = (tmp_path / "page/network.onnx").stat().st_size
         (tmp_path / "page/index.html").write_text("mine")
     assert (tmp_path / "page/index.html").read_text() == "mine"
@@ -196,7 +196,7 @@ def test_a_page_that_somebody_changed_stays_when_its_network_is_written_anew(tmp
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "page").write_text("a letter")
     with pytest.raises(StyleNetError, match="is a file; format=web writes a folder"):
-        export_network(small_network(), INFO, tmp_path / "page", ExportSettings("web"))
+        export_network(small_network(), INFO, tmp_path / "page", ExportOptions("web"))
     assert (tmp_path / "page").read_text() == "a letter"
 
 
@@ -204,7 +204,7 @@ def test_a_file_is_no_folder(tmp_path):
 def test_the_browser_gives_the_picture_that_pytorch_gives(page, photo, provider):
     if provider == "webgpu" and not page.execute_async_script(IS_THERE_A_CARD):
         pytest.skip("this chromium has no WebGPU")
-    by, found = repaint(page, "photo.png", provider)
+    by, found = stylize(page, "photo.png", provider)
     assert by == provider
     assert distance(found, expected(photo)) < 0.05
 
@@ -212,12 +212,12 @@ def test_the_browser_gives_the_picture_that_pytorch_gives(page, photo, provider)
 def test_a_card_that_cannot_run_the_network_leaves_it_to_the_processor(page, photo, folder):
     if not page.execute_async_script(IS_THERE_A_CARD):
         pytest.skip("this chromium has no WebGPU")
-    export_network(small_network(), INFO, folder / "half.onnx", ExportSettings(precision="float16"))
-    assert repaint(page, "photo.png")[0] == "wasm"  # this card is made of software
+    export_network(small_network(), INFO, folder / "half.onnx", ExportOptions(precision="float16"))
+    assert stylize(page, "photo.png")[0] == "wasm"  # this card is made of software
     hide = "Object.defineProperty(GPUAdapterInfo.prototype, 'isFallbackAdapter', {value: false})"
     page.execute_script(hide)
-    assert repaint(page, "photo.png")[0] == "webgpu"
-    by, found = repaint(page, "photo.png", network="half.onnx")  # and has no float16
+    assert stylize(page, "photo.png")[0] == "webgpu"
+    by, found = stylize(page, "photo.png", network="half.onnx")  # and has no float16
     assert by == "wasm"
     assert distance(found, expected(photo)) < 0.5
 
@@ -227,7 +227,7 @@ def test_strength_and_transparency_are_those_of_the_photo(page, photo, folder):
     halves = Image.linear_gradient("L").resize(photo.size).point(lambda value: 255 * (value > 99))
     glass.putalpha(halves)
     glass.save(folder / "glass.png")
-    _, found = repaint(page, "glass.png", strength=0)
+    _, found = stylize(page, "glass.png", strength=0)
     assert np.array_equal(np.asarray(found)[..., 3], np.asarray(glass)[..., 3])
     seen = np.asarray(glass)[..., 3] > 0
     assert np.array_equal(np.asarray(found)[seen], np.asarray(glass)[seen])
@@ -255,19 +255,19 @@ def test_sizes_are_shorter_sides_and_no_photo_grows(page, photo, folder):
 
 def test_what_is_no_picture_is_told_and_the_page_goes_on(page, photo, folder):
     choose(page, folder / "page.js")
-    said(page, "page.js is no picture that this browser can read")
+    said(page, "page.js is no image that this browser can read")
     choose(page, folder / "photo.png")
     said(page, "75 x 61")
 
 
-def test_a_camera_is_repainted_until_a_photo_is_chosen(page, photo, folder):
+def test_a_camera_is_stylized_until_a_photo_is_chosen(page, photo, folder):
     page.find_element("id", "camera").click()
     first = said(page, " ms") and shown(page)
     for _ in range(100):
         if shown(page).tobytes() != first.tobytes():
             break
     else:
-        raise AssertionError("the camera's picture stands still")
+        raise AssertionError("the camera's image stands still")
     choose(page, folder / "photo.png")
     said(page, "75 x 61")
 

@@ -8,9 +8,9 @@ import os
 
 import pytest
 import torch
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, options
 
-from stylenet.checkpoint import ArtefactInfo
+from stylenet.checkpoint import CheckpointInfo
 from stylenet.inference import Stylizer
 from stylenet.networks import build_network
 
@@ -18,8 +18,8 @@ EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 
 
 def fuzz_settings(sample):
-    """Settings of Hypothesis: so many examples in the suite, FUZZ_EXAMPLES in ``make fuzz``."""
-    return settings(
+    """Options of Hypothesis: so many examples in the suite, FUZZ_EXAMPLES in ``make fuzz``."""
+    return options(
         max_examples=EXAMPLES or sample,
         derandomize=not EXAMPLES,
         deadline=None,
@@ -32,4 +32,4 @@ def fuzz_settings(sample):
 def stylizer():
     torch.manual_seed(0)
     network = build_network("johnson", width=2, blocks=0)
-    return Stylizer(network, ArtefactInfo("test", 1), device="cpu")
+    return Stylizer(network, CheckpointInfo("test", 1), device="cpu")

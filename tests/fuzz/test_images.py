@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms
 
 from stylenet.image import READABLE_SUFFIXES
-from stylenet.inference import RepaintSettings, repaint_file
+from stylenet.inference import StylizeOptions, stylize_file
 
 from ..image.test_png import png
 from ..image.tiffs import ALPHA, BLACK_IS_0, CMYK, PREMULTIPLIED, RGB, WHITE_IS_0, tiff
@@ -43,7 +43,7 @@ def stylize(stylizer, tmp_path_factory):
     def stylize(data, suffix):
         source, target = folder / f"{next(numbers)}{suffix}", folder / "result.png"
         source.write_bytes(data)
-        lost = repaint_file(stylizer, source, target, RepaintSettings(strength=0))
+        lost = stylize_file(stylizer, source, target, StylizeOptions(strength=0))
         assert lost == []
         with Image.open(target) as image:
             return np.asarray(image.convert("RGBA"))

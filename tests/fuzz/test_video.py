@@ -13,12 +13,12 @@ import pytest
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
-from stylenet.checkpoint import ArtefactInfo
+from stylenet.checkpoint import CheckpointInfo
 from stylenet.inference import Stylizer
-from stylenet.inference.film import FilmSettings, repaint_film
-from stylenet.inference.film_frames import FilmFrame
-from stylenet.inference.film_reader import FilmReader
 from stylenet.networks import build_network
+from stylenet.video.frames import RgbFrame
+from stylenet.video.reader import VideoReader
+from stylenet.video.stylize import VideoOptions, stylize_video
 
 av = pytest.importorskip("av")
 
@@ -216,8 +216,8 @@ def is_told(path, case):
 
 
 def read(path, **options):
-    with FilmReader(path, **options) as video:
-        items = [item for item in video if isinstance(item, FilmFrame)]
+    with VideoReader(path, **options) as video:
+        items = [item for item in video if isinstance(item, RgbFrame)]
         return items, [item.pts * video.time_base for item in items]
 
 
@@ -233,10 +233,10 @@ def sound(path):
 class Same(Stylizer):
     def __init__(self):
         super().__init__(
-            build_network("johnson", width=1, blocks=0), ArtefactInfo("same", 1), "cpu"
+            build_network("johnson", width=1, blocks=0), CheckpointInfo("same", 1), "cpu"
         )
 
-    def repaint_tensor(self, images):
+    def stylize_tensor(self, images):
         return images
 
 
@@ -260,8 +260,8 @@ def test_what_is_put_in_comes_out(case, tmp_path):
     except (av.error.FFmpegError, ValueError) as error:  # a case that this encoder does not take
         event(f"refused: {case.codec} in {case.suffix}: {getattr(error, 'strerror', error)}")
         return
-    film = FilmSettings(blend=0, quality=1, deinterlace=False)
-    report = repaint_film(Same(), source, target, film=film, progress=False)
+    video = VideoOptions(blend=0, quality=1, deinterlace=False)
+    report = stylize_video(Same(), source, target, video=video, progress=False)
     expected = [image(case, i) for i in range(len(case.times))]
     # Of MPEG-PS the last frame is lost where it was not ended.
     assert report.frames in (len(expected), len(expected) - (case.suffix == "mpg"))

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from stylenet.checkpoint import ArtefactInfo
+from stylenet.checkpoint import CheckpointInfo
 from stylenet.inference import Stylizer
 from stylenet.networks import build_network
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.gpu
 def stylizer(name, dtype="auto", device="cuda"):
     torch.manual_seed(0)
     network = build_network(name, **({"width": 8} if name == "johnson" else {}))
-    made = Stylizer(network, ArtefactInfo("test", 0), device, dtype)
+    made = Stylizer(network, CheckpointInfo("test", 0), device, dtype)
     made.prepare()
     return made
 

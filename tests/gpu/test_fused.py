@@ -132,7 +132,7 @@ def test_a_fused_network_is_the_network(name, arguments, size, device):
 
 
 def test_statistics_from_elsewhere_are_asked_for_on_a_gpu_too():
-    # A smoothed film: a fused or recorded network would take each frame's own.
+    # A smoothed video: a fused or recorded network would take each frame's own.
     network = with_statistics(build_network("johnson", width=2), lambda name, features: None)
     device = torch.device("cuda")
     assert make_forward(network, network, device, torch.bfloat16, 400.0) is network

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from stylenet.checkpoint import ArtefactInfo
+from stylenet.checkpoint import CheckpointInfo
 from stylenet.inference import Stylizer
-from stylenet.inference.film import FilmPainter, FilmSettings
-from stylenet.inference.transfer import Download, pin, upload
 from stylenet.networks import build_network
+from stylenet.video.stylize import FrameStylizer, VideoOptions
+from stylenet.video.transfer import Download, pin, upload
 
 pytestmark = pytest.mark.gpu
 
@@ -19,8 +19,8 @@ def test_frames_begun_one_after_the_other_are_those_of_the_cpu():
     frames = np.random.default_rng(0).integers(0, 256, (12, 64, 96, 3), dtype=np.uint8)
     results = []
     for device in ("cpu", "cuda"):
-        stylizer = Stylizer(network, ArtefactInfo("test", 0), device, "float32")
-        painter = FilmPainter(stylizer, film=FilmSettings(blend=0.8))
+        stylizer = Stylizer(network, CheckpointInfo("test", 0), device, "float32")
+        painter = FrameStylizer(stylizer, video=VideoOptions(blend=0.8))
         started = [painter.start(pin(pixels, stylizer.device)) for pixels in frames]
         results.append(np.stack([download.result() for download in started]))
     assert np.abs(results[0].astype(int) - results[1]).max() <= 2

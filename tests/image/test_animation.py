@@ -15,27 +15,27 @@ from stylenet.errors import StyleNetError
 from stylenet.image import (
     ANIMATION_SUFFIXES,
     Frame,
-    Picture,
+    LoadedImage,
     is_animated,
-    load_picture,
+    load_image,
     read_animation,
     save_animation,
 )
 
 SUFFIXES = [".gif", ".webp", ".png"]
 ALL = sorted(ANIMATION_SUFFIXES)  # AVIF too, which is lossy, and repeats endlessly
-COLOURS = ["red", "lime", "blue", "white", "black"]
+ColorS = ["red", "lime", "blue", "white", "black"]
 
 
 def frames(count=4, size=(32, 24), alpha=False, durations=(40, 70, 100)):
-    """Plain colours; with a square that wanders and is all that is not transparent."""
+    """Plain colors; with a square that wanders and is all that is not transparent."""
     for i in range(count):
-        rgb = Image.new("RGB", size, COLOURS[i % len(COLOURS)])
+        rgb = Image.new("RGB", size, ColorS[i % len(ColorS)])
         mask = None
         if alpha:
             mask = Image.new("L", size)
             mask.paste(255, (i, i, i + 8, i + 8))
-        yield Frame(Picture(rgb, mask), durations[i % len(durations)])
+        yield Frame(LoadedImage(rgb, mask), durations[i % len(durations)])
 
 
 def same(frame, expected):
@@ -77,9 +77,9 @@ def test_sizes_and_numbers_of_frames(tmp_path_factory, width, height, count, suf
     rng = np.random.default_rng(width)
     made = []
     for i in range(count):
-        rgb = Image.new("RGB", (width, height), COLOURS[i])
+        rgb = Image.new("RGB", (width, height), ColorS[i])
         mask = Image.fromarray(rng.choice(np.uint8([0, 255]), (height, width)))
-        made.append(Frame(Picture(rgb, mask if see_through[i] else None), 50))
+        made.append(Frame(LoadedImage(rgb, mask if see_through[i] else None), 50))
     save_animation(iter(made), path)
     read = list(read_animation(path))
     assert len(read) == count
@@ -96,7 +96,7 @@ def test_sizes_and_numbers_of_frames(tmp_path_factory, width, height, count, suf
 @pytest.mark.parametrize("suffix", [".webp", ".png"])
 def test_shades_of_transparency_are_kept(suffix, tmp_path):
     mask = Image.linear_gradient("L").resize((32, 32))
-    frame = Frame(Picture(Image.new("RGB", (32, 32), "teal"), mask), 20)
+    frame = Frame(LoadedImage(Image.new("RGB", (32, 32), "teal"), mask), 20)
     save_animation([frame, frame], tmp_path / f"a{suffix}")
     for read in read_animation(tmp_path / f"a{suffix}"):
         assert np.array_equal(read.picture.alpha, mask)
@@ -133,7 +133,7 @@ def test_picture_for_viewers_without_animation_is_no_frame(tmp_path):
     assert [frame.picture.rgb.getpixel((0, 0))[0] for frame in animation] == [0, 0, 255]
 
 
-def test_colour_profile_and_orientation_are_applied(tmp_path):
+def test_color_profile_and_orientation_are_applied(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     first, *rest = [frame.picture.rgb for frame in frames(3)]
@@ -218,7 +218,7 @@ def test_still_picture_is_an_animation_of_one_frame(suffix, tmp_path):
 
 def test_first_frame_is_the_picture(tmp_path):
     save_animation(frames(3), tmp_path / "a.gif")
-    assert load_picture(tmp_path / "a.gif").rgb.getpixel((0, 0)) == (255, 0, 0)
+    assert load_image(tmp_path / "a.gif").rgb.getpixel((0, 0)) == (255, 0, 0)
 
 
 def test_pages_are_no_frames(tmp_path):

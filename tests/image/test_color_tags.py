@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageCms, features
 
 from stylenet.errors import StyleNetError
-from stylenet.image import load_picture, read_animation
+from stylenet.image import load_image, read_animation
 from stylenet.image.cicp import to_srgb
 
 P3, BT2020 = 12, 9
@@ -44,7 +44,7 @@ def expected(primaries, transfer):
 @pytest.mark.parametrize(("primaries", "transfer"), [(P3, SRGB), (BT2020, PQ), (BT2020, HLG)])
 def test_avif_is_converted_by_its_code_points(primaries, transfer, tmp_path):
     (tmp_path / "a.avif").write_bytes(avif(primaries, transfer))
-    result = np.asarray(load_picture(tmp_path / "a.avif").rgb)
+    result = np.asarray(load_image(tmp_path / "a.avif").rgb)
     assert np.abs(result - expected(primaries, transfer)).mean() <= 2
     assert np.abs(colors() - expected(primaries, transfer)).mean() > 6
 
@@ -61,7 +61,7 @@ def test_avif_sequence_is_converted_by_its_code_points(tmp_path):
 def test_color_profile_of_an_avif_wins(tmp_path):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     (tmp_path / "a.avif").write_bytes(avif(P3, SRGB, icc_profile=profile))
-    result = np.asarray(load_picture(tmp_path / "a.avif").rgb)
+    result = np.asarray(load_image(tmp_path / "a.avif").rgb)
     assert np.abs(result.astype(int) - colors()).mean() <= 2
 
 
@@ -73,7 +73,7 @@ def test_damaged_code_points_do_not_cost_the_image(part, tmp_path):
     data[at : at + 4] = b"free"
     (tmp_path / "a.avif").write_bytes(data)
     with suppress(StyleNetError):
-        load_picture(tmp_path / "a.avif")
+        load_image(tmp_path / "a.avif")
 
 
 @needs_avif
@@ -81,9 +81,9 @@ def test_gain_map_is_named(tmp_path):
     data = avif(P3, SRGB)
     # The version of the first brand: libavif would look for the map if it were a brand itself.
     (tmp_path / "a.avif").write_bytes(data[:12] + b"tmap" + data[16:])
-    assert load_picture(tmp_path / "a.avif").left_out == ("HDR gain map",)
+    assert load_image(tmp_path / "a.avif").left_out == ("HDR gain map",)
     (tmp_path / "a.avif").write_bytes(data)
-    assert load_picture(tmp_path / "a.avif").left_out == ()
+    assert load_image(tmp_path / "a.avif").left_out == ()
 
 
 def test_heic_is_converted_by_its_code_points(tmp_path):
@@ -95,5 +95,5 @@ def test_heic_is_converted_by_its_code_points(tmp_path):
         color_primaries=P3,
         transfer_characteristics=SRGB,
     )
-    result = np.asarray(load_picture(tmp_path / "a.heic").rgb)
+    result = np.asarray(load_image(tmp_path / "a.heic").rgb)
     assert np.abs(result - expected(P3, SRGB)).mean() <= 2

@@ -1,4 +1,4 @@
-"""EXIF data come out of a picture as true as they went in."""
+"""EXIF data come out of an image as true as they went in."""
 
 import io
 import random
@@ -10,11 +10,11 @@ from PIL import ExifTags, Image
 
 from stylenet.image import (
     SUFFIXES,
-    Picture,
-    load_picture,
+    LoadedImage,
+    load_image,
     open_image,
-    save_picture,
-    upright_picture,
+    save_image,
+    upright_image,
 )
 
 Tag = ExifTags.Base
@@ -72,7 +72,7 @@ def read_back(path):
 def test_exif_data_are_kept(source, suffix, tmp_path):
     photo().save(tmp_path / "a", source, exif=camera_exif())
     target = tmp_path / f"b{suffix}"
-    save_picture(load_picture(tmp_path / "a"), target)
+    save_image(load_image(tmp_path / "a"), target)
     exif, inner, gps = read_back(target)
     assert exif[Tag.Make] == "maker"
     assert exif.get(Tag.Orientation, 1) == 1
@@ -81,7 +81,7 @@ def test_exif_data_are_kept(source, suffix, tmp_path):
     assert inner[Tag.ColorSpace] == 1
     assert (inner[Tag.ExifImageWidth], inner[Tag.ExifImageHeight]) == (16, 24)
     assert gps[ExifTags.GPS.GPSLatitudeRef] == "N"
-    assert load_picture(target).rgb.size == (16, 24)
+    assert load_image(target).rgb.size == (16, 24)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -89,10 +89,10 @@ def test_exif_data_are_kept(source, suffix, tmp_path):
 def test_orientation_is_applied_once_and_only_once(orientation, suffix, tmp_path):
     path = tmp_path / f"a{suffix}"
     (tmp_path / "a").write_bytes(jpeg(camera_exif(orientation)))
-    picture = load_picture(tmp_path / "a")
+    picture = load_image(tmp_path / "a")
     for _ in range(2):
-        save_picture(picture, path, quality=100)
-        again = load_picture(path)
+        save_image(picture, path, quality=100)
+        again = load_image(path)
         assert again.rgb.size == picture.rgb.size
         assert again.exif is not None
         difference = np.asarray(again.rgb, int) - np.asarray(picture.rgb, int)
@@ -102,13 +102,13 @@ def test_orientation_is_applied_once_and_only_once(orientation, suffix, tmp_path
 
 @pytest.mark.parametrize("suffix", KEPT)
 def test_thumbnail_is_dropped(suffix, tmp_path):
-    thumbnail = b"\xff\xd8 a small picture, sideways \xff\xd9" * 20
+    thumbnail = b"\xff\xd8 a small image, sideways \xff\xd9" * 20
     (tmp_path / "a.jpg").write_bytes(jpeg(with_thumbnail(camera_exif(), thumbnail)))
     assert thumbnail in (tmp_path / "a.jpg").read_bytes()
-    picture = load_picture(tmp_path / "a.jpg")
+    picture = load_image(tmp_path / "a.jpg")
     assert b"sideways" not in picture.exif
     assert len(picture.exif) <= len(camera_exif()) + 1
-    save_picture(picture, tmp_path / f"b{suffix}")
+    save_image(picture, tmp_path / f"b{suffix}")
     assert b"sideways" not in (tmp_path / f"b{suffix}").read_bytes()
     assert read_back(tmp_path / f"b{suffix}")[0][Tag.Make] == "maker"
 
@@ -117,7 +117,7 @@ def test_maker_note_stays_where_it_was(tmp_path):
     # Its own addresses count from the start of the block.
     block = with_thumbnail(camera_exif(), b"x" * 100)
     (tmp_path / "a.jpg").write_bytes(jpeg(block))
-    save_picture(load_picture(tmp_path / "a.jpg"), tmp_path / "b.jpg")
+    save_image(load_image(tmp_path / "a.jpg"), tmp_path / "b.jpg")
     kept = open_image(tmp_path / "b.jpg").info["exif"]
     assert kept.index(MAKER_NOTE) == block.index(MAKER_NOTE)
 
@@ -131,7 +131,7 @@ def test_adobe_rgb_is_no_longer_said(tmp_path):
     block = exif.tobytes()
     assert b"R03\0" in block
     (tmp_path / "a.jpg").write_bytes(jpeg(block))
-    kept = load_picture(tmp_path / "a.jpg").exif
+    kept = load_image(tmp_path / "a.jpg").exif
     assert b"R03\0" not in kept
     assert b"R98\0" in kept
 
@@ -139,8 +139,8 @@ def test_adobe_rgb_is_no_longer_said(tmp_path):
 def test_saved_size_is_the_pictures_own(tmp_path):
     image = photo()
     image.info["exif"] = camera_exif()
-    exif = upright_picture(image).exif
-    save_picture(Picture(Image.new("RGB", (70_000, 2)), None, exif), tmp_path / "a.png")
+    exif = upright_image(image).exif
+    save_image(LoadedImage(Image.new("RGB", (70_000, 2)), None, exif), tmp_path / "a.png")
     inner = read_back(tmp_path / "a.png")[1]
     assert (inner[Tag.ExifImageWidth], inner[Tag.ExifImageHeight]) == (70_000, 2)
 
@@ -154,8 +154,8 @@ def test_tags_of_layout_do_not_break_a_file(suffix, tmp_path):
     exif[Tag.BitsPerSample] = (8, 8, 8, 8)
     exif[Tag.Compression] = 6
     (tmp_path / "a.jpg").write_bytes(jpeg(exif.tobytes()))
-    save_picture(load_picture(tmp_path / "a.jpg"), tmp_path / f"b{suffix}")
-    picture = load_picture(tmp_path / f"b{suffix}")
+    save_image(load_image(tmp_path / "a.jpg"), tmp_path / f"b{suffix}")
+    picture = load_image(tmp_path / f"b{suffix}")
     assert picture.rgb.size == (16, 24)
     assert read_back(tmp_path / f"b{suffix}")[0][Tag.Make] == "maker"
 
@@ -163,26 +163,26 @@ def test_tags_of_layout_do_not_break_a_file(suffix, tmp_path):
 @pytest.mark.parametrize("suffix", [".bmp", ".gif"])
 def test_formats_without_exif_drop_it(suffix, tmp_path):
     (tmp_path / "a.jpg").write_bytes(jpeg(camera_exif()))
-    save_picture(load_picture(tmp_path / "a.jpg"), tmp_path / f"b{suffix}")
-    picture = load_picture(tmp_path / f"b{suffix}")
+    save_image(load_image(tmp_path / "a.jpg"), tmp_path / f"b{suffix}")
+    picture = load_image(tmp_path / f"b{suffix}")
     assert picture.exif is None
     assert picture.rgb.size == (16, 24)
 
 
 @pytest.mark.parametrize("suffix", KEPT)
 def test_picture_without_exif_gets_none(suffix, tmp_path):
-    save_picture(Picture(photo()), tmp_path / f"a{suffix}")
-    assert load_picture(tmp_path / f"a{suffix}").exif is None
+    save_image(LoadedImage(photo()), tmp_path / f"a{suffix}")
+    assert load_image(tmp_path / f"a{suffix}").exif is None
 
 
 def test_exif_too_long_for_jpeg_does_not_cost_the_picture(tmp_path):
     exif = Image.Exif()
     exif[Tag.ImageDescription] = "long " * 20_000
     photo().save(tmp_path / "a.png", exif=exif)
-    picture = load_picture(tmp_path / "a.png")
+    picture = load_image(tmp_path / "a.png")
     assert len(picture.exif) > 100_000
-    save_picture(picture, tmp_path / "b.jpg")
-    assert load_picture(tmp_path / "b.jpg").exif is None
+    save_image(picture, tmp_path / "b.jpg")
+    assert load_image(tmp_path / "b.jpg").exif is None
 
 
 @pytest.mark.filterwarnings("error")
@@ -197,9 +197,9 @@ def test_damaged_exif_never_costs_the_picture(suffix, tmp_path):
             broken[rng.randrange(6, len(broken))] = rng.randrange(256)
         image = photo()
         image.info["exif"] = bytes(broken[: rng.choice([len(broken), rng.randrange(len(broken))])])
-        picture = upright_picture(image)
-        save_picture(picture, tmp_path / f"a{suffix}")
-        again = load_picture(tmp_path / f"a{suffix}")
+        picture = upright_image(image)
+        save_image(picture, tmp_path / f"a{suffix}")
+        again = load_image(tmp_path / f"a{suffix}")
         assert again.rgb.size == picture.rgb.size
         dropped += picture.exif is None
         kept += again.exif is not None
@@ -211,4 +211,4 @@ def test_damaged_exif_never_costs_the_picture(suffix, tmp_path):
 def test_what_is_no_exif_is_dropped(block):
     image = photo()
     image.info["exif"] = block
-    assert upright_picture(image).exif is None
+    assert upright_image(image).exif is None

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, options
 from hypothesis import strategies as st
 from PIL import Image, features
 
@@ -19,11 +19,11 @@ from stylenet.image import (
     SUFFIXES,
     UNREAD_SUFFIXES,
     WRITABLE_SUFFIXES,
-    Picture,
+    LoadedImage,
     check_writable_suffix,
-    load_picture,
+    load_image,
     open_image,
-    save_picture,
+    save_image,
     to_image,
     to_tensor,
 )
@@ -48,7 +48,7 @@ def mean_difference(image, expected):
 # Sizes and modes
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@options(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.integers(1, 70),
     st.integers(1, 70),
@@ -59,8 +59,8 @@ def test_every_format_keeps_size_and_transparency(tmp_path_factory, width, heigh
     path = tmp_path_factory.getbasetemp() / f"round_trip{suffix}"
     rgb = gradient(width, height)
     mask = Image.fromarray(np.where(np.asarray(rgb)[..., 0] > 127, 255, 0).astype(np.uint8))
-    save_picture(Picture(rgb, mask if alpha else None), path)
-    picture = load_picture(path)
+    save_image(LoadedImage(rgb, mask if alpha else None), path)
+    picture = load_image(path)
     assert picture.rgb.mode == "RGB"
     assert picture.rgb.size == (width, height)
     assert (picture.alpha is not None) == (alpha and suffix in WITH_ALPHA)
@@ -75,7 +75,7 @@ def test_every_format_keeps_size_and_transparency(tmp_path_factory, width, heigh
         assert mean_difference(picture.rgb, rgb) <= CLOSE
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@options(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.sampled_from(["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"]),
     st.integers(1, 40),
@@ -86,15 +86,15 @@ def test_every_mode_that_a_file_can_have_is_read(tmp_path_factory, mode, width, 
     path = tmp_path_factory.getbasetemp() / f"mode{suffix}"
     image = gradient(width, height)
     if mode == "I;16":
-        grey = np.asarray(image.convert("L")).astype(np.uint16) * 257
-        image, expected = Image.fromarray(grey), image.convert("L").convert("RGB")
+        gray = np.asarray(image.convert("L")).astype(np.uint16) * 257
+        image, expected = Image.fromarray(gray), image.convert("L").convert("RGB")
     else:
         image = image.convert(mode)
         expected = image.convert("RGB")
     if mode == "CMYK" and suffix == ".png":
         return
     image.save(path)
-    picture = load_picture(path)
+    picture = load_image(path)
     assert picture.rgb.size == (width, height)
     assert mean_difference(picture.rgb, expected) <= 1
     assert (picture.alpha is not None) == (mode in ("LA", "RGBA"))
@@ -111,11 +111,11 @@ def test_what_is_offered_is_what_this_pillow_has():
     assert {".gif"} == WRITABLE_SUFFIXES - SUFFIXES
 
 
-def test_gif_has_shapes_and_colours(tmp_path):
+def test_gif_has_shapes_and_colors(tmp_path):
     mask = Image.new("L", (60, 40))
     mask.paste(255, (10, 10, 50, 30))
-    save_picture(Picture(gradient(60, 40), mask), tmp_path / "a.gif")
-    picture = load_picture(tmp_path / "a.gif")
+    save_image(LoadedImage(gradient(60, 40), mask), tmp_path / "a.gif")
+    picture = load_image(tmp_path / "a.gif")
     assert mean_difference(picture.alpha, mask) == 0
     inside = (10, 10, 50, 30)
     assert mean_difference(picture.rgb.crop(inside), gradient(60, 40).crop(inside)) < CLOSE
@@ -142,7 +142,7 @@ def test_rare_bmp_is_not_called_damaged(bits, compression, masks, tmp_path):
     with pytest.raises(
         StyleNetError, match=r"a\.bmp is of a kind that Pillow cannot read"
     ) as error:
-        load_picture(tmp_path / "a.bmp")
+        load_image(tmp_path / "a.bmp")
     assert "damaged" not in str(error.value)
     assert str(error.value).endswith("; save it as .png")
 
@@ -154,7 +154,7 @@ def test_rare_bmp_is_not_called_damaged(bits, compression, masks, tmp_path):
 def test_heic_says_what_to_install(tmp_path):
     (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 64)
     with pytest.raises(StyleNetError, match=r"a\.heic is a HEIC .*: pip install pillow-heif$"):
-        load_picture(tmp_path / "a.heic")
+        load_image(tmp_path / "a.heic")
     with pytest.raises(StyleNetError, match=r"b\.heic: \.heic needs pip install pillow-heif$"):
         check_writable_suffix(tmp_path / "b.heic")
 
@@ -168,19 +168,19 @@ def test_quality_is_a_dial_between_small_and_good(suffix, tmp_path):
     rgb = Image.fromarray(pixels).resize((160, 120), Image.Resampling.BICUBIC)
     sizes, errors = [], []
     for quality in (20, 60, None, 100):
-        save_picture(Picture(rgb), tmp_path / f"a{suffix}", quality)
+        save_image(LoadedImage(rgb), tmp_path / f"a{suffix}", quality)
         sizes.append((tmp_path / f"a{suffix}").stat().st_size)
-        errors.append(mean_difference(load_picture(tmp_path / f"a{suffix}").rgb, rgb))
+        errors.append(mean_difference(load_image(tmp_path / f"a{suffix}").rgb, rgb))
     assert sizes == sorted(sizes)
     assert errors == sorted(errors, reverse=True)
     assert errors[2] < 3
 
 
-def test_fine_coloured_lines_survive_in_a_jpeg(tmp_path):
+def test_fine_colored_lines_survive_in_a_jpeg(tmp_path):
     lines = np.zeros((64, 64, 3), dtype=np.uint8)
     lines[:, ::2, 0], lines[:, 1::2, 2] = 220, 220
-    save_picture(Picture(Image.fromarray(lines)), tmp_path / "a.jpg")
-    assert mean_difference(load_picture(tmp_path / "a.jpg").rgb, lines) < 5
+    save_image(LoadedImage(Image.fromarray(lines)), tmp_path / "a.jpg")
+    assert mean_difference(load_image(tmp_path / "a.jpg").rgb, lines) < 5
 
 
 # Limits
@@ -204,13 +204,13 @@ def test_impossibly_long_side_is_refused_at_once(tmp_path):
 @pytest.mark.parametrize(("suffix", "limit"), [("jpg", 65_500), ("webp", 16_383), ("gif", 65_535)])
 def test_longest_side_that_a_format_has_is_used_and_named(suffix, limit, tmp_path):
     path = tmp_path / f"a.{suffix}"
-    save_picture(Picture(Image.new("RGB", (limit, 1))), path)
-    assert load_picture(path).rgb.size == (limit, 1)
+    save_image(LoadedImage(Image.new("RGB", (limit, 1))), path)
+    assert load_image(path).rgb.size == (limit, 1)
     with pytest.raises(StyleNetError, match=rf"{limit + 1}x1 pixels .* ends at {limit:,} a side"):
-        save_picture(Picture(Image.new("RGB", (limit + 1, 1))), path)
+        save_image(LoadedImage(Image.new("RGB", (limit + 1, 1))), path)
 
 
-class Huge(Picture):
+class Huge(LoadedImage):
     """Says that it is larger than anything that a test could hold."""
 
     class _Image:
@@ -224,22 +224,22 @@ class Huge(Picture):
 
 def test_tiff_beyond_4_gib_is_refused(tmp_path):
     with pytest.raises(StyleNetError, match=r"5\.6 GiB and a TIFF file ends at 4"):
-        save_picture(Huge(), tmp_path / "a.tif")
+        save_image(Huge(), tmp_path / "a.tif")
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("suffix", sorted(WRITABLE_SUFFIXES))
 def test_disk_that_is_full_is_one_clear_line_and_leaves_nothing(suffix, tmp_path):
     resource = pytest.importorskip("resource")
-    old = Picture(Image.new("RGB", (2, 2), "red"))
-    save_picture(old, tmp_path / f"a{suffix}")
+    old = LoadedImage(Image.new("RGB", (2, 2), "red"))
+    save_image(old, tmp_path / f"a{suffix}")
     before = (tmp_path / f"a{suffix}").read_bytes()
     pixels = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
     try:
         with pytest.raises(StyleNetError, match=f"^cannot write .*a{suffix}: ") as error:
-            save_picture(Picture(Image.fromarray(pixels)), tmp_path / f"a{suffix}")
+            save_image(LoadedImage(Image.fromarray(pixels)), tmp_path / f"a{suffix}")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert "\n" not in str(error.value)
@@ -268,9 +268,9 @@ def test_bands_meet_without_a_seam(size):
 def test_warnings_are_heard_again_after_reading_in_threads(tmp_path):
     gradient(40, 30).save(tmp_path / "a.png")
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(load_picture, [tmp_path / "a.png"] * 40))
+        list(pool.map(load_image, [tmp_path / "a.png"] * 40))
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
-        load_picture(tmp_path / "a.png")
+        load_image(tmp_path / "a.png")
         warnings.warn("hear me", UserWarning, stacklevel=1)
     assert [str(warning.message) for warning in heard] == ["hear me"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylenet.image import load_picture, read_animation, upright_picture
+from stylenet.image import load_image, read_animation, upright_image
 
 GRAY, RGB = 0, 2
 
@@ -54,8 +54,8 @@ def test_transparent_level_of_gray_becomes_alpha(bits, tmp_path):
         (tmp_path / "a.png").write_bytes(file)
         expected = np.where(values == level, 0, 255)
         with Image.open(tmp_path / "a.png") as lazy:
-            pictures = [load_picture(tmp_path / "a.png"), upright_picture(lazy)]
-        for picture in pictures:
+            images = [load_image(tmp_path / "a.png"), upright_image(lazy)]
+        for picture in images:
             assert np.array_equal(np.asarray(picture.alpha), expected)
             gray = (values * (255 / (2**bits - 1))).round()
             assert np.array_equal(np.asarray(picture.rgb), gray[..., np.newaxis].repeat(3, -1))
@@ -67,7 +67,7 @@ def test_transparent_color_becomes_alpha(bits, tmp_path):
     color = values[2, 3]
     values[2, 4] = color ^ 1  # differs from it in the lowest bits alone
     (tmp_path / "a.png").write_bytes(png(values, bits, [(b"tRNS", struct.pack(">3H", *color))]))
-    picture = load_picture(tmp_path / "a.png")
+    picture = load_image(tmp_path / "a.png")
     expected = np.full(values.shape[:2], 255)
     expected[2, 3] = 0
     assert np.array_equal(np.asarray(picture.alpha), expected)
@@ -112,7 +112,7 @@ def test_significant_bits_do_not_scale_the_samples(significant, tmp_path):
     levels = np.linspace(0, 2**significant - 1, 240).round().astype(np.uint16).reshape(6, 40)
     values = levels << (16 - significant) | levels >> (2 * significant - 16)
     (tmp_path / "a.png").write_bytes(png(values, 16, [(b"sBIT", bytes([significant]))]))
-    gray = np.asarray(load_picture(tmp_path / "a.png").rgb)[..., 0]
+    gray = np.asarray(load_image(tmp_path / "a.png").rgb)[..., 0]
     assert np.abs(gray - levels * (255 / (2**significant - 1))).max() <= 0.51
 
 
@@ -130,14 +130,14 @@ def test_hdr_png_is_mapped_to_sdr(bits, tmp_path):
     values = np.tile(np.array([0, round(white * 0.75), white], np.uint16), (2, 1))
     for pixels in (values, values[..., np.newaxis].repeat(3, -1)):
         (tmp_path / "a.png").write_bytes(with_code_points(pixels, bits, 9, 18))
-        row = np.asarray(load_picture(tmp_path / "a.png").rgb)[0]
+        row = np.asarray(load_image(tmp_path / "a.png").rgb)[0]
         assert np.abs(row - [[0], [229], [255]]).max() <= 1
 
 
 def test_wide_colors_of_a_png_are_converted(tmp_path):
     pixel = np.array([[[128, 128, 51]]], np.uint16)
     (tmp_path / "a.png").write_bytes(with_code_points(pixel, 8, 12, 13))  # Display P3
-    result = np.asarray(load_picture(tmp_path / "a.png").rgb)[0, 0]
+    result = np.asarray(load_image(tmp_path / "a.png").rgb)[0, 0]
     assert result == pytest.approx([129, 128, 33], abs=1)
 
 
@@ -145,10 +145,10 @@ def test_wide_colors_of_a_png_are_converted(tmp_path):
 def test_narrow_range_of_a_png_is_expanded(bits, tmp_path):
     values = np.array([[0, 16, 235, 255]], np.uint16) << (bits - 8)
     (tmp_path / "a.png").write_bytes(with_code_points(values, bits, 1, 1, full_range=0))
-    assert list(np.asarray(load_picture(tmp_path / "a.png").rgb)[0, :, 0]) == [0, 0, 255, 255]
+    assert list(np.asarray(load_image(tmp_path / "a.png").rgb)[0, :, 0]) == [0, 0, 255, 255]
 
 
 def test_srgb_code_points_change_nothing(tmp_path):
     values = samples(8, (3,))
     (tmp_path / "a.png").write_bytes(with_code_points(values, 8, 1, 13))
-    assert np.array_equal(np.asarray(load_picture(tmp_path / "a.png").rgb), values)
+    assert np.array_equal(np.asarray(load_image(tmp_path / "a.png").rgb), values)

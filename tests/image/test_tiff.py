@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, TiffImagePlugin
 
 from stylenet.errors import StyleNetError
-from stylenet.image import Picture, find_pages, load_picture, save_pages, upright_picture
+from stylenet.image import LoadedImage, find_pages, load_image, save_pages, upright_image
 
 from .tiffs import ALPHA, CMYK, PREMULTIPLIED, WHITE_IS_0, tiff
 
@@ -22,7 +22,7 @@ def in_8_bits(samples, bits):
 
 def read(tmp_path, file):
     (tmp_path / "a.tif").write_bytes(file)
-    return load_picture(tmp_path / "a.tif")
+    return load_image(tmp_path / "a.tif")
 
 
 def assert_near(image, expected, tolerance=0.51):
@@ -43,7 +43,7 @@ def test_gray_of_every_depth_is_scaled_by_its_bits(bits, order, photometric, tmp
 def test_an_opened_12_bit_image_is_scaled_too(tmp_path):
     (tmp_path / "a.tif").write_bytes(tiff(ramp(12), 12))
     with Image.open(tmp_path / "a.tif") as image:
-        assert upright_picture(image).rgb.getextrema() == ((0, 255),) * 3
+        assert upright_image(image).rgb.getextrema() == ((0, 255),) * 3
 
 
 @pytest.mark.parametrize("bits", [4, 8, 10, 12, 14, 16])
@@ -143,7 +143,7 @@ def test_thumbnails_are_no_pages(tmp_path):
             file.newFrame()
     found = find_pages(tmp_path / "a.tif")
     assert (found.indices, found.left_out) == ((1,), 2)
-    assert load_picture(tmp_path / "a.tif").rgb.size == (7, 30)
+    assert load_image(tmp_path / "a.tif").rgb.size == (7, 30)
 
 
 def test_a_preview_alone_is_refused(tmp_path):
@@ -151,16 +151,16 @@ def test_a_preview_alone_is_refused(tmp_path):
     info[254], info[330] = 1, 8
     pages()[0].save(tmp_path / "a.nef", "TIFF", tiffinfo=info)
     with pytest.raises(StyleNetError, match=r"a\.nef holds a preview and a photo that cannot"):
-        load_picture(tmp_path / "a.nef")
+        load_image(tmp_path / "a.nef")
 
 
 def test_a_page_that_fails_leaves_nothing(tmp_path):
     def failing():
-        yield Picture(pages()[0])
+        yield LoadedImage(pages()[0])
         raise StyleNetError("no more")
 
     with pytest.raises(StyleNetError, match="no more"):
         save_pages(failing(), tmp_path / "a.tif")
     with pytest.raises(StyleNetError, match=r"expected one of \.tif, \.tiff"):
-        save_pages([Picture(pages()[0])], tmp_path / "a.png")
+        save_pages([LoadedImage(pages()[0])], tmp_path / "a.png")
     assert not list(tmp_path.iterdir())

@@ -5,10 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
-from stylenet.checkpoint import ArtefactInfo
+from stylenet.checkpoint import CheckpointInfo
 from stylenet.errors import StyleNetError
 from stylenet.image import ANIMATION_SUFFIXES
-from stylenet.inference import RepaintSettings, Stylizer, find_pictures, repaint_file
+from stylenet.inference import StylizeOptions, Stylizer, find_images, stylize_file
 from stylenet.inference.files import name_result, plan_folder
 from stylenet.networks import build_network
 
@@ -17,21 +17,21 @@ from stylenet.networks import build_network
 def stylizer():
     torch.manual_seed(0)
     return Stylizer(
-        build_network("johnson", width=2, blocks=0), ArtefactInfo("test", 1), device="cpu"
+        build_network("johnson", width=2, blocks=0), CheckpointInfo("test", 1), device="cpu"
     )
 
 
 def store(path, size=(7, 5), mode="RGB"):
     path.parent.mkdir(parents=True, exist_ok=True)
-    colours = np.random.default_rng(0).integers(0, 256, (*size[::-1], len(mode)), dtype=np.uint8)
-    Image.fromarray(colours).save(path)
+    colors = np.random.default_rng(0).integers(0, 256, (*size[::-1], len(mode)), dtype=np.uint8)
+    Image.fromarray(colors).save(path)
     return path
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".bmp", ".tif", ".PNG"])
-def test_a_file_is_repainted_in_the_format_of_its_new_name(stylizer, tmp_path, suffix):
+def test_a_file_is_stylized_in_the_format_of_its_new_name(stylizer, tmp_path, suffix):
     source, target = store(tmp_path / "a.png"), tmp_path / "new" / "folder" / f"b{suffix}"
-    repaint_file(stylizer, source, target)
+    stylize_file(stylizer, source, target)
     with Image.open(source) as photo, Image.open(target) as result:
         assert result.format == Image.registered_extensions()[suffix.lower()]
         expected = np.asarray(stylizer(photo), dtype=int)
@@ -43,7 +43,7 @@ def test_a_file_is_repainted_in_the_format_of_its_new_name(stylizer, tmp_path, s
 
 def test_transparency_reaches_the_new_file(stylizer, tmp_path):
     source, target = store(tmp_path / "a.png", mode="RGBA"), tmp_path / "b.png"
-    repaint_file(stylizer, source, target)
+    stylize_file(stylizer, source, target)
     with Image.open(source) as photo, Image.open(target) as result:
         assert np.array_equal(np.asarray(result)[..., 3], np.asarray(photo)[..., 3])
 
@@ -58,14 +58,14 @@ def test_a_picture_never_overwrites_itself(stylizer, tmp_path):
     for target in (source, tmp_path / "." / "x" / ".." / "a.png", link, hard):
         (tmp_path / "x").mkdir(exist_ok=True)
         with pytest.raises(StyleNetError, match="is the input itself; choose another name"):
-            repaint_file(stylizer, source, target)
+            stylize_file(stylizer, source, target)
     assert source.read_bytes() == before
 
 
 @pytest.mark.parametrize("name", ["b", "b.txt", "b.safetensors", ".png"])
 def test_a_name_of_no_known_format_is_refused_before_any_work(stylizer, tmp_path, name):
     with pytest.raises(StyleNetError) as error:
-        repaint_file(stylizer, tmp_path / "not looked at.png", tmp_path / name)
+        stylize_file(stylizer, tmp_path / "not looked at.png", tmp_path / name)
     assert str(tmp_path / name) in str(error.value)
     assert ".jpg" in str(error.value)
     assert list(tmp_path.iterdir()) == []
@@ -73,14 +73,14 @@ def test_a_name_of_no_known_format_is_refused_before_any_work(stylizer, tmp_path
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "no such file"), (b"", "is empty"), (b"not a picture", "is not an image")],
+    [(None, "no such file"), (b"", "is empty"), (b"not an image", "is not an image")],
 )
 def test_an_unreadable_picture_is_named_and_leaves_nothing(stylizer, tmp_path, content, message):
     source, target = tmp_path / "a.png", tmp_path / "out" / "b.png"
     if content is not None:
         source.write_bytes(content)
     with pytest.raises(StyleNetError) as error:
-        repaint_file(stylizer, source, target)
+        stylize_file(stylizer, source, target)
     assert str(source) in str(error.value)
     assert message in str(error.value)
     assert not target.exists()
@@ -90,10 +90,10 @@ def test_a_picture_that_fails_on_the_way_is_named(stylizer, tmp_path, monkeypatc
     def short_of_memory(*_):
         raise StyleNetError("too large")
 
-    monkeypatch.setattr(stylizer, "repaint", short_of_memory)
+    monkeypatch.setattr(stylizer, "stylize", short_of_memory)
     source = store(tmp_path / "a.png")
     with pytest.raises(StyleNetError) as error:
-        repaint_file(stylizer, source, tmp_path / "b.png")
+        stylize_file(stylizer, source, tmp_path / "b.png")
     assert str(error.value) == f"{source}: too large"
 
 
@@ -101,7 +101,7 @@ def test_a_target_that_cannot_be_written_is_named(stylizer, tmp_path):
     source, target = store(tmp_path / "a.png"), tmp_path / "b.png"
     target.mkdir()
     with pytest.raises(StyleNetError) as error:
-        repaint_file(stylizer, source, target)
+        stylize_file(stylizer, source, target)
     assert f"cannot write {target}" in str(error.value)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]
 
@@ -118,13 +118,13 @@ def test_pictures_are_found_in_all_subfolders_in_order(tmp_path):
     names = ["a.PNG", "b.jpg", "deep/d.jpeg", "deep/er/c.webp", "g.gif"]
     make_tree(tmp_path / "in", *names[::-1], "e.txt", ".f.jpg")
     make_tree(tmp_path / "in" / ".thumbnails", "g.jpg")
-    assert find_pictures(tmp_path / "in", tmp_path / "out") == [Path(name) for name in names]
+    assert find_images(tmp_path / "in", tmp_path / "out") == [Path(name) for name in names]
 
 
 @pytest.mark.parametrize("out", ["out", "deep/out", "deep/../out"])
 def test_an_output_folder_inside_the_input_is_left_out(tmp_path, out):
     make_tree(tmp_path, "a.jpg", "deep/b.jpg", "outside/c.jpg", "out/a.jpg", "deep/out/b.jpg")
-    found = {str(name) for name in find_pictures(tmp_path, tmp_path / out)}
+    found = {str(name) for name in find_images(tmp_path, tmp_path / out)}
     inside = {"deep/out": "deep/out/b.jpg"}.get(out, "out/a.jpg")
     everything = {"a.jpg", "deep/b.jpg", "outside/c.jpg", "out/a.jpg", "deep/out/b.jpg"}
     assert found == everything - {inside}
@@ -133,15 +133,15 @@ def test_an_output_folder_inside_the_input_is_left_out(tmp_path, out):
 def test_an_output_folder_inside_is_left_out_of_a_relative_input(tmp_path, monkeypatch):
     make_tree(tmp_path, "a.jpg", "out/a.jpg")
     monkeypatch.chdir(tmp_path)
-    assert find_pictures(Path(), tmp_path / "out") == [Path("a.jpg")]
-    assert find_pictures(tmp_path, Path("out")) == [Path("a.jpg")]
+    assert find_images(Path(), tmp_path / "out") == [Path("a.jpg")]
+    assert find_images(tmp_path, Path("out")) == [Path("a.jpg")]
 
 
 @pytest.mark.parametrize("names", [[], ["a.txt"], ["out/a.jpg"]])
 def test_a_folder_without_pictures_is_refused(tmp_path, names):
     make_tree(tmp_path, *names)
-    with pytest.raises(StyleNetError, match=r"holds no picture; expected .*\.bmp, \.gif, .*\.jpeg"):
-        find_pictures(tmp_path, tmp_path / "out")
+    with pytest.raises(StyleNetError, match=r"holds no image; expected .*\.bmp, \.gif, .*\.jpeg"):
+        find_images(tmp_path, tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_folder_without_pictures_is_refused(tmp_path, names):
         ("in", "in", "is the input folder itself"),
         ("in", "x/../in", "is the input folder itself"),
         ("in", "link", "is the input folder itself"),
-        # in/deep/deep/c.jpg would become in/deep/c.jpg, itself a picture.
+        # in/deep/deep/c.jpg would become in/deep/c.jpg, itself an image.
         ("in/deep", "in", "holds the input folder"),
         ("in", "file.jpg", "is a file, expected a folder"),
         ("none", "out", "cannot be read: No such file or directory"),
@@ -160,7 +160,7 @@ def test_folders_that_do_not_go_together_are_refused(tmp_path, source, target, m
     make_tree(tmp_path, "file.jpg", "x/y.jpg", "in/deep/c.jpg", "in/deep/deep/c.jpg")
     (tmp_path / "link").symlink_to(tmp_path / "in", target_is_directory=True)
     with pytest.raises(StyleNetError, match=message) as error:
-        find_pictures(tmp_path / source, tmp_path / target)
+        find_images(tmp_path / source, tmp_path / target)
     assert str(tmp_path / (source if source == "none" else target)) in str(error.value)
 
 
@@ -223,49 +223,49 @@ def test_transparent_parts_are_laid_on_the_background(stylizer, tmp_path):
     image = Image.new("RGBA", (32, 32), (255, 0, 255, 0))
     image.paste((0, 0, 0, 255), (16, 0, 32, 32))
     image.save(tmp_path / "a.png")
-    settings = RepaintSettings(strength=0)
+    options = StylizeOptions(strength=0)
     for suffix in (".jpg", ".bmp"):
         target = tmp_path / f"b{suffix}"
-        lost = repaint_file(stylizer, tmp_path / "a.png", target, settings, background="#0080ff")
+        lost = stylize_file(stylizer, tmp_path / "a.png", target, options, background="#0080ff")
         assert lost == ["transparency (laid on #0080ff)"]
         with Image.open(target) as result:
             assert result.getpixel((6, 16)) == pytest.approx((0, 128, 255), abs=3)
-    assert repaint_file(stylizer, tmp_path / "a.png", tmp_path / "b.webp", settings) == []
+    assert stylize_file(stylizer, tmp_path / "a.png", tmp_path / "b.webp", options) == []
 
 
 def test_all_pages_are_stylized(stylizer, tmp_path):
     pages = [Image.new("RGB", (20, 10), "red"), Image.new("RGB", (8, 12), "lime")]
     pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
-    settings = RepaintSettings(strength=0)
-    assert repaint_file(stylizer, tmp_path / "a.tif", tmp_path / "b.tif", settings) == []
+    options = StylizeOptions(strength=0)
+    assert stylize_file(stylizer, tmp_path / "a.tif", tmp_path / "b.tif", options) == []
     with Image.open(tmp_path / "b.tif") as result:
         assert result.n_frames == 2
         for index, page in enumerate(pages):
             result.seek(index)
             assert np.array_equal(result, page)
     with pytest.raises(StyleNetError, match=r"a\.tif has 2 pages, which \.png cannot hold"):
-        repaint_file(stylizer, tmp_path / "a.tif", tmp_path / "b.png")
+        stylize_file(stylizer, tmp_path / "a.tif", tmp_path / "b.png")
 
 
 def test_what_is_not_kept_is_named(stylizer, tmp_path):
     first, *rest = [Image.new("RGB", (16, 12), color) for color in ("red", "lime")]
     first.copy().save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=rest)
-    (lost,) = repaint_file(stylizer, tmp_path / "a.jpg", tmp_path / "b.jpg")
+    (lost,) = stylize_file(stylizer, tmp_path / "a.jpg", tmp_path / "b.jpg")
     assert lost.startswith("further images")
     if ".avif" in ANIMATION_SUFFIXES:
         first.save(tmp_path / "a.gif", save_all=True, append_images=rest, loop=3)
-        (lost,) = repaint_file(stylizer, tmp_path / "a.gif", tmp_path / "b.avif")
+        (lost,) = stylize_file(stylizer, tmp_path / "a.gif", tmp_path / "b.avif")
         assert lost.startswith("number of repetitions")
 
 
 @pytest.mark.parametrize("suffix", sorted(ANIMATION_SUFFIXES))
-def test_a_picture_that_moves_is_repainted_frame_by_frame(stylizer, tmp_path, suffix):
+def test_a_picture_that_moves_is_stylized_frame_by_frame(stylizer, tmp_path, suffix):
     frames = [Image.new("RGB", (20, 16), color) for color in ("red", "lime", "blue")]
     for frame in frames:
         frame.paste("white", (3, 3, 9, 9))
     source, target = tmp_path / "a.gif", tmp_path / f"b{suffix}"
     frames[0].save(source, save_all=True, append_images=frames[1:], duration=[40, 80, 120], loop=3)
-    repaint_file(stylizer, source, target)
+    stylize_file(stylizer, source, target)
     with Image.open(target) as image:
         assert (image.n_frames, image.size) == (3, (20, 16))
         durations = []
@@ -276,4 +276,4 @@ def test_a_picture_that_moves_is_repainted_frame_by_frame(stylizer, tmp_path, su
         assert durations == [40, 80, 120]
         assert np.asarray(image.convert("RGB"), float).std() > 1
     with pytest.raises(StyleNetError, match=r"moves, which \.jpg cannot"):
-        repaint_file(stylizer, source, tmp_path / "c.jpg")
+        stylize_file(stylizer, source, tmp_path / "c.jpg")

@@ -6,14 +6,14 @@ import pytest
 from PIL import Image
 
 from stylenet.errors import StyleNetError
-from stylenet.image import READABLE_SUFFIXES, Picture, save_picture
+from stylenet.image import READABLE_SUFFIXES, LoadedImage, save_image
 from stylenet.inference.files import save_result
-from stylenet.inference.folder import describe_unread, repaint_all
+from stylenet.inference.folder import describe_unread, stylize_all
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """Twenty pictures of three sizes, the red of each its number."""
+    """Twenty images of three sizes, the red of each its number."""
     for i in range(20):
         color = (10 * i, 0, 0)
         Image.new("RGB", [(8, 6), (6, 8), (9, 9)][i % 3], color).save(tmp_path / f"{i:02}.png")
@@ -24,14 +24,14 @@ def pairs_of(folder):
     return [(path, folder / "out" / path.name) for path in sorted(folder.glob("*.png"))]
 
 
-def blue(pictures):
-    """Keeps the red and makes the blue full: says which picture it was and that it was painted."""
-    assert len({picture.rgb.size for picture in pictures}) == 1
+def blue(images):
+    """Keeps the red and makes the blue full: says which image it was and that it was painted."""
+    assert len({picture.rgb.size for picture in images}) == 1
     made = []
-    for picture in pictures:
+    for picture in images:
         pixels = np.array(picture.rgb)
         pixels[..., 2] = 255
-        made.append(Picture(Image.fromarray(pixels)))
+        made.append(LoadedImage(Image.fromarray(pixels)))
     return made
 
 
@@ -42,35 +42,35 @@ def none_moves(source, target):
 def test_each_picture_goes_to_its_own_file(folder):
     ticks, batches = [], []
 
-    def paint(pictures):
-        batches.append(len(pictures))
-        return blue(pictures)
+    def paint(images):
+        batches.append(len(images))
+        return blue(images)
 
-    report = repaint_all(pairs_of(folder), paint, save_picture, none_moves, lambda: ticks.append(1))
+    report = stylize_all(pairs_of(folder), paint, save_image, none_moves, lambda: ticks.append(1))
     assert (report.done, report.failures, len(ticks)) == (20, [], 20)
     for i, (source, target) in enumerate(pairs_of(folder)):
         with Image.open(source) as before, Image.open(target) as after:
             assert after.size == before.size
             assert after.getpixel((0, 0)) == (10 * i, 0, 255)
-    assert max(batches) > 1, "pictures of one size go through the network together"
+    assert max(batches) > 1, "images of one size go through the network together"
 
 
 def test_what_fails_is_named_in_order_and_the_rest_is_done(folder):
     (folder / "03.png").write_bytes(b"")
     (folder / "17.png").write_bytes((folder / "17.png").read_bytes()[:30])
 
-    def paint(pictures):
-        if any(picture.rgb.getpixel((0, 0))[0] == 70 for picture in pictures):
+    def paint(images):
+        if any(picture.rgb.getpixel((0, 0))[0] == 70 for picture in images):
             raise StyleNetError("too much red")
-        return blue(pictures)
+        return blue(images)
 
     def save(picture, path):
         if path.name == "11.png":
             raise StyleNetError(f"cannot write {path}")
-        save_picture(picture, path)
+        save_image(picture, path)
 
     ticks = []
-    report = repaint_all(pairs_of(folder), paint, save, none_moves, lambda: ticks.append(1))
+    report = stylize_all(pairs_of(folder), paint, save, none_moves, lambda: ticks.append(1))
     assert report.done == 16
     assert len(ticks) == 20
     named = [
@@ -84,31 +84,31 @@ def test_what_fails_is_named_in_order_and_the_rest_is_done(folder):
 def test_saving_goes_on_while_the_network_works(folder):
     saving, painted_meanwhile = threading.Event(), threading.Event()
 
-    def paint(pictures):
+    def paint(images):
         if saving.is_set():
             painted_meanwhile.set()
-        return blue(pictures)
+        return blue(images)
 
     def save(picture, path):
         saving.set()
         painted_meanwhile.wait(5)
 
-    repaint_all(pairs_of(folder), paint, save, none_moves, lambda: None)
+    stylize_all(pairs_of(folder), paint, save, none_moves, lambda: None)
     assert painted_meanwhile.is_set()
 
 
 def test_an_interruption_leaves_whole_files_only(folder):
-    def paint(pictures):
-        if any(picture.rgb.getpixel((0, 0))[0] >= 150 for picture in pictures):
+    def paint(images):
+        if any(picture.rgb.getpixel((0, 0))[0] >= 150 for picture in images):
             raise KeyboardInterrupt
-        return blue(pictures)
+        return blue(images)
 
     def save(picture, path):
         time.sleep(0.01)
-        save_picture(picture, path)
+        save_image(picture, path)
 
     with pytest.raises(KeyboardInterrupt):
-        repaint_all(pairs_of(folder), paint, save, none_moves, lambda: None)
+        stylize_all(pairs_of(folder), paint, save, none_moves, lambda: None)
     left = list((folder / "out").iterdir()) if (folder / "out").exists() else []
     assert all(not path.name.startswith(".") for path in left)
     for path in left:
@@ -123,7 +123,7 @@ def test_what_is_not_kept_is_counted(folder):
     def paint_moving(source, target):
         return ["pages"]
 
-    report = repaint_all(pairs_of(folder), list, save_result, paint_moving, lambda: None)
+    report = stylize_all(pairs_of(folder), list, save_result, paint_moving, lambda: None)
     assert (report.done, report.failures) == (23, [])
     further, pages = report.left_out.items()
     assert further[0].startswith("further images")

@@ -8,13 +8,13 @@ import pytest
 import torch
 from PIL import Image
 
-from stylenet.checkpoint import ArtefactInfo, save_artefact
+from stylenet.checkpoint import CheckpointInfo, save_checkpoint
 from stylenet.errors import StyleNetError
-from stylenet.image import Picture
-from stylenet.inference import RepaintSettings, Stylizer
+from stylenet.image import LoadedImage
+from stylenet.inference import StylizeOptions, Stylizer
 from stylenet.networks import StyleNetwork, build_network
 
-INFO = ArtefactInfo("test", 1)
+INFO = CheckpointInfo("test", 1)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_an_image_is_what_the_network_makes_of_its_tensor(stylizer):
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "1", "CMYK", "YCbCr"])
-def test_an_image_of_any_mode_is_repainted_as_its_rgb(stylizer, mode):
+def test_an_image_of_any_mode_is_stylized_as_its_rgb(stylizer, mode):
     photo = image(mode) if mode != "1" else image("L").convert("1")
     assert_same_image(stylizer(photo), stylizer(photo.convert("RGB")))
 
@@ -63,7 +63,7 @@ def test_transparency_is_kept_exactly(stylizer, mode):
     assert_same_image(result.convert("RGB"), stylizer(opaque))
 
 
-def test_a_palettes_transparent_colour_is_kept(stylizer):
+def test_a_palettes_transparent_color_is_kept(stylizer):
     photo = image("P")
     photo.info["transparency"] = 3
     alpha = np.where(np.asarray(photo) == 3, 0, 255)
@@ -98,19 +98,19 @@ def test_the_given_image_is_left_as_it_is(stylizer):
 def test_the_size_stays_the_same(stylizer, size):
     assert stylizer(image("RGB", *size)).size == size
     images = torch.rand(2, 3, *size)
-    assert stylizer.repaint_tensor(images).shape == images.shape
+    assert stylizer.stylize_tensor(images).shape == images.shape
 
 
-def test_a_batch_is_repainted_picture_by_picture(stylizer):
+def test_a_batch_is_stylized_picture_by_picture(stylizer):
     images = torch.rand(3, 3, 10, 14, generator=torch.Generator().manual_seed(0))
-    result = stylizer.repaint_tensor(images)
-    alone = torch.cat([stylizer.repaint_tensor(one) for one in images.split(1)])
+    result = stylizer.stylize_tensor(images)
+    alone = torch.cat([stylizer.stylize_tensor(one) for one in images.split(1)])
     torch.testing.assert_close(result, alone, rtol=0, atol=1e-5)
     assert (result.min() >= 0, result.max() <= 1, result.requires_grad) == (True, True, False)
 
 
-def test_a_loaded_artefact_repaints_like_the_network_saved(stylizer, tmp_path):
-    save_artefact(tmp_path / "run" / "test.safetensors", stylizer.network, INFO)
+def test_a_loaded_checkpoint_stylizes_like_the_network_saved(stylizer, tmp_path):
+    save_checkpoint(tmp_path / "run" / "test.safetensors", stylizer.network, INFO)
     loaded = Stylizer.load(tmp_path / "run", device="cpu", dtype="float32")
     assert loaded.info == INFO
     assert loaded.device == torch.device("cpu")
@@ -132,7 +132,7 @@ def test_a_device_that_is_not_there_lists_those_that_are(name):
 
 def test_auto_takes_a_device_that_is_there():
     stylizer = Stylizer(build_network("johnson", width=1, blocks=0), INFO)
-    assert stylizer.repaint_tensor(torch.rand(1, 3, 4, 4)).device.type == stylizer.device.type
+    assert stylizer.stylize_tensor(torch.rand(1, 3, 4, 4)).device.type == stylizer.device.type
     expected = (
         "cuda"
         if torch.cuda.is_available()
@@ -221,7 +221,7 @@ def test_a_tensor_comes_back_as_it_was_given(stylizer, shape, dtype):
     assert (result.shape, result.dtype, result.device) == (given.shape, dtype, given.device)
     if len(given):
         batch = (images / 255).view(-1, *shape[-3:])
-        expected = stylizer.repaint_tensor(batch).view(shape)
+        expected = stylizer.stylize_tensor(batch).view(shape)
         scale = 255 if dtype == torch.uint8 else 1
         assert float((result.double() / scale - expected).abs().max()) < 0.003
     if dtype.is_floating_point:  # and what comes back may go on into a training
@@ -263,10 +263,8 @@ def test_what_is_no_picture_is_refused_in_one_line(stylizer, given, message):
 
 
 def test_an_unknown_setting_lists_the_known(stylizer):
-    with pytest.raises(
-        StyleNetError, match=r"no setting colour; .* size, strength, preserve_color"
-    ):
-        stylizer(image("RGB"), colour=True)
+    with pytest.raises(StyleNetError, match=r"no option color; .* size, strength, preserve_color"):
+        stylizer(image("RGB"), color=True)
 
 
 @pytest.mark.parametrize("strength", [0, 0.3, 1])
@@ -278,22 +276,22 @@ def test_strength_mixes_with_the_photo(stylizer, strength):
 
 
 def test_a_mask_says_where(stylizer):
-    picture = Picture(image("RGB"), image("L", seed=1))
+    picture = LoadedImage(image("RGB"), image("L", seed=1))
     mask = image("L", seed=2)
     old = np.asarray(picture.rgb, dtype=float)
-    new = np.asarray(stylizer.repaint(picture).rgb, dtype=float)
-    result = stylizer.repaint(picture, RepaintSettings(strength=0.5), mask)
+    new = np.asarray(stylizer.stylize(picture).rgb, dtype=float)
+    result = stylizer.stylize(picture, StylizeOptions(strength=0.5), mask)
     share = np.asarray(mask, dtype=float)[..., None] / 255 * 0.5
     assert np.abs(np.asarray(result.rgb) - (old + (new - old) * share)).max() <= 0.51
     assert_same_image(result.alpha, picture.alpha)
 
 
 def test_a_mask_that_does_not_fit_is_refused(stylizer):
-    picture = Picture(image("RGB"))
-    with pytest.raises(StyleNetError, match="mask has 4x5 pixels, the picture 13x9"):
-        stylizer.repaint(picture, mask=Image.new("L", (4, 5)))
+    picture = LoadedImage(image("RGB"))
+    with pytest.raises(StyleNetError, match="mask has 4x5 pixels, the image 13x9"):
+        stylizer.stylize(picture, mask=Image.new("L", (4, 5)))
     with pytest.raises(StyleNetError, match="mask is of mode RGB, expected L"):
-        stylizer.repaint(picture, mask=Image.new("RGB", (13, 9)))
+        stylizer.stylize(picture, mask=Image.new("RGB", (13, 9)))
 
 
 @pytest.mark.parametrize("size", [16, 64])
@@ -313,24 +311,24 @@ def test_a_thin_image_is_worked_on_within_bounds(stylizer, monkeypatch):
         pixels.append(images.shape[-2] * images.shape[-1])
         return images.float()
 
-    monkeypatch.setattr(stylizer, "repaint_tensor", record)
+    monkeypatch.setattr(stylizer, "stylize_tensor", record)
     result = stylizer(Image.new("RGB", (500, 1), "red"), size=64, tile="none")
     assert result.size == (500, 1)
     assert 500 < pixels[0] <= 8.5 * 64**2
 
 
-@pytest.mark.parametrize("colour", ["luminance", "histogram", "statistics"])
-def test_colours_of_the_photo_are_kept(stylizer, colour):
+@pytest.mark.parametrize("color", ["luminance", "histogram", "statistics"])
+def test_colors_of_the_photo_are_kept(stylizer, color):
     photo = array(40, 50, 3) // np.array([4, 2, 1], np.uint8)  # bluish
     old, new, kept = (
         pixels.astype(float).reshape(-1, 3)
-        for pixels in (photo, stylizer(photo), stylizer(photo, preserve_color=colour))
+        for pixels in (photo, stylizer(photo), stylizer(photo, preserve_color=color))
     )
     tint, before, after = (p.mean(0) - p.mean() for p in (old, new, kept))
     far = np.abs(before - tint).max()
     assert far > 25
     # Clipping at 0 and 255 takes something away where only the luminance is replaced.
-    assert np.abs(after - tint).max() < (far / 1.5 if colour == "luminance" else 5)
+    assert np.abs(after - tint).max() < (far / 1.5 if color == "luminance" else 5)
 
 
 def test_threads_may_share_a_stylizer(stylizer):
@@ -386,7 +384,7 @@ def test_a_network_without_stages_cannot_be_tiled():
 
 
 def cut_out(hidden):
-    """A reddish square of which a frame around is transparent, and has a colour of its own."""
+    """A reddish square of which a frame around is transparent, and has a color of its own."""
     pixels = array(40, 50, 4) // np.array([2, 4, 8, 1], np.uint8)
     pixels[..., 3] = 0
     pixels[10:30, 15:40, 3] = np.where(pixels[10:30, 15:40, 0] > 60, 255, 100)
@@ -395,7 +393,7 @@ def cut_out(hidden):
 
 
 KINDS = {
-    "picture": lambda pixels: Picture(
+    "loaded": lambda pixels: LoadedImage(
         Image.fromarray(pixels[..., :3].copy()), Image.fromarray(pixels[..., 3].copy())
     ),
     "image": Image.fromarray,
@@ -404,21 +402,21 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("colour", ["histogram", "statistics"])
+@pytest.mark.parametrize("color", ["histogram", "statistics"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_transparent_has_no_say_in_the_colours(colour, kind):
+def test_what_is_transparent_has_no_say_in_the_colors(color, kind):
     class Bluish(Stylizer):
-        """Repaints each pixel by itself, so that hidden ones tell through statistics alone."""
+        """Stylizes each pixel by itself, so that hidden ones tell through statistics alone."""
 
-        def repaint_tensor(self, images):
+        def stylize_tensor(self, images):
             return images * torch.tensor([0.3, 0.7, 0.9]).view(3, 1, 1) + 0.05
 
     blue = Bluish(build_network("johnson", width=2, blocks=0), INFO, "cpu", "float32")
 
     def seen(hidden):
         pixels = cut_out(hidden)
-        made = blue([KINDS[kind](pixels)], preserve_color=colour)[0]
-        rgb = np.asarray(made.rgb if kind == "picture" else made, float)[..., :3]
+        made = blue([KINDS[kind](pixels)], preserve_color=color)[0]
+        rgb = np.asarray(made.rgb if kind == "loaded" else made, float)[..., :3]
         rgb = rgb * 255 if kind == "floats" else rgb
         alpha = pixels[..., 3]
         means = [np.average(p[alpha > 0], 0, alpha[alpha > 0]) for p in (rgb, pixels[..., :3])]
@@ -429,12 +427,12 @@ def test_what_is_transparent_has_no_say_in_the_colours(colour, kind):
     assert np.abs(mean - expected).max() < 2
 
 
-@pytest.mark.parametrize("colour", ["histogram", "statistics"])
-def test_a_picture_of_which_nothing_is_seen_is_repainted_all_the_same(stylizer, colour):
+@pytest.mark.parametrize("color", ["histogram", "statistics"])
+def test_a_picture_of_which_nothing_is_seen_is_stylized_all_the_same(stylizer, color):
     pixels = array(20, 30, 4)
     pixels[..., 3] = 0
-    made = stylizer(pixels, preserve_color=colour)
-    assert np.array_equal(made[..., :3], stylizer(pixels[..., :3], preserve_color=colour))
+    made = stylizer(pixels, preserve_color=color)
+    assert np.array_equal(made[..., :3], stylizer(pixels[..., :3], preserve_color=color))
     assert_same_image(
-        stylizer(Image.fromarray(pixels), preserve_color=colour), Image.fromarray(made)
+        stylizer(Image.fromarray(pixels), preserve_color=color), Image.fromarray(made)
     )

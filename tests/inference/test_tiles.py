@@ -3,19 +3,19 @@ import pytest
 import torch
 from PIL import Image
 
-from stylenet.checkpoint import ArtefactInfo
+from stylenet.checkpoint import CheckpointInfo
 from stylenet.errors import StyleNetError
 from stylenet.inference import Stylizer
 from stylenet.inference.canvas import TensorCanvas
 from stylenet.inference.memory import choose_tile
-from stylenet.inference.tiles import can_be_tiled, repaint_tiled
+from stylenet.inference.tiles import can_be_tiled, stylize_tiled
 from stylenet.networks import available_networks, build_network
 
 
 def network(**arguments):
     torch.manual_seed(0)
     net = build_network("johnson", **{"width": 2, "blocks": 2, **arguments}).double().eval()
-    for parameter in net.parameters():  # so that no normalisation has a scale of one
+    for parameter in net.parameters():  # so that no normalization has a scale of one
         parameter.data += 0.3 * torch.randn_like(parameter)
     return net
 
@@ -28,7 +28,7 @@ def photo(height, width, seed=0):
 
 def tiled(net, picture, tile, **options):
     result = TensorCanvas(torch.full_like(picture, -1))
-    repaint_tiled(net, TensorCanvas(picture), result, tile, **options)
+    stylize_tiled(net, TensorCanvas(picture), result, tile, **options)
     return result.pixels
 
 
@@ -118,7 +118,7 @@ def test_a_tiled_image_is_the_whole_image(name, dtype):
     net = build_network(name, width=8)
     if not can_be_tiled(net):
         pytest.skip("not tiled")
-    stylizer = Stylizer(net, ArtefactInfo("test", 1), "cpu", dtype)
+    stylizer = Stylizer(net, CheckpointInfo("test", 1), "cpu", dtype)
     pixels = np.random.default_rng(0).integers(0, 256, (300, 280, 3), dtype=np.uint8)
     image = Image.fromarray(pixels)
     whole, pieces = (np.asarray(stylizer(image, tile=tile), dtype=int) for tile in ("none", 256))

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from stylenet.checkpoint import ArtefactInfo, load_artefact, save_artefact
+from stylenet.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from stylenet.errors import StyleNetError
 from stylenet.networks import build_network
 from stylenet.networks.convolutions import from_squares
@@ -73,8 +73,8 @@ def test_a_checkpoint_that_names_no_head_keeps_the_one_it_was_trained_with(tmp_p
     network = small().eval()
     assert isinstance(network.head, nn.Conv2d)
     assert network.arguments.pop("head") == "subpixel"
-    save_artefact(tmp_path / "old.safetensors", network, ArtefactInfo("old", 1))
-    loaded, _ = load_artefact(tmp_path / "old.safetensors")
+    save_checkpoint(tmp_path / "old.safetensors", network, CheckpointInfo("old", 1))
+    loaded, _ = load_checkpoint(tmp_path / "old.safetensors")
     assert loaded.arguments["head"] == "subpixel"
     images = photos(1, 3, 20, 30)
     assert torch.equal(loaded(images), network(images))

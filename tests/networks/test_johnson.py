@@ -60,7 +60,7 @@ def test_the_default_network_is_the_papers():
         (64, 32, 3, 3, 1, 1),
         (32, 3, 9, 9, 1, 1),
     ]
-    # Convolutions, two for each of the 15 normalised ones' channels, the head's bias.
+    # Convolutions, two for each of the 15 normalized ones' channels, the head's bias.
     weights = sum(i * o * h * w for i, o, h, w, *_ in shapes)
     scales = 2 * sum(o for _, o, *_ in shapes[:-1])
     count = sum(parameter.numel() for parameter in network.parameters())
@@ -133,16 +133,16 @@ def test_bfloat16_autocast_stays_close_to_float32():
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"),
+    ("option", "value"),
     [
         *[("width", value) for value in (0, -4, 2.5, "abc", None, True, float("nan"))],
         *[("blocks", value) for value in (-1, 1.0, "5")],
         *[("norm", value) for value in ("layer", "", None, 3)],
     ],
 )
-def test_an_impossible_argument_is_named(setting, value):
-    with pytest.raises(StyleNetError, match=f"^network.{setting}={value} is "):
-        build_network("johnson", **{setting: value})
+def test_an_impossible_argument_is_named(option, value):
+    with pytest.raises(StyleNetError, match=f"^network.{option}={value} is "):
+        build_network("johnson", **{option: value})
 
 
 @pytest.mark.parametrize("blocks", [0, 3])

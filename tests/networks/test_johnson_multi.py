@@ -13,7 +13,7 @@ from stylenet.networks import (
     parse_mixture,
 )
 from stylenet.networks.johnson_multi import ConditionalInstanceNorm
-from stylenet.networks.normalisation import normalize_batch
+from stylenet.networks.normalization import normalize_batch
 
 NAMES = ["starry", "mosaic", "ink"]
 
@@ -229,6 +229,6 @@ def test_styles_begin_as_a_network_of_one(network):
 def test_what_does_not_fit_is_no_beginning(network, other):
     name, arguments = other
     before = copy.deepcopy(network.state_dict())
-    with pytest.raises(StyleNetError, match="choose network settings that are the same"):
+    with pytest.raises(StyleNetError, match="choose network options that are the same"):
         network.begin_with(build_network(name, **arguments))
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())

@@ -69,7 +69,7 @@ def test_pixels_by_kernels_of_any_odd_side(kernel):
     torch.testing.assert_close(layer(x), plain_pixels(layer, x))
 
 
-def test_each_image_of_a_batch_is_normalised_by_itself():
+def test_each_image_of_a_batch_is_normalized_by_itself():
     layer, x = make_norm(3), features(2, 3, 4, 4).float()
     alone = torch.cat([layer(image) for image in x.split(1)])
     assert torch.equal(layer(x), alone)

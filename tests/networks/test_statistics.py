@@ -52,7 +52,7 @@ def test_the_weights_are_shared_and_the_network_stays(network):
     assert {p.data_ptr() for p in twin.parameters()} == {p.data_ptr() for p in network.parameters()}
 
 
-def test_a_network_without_instance_normalisation_is_refused():
+def test_a_network_without_instance_normalization_is_refused():
     network = build_network("johnson", width=4, blocks=1, norm="batch")
-    with pytest.raises(ValueError, match="no instance normalisation"):
+    with pytest.raises(ValueError, match="no instance normalization"):
         with_statistics(network, own)

@@ -62,7 +62,7 @@ def test_directions_turn_the_shorter_way():
     assert np.abs(np.sin(half)) < 1e-9
 
 
-def test_colours_are_looked_up_and_mixed():
+def test_colors_are_looked_up_and_mixed():
     assert palette(np.array([0, 0.5, 2]), "000000", "ff0000").tolist() == [
         [0, 0, 0],
         [127.5, 0, 0],

@@ -1,4 +1,4 @@
-"""Small versions of the paintings: seeded, colourful, with edges."""
+"""Small versions of the paintings: seeded, colorful, with edges."""
 
 import numpy as np
 import pytest
@@ -9,20 +9,20 @@ SIZE = 96
 
 
 @pytest.mark.parametrize("name", PAINTINGS)
-def test_a_painting_is_its_seeds_and_has_colours_and_edges(name):
+def test_a_painting_is_its_seeds_and_has_colors_and_edges(name):
     paint = PAINTINGS[name]
-    picture = paint(SIZE, 0)
-    assert (picture.mode, picture.size) == ("RGB", (SIZE, SIZE))
-    assert picture.tobytes() == paint(SIZE, 0).tobytes()
-    assert picture.tobytes() != paint(SIZE, 1).tobytes()
+    image = paint(SIZE, 0)
+    assert (image.mode, image.size) == ("RGB", (SIZE, SIZE))
+    assert image.tobytes() == paint(SIZE, 0).tobytes()
+    assert image.tobytes() != paint(SIZE, 1).tobytes()
 
-    pixels = np.asarray(picture, dtype=float)
+    pixels = np.asarray(image, dtype=float)
     _, counts = np.unique((pixels // 32).reshape(-1, 3), axis=0, return_counts=True)
-    assert (counts > 0.01 * SIZE**2).sum() >= 8  # colours that matter
-    # A smooth gradient from black to white over the whole picture has steps of 255 / 96 = 2.7.
+    assert (counts > 0.01 * SIZE**2).sum() >= 8  # colors that matter
+    # A smooth gradient from black to white over the whole image has steps of 255 / 96 = 2.7.
     assert np.abs(np.diff(pixels, axis=0)).mean() > 6
     assert np.abs(np.diff(pixels, axis=1)).mean() > 6
-    # Few empty places: every eighth of the picture has contrast of its own.
+    # Few empty places: every eighth of the image has contrast of its own.
     patches = pixels.mean(2).reshape(8, SIZE // 8, 8, SIZE // 8)
     assert (patches.std(axis=(1, 3)) > 4).mean() > 0.9
 

@@ -1,4 +1,4 @@
-"""The discriminator, its objectives and settings."""
+"""The discriminator, its objectives and options."""
 
 import itertools
 import math
@@ -10,8 +10,8 @@ from torch import nn
 from stylenet.errors import StyleNetError
 from stylenet.perceptual import (
     OBJECTIVES,
-    AdversarialSettings,
-    LossSettings,
+    AdversarialOptions,
+    LossOptions,
     PatchDiscriminator,
     told_apart,
 )
@@ -99,7 +99,7 @@ def test_each_output_sees_a_patch_and_nothing_else(layers, patch):
 
 
 def test_the_papers_discriminator_has_its_number_of_weights():
-    # pix2pix's 70 x 70: 64, 128, 256, 512, 1 channels; without normalisation.
+    # pix2pix's 70 x 70: 64, 128, 256, 512, 1 channels; without normalization.
     discriminator = PatchDiscriminator(64, 3, spectral_norm=False)
     weights = [p for p in discriminator.parameters() if p.ndim == 4]
     channels = itertools.pairwise([3, 64, 128, 256, 512, 1])
@@ -188,7 +188,7 @@ def test_it_learns_to_tell_two_textures_apart(name):
     objective = OBJECTIVES[name]
 
     def textures():
-        # Stripes across and stripes down: the same colours, another direction.
+        # Stripes across and stripes down: the same colors, another direction.
         stripes = torch.rand(4, 3, 24, 1, generator=generator).expand(4, 3, 24, 24)
         return stripes, torch.rand(4, 3, 1, 24, generator=generator).expand(4, 3, 24, 24)
 
@@ -202,9 +202,9 @@ def test_it_learns_to_tell_two_textures_apart(name):
 
 
 def test_settings_are_those_of_the_perceptual_loss_and_more():
-    settings = AdversarialSettings(**BASE)
-    assert isinstance(settings, LossSettings)
-    assert settings.patch_size == settings.build_discriminator().patch_size == 34
+    options = AdversarialOptions(**BASE)
+    assert isinstance(options, LossOptions)
+    assert options.patch_size == options.build_discriminator().patch_size == 34
 
 
 @pytest.mark.parametrize(
@@ -226,4 +226,4 @@ def test_settings_are_those_of_the_perceptual_loss_and_more():
 )
 def test_impossible_settings_are_refused(name, value):
     with pytest.raises(StyleNetError, match=rf"loss\.{name}"):
-        AdversarialSettings(**{**BASE, name: value})
+        AdversarialOptions(**{**BASE, name: value})

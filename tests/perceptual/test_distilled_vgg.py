@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from stylenet.errors import StyleNetError
-from stylenet.image import load_picture, to_tensor
+from stylenet.image import load_image, to_tensor
 from stylenet.perceptual import DistilledVGGEncoder, Encoder, VGGEncoder
 
 LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
@@ -98,9 +98,9 @@ def test_a_missing_file_is_named(tmp_path):
 def test_the_authors_file_resembles_vgg19(shared):
     encoder = DistilledVGGEncoder(str(shared / "weights/vgg19_distilled16x_5SE.pth"))
     vgg = VGGEncoder("vgg19", weights=str(shared / "weights/vgg19_to_relu3_4.safetensors"))
-    image = to_tensor(load_picture(shared / "styles/wave.jpg").rgb.resize((192, 192)))
+    image = to_tensor(load_image(shared / "styles/wave.jpg").rgb.resize((192, 192)))
     found, expected = (e(image, LAYERS[:3]) for e in (encoder, vgg))
-    # A channel at a time, because the normalised VGG has other units in each.
+    # A channel at a time, because the normalized VGG has other units in each.
     for layer, least in zip(LAYERS[:3], (0.9, 0.8, 0.65), strict=True):
         pairs = zip(found[layer][0].flatten(1), expected[layer][0].flatten(1), strict=True)
         alike = torch.stack([torch.corrcoef(torch.stack(pair))[0, 1] for pair in pairs])

@@ -5,7 +5,7 @@ import torch
 from stylenet.errors import StyleNetError
 from stylenet.perceptual import (
     DreamLoss,
-    LossSettings,
+    LossOptions,
     PerceptualLoss,
     dream,
     dream_loss,
@@ -156,7 +156,7 @@ def test_a_mistake_is_refused(encoder, layers, channels, said):
     assert said in str(error.value)
 
 
-def settings(**changes):
+def options(**changes):
     values = {
         "form": "relative",
         "content_layers": ["relu1_2"],
@@ -165,7 +165,7 @@ def settings(**changes):
         "style_weight": 5.0,
         "tv_weight": 0.1,
     }
-    return LossSettings(**{**values, **changes})
+    return LossOptions(**{**values, **changes})
 
 
 PICTURES = [draw(2, 3, 12, 12), draw(2, 3, 12, 12, seed=1)]
@@ -174,9 +174,9 @@ STYLE = [draw(1, 3, 12, 12, seed=2)]
 
 @pytest.mark.parametrize("form", ["relative", "absolute"])
 def test_the_dream_enters_the_total_by_its_weight(encoder, form):
-    plain = PerceptualLoss(encoder, settings(form=form), STYLE)(*PICTURES)
+    plain = PerceptualLoss(encoder, options(form=form), STYLE)(*PICTURES)
     chosen = {"dream_weight": 3.0, "dream_layers": ["relu1_1", "relu2_2"], "dream_channels": [4, 9]}
-    values = PerceptualLoss(encoder, settings(form=form, **chosen), STYLE)(*PICTURES)
+    values = PerceptualLoss(encoder, options(form=form, **chosen), STYLE)(*PICTURES)
     alone = DreamLoss(encoder, ["relu1_1", "relu2_2"], [4, 9])(*PICTURES)
     assert values["dream"].item() == pytest.approx(alone.item())
     mean = (values["dream/relu1_1"] + values["dream/relu2_2"]) / 2
@@ -188,13 +188,13 @@ def test_the_dream_enters_the_total_by_its_weight(encoder, form):
 
 
 def test_it_dreams_by_the_deepest_style_layer_where_none_is_named(encoder):
-    values = PerceptualLoss(encoder, settings(dream_weight=1.0), STYLE)(*PICTURES)
+    values = PerceptualLoss(encoder, options(dream_weight=1.0), STYLE)(*PICTURES)
     assert [name for name in values if name.startswith("dream/")] == ["dream/relu2_1"]
 
 
 @pytest.mark.parametrize("weight", [0, 2.0])
 def test_the_encoder_runs_once_for_each_picture_and_no_deeper_than_needed(encoder, weight):
-    loss = PerceptualLoss(encoder, settings(dream_weight=weight, dream_layers=["relu2_2"]), STYLE)
+    loss = PerceptualLoss(encoder, options(dream_weight=weight, dream_layers=["relu2_2"]), STYLE)
     asked = []
     encoder.register_forward_pre_hook(lambda _, arguments: asked.append(set(arguments[1])))
     loss(*PICTURES)
@@ -203,17 +203,17 @@ def test_the_encoder_runs_once_for_each_picture_and_no_deeper_than_needed(encode
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"),
+    ("option", "value"),
     [
         *[("dream_weight", value) for value in (-1, float("nan"), "1", None)],
         *[("dream_layers", value) for value in ([], "relu2_2", [3], 5)],
         *[("dream_channels", value) for value in ([], [-1], ["a"], 5)],
     ],
 )
-def test_an_impossible_setting_is_named(setting, value):
+def test_an_impossible_setting_is_named(option, value):
     with pytest.raises(StyleNetError) as error:
-        settings(**{setting: value})
-    assert str(error.value).startswith(f"loss.{setting}={value} is not ")
+        options(**{option: value})
+    assert str(error.value).startswith(f"loss.{option}={value} is not ")
 
 
 def test_what_the_encoder_lacks_is_refused_before_any_work(encoder):
@@ -222,5 +222,5 @@ def test_what_the_encoder_lacks_is_refused_before_any_work(encoder):
         ({"dream_channels": [128]}, r"loss\.dream_channels=\[128\]: relu2_1 .* 0 to 127"),
     ]:
         with pytest.raises(StyleNetError, match=said):
-            PerceptualLoss(encoder, settings(dream_weight=1.0, **changes), STYLE)
-        PerceptualLoss(encoder, settings(**changes), STYLE)  # of no matter without a weight
+            PerceptualLoss(encoder, options(dream_weight=1.0, **changes), STYLE)
+        PerceptualLoss(encoder, options(**changes), STYLE)  # of no matter without a weight

@@ -132,11 +132,11 @@ def test_a_layer_that_is_not_there_lists_those_that_are(encoder, missing):
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"), [("architecture", "vgg11"), ("architecture", None), ("pooling", "min")]
+    ("option", "value"), [("architecture", "vgg11"), ("architecture", None), ("pooling", "min")]
 )
-def test_an_impossible_setting_is_named(small_file, setting, value):
-    with pytest.raises(StyleNetError, match=f"^encoder.{setting}={value} is unknown; .*vgg16|max"):
-        VGGEncoder(**{"weights": str(small_file), setting: value})
+def test_an_impossible_setting_is_named(small_file, option, value):
+    with pytest.raises(StyleNetError, match=f"^encoder.{option}={value} is unknown; .*vgg16|max"):
+        VGGEncoder(**{"weights": str(small_file), option: value})
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

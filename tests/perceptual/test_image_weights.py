@@ -1,14 +1,14 @@
-"""Several pictures of one style, each with its weight."""
+"""Several images of one style, each with its weight."""
 
 import pytest
 import torch
 
-from stylenet.data import StyleSettings
+from stylenet.data import StyleOptions
 from stylenet.errors import StyleNetError
-from stylenet.perceptual import LossSettings, PerceptualLoss, gram_matrix
+from stylenet.perceptual import LossOptions, PerceptualLoss, gram_matrix
 
 LAYERS = ["relu1_1", "relu2_2"]
-SETTINGS = LossSettings("relative", ["relu1_2"], LAYERS, 1.0, 5.0, 0.0)
+SETTINGS = LossOptions("relative", ["relu1_2"], LAYERS, 1.0, 5.0, 0.0)
 
 
 def draw(seed, *size):
@@ -55,27 +55,27 @@ def test_without_weights_all_count_alike_as_ever(encoder, images):
 
 
 def test_as_many_weights_as_pictures(encoder, images):
-    with pytest.raises(StyleNetError, match="has 1 numbers for 2 pictures"):
+    with pytest.raises(StyleNetError, match="has 1 numbers for 2 images"):
         grams(encoder, images, [1])
 
 
-def settings(weights, image=("a.png", "b.png")):
-    return StyleSettings("mine", image, 64, image_weights=weights)
+def options(weights, image=("a.png", "b.png")):
+    return StyleOptions("mine", image, 64, image_weights=weights)
 
 
 def test_good_weights_are_taken():
-    assert settings([0.7, 0]).image_weights == [0.7, 0]
-    assert settings(None).image_weights is None
-    assert settings([2], "a.png").images == ["a.png"]
+    assert options([0.7, 0]).image_weights == [0.7, 0]
+    assert options(None).image_weights is None
+    assert options([2], "a.png").images == ["a.png"]
 
 
 @pytest.mark.parametrize(
     ("weights", "said"),
     [
-        ([1], "1 numbers for 2 pictures"),
-        ([], "0 numbers for 2 pictures"),
-        ([1, 2, 3], "3 numbers for 2 pictures"),
-        ([0, 0], "no picture count"),
+        ([1], "1 numbers for 2 images"),
+        ([], "0 numbers for 2 images"),
+        ([1, 2, 3], "3 numbers for 2 images"),
+        ([0, 0], "no image count"),
         ([1, -1], "is not a number of at least 0"),
         ([1, None], "is not a number of at least 0"),
         ([1, float("nan")], "is not a number of at least 0"),
@@ -85,4 +85,4 @@ def test_good_weights_are_taken():
 )
 def test_impossible_weights_are_one_line(weights, said):
     with pytest.raises(StyleNetError, match=rf"^style\.image_weights.*{said}"):
-        settings(weights)
+        options(weights)

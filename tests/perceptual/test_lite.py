@@ -8,12 +8,12 @@ from safetensors.torch import load_file, save_file
 
 import stylenet
 from stylenet.errors import StyleNetError
-from stylenet.image import load_picture, to_tensor
+from stylenet.image import load_image, to_tensor
 from stylenet.perceptual import (
     DistilledVGGEncoder,
     Encoder,
     LiteEncoder,
-    LossSettings,
+    LossOptions,
     PerceptualLoss,
     VGGEncoder,
 )
@@ -95,9 +95,9 @@ def test_a_layer_that_is_not_there_is_refused_with_those_that_are(lite):
 
 
 def test_it_serves_the_perceptual_loss(lite):
-    settings = LossSettings("relative", ["relu2_2"], LAYERS, 1.0, 5.0, 0.0)
+    options = LossOptions("relative", ["relu2_2"], LAYERS, 1.0, 5.0, 0.0)
     photo = picture(seed=1)
-    loss = PerceptualLoss(lite, settings, [photo])
+    loss = PerceptualLoss(lite, options, [photo])
     same, other = loss(photo, photo), loss(picture(seed=2), photo)
     assert float(same["total"]) < 1e-6 < float(other["content"])
 
@@ -193,7 +193,7 @@ def test_a_damaged_file_is_refused(tmp_path):
 
 def test_it_comes_as_close_to_vgg19_as_its_card_says(lite, shared):
     vgg = VGGEncoder("vgg19", weights=str(shared / "weights/vgg19_to_relu3_4.safetensors"))
-    image = to_tensor(load_picture(shared / "styles/wave.jpg").rgb.resize((192, 192)))
+    image = to_tensor(load_image(shared / "styles/wave.jpg").rgb.resize((192, 192)))
     found, expected = lite(image, LAYERS[:4]), vgg(image, LAYERS[:4])
     for layer in LAYERS[:4]:
         error = (found[layer] - expected[layer]).square().sum() / expected[layer].square().sum()
@@ -202,6 +202,6 @@ def test_it_comes_as_close_to_vgg19_as_its_card_says(lite, shared):
 
 def test_its_deepest_layer_comes_as_close_to_its_teacher_as_its_card_says(lite, shared):
     teacher = DistilledVGGEncoder(str(shared / "weights/vgg19_distilled16x_5SE.pth"))
-    image = to_tensor(load_picture(shared / "styles/wave.jpg").rgb.resize((192, 192)))
+    image = to_tensor(load_image(shared / "styles/wave.jpg").rgb.resize((192, 192)))
     found, expected = (e(image, ["relu4_1"])["relu4_1"] for e in (lite, teacher))
     assert float((found - expected).square().sum() / expected.square().sum()) < 0.3

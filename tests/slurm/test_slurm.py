@@ -1,4 +1,4 @@
-"""Jobs of a real Slurm: trained by two tasks, requeued, resumed, swept, repainted."""
+"""Jobs of a real Slurm: trained by two tasks, requeued, resumed, swept, stylized."""
 
 import re
 
@@ -19,7 +19,7 @@ TRAIN = "scripts/slurm/train.sbatch"
 TWO_TASKS = ["--ntasks-per-node=2", "--cpus-per-task=1"]
 
 
-def picture(path, seed, width=40, height=32):
+def image(path, seed, width=40, height=32):
     random = np.random.default_rng(seed)
     small = Image.fromarray(random.integers(0, 256, (5, 5, 3), dtype=np.uint8))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,9 +32,9 @@ def tiny(tmp_path_factory):
     """A run that two tasks do in seconds, a step every few milliseconds."""
     folder = tmp_path_factory.mktemp("given")
     for seed in range(4):
-        picture(folder / "photos" / f"{seed}.png", seed)
+        image(folder / "photos" / f"{seed}.png", seed)
     return [
-        f"style.image={picture(folder / 'painting.png', 9)}",
+        f"style.image={image(folder / 'painting.png', 9)}",
         "style.size=32",
         "encoder=vgg19",
         "encoder.weights=random",
@@ -89,8 +89,8 @@ def test_a_requeued_job_ends_with_the_weights_of_a_whole_one(slurm, tiny, whole,
     assert all(torch.equal(parts[key], value) for key, value in whole.items())
 
 
-def test_a_cancelled_job_saves_and_stays_cancelled(slurm, tiny, tmp_path):
-    run = tmp_path / "cancelled"
+def test_a_canceled_job_saves_and_stays_canceled(slurm, tiny, tmp_path):
+    run = tmp_path / "canceled"
     job = slurm.submit(TRAIN, *tiny, "trainer.max_steps=1000000", f"run_dir={run}")
     slurm.wait(job, until=RunFolder(run).saved_checkpoints)
     slurm("scancel", job)
@@ -116,7 +116,7 @@ def test_a_task_beyond_the_values_is_told(slurm, tiny):
 
 def test_tasks_share_a_folder_of_photos(slurm, tmp_path):
     for seed in range(5):
-        picture(tmp_path / "photos" / f"{seed}.png", seed)
+        image(tmp_path / "photos" / f"{seed}.png", seed)
     command = f"srun --ntasks=2 {slurm.environment['STYLENET_PYTHON']} scripts/infer.py"
     words = f"input={tmp_path}/photos style=starry output={tmp_path}/painted"
     job = slurm.submit(*TWO_TASKS, f"--wrap={command} {words}")

@@ -5,8 +5,8 @@ from PIL import Image
 
 from stylenet.data import PhotoData
 from stylenet.networks import build_network
-from stylenet.perceptual import LossSettings, PerceptualLoss, VGGEncoder
-from stylenet.training import OptimizerSettings, StyleTransferModule
+from stylenet.perceptual import LossOptions, PerceptualLoss, VGGEncoder
+from stylenet.training import OptimizerOptions, StyleTransferModule
 
 
 @pytest.fixture(scope="session")
@@ -34,12 +34,12 @@ def encoder():
 def make_module(encoder):
     def make(lr=1e-3, warmup=2, decay="none", width=2, seed=0):
         torch.manual_seed(seed)
-        settings = LossSettings("relative", ["relu1_2"], ["relu1_1"], 1.0, 5.0, 1.0)
+        options = LossOptions("relative", ["relu1_2"], ["relu1_1"], 1.0, 5.0, 1.0)
         style = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
         return StyleTransferModule(
             build_network("johnson", width=width, blocks=1),
-            PerceptualLoss(encoder, settings, [style]),
-            OptimizerSettings(lr, warmup, decay),
+            PerceptualLoss(encoder, options, [style]),
+            OptimizerOptions(lr, warmup, decay),
             "test",
             {"seed": seed},
         )

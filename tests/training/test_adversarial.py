@@ -7,12 +7,12 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.precision import MixedPrecision
 
-from stylenet.checkpoint import load_artefact
+from stylenet.checkpoint import load_checkpoint
 from stylenet.data import PhotoData
 from stylenet.errors import StyleNetError
 from stylenet.networks import build_network
-from stylenet.perceptual import AdversarialSettings, PerceptualLoss
-from stylenet.training import AdversarialModule, OptimizerSettings, RunFolder, Teacher
+from stylenet.perceptual import AdversarialOptions, PerceptualLoss
+from stylenet.training import AdversarialModule, OptimizerOptions, RunFolder, Teacher
 from stylenet.training.callbacks import Checkpoints, Guard, SafeCheckpointIO
 
 from .test_resume import assert_equal
@@ -26,15 +26,15 @@ def make(encoder):
         torch.manual_seed(seed)
         values = {"discriminator_width": 4, "discriminator_layers": 1, "style_folder": "paintings"}
         layers = (["relu1_2"], ["relu1_1"])
-        settings = AdversarialSettings("relative", *layers, 1.0, 5.0, 1.0, **values | changes)
+        options = AdversarialOptions("relative", *layers, 1.0, 5.0, 1.0, **values | changes)
         style = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
         return AdversarialModule(
             build_network("johnson", width=2, blocks=1),
-            PerceptualLoss(encoder, settings, [style]),
-            OptimizerSettings(lr, 2, decay),
+            PerceptualLoss(encoder, options, [style]),
+            OptimizerOptions(lr, 2, decay),
             "test",
             {"seed": seed},
-            settings,
+            options,
             teacher,
             5.0 if teacher else 0.0,
             clip,
@@ -100,10 +100,10 @@ def test_a_step_is_counted_once_and_takes_one_pass_of_the_network(make, paired, 
     assert trainer.global_step == STEPS
     assert watch.steps == [(step, step, step) for step in range(1, STEPS + 1)]
     assert watch.passes == STEPS
-    assert load_artefact(tmp_path)[1].step == STEPS
+    assert load_checkpoint(tmp_path)[1].step == STEPS
     for optimizer in trainer.optimizers:
         assert {int(state["step"]) for state in optimizer.state.values()} == {STEPS}
-    factors = [module.settings.factor(step, STEPS) for step in range(STEPS)]
+    factors = [module.options.factor(step, STEPS) for step in range(STEPS)]
     expected = [[1e-2 * factor, 0.5e-2 * factor] for factor in factors]
     assert watch.rates == [pytest.approx(pair) for pair in expected]
 
@@ -125,7 +125,7 @@ def test_both_networks_learn_and_what_they_lose_is_known(make, paired, tmp_path)
 
 
 def test_the_discriminator_learns_against_an_idle_network(make, paired, tmp_path):
-    # A fresh network's pictures against real ones; without a weight nothing tells the network.
+    # A fresh network's images against real ones; without a weight nothing tells the network.
     module = make(adversarial_weight=0.0, lr=1e-3, discriminator_lr_ratio=10.0, decay="none")
     first = fit(module, paired(), tmp_path / "a", 1).callback_metrics["loss/discriminator"]
     last = fit(module, paired(), tmp_path / "b", 40).callback_metrics["loss/discriminator"]
@@ -162,17 +162,17 @@ def test_other_learning_rates_hold_for_both_from_the_resumed_step_on(make, paire
     watch, module = Watch(), make(lr=1e-3, discriminator_lr_ratio=0.5)
     checkpoint = RunFolder(tmp_path).checkpoint(2)
     fit(module, paired(), tmp_path / "slower", resume=checkpoint, callbacks=[watch])
-    factors = [module.settings.factor(step, STEPS) for step in range(2, STEPS)]
+    factors = [module.options.factor(step, STEPS) for step in range(2, STEPS)]
     assert watch.rates == [[1e-3 * factor, 0.5e-3 * factor] for factor in factors]
 
 
-def test_a_checkpoint_holds_both_and_the_artefact_the_network_alone(make, paired, tmp_path):
+def test_a_checkpoint_holds_both_and_the_checkpoint_the_network_alone(make, paired, tmp_path):
     module = make()
     fit(module, paired(), tmp_path)
     checkpoint = SafeCheckpointIO().load_checkpoint(RunFolder(tmp_path).checkpoint(STEPS))
     assert {name.split(".")[0] for name in checkpoint["state_dict"]} == {"network", "discriminator"}
     assert len(checkpoint["optimizer_states"]) == len(checkpoint["lr_schedulers"]) == 2
-    network, _ = load_artefact(tmp_path)
+    network, _ = load_checkpoint(tmp_path)
     assert_equal(network.state_dict(), module.network.state_dict())
 
 

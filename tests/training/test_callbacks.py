@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 import torch
 from PIL import Image
 
-from stylenet.checkpoint import load_artefact
+from stylenet.checkpoint import load_checkpoint
 from stylenet.errors import StyleNetError
 from stylenet.training import RunFolder
 from stylenet.training.callbacks import (
@@ -39,7 +39,7 @@ def fit(module, data, folder, steps, *callbacks, resume=None, **more):
     return trainer
 
 
-def test_checkpoints_keep_the_newest_with_artefacts_beside_them(make_module, make_data, tmp_path):
+def test_checkpoints_keep_the_newest_with_checkpoints_beside_them(make_module, make_data, tmp_path):
     module = make_module()
     fit(module, make_data(), tmp_path, 5, Checkpoints(2, keep=2))
     folder = RunFolder(tmp_path)
@@ -47,7 +47,7 @@ def test_checkpoints_keep_the_newest_with_artefacts_beside_them(make_module, mak
     assert [p.stem for p in sorted(folder.checkpoints.glob("*.safetensors"))] == [
         p.stem for p in folder.saved_checkpoints()
     ]
-    network, info = load_artefact(tmp_path)
+    network, info = load_checkpoint(tmp_path)
     assert (info.style, info.step, info.recipe) == ("test", 5, {"seed": 0})
     for name, value in module.network.state_dict().items():
         assert torch.equal(network.state_dict()[name], value)
@@ -79,9 +79,9 @@ def test_previews_show_the_same_photos_every_time(make_module, make_data, tmp_pa
     grids = [Image.open(path) for path in paths]
     assert {grid.size for grid in grids} == {(3 * 26 + 2, 2 * 26 + 2)}
     photos = [grid.crop((0, 0, grid.width, 28)).tobytes() for grid in grids]
-    repainted = [grid.crop((0, 28, *grid.size)).tobytes() for grid in grids]
+    stylized = [grid.crop((0, 28, *grid.size)).tobytes() for grid in grids]
     assert len(set(photos)) == 1
-    assert len(set(repainted)) == 3
+    assert len(set(stylized)) == 3
 
 
 def test_previews_do_not_change_what_is_learned(make_module, make_data, tmp_path):
@@ -113,11 +113,11 @@ def test_weights_that_are_not_numbers_are_never_saved(make_module, make_data, tm
     assert not RunFolder(tmp_path).saved_checkpoints()
 
 
-def test_output_of_one_colour_ends_the_run(make_module, make_data, tmp_path):
+def test_output_of_one_color_ends_the_run(make_module, make_data, tmp_path):
     module = make_module(lr=1e-9)
     with torch.no_grad():
         module.network.head.weight.zero_()
-    with pytest.raises(StyleNetError, match=r"one colour only, up to step 3"):
+    with pytest.raises(StyleNetError, match=r"one color only, up to step 3"):
         fit(module, make_data(), tmp_path, 9, Guard(1, patience=3))
 
 
@@ -125,7 +125,7 @@ def test_a_flat_photo_may_stay_flat(make_module):
     guard = Guard(1, patience=1)
     module = make_module()
     module.losses = {"total": torch.tensor(1.0)}
-    module.repainted = torch.full((2, 3, 8, 8), 0.5)
+    module.stylized = torch.full((2, 3, 8, 8), 0.5)
     guard.on_train_batch_end(SimpleNamespace(global_step=1), module, None, torch.zeros(2, 3, 8, 8))
 
 

@@ -4,35 +4,35 @@ from types import SimpleNamespace
 import pytest
 
 from stylenet.errors import StyleNetError
-from stylenet.share import ALONE, Share
+from stylenet.ranks import SINGLE, Rank
 from stylenet.training.cluster import choose_environment, count_devices, requeue
 
-FOUR = Share(rank=1, world=8, local_rank=1, machines=2, launcher="srun")
-PAIR = Share(world=2, launcher="torchrun")
+FOUR = Rank(rank=1, world=8, local_rank=1, machines=2, launcher="srun")
+PAIR = Rank(world=2, launcher="torchrun")
 
 
-class Settings(SimpleNamespace):
+class Options(SimpleNamespace):
     def __contains__(self, name):
         return name in self.__dict__
 
 
-def settings(devices="auto", ddp=True, **more):
+def options(devices="auto", ddp=True, **more):
     several = {"num_nodes": "auto", "strategy": "ddp"} if ddp else {}
-    return Settings(**{"accelerator": "cpu", "devices": devices, **several, **more})
+    return Options(**{"accelerator": "cpu", "devices": devices, **several, **more})
 
 
 @pytest.mark.parametrize(
     ("share", "given", "expected"),
     [
-        (ALONE, settings(1, ddp=False), (1, 1)),
-        (ALONE, settings(), (1, 1)),
-        (ALONE, settings(3), (3, 1)),
-        (ALONE, settings([0, 2]), (2, 1)),
-        (ALONE, settings(2, ddp=False, strategy="ddp"), (2, 1)),
-        (FOUR, settings(), (4, 2)),
-        (FOUR, settings(4, num_nodes=2), (4, 2)),
-        (PAIR, settings(), (2, 1)),
-        (Share(launcher="srun"), settings(1, ddp=False), (1, 1)),
+        (SINGLE, options(1, ddp=False), (1, 1)),
+        (SINGLE, options(), (1, 1)),
+        (SINGLE, options(3), (3, 1)),
+        (SINGLE, options([0, 2]), (2, 1)),
+        (SINGLE, options(2, ddp=False, strategy="ddp"), (2, 1)),
+        (FOUR, options(), (4, 2)),
+        (FOUR, options(4, num_nodes=2), (4, 2)),
+        (PAIR, options(), (2, 1)),
+        (Rank(launcher="srun"), options(1, ddp=False), (1, 1)),
     ],
 )
 def test_the_launcher_says_how_many_else_the_settings(share, given, expected):
@@ -42,12 +42,12 @@ def test_the_launcher_says_how_many_else_the_settings(share, given, expected):
 @pytest.mark.parametrize(
     ("share", "given", "said"),
     [
-        (PAIR, settings(1, ddp=False), "torchrun started 2 processes.*trainer=ddp"),
-        (FOUR, settings(2), "trainer.devices=2, but srun started 4"),
-        (FOUR, settings(num_nodes=3), "trainer.num_nodes=3, but .* on 2 machines"),
-        (ALONE, settings(num_nodes=2), "trainer.num_nodes=2 needs a launcher"),
-        (ALONE, settings(0), "trainer.devices=0"),
-        (ALONE, settings("many"), "trainer.devices=many"),
+        (PAIR, options(1, ddp=False), "torchrun started 2 processes.*trainer=ddp"),
+        (FOUR, options(2), "trainer.devices=2, but srun started 4"),
+        (FOUR, options(num_nodes=3), "trainer.num_nodes=3, but .* on 2 machines"),
+        (SINGLE, options(num_nodes=2), "trainer.num_nodes=2 needs a launcher"),
+        (SINGLE, options(0), "trainer.devices=0"),
+        (SINGLE, options("many"), "trainer.devices=many"),
     ],
 )
 def test_contradictions_are_refused(share, given, said):
@@ -59,7 +59,7 @@ def test_a_step_of_fewer_processes_than_its_job_has_starts(monkeypatch):
     monkeypatch.setenv("SLURM_NTASKS", "1")
     monkeypatch.setenv("SLURM_NNODES", "1")
     monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "2")  # of the job
-    choose_environment(Share(launcher="srun")).validate_settings(num_devices=1, num_nodes=1)
+    choose_environment(Rank(launcher="srun")).validate_settings(num_devices=1, num_nodes=1)
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_a_task_of_an_array_is_requeued_alone(scontrol, monkeypatch):
     assert asked()[-1] == "requeue 12_3"
 
 
-def test_a_cancelled_job_stays_cancelled(scontrol, monkeypatch):
+def test_a_canceled_job_stays_canceled(scontrol, monkeypatch):
     asked = scontrol("JobState=COMPLETING Reason=None Restarts=1")
     monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
     assert requeue() == ""

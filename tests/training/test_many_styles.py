@@ -6,11 +6,11 @@ import pytest
 import torch
 from PIL import Image
 
-from stylenet.checkpoint import load_artefact
+from stylenet.checkpoint import load_checkpoint
 from stylenet.errors import StyleNetError
 from stylenet.networks import add_styles, build_network
-from stylenet.perceptual import LossSettings, ManyStylesLoss, PerceptualLoss
-from stylenet.training import ManyStylesModule, OptimizerSettings, RunFolder
+from stylenet.perceptual import LossOptions, ManyStylesLoss, PerceptualLoss
+from stylenet.training import ManyStylesModule, OptimizerOptions, RunFolder
 from stylenet.training.callbacks import Previews
 
 from .test_resume import assert_equal, fit, weights
@@ -23,8 +23,8 @@ def picture(seed, count=1):
 
 
 def loss(encoder, seed, layers=("relu1_1",), weight=1.0, form="relative"):
-    settings = LossSettings(form, ["relu1_2"], list(layers), 1.0, 5.0, 1.0)
-    return PerceptualLoss(encoder, settings, [picture(seed)], weight)
+    options = LossOptions(form, ["relu1_2"], list(layers), 1.0, 5.0, 1.0)
+    return PerceptualLoss(encoder, options, [picture(seed)], weight)
 
 
 def styles_with_settings_of_their_own(encoder, form="relative"):
@@ -43,7 +43,7 @@ def make_many(encoder):
         return ManyStylesModule(
             network or build_network("johnson_multi", styles=names, width=2, blocks=1),
             ManyStylesLoss(losses),
-            OptimizerSettings(1e-2, 2, "cosine"),
+            OptimizerOptions(1e-2, 2, "cosine"),
             "test",
             {"seed": seed},
         )
@@ -103,10 +103,10 @@ def test_the_same_styles_in_another_order_are_another_network(make_many, make_da
         fit(swapped, make_data(), tmp_path, resume=RunFolder(tmp_path).checkpoint(1))
 
 
-def test_an_artefact_holds_every_style(make_many, make_data, tmp_path):
+def test_an_checkpoint_holds_every_style(make_many, make_data, tmp_path):
     module = make_many()
     fit(module, make_data(), tmp_path, steps=2)
-    network, _ = load_artefact(RunFolder(tmp_path).artefact("test"))
+    network, _ = load_checkpoint(RunFolder(tmp_path).final_checkpoint("test"))
     assert network.styles == NAMES
     assert_equal(network.state_dict(), weights(module))
 
@@ -114,7 +114,7 @@ def test_an_artefact_holds_every_style(make_many, make_data, tmp_path):
 def test_an_added_style_alone_is_trained(make_many, make_data, tmp_path):
     old = make_many()
     fit(old, make_data(), tmp_path / "old", steps=2)
-    network, _ = load_artefact(RunFolder(tmp_path / "old").artefact("test"))
+    network, _ = load_checkpoint(RunFolder(tmp_path / "old").final_checkpoint("test"))
     before = weights(old)
     added = make_many(names=["wave"], network=add_styles(network, ["wave"]))
     start = [p.clone() for p in added.network.norm_parameters("wave")]

@@ -5,7 +5,7 @@ import pytorch_lightning as pl
 import torch
 
 from stylenet.errors import StyleNetError
-from stylenet.training import OptimizerSettings
+from stylenet.training import OptimizerOptions
 
 
 def fit(module, data, steps, precision="32-true", **more):
@@ -56,7 +56,7 @@ def test_accumulated_batches_equal_one_large_batch(make_module, make_data, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("settings", "step", "expected"),
+    ("options", "step", "expected"),
     [
         ((1e-3, 0, "none"), 0, 1.0),
         ((1e-3, 0, "none"), 99, 1.0),
@@ -67,12 +67,12 @@ def test_accumulated_batches_equal_one_large_batch(make_module, make_data, tmp_p
         ((1e-3, 20, "cosine"), 60, (1 + math.cos(math.pi / 2)) / 2),
     ],
 )
-def test_learning_rate_over_time(settings, step, expected):
-    assert OptimizerSettings(*settings).factor(step, 100) == pytest.approx(expected)
+def test_learning_rate_over_time(options, step, expected):
+    assert OptimizerOptions(*options).factor(step, 100) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
-    "settings",
+    "options",
     [
         (0, 0, "none"),
         (-1, 0, "none"),
@@ -84,6 +84,6 @@ def test_learning_rate_over_time(settings, step, expected):
         (True, 0, "none"),
     ],
 )
-def test_impossible_optimizer_settings_are_refused(settings):
+def test_impossible_optimizer_settings_are_refused(options):
     with pytest.raises(StyleNetError, match=r"optimizer\."):
-        OptimizerSettings(*settings)
+        OptimizerOptions(*options)

@@ -33,7 +33,7 @@ def do(photos):
 
 
 def final(folder):
-    """The whole of the last checkpoint but the versions: weights, optimiser, schedule, step."""
+    """The whole of the last checkpoint but the versions: weights, optimizer, schedule, step."""
     checkpoint = SafeCheckpointIO().load_checkpoint(RunFolder(folder).saved_checkpoints()[-1])
     states = [optimizer["state"] for optimizer in checkpoint["optimizer_states"]]
     moments = {
@@ -69,7 +69,7 @@ def test_two_processes_with_half_the_batch_are_one_with_the_whole(do, tmp_path, 
         assert_equal(*(torch.load(two / f"weights_{rank}.pt") for rank in (0, 1)))
     assert gradients[0].keys() == gradients[1].keys()
     assert {g.dtype for g in gradients[0].values()} == {torch.float64}
-    # Of all: shifts that a normalisation takes away again have gradients of rounding alone.
+    # Of all: shifts that a normalization takes away again have gradients of rounding alone.
     scale = max(float(gradient.abs().max()) for gradient in gradients[0].values())
     for name, gradient in gradients[0].items():
         assert torch.allclose(gradient, gradients[1][name], rtol=1e-9, atol=1e-12 * scale), name

@@ -97,12 +97,12 @@ def test_a_signal_saves_the_finished_step_and_the_resumed_run_is_exact(
     trainer = fit(make_module(), make_data(), folder.path, callbacks=[Interrupt(5, number)])
     assert trainer.global_step == 6
     assert folder.saved_checkpoints()[-1] == folder.checkpoint(6)
-    assert not folder.artefact("test").exists()  # not the final one: the run is not done
+    assert not folder.final_checkpoint("test").exists()  # not the final one: the run is not done
     assert signal.getsignal(number) == before
 
     resumed = make_module(seed=5)
     fit(resumed, make_data(), folder.path, resume=folder.checkpoint(6))
-    assert folder.artefact("test").is_file()
+    assert folder.final_checkpoint("test").is_file()
     assert_equal(weights(whole), weights(resumed))
 
 
@@ -134,7 +134,7 @@ def test_another_learning_rate_holds_from_the_resumed_step_on(
 
     slower, checkpoint = make_module(lr=1e-4, decay=decay), RunFolder(tmp_path).checkpoint(4)
     fit(slower, make_data(), tmp_path / "slower", resume=checkpoint, callbacks=[Watch()])
-    assert taken == [1e-4 * slower.settings.factor(step, STEPS) for step in range(4, STEPS)]
+    assert taken == [1e-4 * slower.options.factor(step, STEPS) for step in range(4, STEPS)]
 
 
 def test_random_state_continues(make_module, make_data, tmp_path):
@@ -157,8 +157,8 @@ def test_the_frozen_encoder_is_in_no_checkpoint(make_module, make_data, tmp_path
     fit(module, make_data(), tmp_path)
     checkpoint = SafeCheckpointIO().load_checkpoint(RunFolder(tmp_path).checkpoint(STEPS))
     assert set(checkpoint["state_dict"]) == {f"network.{k}" for k in module.network.state_dict()}
-    optimised = checkpoint["optimizer_states"][0]["param_groups"][0]["params"]
-    assert len(optimised) == len(list(module.network.parameters()))
+    optimized = checkpoint["optimizer_states"][0]["param_groups"][0]["params"]
+    assert len(optimized) == len(list(module.network.parameters()))
 
 
 def test_encoder_is_not_changed_by_training(make_module, make_data, tmp_path):

@@ -53,7 +53,13 @@ def left_by_a_kill(path):
 def test_a_killed_job_lets_go_and_what_it_was_writing_is_cleared(held_by_another, tmp_path):
     folder = RunFolder(tmp_path / "run")
     network = folder.checkpoint(4).with_suffix(".safetensors")
-    ours = (folder.config, folder.artefact("a-b"), folder.checkpoint(4), network, folder.preview(4))
+    ours = (
+        folder.config,
+        folder.final_checkpoint("a-b"),
+        folder.checkpoint(4),
+        network,
+        folder.preview(4),
+    )
     halves = [left_by_a_kill(path) for path in ours]
     whole = folder.checkpoint(3)
     whole.write_bytes(b"whole")
@@ -66,7 +72,7 @@ def test_a_killed_job_lets_go_and_what_it_was_writing_is_cleared(held_by_another
 
 
 def test_the_users_own_hidden_files_stay(tmp_path):
-    names = (".pre-commit-config.yaml", ".my-settings.yaml", ".screen-shot_one.png", ".a-b.ckpt")
+    names = (".pre-commit-config.yaml", ".my-options.yaml", ".screen-shot_one.png", ".a-b.ckpt")
     for name in names:
         (tmp_path / name).touch()
     with RunLock(RunFolder(tmp_path)):

@@ -8,14 +8,14 @@ from stylenet.networks import build_network
 from stylenet.perceptual import (
     AnyStyleLoss,
     Encoder,
-    LossSettings,
+    LossOptions,
     ManyStylesLoss,
     PerceptualLoss,
 )
 from stylenet.training import (
     AnyStyleModule,
     ManyStylesModule,
-    OptimizerSettings,
+    OptimizerOptions,
     RunFolder,
     StyleTransferModule,
     Teacher,
@@ -25,11 +25,11 @@ from stylenet.training import step as step_room
 
 from .test_resume import weights
 
-SETTINGS = LossSettings("relative", ["relu1_2"], ["relu1_1", "relu1_2"], 1.0, 5.0, 1.0)
-OPTIMIZER = OptimizerSettings(1e-2, 2, "cosine")
+SETTINGS = LossOptions("relative", ["relu1_2"], ["relu1_1", "relu1_2"], 1.0, 5.0, 1.0)
+OPTIMIZER = OptimizerOptions(1e-2, 2, "cosine")
 
 
-def picture(seed):
+def image(seed):
     generator = torch.Generator().manual_seed(seed)
     return torch.rand(1, 3, 32, 32, generator=generator, dtype=torch.float64)
 
@@ -51,12 +51,12 @@ def johnson():
 
 
 def one_style():
-    criterion = PerceptualLoss(tiny_encoder(), SETTINGS, [picture(1)])
+    criterion = PerceptualLoss(tiny_encoder(), SETTINGS, [image(1)])
     return StyleTransferModule(johnson(), criterion, OPTIMIZER, "test", {})
 
 
 def taught():
-    criterion = PerceptualLoss(tiny_encoder(), SETTINGS, [picture(1)])
+    criterion = PerceptualLoss(tiny_encoder(), SETTINGS, [image(1)])
     teacher = Teacher(johnson())
     torch.manual_seed(1)
     student = build_network("compact", width=4, deep_width=4, deep_blocks=1, fine_blocks=1)
@@ -66,7 +66,7 @@ def taught():
 def many_styles():
     encoder = tiny_encoder()
     losses = {
-        name: PerceptualLoss(encoder, SETTINGS, [picture(i)], weight)
+        name: PerceptualLoss(encoder, SETTINGS, [image(i)], weight)
         for i, (name, weight) in enumerate([("a", 1.0), ("b", 3.0), ("c", 0.5)])
     }
     torch.manual_seed(0)
@@ -78,7 +78,7 @@ def any_style():
     torch.manual_seed(0)
     network = build_network("adain", layer="relu2_1", width=2).double()
     network.encoder.fill(network.encoder.convolutions.state_dict())
-    shown = picture(5)
+    shown = image(5)
     return AnyStyleModule(network, AnyStyleLoss(tiny_encoder(), SETTINGS), OPTIMIZER, {}, shown)
 
 
@@ -186,7 +186,7 @@ def test_a_batch_of_another_shape_runs_eagerly(eager_backend):
                 steps = step_room.ReplayedStep(
                     losses, optimizer, lambda _: None, 1, torch.device("cpu")
                 )
-            steps.backward([picture(i)[..., :size, :size]], first=True)
+            steps.backward([image(i)[..., :size, :size]], first=True)
             steps.update()
         results.append(weight.detach().clone())
     torch.testing.assert_close(*results, rtol=0, atol=1e-12)
@@ -208,7 +208,7 @@ def test_what_cannot_be_captured_runs_eagerly_and_says_so(caplog):
     steps._capture = Refusing()
     for i in range(6):
         before = weight.detach().clone()
-        steps.backward([picture(i)], first=True)
+        steps.backward([image(i)], first=True)
         steps.update()
         assert not torch.equal(weight, before)
     messages = [record.message for record in caplog.records]
@@ -223,7 +223,7 @@ def test_a_missing_compiler_is_said_once_and_trained_without(monkeypatch, caplog
         raise TorchDynamoException("No working C++ compiler\nand so on")
 
     monkeypatch.setattr(torch, "compile", lambda *_, **__: fails)
-    images, cuda = picture(1), torch.device("cuda")
+    images, cuda = image(1), torch.device("cuda")
 
     def losses(images):
         return images, {"total": images.mean()}

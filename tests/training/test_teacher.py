@@ -3,7 +3,7 @@ import torch
 
 from stylenet.errors import StyleNetError
 from stylenet.networks import build_network
-from stylenet.training import OptimizerSettings, StyleTransferModule, Teacher
+from stylenet.training import OptimizerOptions, StyleTransferModule, Teacher
 
 from .test_module import fit
 
@@ -48,7 +48,7 @@ def make(make_module, teacher, weight):
     torch.manual_seed(0)
     network = build_network("compact", width=8, deep_width=8, deep_blocks=1, fine_blocks=1)
     return StyleTransferModule(
-        network, plain.criterion, OptimizerSettings(1e-2, 2, "none"), "test", {}, teacher, weight
+        network, plain.criterion, OptimizerOptions(1e-2, 2, "none"), "test", {}, teacher, weight
     )
 
 

@@ -31,17 +31,17 @@ from torch import nn
 from stylenet.data import PhotoData
 from stylenet.networks import build_network
 from stylenet.perceptual import (
-    AdversarialSettings,
+    AdversarialOptions,
     AnyStyleLoss,
     Encoder,
-    LossSettings,
+    LossOptions,
     PerceptualLoss,
 )
-from stylenet.share import find_share
+from stylenet.ranks import find_rank
 from stylenet.training import (
     AdversarialModule,
     AnyStyleModule,
-    OptimizerSettings,
+    OptimizerOptions,
     RunFolder,
     StyleTransferModule,
 )
@@ -58,7 +58,7 @@ class Watch(pl.Callback):
 
     def on_before_optimizer_step(self, trainer, module, optimizer):
         if trainer.global_step == 0 and self.rank == 0:
-            # Of two optimisers the second finds the gradients of both.
+            # Of two optimizers the second finds the gradients of both.
             named = module.named_parameters()
             gradients = {k: p.grad.clone() for k, p in named if p.grad is not None}
             torch.save(gradients, self.folder / "gradients.pt")
@@ -78,26 +78,26 @@ def make_module(seed, kind):
     }
     encoder = Encoder("tiny", "random", layers).double()
     values = ("relative", ["relu1_2"], ["relu1_1"], 1.0, 5.0, 1.0)
-    settings = LossSettings(*values)
+    options = LossOptions(*values)
     style = torch.rand(1, 3, 32, 32, dtype=torch.float64)
     if kind == "any style":
         network = build_network("adain", layer="relu2_1", width=2).double()
         network.encoder.fill(network.encoder.convolutions.state_dict())
-        optimizer = OptimizerSettings(1e-2, 2, "cosine")
-        return AnyStyleModule(network, AnyStyleLoss(encoder, settings), optimizer, {}, style)
+        optimizer = OptimizerOptions(1e-2, 2, "cosine")
+        return AnyStyleModule(network, AnyStyleLoss(encoder, options), optimizer, {}, style)
     torch.manual_seed(seed)
     parts = (
         # Lightning would make it float64 only after it has taken the weights of a checkpoint.
         build_network("johnson", width=2, blocks=1).double(),
-        PerceptualLoss(encoder, settings, [style]),
-        OptimizerSettings(1e-2, 2, "cosine"),
+        PerceptualLoss(encoder, options, [style]),
+        OptimizerOptions(1e-2, 2, "cosine"),
         "test",
         {},
     )
     if kind is None:
         return StyleTransferModule(*parts)
     more = {"style_folder": "photos", "discriminator_width": 2, "discriminator_layers": 1}
-    module = AdversarialModule(*parts, AdversarialSettings(*values, **more), gradient_clip_val=1.0)
+    module = AdversarialModule(*parts, AdversarialOptions(*values, **more), gradient_clip_val=1.0)
     module.discriminator.double()
     return module
 
@@ -123,7 +123,7 @@ def train(job, photos, rank):
             Checkpoints(job.get("every", 4), keep=2),
             StopOnSignal(),
         ],
-        plugins=[SafeCheckpointIO(), choose_environment(find_share())],
+        plugins=[SafeCheckpointIO(), choose_environment(find_rank())],
     )
     data = PhotoData(
         photos,

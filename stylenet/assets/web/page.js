@@ -1,4 +1,4 @@
-// The page's controls: a photo or the camera in, the repainted picture on the canvas.
+// The page's controls: a photo or the camera in, the stylized picture on the canvas.
 
 import { Stylizer } from './stylizer.js';
 
@@ -7,11 +7,11 @@ const NAMES = { webgpu: 'WebGPU', wasm: 'WebAssembly' };
 const say = (text) => (element('status').textContent = text);
 
 let stylizer;
-let photo; // what is repainted: a bitmap, or the camera's video
+let photo; // what is stylized: a bitmap, or the camera's video
 let busy = false;
 let again = false; // something changed while it was busy
 
-/** Repaints the photo, once more if anything changed meanwhile, and the camera's next frame. */
+/** Stylizes the photo, once more if anything changed meanwhile, and the camera's next frame. */
 async function show() {
   if (!stylizer || !photo || !element('size').validity.valid) return;
   again = true;
@@ -20,14 +20,14 @@ async function show() {
   try {
     while (again && photo) {
       again = photo instanceof HTMLVideoElement;
-      if (!again) say('Repainting …');
+      if (!again) say('Stylizing …');
       // Lets the browser draw, and its events come in.
       await new Promise((ready) => requestAnimationFrame(() => setTimeout(ready)));
       if (photo) await paint();
     }
   } catch (error) {
     again = false;
-    say(`This picture cannot be repainted: ${error.message ?? error}. A smaller side may help.`);
+    say(`This picture cannot be stylized: ${error.message ?? error}. A smaller side may help.`);
   }
   busy = false;
 }
@@ -37,7 +37,7 @@ async function paint() {
   const size = element('size').valueAsNumber;
   const strength = element('strength').valueAsNumber;
   const source = photo;
-  const painted = await stylizer.repaint(source, { size, strength });
+  const painted = await stylizer.stylize(source, { size, strength });
   if (photo !== source) return; // another was chosen meanwhile
   const canvas = element('result');
   canvas.width = painted.width;

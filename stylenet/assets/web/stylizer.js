@@ -1,8 +1,8 @@
-// Repaints pictures in the browser with a network that `scripts/export.py format=web` wrote.
+// Stylizes pictures in the browser with a network that `scripts/export.py format=web` wrote.
 
 const RUNTIME = './node_modules/onnxruntime-web/dist';
 
-/** A network, ready to repaint whatever a canvas can draw. */
+/** A network, ready to stylize whatever a canvas can draw. */
 export class Stylizer {
   /**
    * Loads a network.
@@ -41,7 +41,7 @@ export class Stylizer {
     const session = await ort.InferenceSession.create(network, { executionProviders: [provider] });
     const stylizer = new Stylizer(ort, session, provider);
     // What a card cannot do shows only when it runs.
-    await stylizer.repaint(new OffscreenCanvas(16, 16), { size: 16 });
+    await stylizer.stylize(new OffscreenCanvas(16, 16), { size: 16 });
     return stylizer;
   }
 
@@ -58,7 +58,7 @@ export class Stylizer {
   }
 
   /**
-   * Repaints a picture; pictures have to be given one after the other.
+   * Stylizes a picture; pictures have to be given one after the other.
    *
    * @param {CanvasImageSource} source A bitmap, an image, a video, a canvas.
    * @param {object} options How.
@@ -68,7 +68,7 @@ export class Stylizer {
    * @returns {Promise<OffscreenCanvas>} The picture, overwritten by the next; transparent where
    *     the source is.
    */
-  async repaint(source, { size = Infinity, strength = 1 } = {}) {
+  async stylize(source, { size = Infinity, strength = 1 } = {}) {
     const [fullWidth, fullHeight] = sizeOf(source);
     const scale = Math.min(1, size / Math.min(fullWidth, fullHeight));
     const width = Math.max(1, Math.round(fullWidth * scale));
@@ -81,9 +81,9 @@ export class Stylizer {
     const picture = this.#input.getImageData(0, 0, width, height);
 
     const image = new this.#ort.Tensor('float32', toPlanes(picture.data), [1, 3, height, width]);
-    const { stylised } = await this.#session.run({ image });
-    mixPlanes(picture.data, await stylised.getData(), strength);
-    stylised.dispose();
+    const { stylized } = await this.#session.run({ image });
+    mixPlanes(picture.data, await stylized.getData(), strength);
+    stylized.dispose();
     this.#output.getContext('2d').putImageData(picture, 0, 0);
     return this.#output;
   }
@@ -97,7 +97,7 @@ function sizeOf(source) {
   ];
 }
 
-/** RGBA bytes, pixel after pixel, as floats in [0, 1], colour after colour. */
+/** RGBA bytes, pixel after pixel, as floats in [0, 1], color after color. */
 function toPlanes(bytes) {
   const count = bytes.length / 4;
   const planes = new Float32Array(3 * count);
@@ -107,7 +107,7 @@ function toPlanes(bytes) {
   return planes;
 }
 
-/** Mixes the network's colours into RGBA bytes, whose transparency stays. */
+/** Mixes the network's colors into RGBA bytes, whose transparency stays. */
 function mixPlanes(bytes, planes, strength) {
   const count = bytes.length / 4;
   for (let i = 0; i < count; i++) {

@@ -1,4 +1,4 @@
-"""Training checkpoints to resume from, and the artefacts beside them."""
+"""Training checkpoints to resume from, and the checkpoints beside them."""
 
 import io
 from pathlib import Path
@@ -59,15 +59,15 @@ class Checkpoints(pl.Callback):
             self._save(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Saves the last step, and the final artefact of a run that got there."""
+        """Saves the last step, and the final checkpoint of a run that got there."""
         self._save(trainer, pl_module)
         if trainer.global_step >= trainer.max_steps and trainer.is_global_zero:
             assert isinstance(pl_module, ResumableModule)
             folder = RunFolder(trainer.default_root_dir)
-            pl_module.save_artefact(folder.artefact(pl_module.artefact_name))
+            pl_module.save_checkpoint(folder.final_checkpoint(pl_module.checkpoint_name))
 
     def _save(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Writes checkpoint and artefact of this step unless they are there; drops old ones."""
+        """Writes checkpoint and checkpoint of this step unless they are there; drops old ones."""
         assert isinstance(pl_module, ResumableModule)
         step = trainer.global_step
         if step == self._saved_step:
@@ -78,7 +78,7 @@ class Checkpoints(pl.Callback):
         self._saved_step = step
         if not trainer.is_global_zero:
             return
-        pl_module.save_artefact(path.with_suffix(".safetensors"))
+        pl_module.save_checkpoint(path.with_suffix(".safetensors"))
         # After resuming from an older checkpoint there may be later ones, of another way on from
         # there: they are not this run's to drop, nor a reason to drop what was just written.
         saved = [earlier for earlier in folder.saved_checkpoints() if earlier <= path]

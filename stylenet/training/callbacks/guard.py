@@ -10,12 +10,12 @@ from stylenet.data import photos_of
 from stylenet.errors import StyleNetError, check_number
 from stylenet.training.module import StyleTransferModule
 
-# In [0, 1]: two grey levels of 255. A repainted photo's spread within a channel is 0.1 and more.
+# In [0, 1]: two gray levels of 255. A stylized photo's spread within a channel is 0.1 and more.
 _FLAT = 2 / 255
 
 
 class Guard(pl.Callback):
-    """Watches for losses that are not numbers, and for output of one colour."""
+    """Watches for losses that are not numbers, and for output of one color."""
 
     def __init__(self, every_n_steps: int, patience: int) -> None:
         """Sets how often and how long.
@@ -52,12 +52,12 @@ class Guard(pl.Callback):
                 f"({', '.join(bad)}); the checkpoints before it are good. Try a smaller "
                 f"optimizer.lr, or trainer.precision=32-true"
             )
-        assert pl_module.repainted is not None
-        flat = _spread(pl_module.repainted) < _FLAT < _spread(photos_of(batch))
+        assert pl_module.stylized is not None
+        flat = _spread(pl_module.stylized) < _FLAT < _spread(photos_of(batch))
         self._flat_looks = self._flat_looks + 1 if flat else 0
         if self._flat_looks >= self.patience:
             raise StyleNetError(
-                f"the network paints one colour only, up to step {trainer.global_step}. Try a "
+                f"the network paints one color only, up to step {trainer.global_step}. Try a "
                 f"smaller optimizer.lr, a smaller loss.tv_weight or a larger loss.content_weight"
             )
 

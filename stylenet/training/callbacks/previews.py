@@ -1,4 +1,4 @@
-"""Before/after pictures of the same few photos while a network learns."""
+"""Before/after images of the same few photos while a network learns."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from torchvision.utils import make_grid
 
 from stylenet.data import PhotoData
 from stylenet.errors import check_number
-from stylenet.image import Picture, save_picture, to_image
+from stylenet.image import LoadedImage, save_image, to_image
 from stylenet.training.module import StyleTransferModule
 from stylenet.training.run_folder import RunFolder
 
@@ -23,7 +23,7 @@ class Previews(pl.Callback):
         """Sets how often and how large.
 
         Args:
-            every_n_steps: Steps between two pictures; one more is made at the end.
+            every_n_steps: Steps between two images; one more is made at the end.
             count: Photos in the grid.
             size: Side of each square photo, in pixels.
 
@@ -58,7 +58,7 @@ class Previews(pl.Callback):
 
     @torch.no_grad()
     def _paint(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Repaints the photos and saves the grid, once for each step."""
+        """Stylizes the photos and saves the grid, once for each step."""
         assert isinstance(pl_module, StyleTransferModule)
         step = trainer.global_step
         if self._photos is None or step == self._painted_step:
@@ -67,7 +67,7 @@ class Previews(pl.Callback):
         pl_module.eval()
         try:
             # One at a time: previews may be larger than training crops, memory may be short.
-            repainted = [
+            stylized = [
                 [
                     one.float().cpu()
                     for one in pl_module.in_every_style(photo.unsqueeze(0).to(pl_module.device))
@@ -76,13 +76,13 @@ class Previews(pl.Callback):
             ]
         finally:
             pl_module.train()
-        rows = [self._photos, *(torch.cat(row) for row in zip(*repainted, strict=True))]
+        rows = [self._photos, *(torch.cat(row) for row in zip(*stylized, strict=True))]
         beside = pl_module.beside_previews()
         if beside is not None:
             corner = torch.ones(1, *beside.shape[1:])
             first = resize(torch.cat([corner, beside.cpu()]), [self.size, self.size])
             rows = [torch.cat(pair) for pair in zip(first.split(1), rows, strict=True)]
         grid = make_grid(torch.cat(rows), nrow=len(rows[0]), pad_value=1.0)
-        save_picture(Picture(to_image(grid)), RunFolder(trainer.default_root_dir).preview(step))
+        save_image(LoadedImage(to_image(grid)), RunFolder(trainer.default_root_dir).preview(step))
         if isinstance(trainer.logger, TensorBoardLogger):
             trainer.logger.experiment.add_image("preview", grid, step)

@@ -1,0 +1,161 @@
+"""The command that makes a trained network one of those that come with the package."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+from torchvision.transforms.v2 import functional
+
+from stylenet.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
+from stylenet.cli.app import build, run
+from stylenet.data import load_style_images
+from stylenet.errors import StyleNetError
+from stylenet.files import atomic_path, user_path, walk_files
+from stylenet.image import SUFFIXES, load_image, to_tensor
+from stylenet.networks import AdainNetwork, JohnsonMultiNetwork, StyleNetwork
+from stylenet.perceptual import PerceptualLoss
+from stylenet.pretrained import Pretrained
+
+# A quarter of a byte's step: less than rounding to bytes does.
+_UNSEEN = 0.25 / 255
+
+
+def main() -> None:
+    """Runs ``scripts/ship_network.py``."""
+    run(ship_network, "ship_network")
+
+
+def ship_network(config: DictConfig) -> None:
+    """Writes a network in half precision and its model card, measured on photos not trained on.
+
+    Args:
+        config: configs/add_pretrained.yaml, composed.
+
+    Raises:
+        StyleNetError: Something is missing, or half precision changes the image.
+    """
+    source = find_checkpoint(str(config.checkpoint))
+    network, info = load_checkpoint(source)
+    if isinstance(network, AdainNetwork | JohnsonMultiNetwork):
+        what = "any style" if isinstance(network, AdainNetwork) else "several styles"
+        raise StyleNetError(f"{source} holds {what}; only networks of one are pretrained")
+    photos = _held_out(user_path(config.held_out), config.count, config.size)
+    losses = _losses(network, OmegaConf.create(info.recipe), photos)
+    name = config.name or info.style
+    info = dataclasses.replace(
+        info, style=name, description=config.description, recipe=_portable(info.recipe)
+    )
+    target = Pretrained / f"{name}.safetensors"
+    with atomic_path(target) as halved:
+        save_checkpoint(halved, network, info, half=True)
+        change = _change(network, load_checkpoint(halved)[0], photos)
+        if not change <= _UNSEEN:  # nor what is no number
+            raise StyleNetError(
+                f"in half precision the images of {source} change by {change * 255:.2f}/255 on "
+                f"average, more than {_UNSEEN * 255}/255; it is not pretrained"
+            )
+    with atomic_path(target.with_suffix(".md")) as temporary:
+        temporary.write_text(
+            _card(config, network, name, info.step, info.recipe, losses, change, photos),
+            encoding="utf-8",
+        )
+    print(target)
+
+
+def _held_out(folder: Path, count: int, size: int) -> list[Tensor]:
+    """Squares from the middle of a folder's first photos, each (1, 3, size, size)."""
+    names = sorted(walk_files(folder, SUFFIXES)[0])[:count] if folder.is_dir() else []
+    if not names:
+        raise StyleNetError(f"held_out={folder} is no folder that holds photos")
+    photos = []
+    for name in names:
+        photo = functional.resize(load_image(folder / name).rgb, [size])
+        photos.append(to_tensor(functional.center_crop(photo, [size, size])))
+    return photos
+
+
+def _losses(network: StyleNetwork, recipe: DictConfig, photos: list[Tensor]) -> dict[str, float]:
+    """Means over the photos of what the network was trained to lessen, in float32."""
+    if "loss" not in recipe:
+        raise StyleNetError(
+            "this checkpoint holds no recipe; only what train.py wrote is pretrained"
+        )
+    style, loss = build(recipe.style), build(recipe.loss)
+    if style.layers is not None:
+        loss = dataclasses.replace(loss, style_layers=style.layers)
+    criterion = PerceptualLoss(
+        build(recipe.encoder), loss, load_style_images(style), style.weight, style.image_weights
+    ).eval()
+    with torch.inference_mode():
+        found = [criterion(network(photo), photo) for photo in photos]
+    return {name: float(torch.stack([f[name] for f in found]).mean()) for name in found[0]}
+
+
+@torch.inference_mode()
+def _change(network: StyleNetwork, pretrained: StyleNetwork, photos: list[Tensor]) -> float:
+    """Mean absolute difference of the images of two networks, of [0, 1]."""
+    found = [(network(photo) - pretrained(photo)).abs().mean() for photo in photos]
+    return float(torch.stack(found).mean())
+
+
+def _portable(value: Any) -> Any:
+    """The recipe with bare file names in the place of paths of the machine that trained."""
+    if isinstance(value, dict):
+        return {key: _portable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_portable(item) for item in value]
+    is_path = isinstance(value, str) and "/" in value and "://" not in value
+    return Path(value).name if is_path else value
+
+
+def _card(
+    config: DictConfig,
+    network: StyleNetwork,
+    name: str,
+    step: int,
+    recipe: dict[str, Any],
+    losses: dict[str, float],
+    change: float,
+    photos: list[Tensor],
+) -> str:
+    """The model card, as Markdown."""
+    arguments = ", ".join(f"{key} {value}" for key, value in network.arguments.items())
+    weights = sum(parameter.numel() for parameter in network.parameters())
+    encoder, data, rate = recipe["encoder"], recipe["data"], recipe["optimizer"]
+    judge = encoder.get("architecture", "lite")
+    size = (Pretrained / f"{name}.safetensors").stat().st_size
+    start, teacher = recipe.get("init"), recipe.get("teacher_network")
+    taught = f", taught by {teacher} (weight {recipe['teacher_weight']})" if teacher else ""
+    rows = "\n".join(f"| {key} | {value:.4f} |" for key, value in losses.items())
+    return f"""# {name}: {config.description}
+
+`python scripts/infer.py input=photo.jpg style={name}`
+
+- **Network:** {network.name} ({arguments}), {weights:,} weights in float16, {size / 1e6:.2f} MB.
+- **Style image:** {config.source}, shorter side {recipe["style"]["size"]} pixels.
+- **Trained:** {step:,} steps of {data["batch_size"]} crops of {data["crop_size"]} pixels out of
+  {config.trained_on}; Adam, peak {rate["lr"]}, {rate["warmup_steps"]} steps of warm-up,
+  decay {rate["decay"]}; from {f"the network {start}" if start else "fresh weights"}{taught}.
+- **Judged by:** {judge} ({encoder["weights"]}), content {recipe["loss"]["content_weight"]} at
+  {", ".join(recipe["loss"]["content_layers"])}, style {recipe["loss"]["style_weight"]} at
+  {", ".join(recipe["loss"]["style_layers"])}, total variation {recipe["loss"]["tv_weight"]}.
+- **Half precision** changes an image by {change * 255:.3f}/255 on average.
+
+The command:
+
+    python scripts/train.py {config.command}
+
+Losses on {len(photos)} photos that it was not trained on ({config.held_out_name}), squares of
+{config.size} pixels, means, without their weights but for the total:
+
+| | |
+|---|---|
+{rows}
+
+## License
+
+{config.license}
+"""

@@ -1,0 +1,19 @@
+"""Style transfer without a network: the pixels of one image are what is optimized."""
+
+from stylenet.optimization.optimize import Criterion, Optimization, Step, optimize_image
+from stylenet.optimization.options import OptimizationOptions
+from stylenet.optimization.saved import load_state, save_state
+from stylenet.optimization.scales import SMALLEST_SIDE, plan_scales, resize
+
+__all__ = [
+    "SMALLEST_SIDE",
+    "Criterion",
+    "Optimization",
+    "OptimizationOptions",
+    "Step",
+    "load_state",
+    "optimize_image",
+    "plan_scales",
+    "resize",
+    "save_state",
+]

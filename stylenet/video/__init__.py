@@ -1,0 +1,1 @@
+"""Videos and cameras: reading, stylizing frame by frame, steadiness, writing."""

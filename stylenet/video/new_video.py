@@ -1,0 +1,136 @@
+"""A video of frames that come from no other video."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from stylenet.errors import StyleNetError
+from stylenet.files import atomic_path
+from stylenet.video.codecs import (
+    import_av,
+    pixel_formats,
+    quality_options,
+    usual_codec,
+    writing,
+)
+from stylenet.video.color import SCALING, Colors
+from stylenet.video.times import DECODING_TIMES
+
+if TYPE_CHECKING:
+    from av.video.stream import VideoStream
+
+# See stylenet.video.stylize.VideoOptions.
+_QUALITY = 18
+# BT.709 in 16 to 235 by H.273's and FFmpeg's numbers, which all players know.
+_COLORS = Colors(space=1, range=1, primaries=1, transfer=1, matrix=1)
+# The first is what all players know; H.264 has no odd sizes in it, and VP8 knows no other.
+_EVEN, _ODD = "yuv420p", "yuv444p"
+
+
+class NewVideo:
+    """Takes frames, one by one, all of the size of the first."""
+
+    def __init__(self, path: Path, target: Path, fps: int, asked_by: str = "zoom_frames") -> None:
+        """Opens the file.
+
+        Args:
+            path: What to write to.
+            target: Where the video goes in the end, for messages.
+            fps: Frames a second.
+            asked_by: The option that asks for a video, for messages.
+
+        Raises:
+            StyleNetError: The suffix names no format for videos.
+        """
+        self._av = import_av()
+        self._target, self._fps = target, fps
+        self._stream: VideoStream | None = None
+        with writing(
+            self._target, "its suffix names no format for videos, expected .mp4, .mkv or .mov"
+        ):
+            self._container = self._av.open(f"file:{path}", "w")
+        name, meant_for = self._container.format.name, self._container.default_video_codec
+        if name.startswith("image2") or name in ("gif", "apng", "webp") or meant_for == "none":
+            self._container.close()
+            raise StyleNetError(
+                f"output={target} would be no video; expected .mp4, .mkv or .mov, or leave "
+                f"{asked_by} out for an image"
+            )
+        self._codec = usual_codec(name, meant_for)
+
+    def write(self, pixels: np.ndarray) -> None:
+        """Encodes the next frame.
+
+        Args:
+            pixels: RGB, uint8, shape (H, W, 3).
+
+        Raises:
+            StyleNetError: It cannot be encoded or written.
+        """
+        with writing(self._target, "it could not be encoded"):
+            stream = self._stream or self._open_image(*pixels.shape[:2])
+            frame = self._av.VideoFrame.from_ndarray(pixels, "rgb24")
+            frame = frame.reformat(
+                format=stream.pix_fmt, interpolation=SCALING, **_COLORS.from_rgb(frame)
+            )
+            self._container.mux(stream.encode(frame))
+
+    def close(self, complete: bool = True) -> None:
+        """Encodes what waits, and closes the file.
+
+        Args:
+            complete: ``False`` to close it as it is, after an error.
+
+        Raises:
+            StyleNetError: The end cannot be written.
+        """
+        if not complete:
+            with suppress(Exception):
+                self._container.close()
+            return
+        with writing(self._target, "its end could not be written"):
+            if self._stream is not None:
+                self._container.mux(self._stream.encode(None))
+            self._container.close()
+
+    def _open_image(self, height: int, width: int) -> "VideoStream":
+        stream = cast("VideoStream", self._container.add_stream(self._codec, rate=self._fps))
+        stream.width, stream.height = width, height
+        is_odd = width % 2 or height % 2
+        stream.pix_fmt = _ODD if is_odd and _ODD in pixel_formats(self._codec) else _EVEN
+        context: Any = stream.codec_context
+        if self._container.format.name in DECODING_TIMES:
+            context.max_b_frames = 0
+        context.color_range, context.colorspace = _COLORS.range, _COLORS.space
+        context.color_primaries, context.color_trc = _COLORS.primaries, _COLORS.transfer
+        context.options = quality_options(self._codec, _QUALITY)
+        self._stream = stream
+        return stream
+
+
+@contextmanager
+def new_video(target: Path, fps: int, asked_by: str = "zoom_frames") -> Iterator[NewVideo]:
+    """Writes a video; the file appears whole or not at all.
+
+    Args:
+        target: Where it goes; its suffix chooses the format.
+        fps: Frames a second.
+        asked_by: The option that asks for a video, for messages.
+
+    Yields:
+        What takes the frames.
+
+    Raises:
+        StyleNetError: The file cannot be written, or its suffix names no format for videos.
+    """
+    with atomic_path(target) as temporary:
+        video = NewVideo(temporary, target, fps, asked_by)
+        try:
+            yield video
+        except BaseException:
+            video.close(complete=False)
+            raise
+        video.close()

@@ -1,0 +1,81 @@
+import pytest
+from PIL import Image
+
+from stylenet import checkpoint, pretrained
+from stylenet.checkpoint import load_checkpoint
+from stylenet.cli import ship_network
+
+from .conftest import blotches
+
+STARRY = pretrained.Pretrained / "starry.safetensors"
+WORDS = ["description='Red dots, 2026'", "source=mine", "trained_on=blotches", "command='style=x'"]
+
+
+@pytest.fixture
+def assets(tmp_path, monkeypatch):
+    """An empty folder in the place of the package's."""
+    folder = tmp_path / "assets"
+    folder.mkdir()
+    for module in (pretrained, ship_network):
+        monkeypatch.setattr(module, "Pretrained", folder)
+    return folder
+
+
+def test_a_trained_network_becomes_a_pretrained_one(run, tiny, assets, tmp_path):
+    assert run("train", *tiny, f"teacher_network={STARRY}").status == 0
+    for name in ("a.jpg", "b.jpg"):
+        blotches(tmp_path / "held_out" / name, 80, 70)
+    result = run(
+        "ship_network",
+        f"checkpoint={tmp_path}/run",
+        "name=dots",
+        f"held_out={tmp_path}/held_out",
+        "held_out_name=blotches",
+        "size=64",
+        *WORDS,
+    )
+    assert result.status == 0, result.err
+    before = checkpoint.find_checkpoint(tmp_path / "run")
+    after = assets / "dots.safetensors"
+    assert after.stat().st_size < 0.8 * before.stat().st_size
+    _, info = load_checkpoint("dots")
+    assert (info.style, info.description) == ("dots", "Red dots, 2026")
+    assert str(tmp_path) not in str(info.recipe)
+    card = after.with_suffix(".md").read_text()
+    assert "Losses on 2 photos" in card
+    assert "style/relu1_1" in card
+    assert "from fresh weights, taught by starry.safetensors (weight 5.0)." in card
+    assert str(tmp_path) not in card
+
+    listed = run("infer", "list=true")
+    assert listed.status == 0
+    assert listed.out.startswith("dots  Red dots, 2026 (")
+    out = tmp_path / "out.png"
+    photo = tmp_path / "held_out" / "a.jpg"
+    assert run("infer", f"input={photo}", "style=dots", f"output={out}").status == 0
+    assert Image.open(out).size == (80, 70)
+
+
+def test_without_photos_nothing_is_pretrained(run, tiny, assets, tmp_path):
+    assert run("train", *tiny).status == 0
+    (tmp_path / "none").mkdir()
+    given = [f"checkpoint={tmp_path}/run", f"held_out={tmp_path}/none", "held_out_name=none"]
+    assert "is no folder that holds photos" in run("ship_network", *given, *WORDS).error
+    assert not list(assets.iterdir())
+
+
+def test_what_half_precision_breaks_is_refused_and_the_old_one_stays(run, tiny, assets):
+    assert run("train", *tiny).status == 0
+    folder = next(o for o in tiny if o.startswith("run_dir=")).partition("=")[2]
+    path = checkpoint.find_checkpoint(folder)
+    network, info = load_checkpoint(path)
+    for parameter in network.parameters():
+        parameter.data *= 1e7  # infinity in float16, and no number behind it
+    checkpoint.save_checkpoint(path, network, info)
+    (assets / "dots.safetensors").write_bytes(b"the old one")
+    photos = next(o for o in tiny if o.startswith("data.root=")).partition("=")[2]
+    given = [f"checkpoint={path}", "name=dots", f"held_out={photos}", "held_out_name=blotches"]
+    error = run("ship_network", *given, "size=24", *WORDS).error
+    assert "it is not pretrained" in error
+    assert [file.name for file in assets.iterdir()] == ["dots.safetensors"]
+    assert (assets / "dots.safetensors").read_bytes() == b"the old one"
