@@ -1,6 +1,6 @@
-"""Ships a trained network with the package: python scripts/ship_network.py --help shows how."""
+"""Ships a trained network with the package: python scripts/add_pretrained.py --help shows how."""
 
-from stylenet.cli.start import ship_network
+from stylenet.cli.start import add_pretrained
 
 if __name__ == "__main__":
-    ship_network()
+    add_pretrained()

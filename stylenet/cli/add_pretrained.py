@@ -24,11 +24,11 @@ _UNSEEN = 0.25 / 255
 
 
 def main() -> None:
-    """Runs ``scripts/ship_network.py``."""
-    run(ship_network, "ship_network")
+    """Runs ``scripts/add_pretrained.py``."""
+    run(add_pretrained, "add_pretrained")
 
 
-def ship_network(config: DictConfig) -> None:
+def add_pretrained(config: DictConfig) -> None:
     """Writes a network in half precision and its model card, measured on photos not trained on.
 
     Args:

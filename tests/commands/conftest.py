@@ -24,7 +24,7 @@ from stylenet.cli import (
     optimize,
     paint_styles,
     prepare_coco,
-    ship_network,
+    add_pretrained,
     train,
 )
 
@@ -44,7 +44,7 @@ MAINS = {
     "optimize": optimize.main,
     "paint_styles": paint_styles.main,
     "prepare_coco": prepare_coco.main,
-    "ship_network": ship_network.main,
+    "add_pretrained": add_pretrained.main,
 }
 
 

@@ -3,7 +3,7 @@ from PIL import Image
 
 from stylenet import checkpoint, pretrained
 from stylenet.checkpoint import load_checkpoint
-from stylenet.cli import ship_network
+from stylenet.cli import add_pretrained
 
 from .conftest import blotches
 
@@ -16,7 +16,7 @@ def assets(tmp_path, monkeypatch):
     """An empty folder in the place of the package's."""
     folder = tmp_path / "assets"
     folder.mkdir()
-    for module in (pretrained, ship_network):
+    for module in (pretrained, add_pretrained):
         monkeypatch.setattr(module, "Pretrained", folder)
     return folder
 
@@ -26,7 +26,7 @@ def test_a_trained_network_becomes_a_pretrained_one(run, tiny, assets, tmp_path)
     for name in ("a.jpg", "b.jpg"):
         blotches(tmp_path / "held_out" / name, 80, 70)
     result = run(
-        "ship_network",
+        "add_pretrained",
         f"checkpoint={tmp_path}/run",
         "name=dots",
         f"held_out={tmp_path}/held_out",
@@ -60,7 +60,7 @@ def test_without_photos_nothing_is_pretrained(run, tiny, assets, tmp_path):
     assert run("train", *tiny).status == 0
     (tmp_path / "none").mkdir()
     given = [f"checkpoint={tmp_path}/run", f"held_out={tmp_path}/none", "held_out_name=none"]
-    assert "is no folder that holds photos" in run("ship_network", *given, *WORDS).error
+    assert "is no folder that holds photos" in run("add_pretrained", *given, *WORDS).error
     assert not list(assets.iterdir())
 
 
@@ -75,7 +75,7 @@ def test_what_half_precision_breaks_is_refused_and_the_old_one_stays(run, tiny, 
     (assets / "dots.safetensors").write_bytes(b"the old one")
     photos = next(o for o in tiny if o.startswith("data.root=")).partition("=")[2]
     given = [f"checkpoint={path}", "name=dots", f"held_out={photos}", "held_out_name=blotches"]
-    error = run("ship_network", *given, "size=24", *WORDS).error
+    error = run("add_pretrained", *given, "size=24", *WORDS).error
     assert "it is not pretrained" in error
     assert [file.name for file in assets.iterdir()] == ["dots.safetensors"]
     assert (assets / "dots.safetensors").read_bytes() == b"the old one"

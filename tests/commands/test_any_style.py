@@ -217,7 +217,7 @@ def test_it_is_judged_in_the_style_that_is_asked_for(run, checkpoint, pictures, 
 
 
 def test_only_networks_of_one_style_are_pretrained(run, checkpoint):
-    assert "holds any style" in run("ship_network", f"checkpoint={checkpoint}").error
+    assert "holds any style" in run("add_pretrained", f"checkpoint={checkpoint}").error
 
 
 @pytest.mark.parametrize(

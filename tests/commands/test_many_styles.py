@@ -180,7 +180,7 @@ def test_a_mixture_is_exported(run, checkpoint, tmp_path):
 
 
 def test_only_networks_of_one_style_are_pretrained(run, checkpoint):
-    assert "holds several styles" in run("ship_network", f"checkpoint={checkpoint}").error
+    assert "holds several styles" in run("add_pretrained", f"checkpoint={checkpoint}").error
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import os
 
 import pytest
 import torch
-from hypothesis import HealthCheck, options
+from hypothesis import HealthCheck, settings
 
 from stylenet.checkpoint import CheckpointInfo
 from stylenet.inference import Stylizer
@@ -19,7 +19,7 @@ EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 
 def fuzz_settings(sample):
     """Options of Hypothesis: so many examples in the suite, FUZZ_EXAMPLES in ``make fuzz``."""
-    return options(
+    return settings(
         max_examples=EXAMPLES or sample,
         derandomize=not EXAMPLES,
         deadline=None,

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, options
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, features
 
@@ -48,7 +48,7 @@ def mean_difference(image, expected):
 # Sizes and modes
 
 
-@options(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.integers(1, 70),
     st.integers(1, 70),
@@ -75,7 +75,7 @@ def test_every_format_keeps_size_and_transparency(tmp_path_factory, width, heigh
         assert mean_difference(picture.rgb, rgb) <= CLOSE
 
 
-@options(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.sampled_from(["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"]),
     st.integers(1, 40),

@@ -3,7 +3,7 @@ import json
 
 import pytest
 import torch
-from hypothesis import given, options
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stylenet.errors import StyleNetError
@@ -33,7 +33,7 @@ def test_none_is_left_out_below():
     assert {name for name, _ in SMALL} == set(available_networks())
 
 
-@options(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     small=st.sampled_from(SMALL),
     height=st.integers(1, 40),
