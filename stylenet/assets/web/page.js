@@ -63,7 +63,7 @@ async function openPhoto(file) {
     await put(await createImageBitmap(file, { imageOrientation: 'from-image' }));
   } catch {
     put(undefined); // a camera would go on, over these words
-    say(`${file.name} is no picture that this browser can read; JPEG, PNG and WebP are.`);
+    say(`${file.name} is no image that this browser can read; JPEG, PNG and WebP are.`);
   }
 }
 
