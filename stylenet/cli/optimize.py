@@ -28,7 +28,7 @@ from stylenet.image import (
     to_image,
     to_tensor,
 )
-from stylenet.inference.canvas import ImageCanvas
+from stylenet.inference.buffers import PillowBuffer
 from stylenet.inference.memory import free_memory
 from stylenet.inference.precision import choose_device
 from stylenet.optimization import (
@@ -75,7 +75,7 @@ def optimize(config: DictConfig) -> None:
     height, width = photo.shape[-2:]
     factors = plan_scales((height, width), config.scales)
     _check_memory(options, photo, device)
-    shown = ImageCanvas(picture.rgb, picture.alpha).shown((0, 0, height, width))
+    shown = PillowBuffer(picture.rgb, picture.alpha).opacity((0, 0, height, width))
     content, style_images = before(color, photo, load_style_images(style), shown)
     mark = fingerprint(config, [content, *style_images])
     state = load_state(state_path(target), mark, config.resume)

@@ -1,4 +1,4 @@
-"""Stylizing: images in memory, files and folders. Needs no encoder and no trainer."""
+"""Stylize images in memory, files and folders. Needs no encoder and no trainer."""
 
 from stylenet.inference.files import find_images, stylize_file
 from stylenet.inference.options import StylizeOptions

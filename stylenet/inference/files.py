@@ -1,4 +1,4 @@
-"""Stylizing files and folders of files."""
+"""Stylize files and folders of files."""
 
 import dataclasses
 import os
@@ -35,28 +35,28 @@ def stylize_file(
     stylizer: Stylizer,
     source: Path,
     target: Path,
-    settings: StylizeOptions | None = None,
+    options: StylizeOptions | None = None,
     mask: Image.Image | None = None,
     quality: int | None = None,
     progress: Progress | None = None,
     background: str = "white",
 ) -> list[str]:
-    """Stylize an image file; the result appears whole or not at all.
+    """Stylize an image file; the result appears complete or not at all.
 
-    An animation keeps its frames and a TIFF file its pages.
+    Animations are stylized frame by frame, TIFF files page by page.
 
     Args:
-        stylizer: What stylizes.
-        source: The file.
-        target: Where the result goes; its suffix chooses the format.
-        settings: See :meth:`Stylizer.stylize`.
+        stylizer: The stylizer to use.
+        source: The content image.
+        target: The output file; its suffix chooses the format.
+        options: See :meth:`Stylizer.stylize`.
         mask: See :meth:`Stylizer.stylize`.
         quality: See :func:`stylenet.image.save_image`.
         progress: See :meth:`Stylizer.stylize`.
         background: See :func:`stylenet.image.save_image`.
 
     Returns:
-        What the source holds and the result does not, a name for each.
+        Names of whatever the source contains and the result does not.
 
     Raises:
         StyleNetError: The image is unreadable, the target unwritable, or both are the same.
@@ -65,12 +65,12 @@ def stylize_file(
     refuse_input(target, source)
     try:
         if is_animated(source):
-            return _stylize_animation(stylizer, source, target, settings, mask, quality)
+            return _stylize_animation(stylizer, source, target, options, mask, quality)
         pages = find_pages(source)
         if len(pages) > 1:
-            return _stylize_pages(stylizer, pages, target, settings, mask)
-        picture = stylizer.stylize(load_image(source), settings, mask, progress)
-        return save_result(picture, target, quality, background) + _thumbnails(pages)
+            return _stylize_pages(stylizer, pages, target, options, mask)
+        image = stylizer.stylize(load_image(source), options, mask, progress)
+        return save_result(image, target, quality, background) + _thumbnails(pages)
     except StyleNetError as error:
         if str(source) in str(error) or str(target) in str(error):
             raise
@@ -78,25 +78,25 @@ def stylize_file(
 
 
 def save_result(
-    picture: LoadedImage, target: Path, quality: int | None = None, background: str = "white"
+    image: LoadedImage, target: Path, quality: int | None = None, background: str = "white"
 ) -> list[str]:
     """Write a stylized image.
 
     Args:
-        picture: The image.
+        image: The stylized image.
         target: See :func:`stylenet.image.save_image`.
         quality: See :func:`stylenet.image.save_image`.
         background: See :func:`stylenet.image.save_image`.
 
     Returns:
-        What the image's source holds and the file does not.
+        Names of whatever the content image contains and the file does not.
 
     Raises:
         StyleNetError: See :func:`stylenet.image.save_image`.
     """
-    save_image(picture, target, quality, background)
-    lost = list(picture.left_out)
-    if loses_transparency(picture, target):
+    save_image(image, target, quality, background)
+    lost = list(image.left_out)
+    if loses_transparency(image, target):
         lost.append(f"transparency (laid on {background})")
     return lost
 
@@ -105,31 +105,31 @@ def _stylize_animation(
     stylizer: Stylizer,
     source: Path,
     target: Path,
-    settings: StylizeOptions | None,
+    options: StylizeOptions | None,
     mask: Image.Image | None,
     quality: int | None,
 ) -> list[str]:
     """Stylize an animation frame by frame."""
     if target.suffix.lower() not in ANIMATION_SUFFIXES:
         raise StyleNetError(
-            f"{source} moves, which {target.suffix} cannot; choose an output that ends in "
-            f"{', '.join(sorted(ANIMATION_SUFFIXES))}"
+            f"{source} is an animation, which {target.suffix} cannot hold; choose an output that "
+            f"ends in {', '.join(sorted(ANIMATION_SUFFIXES))}"
         )
     animation = read_animation(source)
     frames = (
-        dataclasses.replace(frame, picture=stylizer.stylize(frame.picture, settings, mask))
+        dataclasses.replace(frame, picture=stylizer.stylize(frame.picture, options, mask))
         for frame in animation
     )
     save_animation(frames, target, animation.plays, quality)
-    endless = target.suffix.lower() == ".avif" and animation.plays
-    return ["number of repetitions (an AVIF repeats endlessly)"] if endless else []
+    loses_count = target.suffix.lower() == ".avif" and animation.plays
+    return ["number of repetitions (an AVIF repeats endlessly)"] if loses_count else []
 
 
 def _stylize_pages(
     stylizer: Stylizer,
     pages: Pages,
     target: Path,
-    settings: StylizeOptions | None,
+    options: StylizeOptions | None,
     mask: Image.Image | None,
 ) -> list[str]:
     """Stylize a TIFF file page by page."""
@@ -138,7 +138,7 @@ def _stylize_pages(
             f"{pages.path} has {len(pages)} pages, which {target.suffix} cannot hold; choose an "
             f"output that ends in {', '.join(sorted(PAGE_SUFFIXES))}"
         )
-    save_pages((stylizer.stylize(page, settings, mask) for page in pages), target)
+    save_pages((stylizer.stylize(page, options, mask) for page in pages), target)
     return _thumbnails(pages)
 
 
@@ -147,30 +147,27 @@ def _thumbnails(pages: Pages) -> list[str]:
 
 
 def name_result(source: Path, style: str, pattern: str, suffix: str | None) -> str:
-    """Names the file for a result.
+    """Return the file name for the result of an image.
 
     Args:
-        source: The image.
+        source: The content image.
         style: Name of the style.
-        pattern: The name without its suffix; ``{name}`` stands for the image's own, ``{style}``
-            for the style's.
-        suffix: Of the format, such as ``png``; ``None`` for the image's own, if that can be
-            written.
-
-    Returns:
-        The name.
+        pattern: The name without its suffix; ``{name}`` stands for the content image's name,
+            ``{style}`` for the style's.
+        suffix: Suffix of the format, such as ``png``; ``None`` for the content image's own, or
+            ``png`` if that format cannot be written.
 
     Raises:
-        StyleNetError: The pattern or the format is impossible.
+        StyleNetError: The pattern or the format is invalid.
     """
     try:
         stem = pattern.format(name=source.stem, style=style)
-        added = pattern.format(name="", style=style)  # the photo's own may hold a backslash
+        fixed = pattern.format(name="", style=style)  # the image's own name may hold a backslash
     except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
         raise StyleNetError(
-            f"name={pattern} is no pattern; what stands in braces is {{name}} or {{style}}"
+            f"name={pattern} is not a valid pattern; use only {{name}} and {{style}} in braces"
         ) from error
-    if not stem or "/" in added or "\\" in added:
+    if not stem or "/" in fixed or "\\" in fixed:
         raise StyleNetError(f"name={pattern} gives {stem or 'nothing'}, expected a file name")
     if suffix is None:
         suffix = source.suffix if source.suffix.lower() in WRITABLE_SUFFIXES else ".png"
@@ -186,26 +183,27 @@ def plan_folder(
     overwrite: bool,
     share: Rank = SINGLE,
 ) -> tuple[list[tuple[Path, Path]], int]:
-    """Says which images of a folder are to be stylized, and where the results go.
+    """List the images of a folder to stylize, each with the file for its result.
 
     Args:
         source: The folder.
-        target: The folder for the results; subfolders are the same as in ``source``.
-        name: Names the result of an image.
-        overwrite: Whether to stylize images whose result is there already.
+        target: The folder for the results; it gets the same subfolders as ``source``.
+        name: Returns the file name for the result of an image.
+        overwrite: Whether to stylize images whose result exists.
         share: Which of several processes this is. Each takes every ``world``-th image of the
             whole folder, done or not: so none is done twice, and none left out, whenever they look.
 
     Returns:
-        Images with the files for their results, and how many were left out.
+        Pairs of content image and result, and the number of images skipped.
 
     Raises:
-        StyleNetError: See :func:`find_images`; or two images have one name for their results.
+        StyleNetError: See :func:`find_images`; or two images would have the same result.
     """
     pairs: dict[Path, Path] = {}
-    found = find_images(source, target)
-    # Formats that are not written get their results' names last, beside those of the others.
-    for relative in sorted(found, key=lambda path: path.suffix.lower() not in WRITABLE_SUFFIXES):
+    images = find_images(source, target)
+    # Images whose format cannot be written become PNGs. They are named last, so that they can avoid
+    # the names of the others' results.
+    for relative in sorted(images, key=lambda path: path.suffix.lower() not in WRITABLE_SUFFIXES):
         result = target / relative.parent / name(relative)
         if result in pairs and relative.suffix.lower() not in WRITABLE_SUFFIXES:
             suffix = relative.suffix
@@ -215,43 +213,44 @@ def plan_folder(
         if result in pairs:
             raise StyleNetError(
                 f"{pairs[result]} and {source / relative} would both go to {result}; leave format "
-                f"and name out, or stylize them one by one"
+                f"and name unset, or stylize them one by one"
             )
         pairs[result] = source / relative
-    places = {source / relative: place for place, relative in enumerate(found)}
-    own = sorted(pairs.items(), key=lambda pair: places[pair[1]])[share.rank :: share.world]
-    wanted = [(photo, result) for result, photo in own if overwrite or not os.path.isfile(result)]
+    order = {source / relative: index for index, relative in enumerate(images)}
+    own = sorted(pairs.items(), key=lambda pair: order[pair[1]])[share.rank :: share.world]
+    wanted = [(image, result) for result, image in own if overwrite or not os.path.isfile(result)]
     return wanted, len(own) - len(wanted)
 
 
 def find_images(source: Path, target: Path) -> list[Path]:
-    """Lists the images of a folder and its subfolders that are to be stylized.
+    """List the images of a folder and its subfolders.
 
     Args:
         source: The folder.
-        target: The folder for the results; if it lies inside ``source``, what it holds is left
-            out.
+        target: The folder for the results; if it lies inside ``source``, it is skipped.
 
     Returns:
         Paths relative to ``source``, at least one.
 
     Raises:
-        StyleNetError: The folder is unreadable, holds no image, or is or lies in the target.
+        StyleNetError: The folder is unreadable, contains no image, or is or lies in the target.
     """
     if target.is_file():
         raise StyleNetError(f"output={target} is a file, expected a folder: input={source} is one")
-    inside = target.resolve()
-    if inside == source.resolve():
+    folder = target.resolve()
+    if folder == source.resolve():
         raise StyleNetError(f"output={target} is the input folder itself; choose another one")
-    if inside in source.resolve().parents:  # a/a/x.jpg would go to a/x.jpg, itself an image
-        raise StyleNetError(f"output={target} holds the input folder {source}; choose another one")
+    if folder in source.resolve().parents:  # a/a/x.jpg would go to a/x.jpg, itself an image
+        raise StyleNetError(
+            f"output={target} contains the input folder {source}; choose another one"
+        )
     try:
         names = find_inputs(source, target, READABLE_SUFFIXES)
     except OSError as error:
         raise StyleNetError(f"input={source} cannot be read: {reason(error)}") from error
     if not names:
         raise StyleNetError(
-            f"input={source} holds no image; expected {', '.join(sorted(WRITABLE_SUFFIXES))} "
+            f"no images found in input={source}; expected {', '.join(sorted(WRITABLE_SUFFIXES))} "
             f"files in it or its subfolders"
         )
     return names

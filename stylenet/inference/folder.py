@@ -1,4 +1,4 @@
-"""Stylizing many images: reading and saving go on while the network works."""
+"""Stylize many images: reading and saving overlap with the network's work."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,31 +18,32 @@ from stylenet.image import (
     name_needed_package,
 )
 
-# Decoding a photo takes about a twentieth of the time that the network takes for it on a CPU, and
-# about as long as on a fast GPU: a few threads keep either busy.
+# Decoding a photo takes about a twentieth of the network's time on a CPU, and about as long as the
+# network on a fast GPU: a few threads keep either busy.
 _THREADS = 4
-# Read ahead, and waiting to be saved: bounds the memory, 36 MB for a 12-megapixel photo each.
+# Images read ahead, and images waiting to be saved: bounds the memory, 36 MB for a 12-megapixel
+# photo each.
 _AHEAD = 8
-# Pixels that go through the network together: small images alone leave a GPU idle.
+# Pixels per batch: small images one by one would leave a GPU idle.
 _BATCH_PIXELS = 1024 * 1024
 
 Pair = tuple[Path, Path]
-Paint = Callable[[Sequence[LoadedImage]], Sequence[LoadedImage]]
-# Both return what the source holds and the result does not, a name for each.
+StylizeBatch = Callable[[Sequence[LoadedImage]], Sequence[LoadedImage]]
+# Both return names of whatever the source contains and the result does not.
 Save = Callable[[LoadedImage, Path], Sequence[str] | None]
-PaintMoving = Callable[[Path, Path], Sequence[str] | None]
-# What became of an image: being saved, saved without the things named, or failed.
-_Saved = Future[Sequence[str] | None] | Sequence[str] | StyleNetError | None
+StylizeSequence = Callable[[Path, Path], Sequence[str] | None]
+# Outcome of an image: being saved, saved (with names of what was lost), or failed.
+_Outcome = Future[Sequence[str] | None] | Sequence[str] | StyleNetError | None
 
 
 @dataclass
 class FolderReport:
-    """What became of a folder.
+    """Outcome of stylizing a folder.
 
     Attributes:
-        done: Images that were stylized and saved.
-        failures: A line for each that was not, in the order of the folder.
-        left_out: What the results do not hold, each with the files that held it.
+        done: Number of images that were stylized and saved.
+        failures: A line for each image that failed, in the order of the folder.
+        left_out: Names of whatever the results do not contain, each with the files affected.
     """
 
     done: int = 0
@@ -52,33 +53,31 @@ class FolderReport:
 
 def stylize_all(
     pairs: Sequence[Pair],
-    paint: Paint,
+    stylize_batch: StylizeBatch,
     save: Save,
-    paint_moving: PaintMoving,
+    stylize_sequence: StylizeSequence,
     advance: Callable[[], object],
 ) -> FolderReport:
-    """Stylizes images; one that fails does not keep the others from being done.
+    """Stylize images; a failed image does not stop the others.
 
     Args:
         pairs: Files, each with the file for its result.
-        paint: Stylizes images of one size, in their order. Called in this thread.
-        save: Writes a result whole or not at all. Called in other threads.
-        paint_moving: Stylizes an animation or pages, from file to file. Called in this thread.
+        stylize_batch: Stylizes images of one size, in order. Called in this thread.
+        save: Writes a result completely or not at all. Called in other threads.
+        stylize_sequence: Stylizes an animation or pages, from file to file. Called in this
+            thread.
         advance: Called after each image, done or failed.
-
-    Returns:
-        What was done and what failed.
     """
     failures: dict[Path, str] = {}
     left_out: dict[str, list[Path]] = {}
     readers = ThreadPoolExecutor(_THREADS, "reader")
     savers = ThreadPoolExecutor(_THREADS, "saver")
 
-    def settle(source: Path, saved: _Saved) -> None:
+    def record(source: Path, outcome: _Outcome) -> None:
         try:
-            if isinstance(saved, StyleNetError):
-                raise saved
-            lost = saved.result() if isinstance(saved, Future) else saved
+            if isinstance(outcome, StyleNetError):
+                raise outcome
+            lost = outcome.result() if isinstance(outcome, Future) else outcome
             for name in lost or ():
                 left_out.setdefault(name, []).append(source)
         except StyleNetError as error:
@@ -88,18 +87,18 @@ def stylize_all(
 
     try:
         saving: deque[tuple[Path, Future[Sequence[str] | None]]] = deque()
-        for group in _groups(pairs, readers, paint_moving, settle):
-            for (source, target), result in _stylize_group(group, paint):
+        for group in _groups(pairs, readers, stylize_sequence, record):
+            for (source, target), result in _stylize_group(group, stylize_batch):
                 if isinstance(result, StyleNetError):
-                    settle(source, result)
+                    record(source, result)
                     continue
                 saving.append((source, savers.submit(save, result, target)))
                 while len(saving) > _AHEAD:
-                    settle(*saving.popleft())
+                    record(*saving.popleft())
         while saving:
-            settle(*saving.popleft())
+            record(*saving.popleft())
     finally:
-        # After an interruption what waits is not begun; what is being written is finished.
+        # After an interruption no waiting job starts; files being written are finished.
         readers.shutdown(cancel_futures=True)
         savers.shutdown(cancel_futures=True)
     ordered = [failures[source] for source, _ in pairs if source in failures]
@@ -110,46 +109,46 @@ def stylize_all(
 def _groups(
     pairs: Sequence[Pair],
     readers: ThreadPoolExecutor,
-    paint_moving: PaintMoving,
-    settle: Callable[[Path, _Saved], None],
+    stylize_sequence: StylizeSequence,
+    record: Callable[[Path, _Outcome], None],
 ) -> Iterator[list[tuple[Pair, LoadedImage]]]:
-    """Reads ahead, and puts neighbors of one size together as far as they fit a batch."""
-    loaded = _read_ahead(pairs, readers, paint_moving, settle)
+    """Read ahead and batch neighbors of one size."""
+    loaded = _read_ahead(pairs, readers, stylize_sequence, record)
     while window := list(islice(loaded, _AHEAD)):
         window.sort(key=lambda entry: entry[1].rgb.size)
-        for (width, height), same in groupby(window, key=lambda entry: entry[1].rgb.size):
-            most = max(1, _BATCH_PIXELS // (width * height))
-            while batch := list(islice(same, most)):
+        for (width, height), group in groupby(window, key=lambda entry: entry[1].rgb.size):
+            count = max(1, _BATCH_PIXELS // (width * height))
+            while batch := list(islice(group, count)):
                 yield batch
 
 
 def _read_ahead(
     pairs: Iterable[Pair],
     readers: ThreadPoolExecutor,
-    paint_moving: PaintMoving,
-    settle: Callable[[Path, _Saved], None],
+    stylize_sequence: StylizeSequence,
+    record: Callable[[Path, _Outcome], None],
 ) -> Iterator[tuple[Pair, LoadedImage]]:
-    """Reads images in other threads, in their order.
+    """Read images in other threads and yield them in order.
 
-    Those that cannot be read are settled, and so are those of several frames or pages: of these
-    one at a time is read, by who stylizes them.
+    Images that cannot be read are recorded as failed. Animations and pages are stylized and
+    recorded here, one file at a time.
     """
-    rest = iter(pairs)
+    remaining = iter(pairs)
     waiting: deque[tuple[Pair, Future[LoadedImage | None]]] = deque()
     while True:
-        for pair in islice(rest, 2 * _AHEAD - len(waiting)):
+        for pair in islice(remaining, 2 * _AHEAD - len(waiting)):
             waiting.append((pair, readers.submit(_load_still, pair[0])))
         if not waiting:
             return
         pair, reading = waiting.popleft()
         try:
-            picture = reading.result()
-            if picture is not None:
-                yield pair, picture
+            image = reading.result()
+            if image is not None:
+                yield pair, image
                 continue
-            settle(pair[0], paint_moving(*pair))
+            record(pair[0], stylize_sequence(*pair))
         except StyleNetError as error:
-            settle(pair[0], error)
+            record(pair[0], error)
 
 
 def _load_still(path: Path) -> LoadedImage | None:
@@ -157,29 +156,29 @@ def _load_still(path: Path) -> LoadedImage | None:
 
 
 def _stylize_group(
-    group: Sequence[tuple[Pair, LoadedImage]], paint: Paint
+    group: Sequence[tuple[Pair, LoadedImage]], stylize_batch: StylizeBatch
 ) -> Iterator[tuple[Pair, LoadedImage | StyleNetError]]:
-    """Stylizes together; where that fails, one by one, to tell which it was."""
-    pairs, images = [pair for pair, _ in group], [picture for _, picture in group]
+    """Stylize a batch; if that fails, one by one, to tell which image failed."""
+    pairs, images = [pair for pair, _ in group], [image for _, image in group]
     try:
-        yield from zip(pairs, paint(images), strict=True)
+        yield from zip(pairs, stylize_batch(images), strict=True)
     except StyleNetError as error:
         if len(group) == 1:
             yield pairs[0], error
             return
         for entry in group:
-            yield from _stylize_group([entry], paint)
+            yield from _stylize_group([entry], stylize_batch)
 
 
 def describe_unread(source: Path, target: Path) -> str | None:
-    """Name and count the images of a folder that are of no kind that can be read.
+    """Describe the images of a folder whose format cannot be read.
 
     Args:
         source: The folder.
         target: The folder for the results, which may lie inside ``source``.
 
     Returns:
-        A line, ``None`` if there are none.
+        A sentence; ``None`` if there are none.
 
     Raises:
         OSError: The folder is unreadable.
@@ -187,10 +186,10 @@ def describe_unread(source: Path, target: Path) -> str | None:
     names = find_inputs(source, target, UNREAD_SUFFIXES)
     if not names:
         return None
-    some = f"{len(names)} images were" if len(names) > 1 else "1 image was"
+    count = f"{len(names)} images were" if len(names) > 1 else "1 image was"
     needed = {name_needed_package(name.suffix.lower()) for name in names} - {None}
     install = "".join(f"; some need pip install {package}" for package in sorted(map(str, needed)))
     return (
-        f"{some} left out ({names[0]}{', …' * (len(names) > 1)}): "
+        f"{count} left out ({names[0]}{', …' * (len(names) > 1)}): "
         f"{', '.join(sorted({name.suffix.lower() for name in names}))} cannot be read{install}"
     )

@@ -1,4 +1,4 @@
-"""The forward pass of a network as the device runs it fastest."""
+"""Forward passes of a network in the fastest form for its device."""
 
 import logging
 import threading
@@ -17,18 +17,18 @@ _log = logging.getLogger(__name__)
 
 Forward = Callable[[Tensor], Tensor]
 
-# Bytes of feature maps up to which graphs are recorded. A graph spares the launch of kernels, a
-# millisecond or two, which larger images do not notice, and holds its memory.
-_LARGEST_GRAPH = 2**31
-# Sizes whose graphs are kept; they share their memory.
+# Bytes of feature maps up to which CUDA graphs are recorded. A graph saves launching the kernels, a
+# millisecond or two that larger images do not notice, and keeps its memory.
+_MAX_GRAPH_BYTES = 2**31
+# Number of image sizes whose graphs are kept; they share their memory.
 _KEPT_GRAPHS = 4
-# Cached kernels are there in half of this; compiling all anew takes 6 s, in which images go
+# Cached kernels load in half of this. Compiling from scratch takes 6 s, during which images go
 # through the plain network.
 _WAIT_SECONDS = 1.0
-# Runs through every kernel.
-_PROBE = (1, 3, 32, 32)
-# Kernels count the numbers of a feature map in 32 bits.
-_LARGEST_MAP = 2**31 - 2**24
+# Shape of a batch that runs every kernel.
+_PROBE_SHAPE = (1, 3, 32, 32)
+# The kernels index the elements of a feature map in 32 bits.
+_MAX_FEATURE_ELEMENTS = 2**31 - 2**24
 
 
 def make_forward(
@@ -38,31 +38,32 @@ def make_forward(
     dtype: torch.dtype,
     bytes_per_pixel: float,
 ) -> Forward:
-    """Choose how a network runs.
+    """Return the fastest forward pass for a network.
 
     Args:
         network: The network, in float32, on the device.
         converted: The same with convolutions in ``dtype``, for devices without a faster form.
-        device: Where it runs.
-        dtype: In what its convolutions compute.
-        bytes_per_pixel: What the network takes at its peak.
+        device: The device that the network runs on.
+        dtype: The type of its convolutions.
+        bytes_per_pixel: Peak memory of the network.
 
     Returns:
-        From RGB in [0, 1], shape (N, 3, H, W), to the same; threads may share it.
+        A function from RGB in [0, 1], shape (N, 3, H, W), to the same; it is safe to call from
+        several threads.
     """
     if device.type != "cuda" or asks_for_statistics(network):
         return converted
     forward = converted
     if can_fuse(network, device):
         forward = _Fused(fuse(network, dtype), converted, device)
-    return ReplayedForward(forward, int(_LARGEST_GRAPH / bytes_per_pixel))
+    return ReplayedForward(forward, int(_MAX_GRAPH_BYTES / bytes_per_pixel))
 
 
 class _Fused:
-    """Runs the fused network once its kernels are compiled, the plain one until then.
+    """Fused network that falls back to the plain one until its kernels are compiled.
 
-    Where they cannot be compiled, for Triton builds its launcher with the machine's C compiler, it
-    says so once and stays with the plain network.
+    If the kernels cannot be compiled (Triton needs a C compiler), it logs a warning and stays with
+    the plain network.
     """
 
     def __init__(self, fused: nn.Module, plain: Forward, device: torch.device) -> None:
@@ -77,13 +78,14 @@ class _Fused:
             self._compiling.join(_WAIT_SECONDS)
             self._has_waited = True
         pixels = images.shape[-2] * images.shape[-1]
-        if self.is_ready and pixels * self._channels <= _LARGEST_MAP:
+        if self.is_ready and pixels * self._channels <= _MAX_FEATURE_ELEMENTS:
+            # The kernels are compiled for tensors that are aligned to 16 bytes.
             return self._fused(images if images.data_ptr() % 16 == 0 else images.clone())
         return self._plain(images.contiguous(memory_format=torch.channels_last))
 
     @property
     def is_ready(self) -> bool:
-        """Whether the kernels are compiled."""
+        """Return whether the kernels are compiled."""
         return self._works and not self._compiling.is_alive()
 
     def prepare(self) -> None:
@@ -94,17 +96,17 @@ class _Fused:
         try:
             stream = torch.cuda.Stream(self._device)
             with torch.inference_mode(), torch.cuda.stream(stream):
-                self._fused(torch.rand(_PROBE, device=self._device))
+                self._fused(torch.rand(_PROBE_SHAPE, device=self._device))
                 stream.synchronize()
             self._works = True
-        # Triton has many ways to say that something is missing.
+        # Triton raises many types when something is missing.
         except Exception as error:
-            _log.warning("Images go without fused kernels: %s", first_line(error))
+            _log.warning("Stylizing without fused kernels: %s", first_line(error))
 
 
 @dataclass(frozen=True)
 class _Graph:
-    """A recorded forward pass and its memory."""
+    """Recorded forward pass with its input and output."""
 
     graph: torch.cuda.CUDAGraph
     images: Tensor
@@ -112,25 +114,25 @@ class _Graph:
 
 
 class ReplayedForward:
-    """Records a CUDA graph for each size that comes again, and replays it.
+    """Forward pass that replays a CUDA graph for each image size that repeats.
 
-    The first image of a size runs eagerly, so that nobody waits for a recording that is of no use.
+    The first batch of a size runs eagerly, so that a size that never repeats costs no recording.
     """
 
-    def __init__(self, forward: Forward, largest: int) -> None:
+    def __init__(self, forward: Forward, max_pixels: int) -> None:
         """Wrap a network.
 
         Args:
             forward: The network on a CUDA device.
-            largest: Pixels of a batch up to which it is recorded.
+            max_pixels: Number of pixels of a batch up to which graphs are recorded.
         """
-        self._largest = largest
+        self._max_pixels = max_pixels
         self._forward = forward
-        # None for a size that could not be recorded.
+        # None for a size whose recording failed.
         self._graphs: OrderedDict[torch.Size, _Graph | None] = OrderedDict()
         self._seen: set[torch.Size] = set()
         self._lock = threading.Lock()
-        # One for all: results are copied before another graph runs.
+        # One pool for all graphs: results are copied before another graph runs.
         self._pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -143,7 +145,7 @@ class ReplayedForward:
             The same shape and range.
         """
         shape = images.shape
-        if images.numel() > 3 * self._largest or not getattr(self._forward, "is_ready", True):
+        if images.numel() > 3 * self._max_pixels or not getattr(self._forward, "is_ready", True):
             return self._forward(images)
         with self._lock:
             if shape not in self._graphs:
@@ -169,17 +171,15 @@ class ReplayedForward:
         static = images.clone()
         graph = torch.cuda.CUDAGraph()
         try:
-            # Other threads may decode and copy meanwhile.
+            # Other threads may decode and copy at the same time.
             with torch.cuda.graph(graph, self._pool, capture_error_mode="thread_local"):
                 stylized = self._forward(static)
         except RuntimeError as error:
-            _log.warning(
-                "Images of %s run without a CUDA graph: %s", _size(images), first_line(error)
-            )
+            _log.warning("Stylizing %s without a CUDA graph: %s", _size(images), first_line(error))
             return None
         return _Graph(graph, static, stylized)
 
 
 def _size(images: Tensor) -> str:
-    """Name the size of images for messages, width first."""
+    """Format the size of images for messages, width first."""
     return f"{images.shape[-1]}x{images.shape[-2]} pixels"

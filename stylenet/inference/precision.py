@@ -1,4 +1,4 @@
-"""Which device and which arithmetic there are, and a network that uses them."""
+"""Choose the device and the precision of inference, and convert a network to it."""
 
 import copy
 from typing import Any
@@ -12,22 +12,20 @@ from stylenet.networks import StyleNetwork
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
-# In pixels. Here float32 takes 2.15 times as long as bfloat16 and at 512 x 512 2.17 (johnson;
-# compact 1.59 and 1.67). At 128 x 128 the overhead of calls hides part of it (1.46 and 1.19).
+# Size in pixels of the image that the precisions are timed on. At 256 x 256 float32 takes 2.15
+# times as long as bfloat16, at 512 x 512 2.17 times (johnson; compact 1.59 and 1.67). At 128 x 128
+# the overhead of calls hides part of the difference (1.46 and 1.19).
 _SAMPLE_SIDE = 256
 
 
 def choose_device(name: str) -> torch.device:
-    """Finds the device that a user means.
+    """Return the device of a given name.
 
     Args:
         name: ``auto`` (CUDA, else Apple's MPS, else the CPU) or PyTorch's name of a device.
 
-    Returns:
-        The device.
-
     Raises:
-        StyleNetError: There is no such device.
+        StyleNetError: This machine has no such device.
     """
     there = ["cpu"]
     if torch.backends.mps.is_available():
@@ -44,17 +42,14 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_dtype(name: str, device: torch.device, network: StyleNetwork) -> torch.dtype:
-    """Choose the type that convolutions compute in.
+    """Choose the data type of the convolutions.
 
     Args:
-        name: ``auto``, or one of ``DTYPES``. ``auto`` takes what is fast and looks the same: on
-            three trained networks and six photos bfloat16 differed from float32 by 0.1 to 0.3
-            of 255 steps on average.
-        device: Where the network runs.
-        network: Its own speed decides on a CPU, see :mod:`stylenet.arithmetic`.
-
-    Returns:
-        The type.
+        name: ``auto``, or one of ``DTYPES``. ``auto`` chooses the fastest type whose result looks
+            the same: on three trained networks and six photos, bfloat16 differed from float32 by
+            0.1 to 0.3 of 255 levels on average.
+        device: The device that the network runs on.
+        network: Its measured speed decides on a CPU; see :mod:`stylenet.arithmetic`.
 
     Raises:
         StyleNetError: The name is unknown.
@@ -70,7 +65,7 @@ def choose_dtype(name: str, device: torch.device, network: StyleNetwork) -> torc
 
 
 class _Sample:
-    """A network on a small image, in the type asked for."""
+    """Call that runs a network on a small image in a given data type."""
 
     def __init__(self, network: StyleNetwork) -> None:
         self._network = network
@@ -87,43 +82,45 @@ class _Sample:
 
 
 def with_convolutions_in(network: StyleNetwork, dtype: torch.dtype) -> StyleNetwork:
-    """Copies a network so that its convolutions compute in another type.
+    """Return a copy of a network whose convolutions compute in another data type.
 
-    Autocast would do it too, but pads in float32 on the CPU: on AVX-512 it took 1.2 to 1.6 times
-    as long and 1.4 to 1.8 times the memory. Scales and shifts of the normalizations stay in
-    float32, and so do the last steps, as the output has the type of the input.
+    Autocast would do this too, but it pads in float32 on the CPU: on AVX-512 it took 1.2 to 1.6
+    times as long and 1.4 to 1.8 times the memory. Scales and shifts of the normalizations stay in
+    float32, and so do the last steps, since the output has the type of the input.
 
     Args:
-        network: Stays as it is, and shares all but the convolutions' weights with the copy.
-        dtype: The type.
+        network: Stays unchanged and shares all weights but those of the convolutions.
+        dtype: The type of the convolutions.
 
     Returns:
         The copy, or the network itself for float32.
 
     Raises:
-        StyleNetError: The weights are not those of a network in float32.
+        StyleNetError: The network's weights are not float32.
     """
     if dtype == torch.float32:
         return network
     if any(p.dtype != torch.float32 for p in network.parameters()):
-        raise StyleNetError(f"a network in {dtype} has to be made of one in float32")
+        raise StyleNetError(
+            f"the network's weights are not float32; load it in float32 for {dtype}"
+        )
     return _converted(network, dtype)
 
 
 def _converted(module: nn.Module, dtype: torch.dtype) -> Any:
-    """Copies the tree of modules, not what hangs on it: a norm may ask for its statistics."""
+    """Copy the tree of modules but no other attribute: a norm may hold its statistics provider."""
     if isinstance(module, nn.Conv2d):
         return _Convolution(module, dtype)
-    twin = copy.copy(module)
-    twin._modules = {
+    copied = copy.copy(module)
+    copied._modules = {
         name: child if child is None else _converted(child, dtype)
         for name, child in module._modules.items()
     }
-    return twin
+    return copied
 
 
 class _Convolution(nn.Module):
-    """Brings its input to the type of its weights first."""
+    """Convolution that casts its input to the type of its weights."""
 
     def __init__(self, convolution: nn.Conv2d, dtype: torch.dtype) -> None:
         super().__init__()

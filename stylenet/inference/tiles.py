@@ -1,17 +1,19 @@
-"""Images larger than memory: exactly what the network makes of the whole, piece by piece.
+"""Stylize images larger than memory tile by tile, with the same result as untiled.
 
-Instance normalization needs the statistics of the whole image at each of its layers, and each
-layer's depend on those before. Estimates are no way out. Against the whole image, a trained
-network (painted in the style of a starry night, a photo of 1000x748) was off by 15 of 255 steps
+Instance normalization needs the statistics of the whole image at each of its layers, and those of
+each layer depend on the layers before. Estimates are not accurate enough. Compared with the untiled
+image, a trained network (style of a starry night, a photo of 1000x748) was off by 15 of 255 levels
 on average with the statistics of a thumbnail of 1/4 (Chen et al. 2022) and by 32 with 1/8; with
-those of full-size patches by 6 to 21 where they covered a third of the image, by 15 to 36 where
-a twelfth; and to take the statistics again from the tiles so stylized made it worse (44, 137).
+the statistics of full-size patches by 6 to 21 if they covered a third of the image, by 15 to 36 if
+they covered a twelfth. Taking the statistics
+again from the stylized tiles made it worse (44, 137).
 
-So the image goes through the network stage by stage. The features between the stages, at a
-quarter of the image's side, are kept whole; within a stage, each normalization in its turn gets
-its statistics from one pass over all tiles. This costs 2.5 times the convolutions of the whole
-and, as tiles stay in the cache, 1.5 to 2.0 times its processor time (2048x2048, tiles of 512 and
-1024, one core), and leaves no seams: up to rounding, the result is that of the whole image.
+So the image goes through the network stage by stage. The feature maps between the stages, at a
+quarter of the image's height and width, are stored completely; within a stage, each normalization
+in turn gets its statistics from one pass over all tiles. This costs 2.5 times the convolutions of
+the untiled image and, since tiles stay in the cache, 1.5 to 2.0 times its processor time
+(2048x2048, tiles of 512 and 1024, one core), and leaves no seams: up to rounding, the result is
+that of the untiled image.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,8 +23,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from stylenet.inference.canvas import Canvas
-from stylenet.inference.features import Features
+from stylenet.inference.buffers import ImageBuffer
+from stylenet.inference.feature_store import FeatureStore
 from stylenet.networks import (
     StagedNetwork,
     StyleNetwork,
@@ -36,7 +38,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Tile:
-    """A piece of the feature maps, in cells, with the margins that its neighbors give it."""
+    """Box of the feature maps, in cells, with the margins that it shares with its neighbors."""
 
     top: int
     left: int
@@ -48,8 +50,8 @@ class Tile:
     after: int
 
     @property
-    def wide(self) -> tuple[int, int, int, int]:
-        """Top, left, bottom, right with the margins."""
+    def outer(self) -> tuple[int, int, int, int]:
+        """Return top, left, bottom, right including the margins."""
         return (
             self.top - self.above,
             self.left - self.before,
@@ -57,50 +59,50 @@ class Tile:
             self.right + self.after,
         )
 
-    def inner(self, features: Tensor) -> Tensor:
-        """Cuts the margins off features of the tile, at whatever multiple of the cells."""
-        times = features.shape[-1] // (self.right - self.left + self.before + self.after)
+    def crop(self, features: Tensor) -> Tensor:
+        """Cut the margins off features of the tile, at any multiple of the cell resolution."""
+        scale = features.shape[-1] // (self.right - self.left + self.before + self.after)
         height, width = features.shape[-2:]
         return features[
             ...,
-            self.above * times : height - self.below * times,
-            self.before * times : width - self.after * times,
+            self.above * scale : height - self.below * scale,
+            self.before * scale : width - self.after * scale,
         ]
 
 
 @torch.inference_mode()
 def stylize_tiled(
     network: StyleNetwork,
-    photo: Canvas,
-    result: Canvas,
-    tile: int,
+    content: ImageBuffer,
+    stylized: ImageBuffer,
+    tile_size: int,
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
     in_file: bool = False,
 ) -> None:
-    """Stylizes an image tile by tile, in memory that depends on the tile.
+    """Stylize an image tile by tile, in memory that depends on the tile size only.
 
-    Beside the tile, the features between two stages are kept twice: 8 numbers a pixel each with
-    the default network.
+    Besides the tile, two feature maps between stages are stored: 8 elements per pixel each with the
+    default network.
 
     Args:
-        network: One of those that :func:`can_be_tiled` accepts, in evaluation mode.
-        photo: The image.
-        result: Where the stylized one goes, of the same size, another canvas.
-        tile: The side of the tiles, in pixels; rounded up to the network's stride.
-        device: Where the network is.
-        progress: Called after each tile of each pass with the number done and that of all.
-        in_file: Whether to keep the features in a temporary file instead of memory.
+        network: A network that :func:`can_be_tiled` accepts, in evaluation mode.
+        content: The content image.
+        stylized: Receives the result; another buffer of the same size.
+        tile_size: Tile size in pixels, rounded up to the network's stride.
+        device: The device that the network is on.
+        progress: Called after each tile of each pass with the number of steps done and the total.
+        in_file: Whether to keep the feature maps in a temporary file instead of memory.
 
     Raises:
         StyleNetError: The temporary file cannot be written.
     """
     net = cast(StagedNetwork, network)
-    height, width = photo.size
+    height, width = content.size
     stride = net.stride
     cells = net.enter(torch.empty(1, 1, height, width, device="meta")).shape[-2:]
     size = (cells[0] // stride, cells[1] // stride)
-    tiles = list(_cut(size, -(-tile // stride), net.reach))
+    tiles = list(_cut(size, -(-tile_size // stride), net.reach))
     stages = net.stages()
     norms = [_norms(stage) for stage in stages]
     total = sum(len(names) + 1 for names in norms) * len(tiles)
@@ -112,53 +114,48 @@ def stylize_tiled(
         if progress is not None:
             progress(done, total)
 
-    def read(piece: Tile) -> Tensor:
+    def read(tile: Tile) -> Tensor:
         if features is not None:
-            return features.read(piece.wide).to(device)
-        top, left, bottom, right = (side * stride for side in piece.wide)
-        pixels = photo.read((top, left, min(bottom, height), min(right, width)))
+            return features.read(tile.outer).to(device)
+        top, left, bottom, right = (edge * stride for edge in tile.outer)
+        pixels = content.read((top, left, min(bottom, height), min(right, width)))
         return net.enter(pixels.to(device, memory_format=torch.channels_last))
 
-    features: Features | None = None
+    features: FeatureStore | None = None
     for stage, names in zip(stages, norms, strict=True):
         statistics = _Statistics()
-        # It copies any module, a whole network or a stage of one.
-        run = with_statistics(stage, statistics.take) if names else stage  # type: ignore[arg-type]
+        # It copies any module, a network or one of its stages.
+        run = with_statistics(stage, statistics.gather) if names else stage  # type: ignore[arg-type]
         for name in names:
             statistics.wanted = name
             for statistics.tile in tiles:
                 try:
                     run(read(statistics.tile))
-                except _Enough:
+                except _StopPass:
                     step()
             statistics.finish()
-        following: Features | None = None
-        for piece in tiles:
-            made = piece.inner(run(read(piece)))
+        next_features: FeatureStore | None = None
+        for tile in tiles:
+            output = tile.crop(run(read(tile)))
             if stage is stages[-1]:
-                top, left = piece.top * stride, piece.left * stride
-                made = made[..., : height - top, : width - left]
-                box = (top, left, top + made.shape[-2], left + made.shape[-1])
-                made = made if made.dtype == torch.float64 else made.float()
-                result.write(box, net.leave(made).cpu())
+                top, left = tile.top * stride, tile.left * stride
+                output = output[..., : height - top, : width - left]
+                box = (top, left, top + output.shape[-2], left + output.shape[-1])
+                output = output if output.dtype == torch.float64 else output.float()
+                stylized.write(box, net.leave(output).cpu())
             else:
-                following = following or Features(size, made.shape[1], made.dtype, in_file)
-                following.write((piece.top, piece.left), made)
+                if next_features is None:
+                    channels, dtype = output.shape[1], output.dtype
+                    next_features = FeatureStore(size, channels, dtype, in_file)
+                next_features.write((tile.top, tile.left), output)
             step()
         if features is not None:
             features.close()
-        features = following
+        features = next_features
 
 
 def can_be_tiled(network: StyleNetwork) -> bool:
-    """Says whether a network tells its stages.
-
-    Args:
-        network: Any.
-
-    Returns:
-        Whether :func:`stylize_tiled` takes it.
-    """
+    """Return whether :func:`stylize_tiled` accepts a network: it has to define stages."""
     return isinstance(network, StagedNetwork)
 
 
@@ -167,7 +164,7 @@ def _norms(stage: nn.Module) -> list[str]:
 
 
 def _cut(size: tuple[int, int], side: int, reach: int) -> Iterator[Tile]:
-    """Cuts feature maps into tiles of equal sides, as far as they go."""
+    """Yield tiles that cover a feature map; those at the bottom and right may be smaller."""
     height, width = size
     for top in range(0, height, side):
         for left in range(0, width, side):
@@ -184,36 +181,36 @@ def _cut(size: tuple[int, int], side: int, reach: int) -> Iterator[Tile]:
             )
 
 
-class _Enough(Exception):  # noqa: N818 (no error)
-    """Stops a pass behind the layer whose statistics it is for."""
+class _StopPass(Exception):  # noqa: N818 (no error)
+    """Stops a forward pass after the layer whose statistics it is for."""
 
 
 class _Statistics:
-    """Gathers mean and variance of one layer after the other over all tiles.
+    """Mean and variance of one layer after the other, gathered over all tiles.
 
     Attributes:
-        wanted: The layer whose turn it is.
-        tile: The tile that runs.
+        wanted: The layer whose statistics are being gathered.
+        tile: The tile that is running.
     """
 
     def __init__(self) -> None:
         self.wanted = ""
         self.tile: Tile | None = None
         self._known: dict[str, tuple[Tensor, Tensor]] = {}
-        # Of the wanted layer, for each tile: pixels, mean, variance.
+        # For each tile of the wanted layer: number of pixels, mean, variance.
         self._parts: list[tuple[int, Tensor, Tensor]] = []
 
-    def take(self, name: str, features: Tensor) -> tuple[Tensor, Tensor]:
-        """What the layer normalizes by; see :func:`stylenet.networks.with_statistics`."""
+    def gather(self, name: str, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the statistics to normalize by; see :func:`stylenet.networks.with_statistics`."""
         if name in self._known:
             return self._known[name]
         assert self.tile is not None, name
-        inner = self.tile.inner(features)
+        inner = self.tile.crop(features)
         self._parts.append((inner.shape[-2] * inner.shape[-1], *moments(inner)))
-        raise _Enough
+        raise _StopPass
 
     def finish(self) -> None:
-        """Keeps what was gathered for the wanted layer."""
+        """Combine the statistics of all tiles for the wanted layer."""
         counts, means, variances = zip(*self._parts, strict=True)
         self._known[self.wanted] = pool_moments(counts, means, variances)
         self._parts.clear()

@@ -87,7 +87,7 @@ def test_what_moves_keeps_moving_in_a_folder_too(run, checkpoint, tmp_path):
     assert count == {"a.webp": 3, "b.png": 3, "deep/c.gif": 3, "other.gif": 1, "still.png": 1}
     result = run("infer", *given, f"output={tmp_path / 'jpg'}", "format=jpg", "name='{name}_x'")
     assert result.status == 1
-    assert result.err.count("moves, which .jpg cannot") == 3
+    assert result.err.count("is an animation, which .jpg cannot hold") == 3
     assert sorted(path.name for path in (tmp_path / "jpg").rglob("*.jpg")) == [
         "other_x.jpg",
         "still_x.jpg",
@@ -160,7 +160,7 @@ MISTAKES = [
     (["input=nowhere.jpg"], "nowhere.jpg: no such file"),
     (["input="], "input is empty"),
     (["input=pyproject.toml"], "pyproject.toml is not an image"),
-    (["input={empty}"], "holds no image"),
+    (["input={empty}"], "no images found"),
     (["output={photo}"], "is the input itself"),
     (["output=out.xyz"], "suffix"),
     (["output=/proc/nowhere/out.png"], "/proc/nowhere"),

@@ -29,7 +29,7 @@ def store(path, size=(7, 5), mode="RGB"):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".bmp", ".tif", ".PNG"])
-def test_a_file_is_stylized_in_the_format_of_its_new_name(stylizer, tmp_path, suffix):
+def test_the_target_suffix_chooses_the_format(stylizer, tmp_path, suffix):
     source, target = store(tmp_path / "a.png"), tmp_path / "new" / "folder" / f"b{suffix}"
     stylize_file(stylizer, source, target)
     with Image.open(source) as photo, Image.open(target) as result:
@@ -41,14 +41,14 @@ def test_a_file_is_stylized_in_the_format_of_its_new_name(stylizer, tmp_path, su
     assert error.mean() < 20
 
 
-def test_transparency_reaches_the_new_file(stylizer, tmp_path):
+def test_transparency_is_saved(stylizer, tmp_path):
     source, target = store(tmp_path / "a.png", mode="RGBA"), tmp_path / "b.png"
     stylize_file(stylizer, source, target)
     with Image.open(source) as photo, Image.open(target) as result:
         assert np.array_equal(np.asarray(result)[..., 3], np.asarray(photo)[..., 3])
 
 
-def test_a_picture_never_overwrites_itself(stylizer, tmp_path):
+def test_an_image_never_overwrites_itself(stylizer, tmp_path):
     source = store(tmp_path / "a.png")
     before = source.read_bytes()
     link = tmp_path / "link.png"
@@ -63,7 +63,7 @@ def test_a_picture_never_overwrites_itself(stylizer, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["b", "b.txt", "b.safetensors", ".png"])
-def test_a_name_of_no_known_format_is_refused_before_any_work(stylizer, tmp_path, name):
+def test_an_unknown_format_is_refused_before_any_work(stylizer, tmp_path, name):
     with pytest.raises(StyleNetError) as error:
         stylize_file(stylizer, tmp_path / "not looked at.png", tmp_path / name)
     assert str(tmp_path / name) in str(error.value)
@@ -75,7 +75,7 @@ def test_a_name_of_no_known_format_is_refused_before_any_work(stylizer, tmp_path
     ("content", "message"),
     [(None, "no such file"), (b"", "is empty"), (b"not an image", "is not an image")],
 )
-def test_an_unreadable_picture_is_named_and_leaves_nothing(stylizer, tmp_path, content, message):
+def test_an_unreadable_image_is_reported_and_leaves_no_file(stylizer, tmp_path, content, message):
     source, target = tmp_path / "a.png", tmp_path / "out" / "b.png"
     if content is not None:
         source.write_bytes(content)
@@ -86,7 +86,7 @@ def test_an_unreadable_picture_is_named_and_leaves_nothing(stylizer, tmp_path, c
     assert not target.exists()
 
 
-def test_a_picture_that_fails_on_the_way_is_named(stylizer, tmp_path, monkeypatch):
+def test_an_image_that_fails_in_the_network_is_named(stylizer, tmp_path, monkeypatch):
     def short_of_memory(*_):
         raise StyleNetError("too large")
 
@@ -114,7 +114,7 @@ def make_tree(folder, *names):
     return folder
 
 
-def test_pictures_are_found_in_all_subfolders_in_order(tmp_path):
+def test_images_are_found_in_all_subfolders_in_order(tmp_path):
     names = ["a.PNG", "b.jpg", "deep/d.jpeg", "deep/er/c.webp", "g.gif"]
     make_tree(tmp_path / "in", *names[::-1], "e.txt", ".f.jpg")
     make_tree(tmp_path / "in" / ".thumbnails", "g.jpg")
@@ -122,15 +122,15 @@ def test_pictures_are_found_in_all_subfolders_in_order(tmp_path):
 
 
 @pytest.mark.parametrize("out", ["out", "deep/out", "deep/../out"])
-def test_an_output_folder_inside_the_input_is_left_out(tmp_path, out):
+def test_an_output_folder_inside_the_input_is_skipped(tmp_path, out):
     make_tree(tmp_path, "a.jpg", "deep/b.jpg", "outside/c.jpg", "out/a.jpg", "deep/out/b.jpg")
-    found = {str(name) for name in find_images(tmp_path, tmp_path / out)}
+    names = {str(name) for name in find_images(tmp_path, tmp_path / out)}
     inside = {"deep/out": "deep/out/b.jpg"}.get(out, "out/a.jpg")
     everything = {"a.jpg", "deep/b.jpg", "outside/c.jpg", "out/a.jpg", "deep/out/b.jpg"}
-    assert found == everything - {inside}
+    assert names == everything - {inside}
 
 
-def test_an_output_folder_inside_is_left_out_of_a_relative_input(tmp_path, monkeypatch):
+def test_an_output_folder_inside_a_relative_input_is_skipped(tmp_path, monkeypatch):
     make_tree(tmp_path, "a.jpg", "out/a.jpg")
     monkeypatch.chdir(tmp_path)
     assert find_images(Path(), tmp_path / "out") == [Path("a.jpg")]
@@ -138,9 +138,11 @@ def test_an_output_folder_inside_is_left_out_of_a_relative_input(tmp_path, monke
 
 
 @pytest.mark.parametrize("names", [[], ["a.txt"], ["out/a.jpg"]])
-def test_a_folder_without_pictures_is_refused(tmp_path, names):
+def test_a_folder_without_images_is_refused(tmp_path, names):
     make_tree(tmp_path, *names)
-    with pytest.raises(StyleNetError, match=r"holds no image; expected .*\.bmp, \.gif, .*\.jpeg"):
+    with pytest.raises(
+        StyleNetError, match=r"no images found in .*; expected .*\.bmp, \.gif, .*\.jpeg"
+    ):
         find_images(tmp_path, tmp_path / "out")
 
 
@@ -151,12 +153,12 @@ def test_a_folder_without_pictures_is_refused(tmp_path, names):
         ("in", "x/../in", "is the input folder itself"),
         ("in", "link", "is the input folder itself"),
         # in/deep/deep/c.jpg would become in/deep/c.jpg, itself an image.
-        ("in/deep", "in", "holds the input folder"),
+        ("in/deep", "in", "contains the input folder"),
         ("in", "file.jpg", "is a file, expected a folder"),
         ("none", "out", "cannot be read: No such file or directory"),
     ],
 )
-def test_folders_that_do_not_go_together_are_refused(tmp_path, source, target, message):
+def test_conflicting_folders_are_refused(tmp_path, source, target, message):
     make_tree(tmp_path, "file.jpg", "x/y.jpg", "in/deep/c.jpg", "in/deep/deep/c.jpg")
     (tmp_path / "link").symlink_to(tmp_path / "in", target_is_directory=True)
     with pytest.raises(StyleNetError, match=message) as error:
@@ -164,7 +166,7 @@ def test_folders_that_do_not_go_together_are_refused(tmp_path, source, target, m
     assert str(tmp_path / (source if source == "none" else target)) in str(error.value)
 
 
-def test_results_are_named_by_a_pattern_and_a_format():
+def test_pattern_and_format_name_the_result():
     photo = Path("holiday/beach.JPG")
     assert name_result(photo, "wave", "{name}", None) == "beach.JPG"
     assert name_result(photo, "wave", "{name}_{style}", "png") == "beach_wave.png"
@@ -178,7 +180,7 @@ def test_results_are_named_by_a_pattern_and_a_format():
     assert name_result(unzipped, "wave", "{name}_{style}", "png") == "photos\\IMG_1_wave.png"
 
 
-def test_what_is_done_is_left_out_unless_asked_for(tmp_path):
+def test_existing_results_are_skipped_unless_overwritten(tmp_path):
     for name in ("a.png", "b/c.png"):
         store(tmp_path / "in" / name)
     store(tmp_path / "out" / "a.png")
@@ -193,7 +195,7 @@ def test_what_is_done_is_left_out_unless_asked_for(tmp_path):
     assert (len(pairs), skipped) == (2, 0)
 
 
-def test_two_pictures_never_go_to_one_file(tmp_path):
+def test_two_images_never_go_to_one_file(tmp_path):
     for name in ("a.png", "a.jpg"):
         store(tmp_path / "in" / name)
     with pytest.raises(StyleNetError, match="would both go to"):
@@ -202,8 +204,8 @@ def test_two_pictures_never_go_to_one_file(tmp_path):
         )
 
 
-def test_two_formats_of_one_name_both_get_a_result(tmp_path):
-    """A format that is not written becomes a PNG, which must not stop the run nor be taken."""
+def test_images_of_one_name_and_two_formats_both_get_a_result(tmp_path):
+    """An unwritable format becomes a PNG; its name must neither stop the run nor be taken."""
     for name in ("a.jp2", "a.png", "b.tga"):
         store(tmp_path / "in" / name)
     source, target = tmp_path / "in", tmp_path / "out"
@@ -219,7 +221,7 @@ def test_two_formats_of_one_name_both_get_a_result(tmp_path):
     ]
 
 
-def test_transparent_parts_are_laid_on_the_background(stylizer, tmp_path):
+def test_transparency_is_flattened_on_the_background(stylizer, tmp_path):
     image = Image.new("RGBA", (32, 32), (255, 0, 255, 0))
     image.paste((0, 0, 0, 255), (16, 0, 32, 32))
     image.save(tmp_path / "a.png")
@@ -247,7 +249,7 @@ def test_all_pages_are_stylized(stylizer, tmp_path):
         stylize_file(stylizer, tmp_path / "a.tif", tmp_path / "b.png")
 
 
-def test_what_is_not_kept_is_named(stylizer, tmp_path):
+def test_contents_that_are_lost_are_named(stylizer, tmp_path):
     first, *rest = [Image.new("RGB", (16, 12), color) for color in ("red", "lime")]
     first.copy().save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=rest)
     (lost,) = stylize_file(stylizer, tmp_path / "a.jpg", tmp_path / "b.jpg")
@@ -259,7 +261,7 @@ def test_what_is_not_kept_is_named(stylizer, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", sorted(ANIMATION_SUFFIXES))
-def test_a_picture_that_moves_is_stylized_frame_by_frame(stylizer, tmp_path, suffix):
+def test_an_animation_is_stylized_frame_by_frame(stylizer, tmp_path, suffix):
     frames = [Image.new("RGB", (20, 16), color) for color in ("red", "lime", "blue")]
     for frame in frames:
         frame.paste("white", (3, 3, 9, 9))
@@ -275,5 +277,5 @@ def test_a_picture_that_moves_is_stylized_frame_by_frame(stylizer, tmp_path, suf
             durations.append(image.info["duration"])
         assert durations == [40, 80, 120]
         assert np.asarray(image.convert("RGB"), float).std() > 1
-    with pytest.raises(StyleNetError, match=r"moves, which \.jpg cannot"):
+    with pytest.raises(StyleNetError, match=r"is an animation, which \.jpg cannot hold"):
         stylize_file(stylizer, source, tmp_path / "c.jpg")

@@ -13,7 +13,7 @@ from stylenet.inference.folder import describe_unread, stylize_all
 
 @pytest.fixture
 def folder(tmp_path):
-    """Twenty images of three sizes, the red of each its number."""
+    """Return a folder of twenty images of three sizes; the red of each encodes its index."""
     for i in range(20):
         color = (10 * i, 0, 0)
         Image.new("RGB", [(8, 6), (6, 8), (9, 9)][i % 3], color).save(tmp_path / f"{i:02}.png")
@@ -25,52 +25,54 @@ def pairs_of(folder):
 
 
 def blue(images):
-    """Keeps the red and makes the blue full: says which image it was and that it was painted."""
-    assert len({picture.rgb.size for picture in images}) == 1
-    made = []
-    for picture in images:
-        pixels = np.array(picture.rgb)
+    """Keep the red, which identifies the image, and set blue to 255, which marks it as stylized."""
+    assert len({image.rgb.size for image in images}) == 1
+    stylized = []
+    for image in images:
+        pixels = np.array(image.rgb)
         pixels[..., 2] = 255
-        made.append(LoadedImage(Image.fromarray(pixels)))
-    return made
+        stylized.append(LoadedImage(Image.fromarray(pixels)))
+    return stylized
 
 
-def none_moves(source, target):
+def no_sequences(source, target):
     raise AssertionError(source)
 
 
-def test_each_picture_goes_to_its_own_file(folder):
+def test_each_image_goes_to_its_own_file(folder):
     ticks, batches = [], []
 
-    def paint(images):
+    def stylize(images):
         batches.append(len(images))
         return blue(images)
 
-    report = stylize_all(pairs_of(folder), paint, save_image, none_moves, lambda: ticks.append(1))
+    report = stylize_all(
+        pairs_of(folder), stylize, save_image, no_sequences, lambda: ticks.append(1)
+    )
     assert (report.done, report.failures, len(ticks)) == (20, [], 20)
     for i, (source, target) in enumerate(pairs_of(folder)):
         with Image.open(source) as before, Image.open(target) as after:
             assert after.size == before.size
             assert after.getpixel((0, 0)) == (10 * i, 0, 255)
-    assert max(batches) > 1, "images of one size go through the network together"
+    assert max(batches) > 1, "images of one size form a batch"
 
 
-def test_what_fails_is_named_in_order_and_the_rest_is_done(folder):
+def test_failures_are_listed_in_order_and_the_other_images_are_stylized(folder):
     (folder / "03.png").write_bytes(b"")
     (folder / "17.png").write_bytes((folder / "17.png").read_bytes()[:30])
 
-    def paint(images):
-        if any(picture.rgb.getpixel((0, 0))[0] == 70 for picture in images):
+    def stylize(images):
+        if any(image.rgb.getpixel((0, 0))[0] == 70 for image in images):
             raise StyleNetError("too much red")
         return blue(images)
 
-    def save(picture, path):
+    def save(image, path):
         if path.name == "11.png":
             raise StyleNetError(f"cannot write {path}")
-        save_image(picture, path)
+        save_image(image, path)
 
     ticks = []
-    report = stylize_all(pairs_of(folder), paint, save, none_moves, lambda: ticks.append(1))
+    report = stylize_all(pairs_of(folder), stylize, save, no_sequences, lambda: ticks.append(1))
     assert report.done == 16
     assert len(ticks) == 20
     named = [
@@ -81,49 +83,49 @@ def test_what_fails_is_named_in_order_and_the_rest_is_done(folder):
     assert len(list((folder / "out").iterdir())) == 16
 
 
-def test_saving_goes_on_while_the_network_works(folder):
-    saving, painted_meanwhile = threading.Event(), threading.Event()
+def test_saving_overlaps_with_the_network(folder):
+    saving, stylized_meanwhile = threading.Event(), threading.Event()
 
-    def paint(images):
+    def stylize(images):
         if saving.is_set():
-            painted_meanwhile.set()
+            stylized_meanwhile.set()
         return blue(images)
 
-    def save(picture, path):
+    def save(image, path):
         saving.set()
-        painted_meanwhile.wait(5)
+        stylized_meanwhile.wait(5)
 
-    stylize_all(pairs_of(folder), paint, save, none_moves, lambda: None)
-    assert painted_meanwhile.is_set()
+    stylize_all(pairs_of(folder), stylize, save, no_sequences, lambda: None)
+    assert stylized_meanwhile.is_set()
 
 
-def test_an_interruption_leaves_whole_files_only(folder):
-    def paint(images):
-        if any(picture.rgb.getpixel((0, 0))[0] >= 150 for picture in images):
+def test_an_interruption_leaves_only_complete_files(folder):
+    def stylize(images):
+        if any(image.rgb.getpixel((0, 0))[0] >= 150 for image in images):
             raise KeyboardInterrupt
         return blue(images)
 
-    def save(picture, path):
+    def save(image, path):
         time.sleep(0.01)
-        save_image(picture, path)
+        save_image(image, path)
 
     with pytest.raises(KeyboardInterrupt):
-        stylize_all(pairs_of(folder), paint, save, none_moves, lambda: None)
+        stylize_all(pairs_of(folder), stylize, save, no_sequences, lambda: None)
     left = list((folder / "out").iterdir()) if (folder / "out").exists() else []
     assert all(not path.name.startswith(".") for path in left)
     for path in left:
         Image.open(path).load()
 
 
-def test_what_is_not_kept_is_counted(folder):
+def test_left_out_contents_are_counted_by_name(folder):
     for name, form in (("20.png", "MPO"), ("21.png", "MPO"), ("22.png", "TIFF")):
         first, second = (Image.new("RGB", (8, 6), color) for color in ("red", "lime"))
         first.save(folder / name, form, save_all=True, append_images=[second])
 
-    def paint_moving(source, target):
+    def stylize_sequence(source, target):
         return ["pages"]
 
-    report = stylize_all(pairs_of(folder), list, save_result, paint_moving, lambda: None)
+    report = stylize_all(pairs_of(folder), list, save_result, stylize_sequence, lambda: None)
     assert (report.done, report.failures) == (23, [])
     further, pages = report.left_out.items()
     assert further[0].startswith("further images")
@@ -131,7 +133,7 @@ def test_what_is_not_kept_is_counted(folder):
     assert pages == ("pages", [folder / "22.png"])
 
 
-def test_images_that_cannot_be_read_are_named_and_counted(tmp_path):
+def test_unreadable_formats_are_listed_and_counted(tmp_path):
     assert describe_unread(tmp_path, tmp_path / "out") is None
     for name in ("a.jpg", "b.CR2", "out/c.svg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -145,7 +147,7 @@ def test_images_that_cannot_be_read_are_named_and_counted(tmp_path):
     )
 
 
-def test_a_missing_codec_is_named(tmp_path, monkeypatch):
+def test_the_package_of_a_missing_codec_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("stylenet.inference.folder.UNREAD_SUFFIXES", {".heic"})
     readable = READABLE_SUFFIXES - {".heic"}
     monkeypatch.setattr("stylenet.image.formats.READABLE_SUFFIXES", readable)

@@ -13,7 +13,7 @@ from stylenet.inference import StylizeOptions
         *[("tile", value) for value in (255, -1, 512.0, "512", "yes", True, False)],
     ],
 )
-def test_an_impossible_value_is_named_in_one_line(option, value):
+def test_an_invalid_value_is_reported_in_one_line(option, value):
     with pytest.raises(StyleNetError, match=f"^{option}={value} is ") as error:
         StylizeOptions(**{option: value})
     assert "\n" not in str(error.value)
@@ -28,12 +28,13 @@ def test_an_impossible_value_is_named_in_one_line(option, value):
         *[(word, word) for word in ("none", "luminance", "histogram", "statistics")],
     ],
 )
-def test_colors_may_be_a_switch_or_a_word(value, color):
+def test_preserve_color_accepts_booleans_and_names(value, color):
     assert StylizeOptions(preserve_color=value).color == color
 
 
 @pytest.mark.parametrize(
-    ("value", "side"), [("auto", None), ("none", 0), (None, 0), (0, 0), (256, 256), (2048, 2048)]
+    ("value", "tile_size"),
+    [("auto", None), ("none", 0), (None, 0), (0, 0), (256, 256), (2048, 2048)],
 )
-def test_tiles_may_be_a_side_or_a_word(value, side):
-    assert StylizeOptions(tile=value).tile_side == side
+def test_tile_accepts_sizes_and_names(value, tile_size):
+    assert StylizeOptions(tile=value).tile_size == tile_size

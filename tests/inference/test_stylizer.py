@@ -37,7 +37,7 @@ def assert_same_image(result, expected):
     assert np.array_equal(np.asarray(result), np.asarray(expected))
 
 
-def test_an_image_is_what_the_network_makes_of_its_tensor(stylizer):
+def test_an_image_gives_the_result_of_its_tensor(stylizer):
     photo = image("RGB")
     pixels = torch.from_numpy(np.asarray(photo).transpose(2, 0, 1)[None] / np.float32(255))
     with torch.no_grad():
@@ -63,7 +63,7 @@ def test_transparency_is_kept_exactly(stylizer, mode):
     assert_same_image(result.convert("RGB"), stylizer(opaque))
 
 
-def test_a_palettes_transparent_color_is_kept(stylizer):
+def test_the_transparent_color_of_a_palette_is_kept(stylizer):
     photo = image("P")
     photo.info["transparency"] = 3
     alpha = np.where(np.asarray(photo) == 3, 0, 255)
@@ -87,7 +87,7 @@ def test_a_sideways_photo_comes_out_upright(stylizer, orientation, turn):
     assert result.getexif().get(0x0112, 1) == 1
 
 
-def test_the_given_image_is_left_as_it_is(stylizer):
+def test_the_argument_is_not_changed(stylizer):
     photo = image("RGBA")
     before = photo.copy()
     stylizer(photo)
@@ -101,15 +101,15 @@ def test_the_size_stays_the_same(stylizer, size):
     assert stylizer.stylize_tensor(images).shape == images.shape
 
 
-def test_a_batch_is_stylized_picture_by_picture(stylizer):
+def test_images_of_a_batch_do_not_affect_each_other(stylizer):
     images = torch.rand(3, 3, 10, 14, generator=torch.Generator().manual_seed(0))
     result = stylizer.stylize_tensor(images)
-    alone = torch.cat([stylizer.stylize_tensor(one) for one in images.split(1)])
+    alone = torch.cat([stylizer.stylize_tensor(image) for image in images.split(1)])
     torch.testing.assert_close(result, alone, rtol=0, atol=1e-5)
     assert (result.min() >= 0, result.max() <= 1, result.requires_grad) == (True, True, False)
 
 
-def test_a_loaded_checkpoint_stylizes_like_the_network_saved(stylizer, tmp_path):
+def test_a_loaded_checkpoint_stylizes_like_the_saved_network(stylizer, tmp_path):
     save_checkpoint(tmp_path / "run" / "test.safetensors", stylizer.network, INFO)
     loaded = Stylizer.load(tmp_path / "run", device="cpu", dtype="float32")
     assert loaded.info == INFO
@@ -117,7 +117,7 @@ def test_a_loaded_checkpoint_stylizes_like_the_network_saved(stylizer, tmp_path)
     assert_same_image(loaded(image("RGB")), stylizer(image("RGB")))
 
 
-def test_a_network_in_training_mode_is_taken_out_of_it():
+def test_a_network_is_put_into_evaluation_mode():
     network = build_network("johnson", width=2, blocks=0, norm="batch").train()
     before = {key: value.clone() for key, value in network.state_dict().items()}
     Stylizer(network, INFO, "cpu")(image("RGB"))
@@ -125,12 +125,12 @@ def test_a_network_in_training_mode_is_taken_out_of_it():
 
 
 @pytest.mark.parametrize("name", ["cuda:99", "tpu", "gpu", ""])
-def test_a_device_that_is_not_there_lists_those_that_are(name):
+def test_an_unknown_device_lists_the_available_ones(name):
     with pytest.raises(StyleNetError, match=rf"^device={name} is not there; .*\bcpu \(device=auto"):
         Stylizer(build_network("johnson", width=1, blocks=0), INFO, name)
 
 
-def test_auto_takes_a_device_that_is_there():
+def test_auto_chooses_an_available_device():
     stylizer = Stylizer(build_network("johnson", width=1, blocks=0), INFO)
     assert stylizer.stylize_tensor(torch.rand(1, 3, 4, 4)).device.type == stylizer.device.type
     expected = (
@@ -168,19 +168,19 @@ def raising(error):
     ],
     ids=["cpu", "cuda", "mps"],
 )
-def test_a_shortage_of_memory_names_the_size(fail):
+def test_running_out_of_memory_reports_the_image_size(fail):
     stylizer = Stylizer(Failing(fail), INFO, "cpu")
     with pytest.raises(StyleNetError, match="13x9 pixels need more memory than cpu has"):
         stylizer(image("RGB"))
 
 
-def test_an_error_of_another_kind_is_not_hidden():
+def test_other_errors_are_not_hidden():
     stylizer = Stylizer(Failing(raising(RuntimeError("a fault of the program"))), INFO, "cpu")
     with pytest.raises(RuntimeError, match="a fault of the program"):
         stylizer(image("RGB"))
 
 
-def test_inference_needs_neither_trainer_nor_encoder_nor_configs():
+def test_inference_imports_no_trainer_encoder_or_configs():
     code = "import sys, stylenet.inference; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(run.stdout.split())
@@ -196,7 +196,7 @@ def array(*shape, dtype=np.uint8, seed=0):
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("shape", [(9, 13), (9, 13, 3), (9, 13, 4), (2, 9, 13, 3), (0, 9, 13, 3)])
-def test_an_array_comes_back_as_it_was_given(stylizer, shape, dtype):
+def test_an_array_keeps_its_shape_and_type(stylizer, shape, dtype):
     given = array(*shape, dtype=dtype)
     before = given.copy()
     result = stylizer(given)
@@ -214,7 +214,7 @@ def test_an_array_comes_back_as_it_was_given(stylizer, shape, dtype):
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float16, torch.float32, torch.float64])
 @pytest.mark.parametrize("shape", [(3, 9, 13), (2, 3, 9, 13), (0, 3, 9, 13)])
-def test_a_tensor_comes_back_as_it_was_given(stylizer, shape, dtype):
+def test_a_tensor_keeps_its_shape_type_and_device(stylizer, shape, dtype):
     images = torch.from_numpy(array(*shape))
     given = images if dtype == torch.uint8 else (images / 255).to(dtype)
     result = stylizer(given)
@@ -228,12 +228,12 @@ def test_a_tensor_comes_back_as_it_was_given(stylizer, shape, dtype):
         (result * torch.ones((), dtype=dtype, requires_grad=True)).sum().backward()
 
 
-def test_a_list_of_anything_comes_back_in_order(stylizer):
+def test_a_mixed_list_keeps_its_order_and_types(stylizer):
     given = [image("RGB"), array(9, 13, 3), image("RGBA", 7, 5), torch.rand(3, 6, 6), image("RGB")]
     results = stylizer(tuple(given), strength=0.5)
-    assert [type(one) for one in results] == [type(one) for one in given]
-    for result, one in zip(results, given, strict=True):
-        alone = np.asarray(stylizer(one, strength=0.5), dtype=float)
+    assert [type(result) for result in results] == [type(image) for image in given]
+    for result, single in zip(results, given, strict=True):
+        alone = np.asarray(stylizer(single, strength=0.5), dtype=float)
         assert np.abs(np.asarray(result, dtype=float) - alone).max() <= 1
     assert stylizer([]) == []
 
@@ -256,46 +256,46 @@ def test_a_list_of_anything_comes_back_in_order(stylizer):
         ([None], "got a NoneType"),
     ],
 )
-def test_what_is_no_picture_is_refused_in_one_line(stylizer, given, message):
+def test_an_invalid_argument_is_refused_in_one_line(stylizer, given, message):
     with pytest.raises(StyleNetError, match=message) as error:
         stylizer(given)
     assert "\n" not in str(error.value)
 
 
-def test_an_unknown_setting_lists_the_known(stylizer):
-    with pytest.raises(StyleNetError, match=r"no option color; .* size, strength, preserve_color"):
+def test_an_unknown_option_lists_the_known_ones(stylizer):
+    with pytest.raises(StyleNetError, match=r"unknown option color; .* size, strength, preserve"):
         stylizer(image("RGB"), color=True)
 
 
 @pytest.mark.parametrize("strength", [0, 0.3, 1])
-def test_strength_mixes_with_the_photo(stylizer, strength):
+def test_strength_mixes_with_the_content_image(stylizer, strength):
     photo = image("RGB")
     old, new = np.asarray(photo, dtype=float), np.asarray(stylizer(photo), dtype=float)
     mixed = np.asarray(stylizer(photo, strength=strength), dtype=float)
     assert np.abs(mixed - (old + (new - old) * strength)).max() <= (0.51 if strength % 1 else 0)
 
 
-def test_a_mask_says_where(stylizer):
-    picture = LoadedImage(image("RGB"), image("L", seed=1))
+def test_a_mask_limits_stylization(stylizer):
+    content = LoadedImage(image("RGB"), image("L", seed=1))
     mask = image("L", seed=2)
-    old = np.asarray(picture.rgb, dtype=float)
-    new = np.asarray(stylizer.stylize(picture).rgb, dtype=float)
-    result = stylizer.stylize(picture, StylizeOptions(strength=0.5), mask)
-    share = np.asarray(mask, dtype=float)[..., None] / 255 * 0.5
-    assert np.abs(np.asarray(result.rgb) - (old + (new - old) * share)).max() <= 0.51
-    assert_same_image(result.alpha, picture.alpha)
+    old = np.asarray(content.rgb, dtype=float)
+    new = np.asarray(stylizer.stylize(content).rgb, dtype=float)
+    result = stylizer.stylize(content, StylizeOptions(strength=0.5), mask)
+    weight = np.asarray(mask, dtype=float)[..., None] / 255 * 0.5
+    assert np.abs(np.asarray(result.rgb) - (old + (new - old) * weight)).max() <= 0.51
+    assert_same_image(result.alpha, content.alpha)
 
 
 def test_a_mask_that_does_not_fit_is_refused(stylizer):
-    picture = LoadedImage(image("RGB"))
+    content = LoadedImage(image("RGB"))
     with pytest.raises(StyleNetError, match="mask has 4x5 pixels, the image 13x9"):
-        stylizer.stylize(picture, mask=Image.new("L", (4, 5)))
-    with pytest.raises(StyleNetError, match="mask is of mode RGB, expected L"):
-        stylizer.stylize(picture, mask=Image.new("RGB", (13, 9)))
+        stylizer.stylize(content, mask=Image.new("L", (4, 5)))
+    with pytest.raises(StyleNetError, match="mask has mode RGB, expected L"):
+        stylizer.stylize(content, mask=Image.new("RGB", (13, 9)))
 
 
 @pytest.mark.parametrize("size", [16, 64])
-def test_the_network_works_at_the_size_asked_for(stylizer, size):
+def test_the_network_runs_at_the_requested_size(stylizer, size):
     photo = image("RGB", 48, 32)
     small = photo.resize((size * 3 // 2, size), Image.Resampling.BICUBIC)
     expected = stylizer(small).resize(photo.size, Image.Resampling.BICUBIC)
@@ -304,7 +304,7 @@ def test_the_network_works_at_the_size_asked_for(stylizer, size):
     assert np.abs(scaled.astype(float) - np.asarray(expected)).mean() < 2
 
 
-def test_a_thin_image_is_worked_on_within_bounds(stylizer, monkeypatch):
+def test_the_scaled_size_of_a_thin_image_is_bounded(stylizer, monkeypatch):
     pixels = []
 
     def record(images):
@@ -318,7 +318,7 @@ def test_a_thin_image_is_worked_on_within_bounds(stylizer, monkeypatch):
 
 
 @pytest.mark.parametrize("color", ["luminance", "histogram", "statistics"])
-def test_colors_of_the_photo_are_kept(stylizer, color):
+def test_the_colors_of_the_content_image_are_kept(stylizer, color):
     photo = array(40, 50, 3) // np.array([4, 2, 1], np.uint8)  # bluish
     old, new, kept = (
         pixels.astype(float).reshape(-1, 3)
@@ -336,34 +336,34 @@ def test_threads_may_share_a_stylizer(stylizer):
     expected = [stylizer(photo, preserve_color="statistics") for photo in photos]
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(lambda p: stylizer(p, preserve_color="statistics"), photos))
-    for result, one in zip(results, expected, strict=True):
-        assert_same_image(result, one)
+    for result, single in zip(results, expected, strict=True):
+        assert_same_image(result, single)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_fast_arithmetic_looks_the_same(stylizer, dtype):
+def test_reduced_precision_looks_the_same(stylizer, dtype):
     fast = Stylizer(stylizer.network, INFO, "cpu", dtype)
     photo = image("RGB", 64, 48)
-    new, old = (np.asarray(one(photo), dtype=float) for one in (fast, stylizer))
+    new, old = (np.asarray(stylize(photo), dtype=float) for stylize in (fast, stylizer))
     assert 0 < np.abs(new - old).mean() < 1.5
     assert all(p.dtype == torch.float32 for p in fast.network.parameters())
 
 
-def test_an_unknown_type_lists_the_known(stylizer):
+def test_an_unknown_dtype_lists_the_known_ones(stylizer):
     with pytest.raises(StyleNetError, match="dtype=half is unknown; choose one of auto, float32"):
         Stylizer(stylizer.network, INFO, "cpu", "half")
 
 
-@pytest.mark.parametrize("share", [0, 0.25, 1])
-def test_a_blend_has_the_mean_of_the_weights(stylizer, share):
+@pytest.mark.parametrize("weight", [0, 0.25, 1])
+def test_a_blend_has_the_weighted_mean_of_the_weights(stylizer, weight):
     torch.manual_seed(1)
     second = Stylizer(build_network("johnson", width=4, blocks=1), replace(INFO, style="b"), "cpu")
-    between = Stylizer.blend(stylizer, second, share)
+    between = Stylizer.blend(stylizer, second, weight)
     assert between.info.style == "test+b"
     ends = zip(stylizer.network.parameters(), second.network.parameters(), strict=True)
-    for mean, (one, other) in zip(between.network.parameters(), ends, strict=True):
-        torch.testing.assert_close(mean, one * (1 - share) + other * share)
-    if share == 0:
+    for mean, (first, other) in zip(between.network.parameters(), ends, strict=True):
+        torch.testing.assert_close(mean, first * (1 - weight) + other * weight)
+    if weight == 0:
         assert_same_image(between(image("RGB")), stylizer(image("RGB")))
 
 
@@ -384,7 +384,7 @@ def test_a_network_without_stages_cannot_be_tiled():
 
 
 def cut_out(hidden):
-    """A reddish square of which a frame around is transparent, and has a color of its own."""
+    """Return a reddish square whose transparent frame has a given color."""
     pixels = array(40, 50, 4) // np.array([2, 4, 8, 1], np.uint8)
     pixels[..., 3] = 0
     pixels[10:30, 15:40, 3] = np.where(pixels[10:30, 15:40, 0] > 60, 255, 100)
@@ -392,7 +392,7 @@ def cut_out(hidden):
     return pixels
 
 
-KINDS = {
+CONVERSIONS = {
     "loaded": lambda pixels: LoadedImage(
         Image.fromarray(pixels[..., :3].copy()), Image.fromarray(pixels[..., 3].copy())
     ),
@@ -403,36 +403,36 @@ KINDS = {
 
 
 @pytest.mark.parametrize("color", ["histogram", "statistics"])
-@pytest.mark.parametrize("kind", KINDS)
-def test_what_is_transparent_has_no_say_in_the_colors(color, kind):
+@pytest.mark.parametrize("name", CONVERSIONS)
+def test_transparent_pixels_do_not_affect_colors(color, name):
     class Bluish(Stylizer):
-        """Stylizes each pixel by itself, so that hidden ones tell through statistics alone."""
+        """Stylizes each pixel alone, so that hidden ones matter only through statistics."""
 
         def stylize_tensor(self, images):
             return images * torch.tensor([0.3, 0.7, 0.9]).view(3, 1, 1) + 0.05
 
     blue = Bluish(build_network("johnson", width=2, blocks=0), INFO, "cpu", "float32")
 
-    def seen(hidden):
+    def visible_pixels(hidden):
         pixels = cut_out(hidden)
-        made = blue([KINDS[kind](pixels)], preserve_color=color)[0]
-        rgb = np.asarray(made.rgb if kind == "loaded" else made, float)[..., :3]
-        rgb = rgb * 255 if kind == "floats" else rgb
+        stylized = blue([CONVERSIONS[name](pixels)], preserve_color=color)[0]
+        rgb = np.asarray(stylized.rgb if name == "loaded" else stylized, float)[..., :3]
+        rgb = rgb * 255 if name == "floats" else rgb
         alpha = pixels[..., 3]
         means = [np.average(p[alpha > 0], 0, alpha[alpha > 0]) for p in (rgb, pixels[..., :3])]
         return rgb[alpha > 0], *means
 
-    made, mean, expected = seen(0)
-    assert np.abs(made - seen((255, 0, 255))[0]).max() <= 1
+    stylized, mean, expected = visible_pixels(0)
+    assert np.abs(stylized - visible_pixels((255, 0, 255))[0]).max() <= 1
     assert np.abs(mean - expected).max() < 2
 
 
 @pytest.mark.parametrize("color", ["histogram", "statistics"])
-def test_a_picture_of_which_nothing_is_seen_is_stylized_all_the_same(stylizer, color):
+def test_a_fully_transparent_image_is_stylized(stylizer, color):
     pixels = array(20, 30, 4)
     pixels[..., 3] = 0
-    made = stylizer(pixels, preserve_color=color)
-    assert np.array_equal(made[..., :3], stylizer(pixels[..., :3], preserve_color=color))
+    stylized = stylizer(pixels, preserve_color=color)
+    assert np.array_equal(stylized[..., :3], stylizer(pixels[..., :3], preserve_color=color))
     assert_same_image(
-        stylizer(Image.fromarray(pixels), preserve_color=color), Image.fromarray(made)
+        stylizer(Image.fromarray(pixels), preserve_color=color), Image.fromarray(stylized)
     )
