@@ -22,8 +22,8 @@ from stylenet.inference.folder import describe_unread, stylize_all
 from stylenet.inference.precision import choose_device
 from stylenet.pretrained import pretrained_style, pretrained_styles
 from stylenet.ranks import find_rank
+from stylenet.video import VideoOptions, stylize_video
 from stylenet.video.camera import Window, camera_frames, preview
-from stylenet.video.stylize import VideoOptions, stylize_video
 
 # By suffix, for a video cannot be told from an image cheaper. FFmpeg reads some more kinds: those
 # need an output with one of these suffixes.

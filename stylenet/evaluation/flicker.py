@@ -7,10 +7,8 @@ import numpy as np
 from PIL import Image
 
 from stylenet.inference import Stylizer
+from stylenet.video import FrameStylizer, RgbFrame, VideoOptions, VideoReader
 from stylenet.video.flicker import FlickerReport
-from stylenet.video.frames import RgbFrame
-from stylenet.video.reader import VideoReader
-from stylenet.video.stylize import FrameStylizer, VideoOptions
 
 # Pairs of frames, spread over the video, as in scripts/infer.py: both flows of one take 1.2 s.
 _PAIRS = 24
@@ -36,7 +34,7 @@ def measure_flicker(stylizer: Stylizer, path: Path, size: int, frames: int) -> F
         painter = FrameStylizer(stylizer, None, VideoOptions(flicker=True), max(1, count // _PAIRS))
         images = (item.pixels for item in reader if isinstance(item, RgbFrame))
         for pixels in islice(images, frames):
-            painter.paint(_reduce(pixels, size))
+            painter.stylize(_reduce(pixels, size))
     return painter.meter.report()
 
 

@@ -1,4 +1,4 @@
-"""A camera's image, stylized in a window while it is filmed."""
+"""Stylize a camera's frames and show them in a window."""
 
 import sys
 import time
@@ -10,17 +10,18 @@ import numpy as np
 from stylenet.errors import StyleNetError, first_line
 from stylenet.inference.options import StylizeOptions
 from stylenet.inference.stylizer import Stylizer
-from stylenet.video.queues import newest
-from stylenet.video.reader import import_av
-from stylenet.video.stylize import FrameStylizer, VideoOptions
+from stylenet.video.codecs import import_av
+from stylenet.video.frame_stylizer import FrameStylizer
+from stylenet.video.options import VideoOptions
+from stylenet.video.queues import latest
 
-# FFmpeg's devices for cameras, by platform, and how each names the one with a number.
+# FFmpeg's camera devices by platform, and the name of a camera with a given number.
 _DEVICES = {
     "linux": ("v4l2", "/dev/video{}"),
     "darwin": ("avfoundation", "{}:none"),
     "win32": ("dshow", "{}"),
 }
-# AVFoundation offers 29.97 to FFmpeg by default, and most cameras refuse it.
+# FFmpeg asks AVFoundation for 29.97 frames a second by default, which most cameras refuse.
 _DEVICE_OPTIONS = {"avfoundation": {"framerate": "30"}}
 
 
@@ -28,87 +29,86 @@ def preview(
     stylizer: Stylizer,
     frames: Iterable[np.ndarray],
     show: Callable[[np.ndarray, float], bool],
-    settings: StylizeOptions | None = None,
+    options: StylizeOptions | None = None,
     video: VideoOptions | None = None,
 ) -> int:
-    """Stylizes frames as they come, and shows each.
+    """Stylize frames as they arrive, and show each.
 
-    Frames that come while one is being stylized are left out but for the newest, so that the
-    image does not lag behind.
+    While one frame is being stylized, all newer ones but the latest are dropped, so that the
+    preview does not lag.
 
     Args:
-        stylizer: What stylizes.
-        frames: RGB, uint8, each of shape (H, W, 3). Gone through in another thread.
-        show: Gets each result, of the same shape, and the frames per second so far; returns
-            whether to go on.
-        settings: How each frame is stylized; a small ``size`` is what makes it fast.
-        video: Of these, ``steady`` and ``blend``; ``None`` for the defaults.
+        stylizer: The stylizer to use.
+        frames: RGB, uint8, each of shape (H, W, 3). Iterated in another thread.
+        show: Called with each stylized frame, of the same shape, and the current frame rate;
+            returns whether to go on.
+        options: Options of each frame; a small ``size`` makes it fast.
+        video: ``steady`` and ``blend`` are used; ``None`` for the defaults.
 
     Returns:
-        How many frames were shown.
+        The number of frames shown.
 
     Raises:
         StyleNetError: The camera fails, or memory is short.
     """
-    painter = FrameStylizer(stylizer, settings, video)
-    shown, rate, before = 0, 0.0, time.perf_counter()
-    with newest(frames) as coming:
-        for frame in coming:
-            painted = painter.paint(frame)
+    frame_stylizer = FrameStylizer(stylizer, options, video)
+    count, rate, before = 0, 0.0, time.perf_counter()
+    with latest(frames) as arriving:
+        for frame in arriving:
+            stylized = frame_stylizer.stylize(frame)
             now = time.perf_counter()
-            # Of the last ten frames or so: an average since the beginning hides what is now.
+            # A moving average over about ten frames shows the present rate.
             current = 1 / max(now - before, 1e-6)
-            rate = current if not shown else 0.9 * rate + 0.1 * current
+            rate = current if not count else 0.9 * rate + 0.1 * current
             before = now
-            shown += 1
-            if not show(painted, rate):
+            count += 1
+            if not show(stylized, rate):
                 break
-    return shown
+    return count
 
 
 def camera_frames(name: str = "camera") -> Generator[np.ndarray, None, None]:
-    """Videos with a camera.
+    """Yield the frames of a camera.
 
     Args:
         name: ``camera`` for the first one, ``camera:1`` for the second, or ``camera:NAME`` as
             FFmpeg calls it, on Windows ``camera:video=NAME``.
 
     Yields:
-        RGB, uint8, shape (H, W, 3), without end; the camera is released when the generator is
-        closed.
+        RGB, uint8, shape (H, W, 3), without end; closing the generator releases the camera.
 
     Raises:
-        StyleNetError: There is no such camera, it fails, or PyAV is not installed.
+        StyleNetError: The camera does not exist or fails, or PyAV is not installed.
     """
     platform = "linux" if sys.platform.startswith("linux") else sys.platform
     device, pattern = _DEVICES.get(platform, _DEVICES["linux"])
-    which = name.partition(":")[2] or "0"
-    file = pattern.format(which) if which.isdigit() else which
+    camera = name.partition(":")[2] or "0"
+    file = pattern.format(camera) if camera.isdigit() else camera
     yield from device_frames(file, device, name)
 
 
 def device_frames(file: str, device: str, name: str) -> Generator[np.ndarray, None, None]:
-    """Videos with any of FFmpeg's input devices.
+    """Yield the frames of any of FFmpeg's input devices.
 
     Args:
-        file: What the device is to open.
-        device: FFmpeg's name of the device, such as ``v4l2``; ``lavfi`` draws test images.
-        name: What the user called it, for messages.
+        file: The file or source that the device opens.
+        device: FFmpeg's name of the device, such as ``v4l2``; ``lavfi`` generates test images.
+        name: The user's name for it, for messages.
 
     Yields:
         See :func:`camera_frames`.
 
     Raises:
-        StyleNetError: It cannot be opened, or fails.
+        StyleNetError: The device cannot be opened, or fails.
     """
     av = import_av()
     try:
         container = av.open(file, format=device, options=_DEVICE_OPTIONS.get(device, {}))
-    except Exception as error:  # PyAV raises several kinds
+    except Exception as error:  # PyAV raises several types
         reason = getattr(error, "strerror", None) or first_line(error)
         raise StyleNetError(
-            f"input={name}: no camera there ({device} {file}: {reason}); give another one as "
-            f"camera:1, or a video or an image as input=PATH"
+            f"input={name}: no camera found ({device} {file}: {reason}); choose another one, "
+            f"such as camera:1, or pass a video or an image as input=PATH"
         ) from error
     with container:
         try:
@@ -119,16 +119,16 @@ def device_frames(file: str, device: str, name: str) -> Generator[np.ndarray, No
 
 
 class Window:
-    """A window that shows images; a context, which closes it."""
+    """Window that shows images; a context manager that closes it."""
 
     def __init__(self, title: str) -> None:
-        """Opens the window.
+        """Open the window.
 
         Args:
-            title: What stands above it.
+            title: Title of the window.
 
         Raises:
-            StyleNetError: There is no display, or this Python comes without Tk.
+            StyleNetError: There is no display, or this Python lacks Tk.
         """
         try:
             import tkinter
@@ -157,11 +157,11 @@ class Window:
         self._root.destroy()
 
     def show(self, pixels: np.ndarray, rate: float) -> bool:
-        """Shows an image.
+        """Show an image and the frame rate.
 
         Args:
             pixels: RGB, uint8, shape (H, W, 3).
-            rate: Frames per second, for the title.
+            rate: Frames per second, shown in the title.
 
         Returns:
             ``False`` once the user has closed the window, or pressed Escape or q.
@@ -170,7 +170,7 @@ class Window:
 
         photo = ImageTk.PhotoImage(Image.fromarray(pixels), master=self._root)
         self._label.configure(image=photo)
-        self._label.image = photo  # Tk itself does not keep it from being collected
+        self._label.image = photo  # Tk keeps no reference, and Python would collect the image
         self._root.title(f"{self._title}: {rate:.1f} frames a second (Esc ends)")
         self._root.update()
         return self._open

@@ -1,4 +1,4 @@
-"""PyAV, and what is to be known of its encoders and formats."""
+"""Choose encoders, pixel formats and quality options through PyAV."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from av.stream import Stream
     from av.video.stream import VideoStream
 
-# Read by the widest range of players and devices.
+# The codec that most players and devices support.
 USUAL = "libx264"
-# Of a codec the encoder, where it has another name.
+# Encoders whose name differs from the codec's.
 _ENCODERS = {
     "vp9": "libvpx-vp9",
     "vp8": "libvpx",
@@ -26,10 +26,10 @@ _ENCODERS = {
     "theora": "libtheora",
     "hevc": "libx265",
 }
-# libx265 writes to stderr past FFmpeg.
+# libx265 writes to stderr on its own, past FFmpeg's log level.
 QUIET_X265 = {"x265-params": "log-level=none"}
 
-# Encoders that keep an alpha channel, and the pixel format for it.
+# Encoders that keep an alpha channel, with its pixel format.
 _ALPHA_FORMATS = {
     "prores_ks": "yuva444p10le",
     "libvpx-vp9": "yuva420p",
@@ -38,19 +38,16 @@ _ALPHA_FORMATS = {
     "ffv1": "bgra",
     "utvideo": "gbrap",
 }
-# By format the encoder that common players show an alpha channel of. Matroska and WebM alone hold
-# the one of VP9, which lies beside the image.
+# The encoder, by container format, whose alpha channel common players show. Only Matroska and WebM
+# can hold that of VP9, which is stored beside the image.
 _ALPHA_CODECS = {"mov": "prores_ks", "matroska": "libvpx-vp9", "webm": "libvpx-vp9"}
 
 
 def import_av() -> ModuleType:
-    """Imports PyAV, when a video is asked for and not before.
-
-    Returns:
-        The module ``av``.
+    """Import PyAV, at the first use of videos.
 
     Raises:
-        StyleNetError: It is not installed.
+        StyleNetError: PyAV is not installed.
     """
     try:
         import av
@@ -60,18 +57,18 @@ def import_av() -> ModuleType:
 
 
 def usual_codec(format_name: str, meant_for: str) -> str:
-    """Chooses an encoder: H.264 where the format has it, else what the format is for.
+    """Choose an encoder: H.264 if the format supports it, else the format's default codec.
 
     Args:
-        format_name: FFmpeg's name of the format.
-        meant_for: The codec that FFmpeg names as the format's default.
+        format_name: FFmpeg's name of the container format.
+        meant_for: FFmpeg's name of the format's default codec.
 
     Returns:
         FFmpeg's name of the encoder.
     """
     av = import_av()
     own = _ENCODERS.get(meant_for, meant_for)
-    # Some builds have another encoder of H.264, and few have Theora's: Ogg then takes VP8.
+    # Some builds have another H.264 encoder, and few have Theora's: Ogg then takes VP8.
     for name in (USUAL, "h264", own, "libvpx"):
         fits = False
         with suppress(Exception), av.open(io.BytesIO(), "w", format=format_name) as trial:
@@ -80,33 +77,33 @@ def usual_codec(format_name: str, meant_for: str) -> str:
             stream.pix_fmt = known[0] if known and "yuv420p" not in known else "yuv420p"
             stream.width = stream.height = 64
             stream.options = QUIET_X265 if name == "libx265" else {}
-            trial.start_encoding()  # Ogg refuses H.264 here, and not before
-            fits = True  # some refuse an end without frames
+            trial.start_encoding()  # Ogg refuses H.264 only here
+            fits = True  # set before closing, which some formats refuse without frames
         if fits:
             return name
     return own
 
 
 def pixel_formats(name: str) -> list[str]:
-    """Lists what an encoder takes.
+    """List the pixel formats of an encoder.
 
     Args:
         name: FFmpeg's name of the encoder.
 
     Returns:
-        FFmpeg's names of the formats of pixels; none where it does not say.
+        FFmpeg's names of the pixel formats; empty if the encoder does not list them.
     """
     return [f.name for f in import_av().Codec(name, "w").video_formats or []]
 
 
 def check_codec(name: str) -> None:
-    """Refuses what is no encoder of images here.
+    """Raise if PyAV has no video encoder of a name.
 
     Args:
         name: FFmpeg's name of the encoder.
 
     Raises:
-        StyleNetError: There is none of this name.
+        StyleNetError: There is no such encoder.
     """
     av = import_av()
     try:
@@ -115,33 +112,31 @@ def check_codec(name: str) -> None:
     except ValueError:
         pass
     known = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "mpeg4", "ffv1")
-    there = [name for name in known if name in av.codecs_available]
+    available = [name for name in known if name in av.codecs_available]
     raise StyleNetError(
-        f"codec={name} is no video encoder of this PyAV; it has {', '.join(there)} and others"
+        f"codec={name} is not a video encoder of this PyAV; choose one such as "
+        f"{', '.join(available)}"
     )
 
 
 def quality_options(name: str, quality: float) -> dict[str, str]:
-    """Says how an encoder is told the quality: by a rate factor, or else by a fixed quantizer.
+    """Return encoder options for a quality: a rate factor, or else a fixed quantizer.
 
     Args:
         name: FFmpeg's name of the encoder.
-        quality: On the scale of H.264's constant rate factor.
-
-    Returns:
-        Options for the encoder.
+        quality: A constant rate factor on the scale of H.264.
     """
     if name.startswith("libx26"):
         return {"crf": f"{min(quality, 51):g}"}
     if name in ("libvpx-vp9", "libsvtav1") or name.startswith("libaom"):
         return {"crf": f"{min(quality, 63):g}"}
     if name == "libvpx":
-        # VP8 has no constant quality without a bound of its rate, 256 kbit/s by default. On a photo
-        # that moves, its quantizer 9 is as good as H.264's factor 18, and 63 as its 45.
+        # VP8 has no constant quality without a bound on its rate, 256 kbit/s by default. On a
+        # moving photo its quantizer 9 is as good as H.264's factor 18, and 63 as good as 45.
         scale = str(round(min(63.0, quality**2 / 36)))
         return {"qmin": scale, "qmax": scale, "b": "1G"}
-    # What x264 calls qp2qscale (ratecontrol.c) leads from its scale to that of MPEG-4 and JPEG,
-    # which has whole steps from 1 to 31. Lossless encoders ignore it.
+    # x264's qp2qscale (ratecontrol.c) converts from its scale to that of MPEG-4 and JPEG, which has
+    # integer steps from 1 to 31. Lossless encoders ignore the quantizer.
     scale = str(round(min(31.0, max(1.0, 0.85 * 2 ** ((quality - 12) / 6)))))
     return {"qmin": scale, "qmax": scale}
 
@@ -150,39 +145,39 @@ def alpha_codec(format_name: str) -> str | None:
     """Choose an encoder that keeps an alpha channel.
 
     Args:
-        format_name: FFmpeg's name of the format.
+        format_name: FFmpeg's name of the container format.
 
     Returns:
-        FFmpeg's name of the encoder; ``None`` where the format or this PyAV has none.
+        FFmpeg's name of the encoder; ``None`` if the format or this PyAV has none.
     """
     name = _ALPHA_CODECS.get(format_name, "")
     return name if name and alpha_format(name, format_name) else None
 
 
 def alpha_format(name: str, format_name: str) -> str:
-    """Name the pixel format in which an encoder keeps an alpha channel.
+    """Return the pixel format in which an encoder keeps an alpha channel.
 
     Args:
         name: FFmpeg's name of the encoder.
-        format_name: FFmpeg's name of the format that its stream goes into.
+        format_name: FFmpeg's name of the container format.
 
     Returns:
-        FFmpeg's name of the pixel format; empty where there is none.
+        FFmpeg's name of the pixel format; empty if there is none.
     """
-    form = _ALPHA_FORMATS.get(name, "")
-    held = name != "libvpx-vp9" or _ALPHA_CODECS.get(format_name) == name
-    known = name in import_av().codecs_available and form in pixel_formats(name)
-    return form if held and known else ""
+    pixel_format = _ALPHA_FORMATS.get(name, "")
+    format_keeps_it = name != "libvpx-vp9" or _ALPHA_CODECS.get(format_name) == name
+    available = name in import_av().codecs_available and pixel_format in pixel_formats(name)
+    return pixel_format if format_keeps_it and available else ""
 
 
 def alpha_decoder(video: "VideoStream") -> "CodecContext | None":
-    """Open a decoder for an alpha channel that FFmpeg's own decoder leaves out.
+    """Open a decoder for an alpha channel that FFmpeg's own decoder drops.
 
     Args:
-        video: Of VP8 or VP9, which keep their alpha channel beside the image.
+        video: VP8 and VP9 streams keep their alpha channel beside the image.
 
     Returns:
-        A decoder for the stream; ``None`` where it has no such channel, or PyAV no such decoder.
+        A decoder for the stream; ``None`` if it has no such channel or PyAV no such decoder.
     """
     av = import_av()
     name = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(video.codec_context.name, "")
@@ -195,21 +190,21 @@ def alpha_decoder(video: "VideoStream") -> "CodecContext | None":
 
 
 def describe_stream(stream: "Stream") -> str:
-    """Name a stream in words, such as ``audio stream 1 (aac)``."""
-    # PyAV has no context for a stream that it cannot read.
+    """Describe a stream, such as ``audio stream 1 (aac)``."""
+    # PyAV has no codec context for a stream that it cannot read.
     context = getattr(stream, "codec_context", None)
     return f"{stream.type} stream {stream.index} ({context.name if context else 'unknown'})"
 
 
 def describe_lost(stream: str, lost: Sequence[tuple[Fraction, str]]) -> str:
-    """Say how many packets of a stream were lost, and why.
+    """Describe the packets of a stream that were lost.
 
     Args:
-        stream: What :func:`describe_stream` calls it.
-        lost: When each was due, in seconds, and the reason.
+        stream: See :func:`describe_stream`.
+        lost: Time of each packet, in seconds, and the reason.
 
     Returns:
-        A line such as ``2 packets of audio stream 1 (aac), the first at 12.3 s (Invalid data)``.
+        A text such as ``2 packets of audio stream 1 (aac), the first at 12.3 s (Invalid data)``.
     """
     (time, reason), first = lost[0], ", the first" if len(lost) > 1 else ""
     packets = f"{len(lost)} packets" if len(lost) > 1 else "1 packet"
@@ -217,18 +212,15 @@ def describe_lost(stream: str, lost: Sequence[tuple[Fraction, str]]) -> str:
 
 
 @contextmanager
-def writing(target: Path, what: str) -> Iterator[None]:
-    """Turns whatever goes wrong in writing a video into one line about it.
+def writing(target: Path, problem: str) -> Iterator[None]:
+    """Turn every error of writing a video into a one-line error.
 
     Args:
         target: The video.
-        what: What failed, in words, where PyAV is the one to complain.
-
-    Yields:
-        Nothing.
+        problem: Description of the failure, if PyAV raised the error.
 
     Raises:
-        StyleNetError: Something went wrong.
+        StyleNetError: Writing failed.
     """
     try:
         yield
@@ -236,6 +228,6 @@ def writing(target: Path, what: str) -> Iterator[None]:
         raise
     except OSError as error:
         raise StyleNetError(f"cannot write {target}: {reason(error)}") from error
-    except Exception as error:  # PyAV raises several kinds
+    except Exception as error:  # PyAV raises several types
         cause = getattr(error, "strerror", None) or first_line(error)
-        raise StyleNetError(f"cannot write {target}: {what} ({cause})") from error
+        raise StyleNetError(f"cannot write {target}: {problem} ({cause})") from error

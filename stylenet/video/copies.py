@@ -1,4 +1,4 @@
-"""Streams of a video that are copied beside its frames: sound, subtitles, attachments."""
+"""Copy the streams of a video other than its frames: sound, subtitles, attachments."""
 
 import io
 import math
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class StreamCopies:
-    """Copies packets into the streams that a format can hold.
+    """Copier of packets into the streams that the target's format supports.
 
     Attributes:
-        left_out: Streams that the format cannot hold, in words.
+        left_out: Descriptions of the streams that the format does not support.
     """
 
     def __init__(self, source: VideoReader, container: "OutputContainer", target: Path) -> None:
@@ -29,47 +29,47 @@ class StreamCopies:
 
         Args:
             source: The video that the packets come from.
-            container: The file, not yet begun.
-            target: Where it goes in the end, for messages.
+            container: The output file, before its header is written.
+            target: The final path of the output, for messages.
 
         Raises:
-            StyleNetError: The format cannot hold the sound.
+            StyleNetError: The format does not support the sound.
         """
         self._container = container
         self._copies: dict[int, Stream] = {}
         self.left_out: list[str] = []
-        # By stream of the source: the last packet's time of decoding, and when the next is due.
+        # By source stream: the last packet's decoding time, and when the next one is due.
         self._last: dict[int, tuple[int, int]] = {}
         self._lost: dict[str, list[tuple[Fraction, str]]] = {}
-        form = container.format.name
+        format_name = container.format.name
         for stream in source.others:
-            kind = getattr(stream, "name", None)  # PyAV has none for a stream that it cannot read
-            if not stream_fits(stream, form):
-                # Who asks for a GIF knows that it is silent.
+            codec = getattr(stream, "name", None)  # PyAV has none for a stream that it cannot read
+            if not stream_fits(stream, format_name):
+                # A format without sound, such as GIF, is a choice of the user, not an error.
                 silent = container.default_audio_codec == "none"
                 if stream.type == "audio" and not silent:
                     raise StyleNetError(
-                        f"output={target}: {form} cannot hold the video's sound "
-                        f"({kind or 'of an unknown kind'}); choose a name that ends in .mkv"
+                        f"output={target}: {format_name} cannot hold the video's sound "
+                        f"({codec or 'unknown codec'}); choose a name that ends in .mkv"
                     )
                 self.left_out.append(describe_stream(stream))
                 continue
             copy = container.add_stream_from_template(stream)
             copy.metadata.update(stream.metadata)
             with suppress(AttributeError):
-                cast(Any, copy).disposition = stream.disposition.value  # older PyAV wants a number
+                cast(Any, copy).disposition = stream.disposition.value  # older PyAV needs a number
             self._copies[stream.index] = copy
 
     @property
     def lost(self) -> list[str]:
-        """Packets that could not be written so far, in words."""
+        """Describe the packets that could not be written so far."""
         return [describe_lost(stream, lost) for stream, lost in self._lost.items()]
 
     def write(self, packet: "av.Packet") -> None:
-        """Copy a packet; its times are raised where they do not follow those of the last one.
+        """Copy a packet; a time that does not exceed the last packet's is raised.
 
         Args:
-            packet: As :class:`VideoReader` yields it.
+            packet: A packet from :class:`VideoReader`.
 
         Raises:
             OSError: The file cannot be written.
@@ -85,7 +85,7 @@ class StreamCopies:
         if dts is None:
             dts = due if pts is None else pts
         if last is not None:
-            dts = max(dts, last + 1)  # as FFmpeg's own command does: most formats refuse it else
+            dts = max(dts, last + 1)  # like the ffmpeg command; most formats reject it otherwise
         duration = _scaled(packet.duration, ratio) or 0
         packet.pts, packet.dts = dts if pts is None else max(pts, dts), dts
         packet.time_base, packet.duration = unit, duration
@@ -94,7 +94,7 @@ class StreamCopies:
             self._container.mux(packet)
         except OSError:  # a full disk
             raise
-        except Exception as error:  # one packet is not worth the video
+        except Exception as error:  # one packet is not worth failing the video
             reason = getattr(error, "strerror", None) or first_line(error)
             self._lost.setdefault(describe_stream(stream), []).append((dts * unit, reason))
         else:
@@ -102,14 +102,11 @@ class StreamCopies:
 
 
 def stream_fits(stream: "Stream", format_name: str) -> bool:
-    """Finds out whether a format can hold a stream, by trying: FFmpeg's lists have gaps.
+    """Return whether a format supports a stream, by trying: FFmpeg's lists have gaps.
 
     Args:
-        stream: Of an open video.
-        format_name: FFmpeg's name of the format.
-
-    Returns:
-        Whether it can.
+        stream: A stream of an open video.
+        format_name: FFmpeg's name of the container format.
     """
     av = import_av()
     try:
@@ -122,7 +119,7 @@ def stream_fits(stream: "Stream", format_name: str) -> bool:
 
 
 def _scaled(time: int | None, ratio: Fraction) -> int | None:
-    """Rounds halves away from zero, as FFmpeg does."""
+    """Scale a time, rounding halves away from zero as FFmpeg does."""
     if time is None:
         return None
     size = math.floor(abs(time) * ratio + Fraction(1, 2))

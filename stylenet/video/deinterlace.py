@@ -1,4 +1,4 @@
-"""Deinterlacing of videos, by FFmpeg's filter bwdif."""
+"""Deinterlace videos with FFmpeg's bwdif filter."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -11,67 +11,68 @@ T = TypeVar("T")
 
 
 class Deinterlacer(Generic[T]):
-    """Makes whole frames of interlaced ones by FFmpeg's bwdif, as many as there were.
+    """Deinterlacer that outputs one full frame for each interlaced one.
 
     Attributes:
-        seen: How many frames were interlaced.
-        done: How many of them were deinterlaced.
+        seen: Number of frames that were interlaced.
+        done: Number of frames that were deinterlaced.
     """
 
-    def __init__(self, choice: str | bool) -> None:
-        """Begin a video.
+    def __init__(self, mode: str | bool) -> None:
+        """Start a video.
 
         Args:
-            choice: ``auto``: frames that are marked as interlaced. ``True``: all frames; of those
-                without a mark the top field is the first. ``False``: none; they lose their mark.
+            mode: ``auto`` deinterlaces the frames that are marked as interlaced; ``True`` all
+                frames, taking the top field as the first of frames without a mark; ``False``
+                none, and removes their mark.
         """
-        self._choice = choice
+        self._mode = mode
         self.seen = self.done = 0
         self._graph: Graph | None = None
-        self._form: tuple[int, int, str] | None = None
+        self._frame_format: tuple[int, int, str] | None = None
         self._waiting: list[T] = []
 
-    def push(self, frame: "VideoFrame", about: T) -> "Iterator[tuple[VideoFrame, T]]":
-        """Take the next frame.
+    def push(self, frame: "VideoFrame", data: T) -> "Iterator[tuple[VideoFrame, T]]":
+        """Add the next frame.
 
         Args:
-            frame: As it was decoded. Its ``pts`` has to rise.
-            about: What belongs to the frame, such as its time.
+            frame: A decoded frame; its ``pts`` has to increase.
+            data: Anything that belongs to the frame, such as its time.
 
         Yields:
-            Frames that are done, each with what belongs to it, in order.
+            Finished frames in order, each with its data.
         """
         self.seen += frame.interlaced_frame
-        form = (frame.width, frame.height, frame.format.name)
-        if self._graph is not None and form != self._form:
+        frame_format = (frame.width, frame.height, frame.format.name)
+        if self._graph is not None and frame_format != self._frame_format:
             yield from self.flush()
-        wanted = self._choice is True or frame.interlaced_frame
+        wanted = self._mode is True or frame.interlaced_frame
         if self._graph is None and wanted:
-            self._graph, self._form = self._build(frame), form
+            self._graph, self._frame_format = self._build(frame), frame_format
         if self._graph is None:
-            yield frame, about
+            yield frame, data
             return
-        self.done += wanted and self._choice is not False
-        self._waiting.append(about)
+        self.done += wanted and self._mode is not False
+        self._waiting.append(data)
         self._graph.push(frame)
         yield from self._pull()
 
     def flush(self) -> "Iterator[tuple[VideoFrame, T]]":
-        """Yield the frames that wait for a next one."""
+        """Yield the frames that are still in the filter."""
         if self._graph is not None:
             self._graph.push(None)
             yield from self._pull()
             self._graph = None
 
     def _build(self, frame: "VideoFrame") -> "Graph | None":
-        if self._choice is False:
-            # swscale converts the fields of marked frames one by one, and leaves rows out where
-            # the fields of a color plane differ in height.
+        if self._mode is False:
+            # swscale converts the fields of marked frames separately, and skips rows if the fields
+            # of a color plane differ in height.
             return _graph(frame, "setfield", mode="prog")
-        which = "all" if self._choice is True else "interlaced"
+        frames = "all" if self._mode is True else "interlaced"
         try:
-            return _graph(frame, "bwdif", mode="send_frame", parity="auto", deint=which)
-        except ValueError:  # a frame of less than 3 rows or columns
+            return _graph(frame, "bwdif", mode="send_frame", parity="auto", deint=frames)
+        except ValueError:  # a frame of fewer than 3 rows or columns
             return None
 
     def _pull(self) -> "Iterator[tuple[VideoFrame, T]]":
@@ -81,7 +82,7 @@ class Deinterlacer(Generic[T]):
 
 
 def _graph(frame: "VideoFrame", name: str, **options: str) -> "Graph":
-    """A chain of one filter for frames like this one."""
+    """Build a filter graph of one filter for frames like this one."""
     from av.filter import Graph
 
     graph = Graph()
@@ -94,7 +95,7 @@ def _graph(frame: "VideoFrame", name: str, **options: str) -> "Graph":
 
 
 def _pull_all(graph: "Graph") -> "Iterator[VideoFrame]":
-    """What has come out of a chain by now."""
+    """Yield the frames that a filter graph has finished."""
     import av
 
     while True:

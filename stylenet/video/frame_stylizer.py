@@ -1,4 +1,4 @@
-"""Stylizing the frames of a video in their order."""
+"""Stylize the frames of a video in order."""
 
 import copy
 import dataclasses
@@ -19,7 +19,7 @@ from stylenet.video.transfer import Download, upload
 
 
 class FrameStylizer:
-    """Stylizes the frames of one video in their order.
+    """Stylizer of one video's frames, in order, with optional temporal smoothing.
 
     Attributes:
         meter: The warping errors so far.
@@ -28,55 +28,55 @@ class FrameStylizer:
     def __init__(
         self,
         stylizer: Stylizer,
-        settings: StylizeOptions | None = None,
+        options: StylizeOptions | None = None,
         video: VideoOptions | None = None,
         flicker_every: int = 1,
         mask: Image.Image | None = None,
     ) -> None:
-        """Begins a video.
+        """Start a video.
 
         Args:
-            stylizer: What stylizes; stays as it is.
-            settings: See :func:`stylize_video`.
+            stylizer: The stylizer to use; stays unchanged.
+            options: See :func:`stylize_video`.
             video: See :func:`stylize_video`.
-            flicker_every: If the warping error is asked for: after how many frames to measure it.
-                It is that of what is stylized, before the mask.
+            flicker_every: Interval, in frames, between measurements of the warping error, if
+                ``video.flicker`` asks for them. The error is measured before the mask is applied.
             mask: Mode L, of the frames' size: white where they are stylized, black where not.
 
         Raises:
-            StyleNetError: Smoothed statistics are asked for in tiles.
+            StyleNetError: Smoothed statistics and tiles are both requested.
         """
-        settings, video = settings or StylizeOptions(), video or VideoOptions()
+        options, video = options or StylizeOptions(), video or VideoOptions()
         self._video = video
         self._plain = self._steady = stylizer
         self._statistics = SteadyStatistics(video.steady)
         if video.steady:
-            if settings.tile_side:  # tiles take statistics of their own
+            if options.tile_size:  # tiles compute their own statistics
                 raise StyleNetError(
-                    f"tile={settings.tile} and steady={video.steady} exclude each "
+                    f"tile={options.tile} and steady={video.steady} exclude each "
                     f"other; use steady=0 or tile=none"
                 )
-            settings = dataclasses.replace(settings, tile="none")
+            options = dataclasses.replace(options, tile="none")
             try:
-                twin = with_statistics(stylizer.network, self._statistics.take)
-            except ValueError:  # without instance normalization a network is as steady as can be
+                steady_network = with_statistics(stylizer.network, self._statistics.update)
+            except ValueError:  # without instance normalization there is nothing to smooth
                 pass
             else:
                 self._steady = copy.copy(stylizer)
-                self._steady.network = twin
-        self._settings = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
+                self._steady.network = steady_network
+        self._options = {f.name: getattr(options, f.name) for f in dataclasses.fields(options)}
         self._mask: Tensor | None = None
         if mask is not None:
-            share = torch.from_numpy(np.array(mask, dtype=np.float32) / 255)  # (H, W)
-            self._mask = share.to(stylizer.device)
+            weight = torch.from_numpy(np.array(mask, dtype=np.float32) / 255)  # (H, W)
+            self._mask = weight.to(stylizer.device)
         self._blend = ShortTermBlend(video.blend)
         self._is_cut = CutFinder()
         self._every = flicker_every if video.flicker else 0
-        self._before: tuple[Tensor, Tensor] | None = None
+        self._previous: tuple[Tensor, Tensor] | None = None
         self._count = 0
         self.meter = FlickerMeter()
 
-    def paint(self, pixels: np.ndarray) -> np.ndarray:
+    def stylize(self, pixels: np.ndarray) -> np.ndarray:
         """Stylize the next frame.
 
         Args:
@@ -92,43 +92,43 @@ class FrameStylizer:
 
     @torch.inference_mode()
     def start(self, pixels: np.ndarray) -> Download:
-        """Begin to stylize the next frame; on a GPU it goes on while others are read and written.
+        """Start to stylize the next frame; on a GPU this overlaps with reading and writing.
 
         Args:
-            pixels: See :meth:`paint`. They have to stay as they are until the result is there.
+            pixels: See :meth:`stylize`. They must not change before the result is complete.
 
         Returns:
-            What waits for the result.
+            A handle that waits for the result.
 
         Raises:
             StyleNetError: Memory is short.
         """
         frame = upload(pixels, self._plain.device)  # (H, W, 3)
-        photo = frame.permute(2, 0, 1)[None].float() / 255  # (1, 3, H, W)
-        cut = self._is_cut(photo)
-        # Reading the answer waits for the GPU: only where the next step depends on it.
+        content = frame.permute(2, 0, 1)[None].float() / 255  # (1, 3, H, W)
+        cut = self._is_cut(content)
+        # Reading `cut` waits for the GPU, so it is read only if the next step depends on it.
         if (self._video.steady or self._every) and bool(cut):
-            self._statistics.forget()
-            self._before = None
-        painted = self._steady(photo, **self._settings)
-        if self._blend.share:
-            painted = self._blend(photo, painted, cut)
-        self._measure(photo, painted)
+            self._statistics.reset()
+            self._previous = None
+        stylized = self._steady(content, **self._options)
+        if self._blend.weight:
+            stylized = self._blend(content, stylized, cut)
+        self._measure(content, stylized)
         if self._mask is not None:
-            painted = photo + (painted - photo) * self._mask
-        result = (painted[0] * 255).round().to(torch.uint8).permute(1, 2, 0)  # (H, W, 3)
+            stylized = content + (stylized - content) * self._mask
+        result = (stylized[0] * 255).round().to(torch.uint8).permute(1, 2, 0)  # (H, W, 3)
         return Download(result.contiguous())
 
-    def _measure(self, photo: Tensor, painted: Tensor) -> None:
-        """Adds this frame and the one before to the warping error, every so often."""
+    def _measure(self, content: Tensor, stylized: Tensor) -> None:
+        """Add this frame and the previous one to the warping error, at the given interval."""
         if not self._every:
             return
         self._count += 1
-        if self._before is not None and self._count % self._every == 0:
-            photo_before, painted_before = self._before
-            plain = (painted_before, painted)
+        if self._previous is not None and self._count % self._every == 0:
+            content_before, stylized_before = self._previous
+            plain = (stylized_before, stylized)
             if self._video.steady or self._video.blend:
-                both = self._plain([photo_before, photo], **self._settings)
+                both = self._plain([content_before, content], **self._options)
                 plain = (both[0], both[1])
-            self.meter.add((photo_before, photo), plain, (painted_before, painted))
-        self._before = (photo, painted)
+            self.meter.add((content_before, content), plain, (stylized_before, stylized))
+        self._previous = (content, stylized)

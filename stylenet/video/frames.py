@@ -1,4 +1,4 @@
-"""Decoded frames of a video as the network takes them: upright, 8-bit RGB, standard range."""
+"""Convert decoded frames to the network's input: upright 8-bit RGB in standard range."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stylenet.image.cicp import to_srgb
-from stylenet.video.color import SCALING, Colors, Turn
+from stylenet.video.color import SCALING, Colors
+from stylenet.video.orientation import Orientation
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -18,13 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RgbFrame:
-    """A frame of a video.
+    """Frame of a video.
 
     Attributes:
         pixels: RGB, uint8, shape (H, W, 3), upright.
-        pts: When it is shown, in units of the video's time base.
-        duration: For how long; 0 where unknown.
-        alpha: Opacity, uint8, shape (H, W); ``None`` where the video has none.
+        pts: Presentation time, in units of the video's time base.
+        duration: Duration, in the same unit; 0 if unknown.
+        alpha: Opacity, uint8, shape (H, W); ``None`` if the video has no alpha channel.
     """
 
     pixels: np.ndarray
@@ -34,33 +35,33 @@ class RgbFrame:
 
 
 class FrameConverter:
-    """Converts the decoded frames of one video; all become what the first one is.
+    """Converter of one video's decoded frames to the size and colors of the first one.
 
     Attributes:
-        width: Of the upright frames.
-        height: Of the upright frames.
-        aspect: Width of a pixel by its height.
-        colors: The colors of the converted frames, and how they are best coded.
+        width: Width of the upright frames.
+        height: Height of the upright frames.
+        aspect: Aspect ratio of a pixel, width by height.
+        colors: The color coding of the converted frames, to use for the output.
         has_alpha: Whether the frames have an alpha channel.
-        conversion: What is done to the colors, in words; empty for nothing.
+        conversion: Description of the color conversion; empty if there is none.
     """
 
     def __init__(self, first: "VideoFrame", video: "VideoStream") -> None:
-        """Read what the first frame tells.
+        """Read size, orientation and colors of the first frame.
 
         Args:
-            first: As it was decoded.
+            first: The first decoded frame.
             video: The stream that it comes from.
         """
         from av.video.reformatter import VideoReformatter
 
         self._scaler = VideoReformatter()
-        self._coded = Colors.of(first, video.codec_context)
+        self._coded = Colors.from_frame(first, video.codec_context)
         self._size = (first.width, first.height)
-        self._turn = Turn.of(first)
-        self.width, self.height = self._turn.size(*self._size)
+        self._orientation = Orientation.from_frame(first)
+        self.width, self.height = self._orientation.size(*self._size)
         aspect = Fraction(video.sample_aspect_ratio or 1) or Fraction(1)
-        self.aspect = 1 / aspect if self._turn.swaps else aspect
+        self.aspect = 1 / aspect if self._orientation.swap_axes else aspect
         self.colors, self.conversion = self._coded.standard, self._coded.conversion
         self.has_alpha = any(component.is_alpha for component in first.format.components)
         self._pool = ThreadPoolExecutor(os.cpu_count()) if self.conversion else None
@@ -69,19 +70,19 @@ class FrameConverter:
         """Convert a frame.
 
         Args:
-            frame: As it was decoded, or deinterlaced. Broadcasts may change its size on the way.
+            frame: A decoded or deinterlaced frame. Broadcasts may change its size midway.
             pts: See :class:`RgbFrame`.
             duration: See :class:`RgbFrame`.
 
         Returns:
-            The frame, of the size of the first one.
+            The frame, scaled to the size of the first one.
         """
         name = "rgba" if self.has_alpha else "rgb24"
         if self.conversion:
             name = "rgba64le" if self.has_alpha else "rgb48le"
         coding = self._coded.to_rgb(frame)
         scaled = self._scaler.reformat(frame, *self._size, name, interpolation=SCALING, **coding)
-        pixels = self._turn.apply(scaled.to_ndarray())  # (H, W, 3 or 4)
+        pixels = self._orientation.apply(scaled.to_ndarray())  # (H, W, 3 or 4)
         alpha = np.ascontiguousarray(pixels[..., 3]) if self.has_alpha else None
         if self.has_alpha:
             pixels = np.ascontiguousarray(pixels[..., :3])
@@ -92,7 +93,7 @@ class FrameConverter:
         return RgbFrame(pixels, pts, duration, alpha)
 
     def _to_sdr(self, pixels: np.ndarray) -> np.ndarray:
-        """Convert 16-bit code values of any colors to 8-bit ones of sRGB."""
+        """Convert 16-bit code values of any color coding to 8-bit sRGB."""
         codes = pixels.astype(np.float32) / 65535
         sdr = to_srgb(codes, self._coded.primaries, self._coded.transfer)
         return (sdr * 255 + 0.5).astype(np.uint8)

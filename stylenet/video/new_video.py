@@ -1,4 +1,4 @@
-"""A video of frames that come from no other video."""
+"""Write videos from generated frames, without a source video."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
 _QUALITY = 18
 # BT.709 in 16 to 235 by H.273's and FFmpeg's numbers, which all players know.
 _COLORS = Colors(space=1, range=1, primaries=1, transfer=1, matrix=1)
-# The first is what all players know; H.264 has no odd sizes in it, and VP8 knows no other.
+# All players support 4:2:0, and VP8 nothing else. 4:4:4 is for odd sizes in H.264.
 _EVEN, _ODD = "yuv420p", "yuv444p"
 
 
 class NewVideo:
-    """Takes frames, one by one, all of the size of the first."""
+    """Writer of a video from frames of equal size."""
 
     def __init__(self, path: Path, target: Path, fps: int, asked_by: str = "zoom_frames") -> None:
-        """Opens the file.
+        """Open the file.
 
         Args:
-            path: What to write to.
-            target: Where the video goes in the end, for messages.
-            fps: Frames a second.
-            asked_by: The option that asks for a video, for messages.
+            path: The file to write to.
+            target: The final path of the video, for messages.
+            fps: Frame rate.
+            asked_by: The option that requests a video, for messages.
 
         Raises:
-            StyleNetError: The suffix names no format for videos.
+            StyleNetError: The suffix names no video format.
         """
         self._av = import_av()
         self._target, self._fps = target, fps
@@ -62,13 +62,13 @@ class NewVideo:
         self._codec = usual_codec(name, meant_for)
 
     def write(self, pixels: np.ndarray) -> None:
-        """Encodes the next frame.
+        """Encode the next frame.
 
         Args:
             pixels: RGB, uint8, shape (H, W, 3).
 
         Raises:
-            StyleNetError: It cannot be encoded or written.
+            StyleNetError: Encoding or writing failed.
         """
         with writing(self._target, "it could not be encoded"):
             stream = self._stream or self._open_image(*pixels.shape[:2])
@@ -79,13 +79,13 @@ class NewVideo:
             self._container.mux(stream.encode(frame))
 
     def close(self, complete: bool = True) -> None:
-        """Encodes what waits, and closes the file.
+        """Flush the encoder and close the file.
 
         Args:
-            complete: ``False`` to close it as it is, after an error.
+            complete: ``False`` closes the file as it is, after an error.
 
         Raises:
-            StyleNetError: The end cannot be written.
+            StyleNetError: The end of the file cannot be written.
         """
         if not complete:
             with suppress(Exception):
@@ -113,18 +113,18 @@ class NewVideo:
 
 @contextmanager
 def new_video(target: Path, fps: int, asked_by: str = "zoom_frames") -> Iterator[NewVideo]:
-    """Writes a video; the file appears whole or not at all.
+    """Open a video for writing; the file appears complete or not at all.
 
     Args:
-        target: Where it goes; its suffix chooses the format.
-        fps: Frames a second.
-        asked_by: The option that asks for a video, for messages.
+        target: The output file; its suffix chooses the format.
+        fps: Frame rate.
+        asked_by: The option that requests a video, for messages.
 
     Yields:
-        What takes the frames.
+        The writer that takes the frames.
 
     Raises:
-        StyleNetError: The file cannot be written, or its suffix names no format for videos.
+        StyleNetError: The file cannot be written, or its suffix names no video format.
     """
     with atomic_path(target) as temporary:
         video = NewVideo(temporary, target, fps, asked_by)

@@ -1,4 +1,4 @@
-"""How videos are stylized."""
+"""Options of videos."""
 
 from dataclasses import dataclass
 
@@ -7,27 +7,29 @@ from stylenet.errors import StyleNetError, check_number
 
 @dataclass(frozen=True)
 class VideoOptions:
-    """How videos are stylized.
+    """Options of videos: encoding, steadiness, deinterlacing.
 
     Attributes:
-        codec: FFmpeg's name of a video encoder; ``None`` for H.264 (libx264) where the format
-            holds it, else what the format is for.
-        quality: The encoder's constant rate factor: 0 is the best, about 50 the worst. 18 is what
-            FFmpeg's guide to H.264 calls visually lossless or nearly so; strokes are fine texture,
-            which a higher one smears first. Encoders without such a factor get the fixed quantizer
+        codec: FFmpeg's name of a video encoder; ``None`` for H.264 (libx264) if the format supports
+            it, else the format's default codec.
+        quality: The encoder's constant rate factor: 0 is the best, about 50 the worst. FFmpeg's
+            guide to H.264 calls 18 visually lossless or nearly so; strokes are fine texture, which
+            a higher factor smears first. Encoders without a rate factor get the fixed quantizer
             that corresponds to it.
-        steady: Share in [0, 1) of the frames before in the statistics that the network normalizes
-            by; 0 stylizes each frame by its own. Measured on two networks and four videos (photos
-            that pan, fade, or are crossed by another one; 20 frames), 0.95 changed the warping
-            error by -6 to +14 %: what flickers there are strokes, not statistics. Hence off.
-        blend: Share in [0, 1) of the result before, where the video stands still. On these videos
-            0.8 took 7 to 14 % off the warping error, and 76 to 80 % where only noise moved; 0.5
-            took 5 to 10 and 56 %. Neither left ghosts. Of four other photos that pan by 1, 2
-            or 4 of 320 pixels a frame with noise of 2 of 255 steps, 0.8 took 11 to 31 % off; of a
-            pan of 4 pixels without any noise, as in a drawn video, it was 12 % less to 21 % more.
+        steady: Smoothing of the statistics that the network normalizes by, in [0, 1): the weight
+            of the previous frames; 0 normalizes each frame by its own. Measured on two networks
+            and four videos (photos that pan, fade, or are crossed by another one; 20 frames), 0.95
+            changed the warping error by -6 to +14 %: strokes flicker there, not statistics. Hence
+            0 is the default.
+        blend: Weight of the previous result, in [0, 1), where the video stands still. On these
+            videos 0.8 reduced the warping error by 7 to 14 %, and by 76 to 80 % where only noise
+            moved; 0.5 by 5 to 10 and 56 %. Neither left ghosts. On four other photos that pan by 1,
+            2 or 4 of 320 pixels a frame with noise of 2 of 255 levels, 0.8 reduced it by 11 to
+            31 %; on a pan of 4 pixels without noise, as in a drawn video, it changed by -12 to +21
+            %.
         flicker: Whether to measure the warping error on a sample of frames, which takes time.
-        deinterlace: ``auto`` makes whole frames of those that are marked as interlaced, ``True`` of
-            all, ``False`` of none: the network then takes the comb of two moments for texture.
+        deinterlace: ``auto`` deinterlaces the frames that are marked as interlaced, ``True`` all
+            frames, ``False`` none: the network then takes the comb of two moments for texture.
     """
 
     codec: str | None = None
@@ -43,7 +45,9 @@ class VideoOptions:
                 f"deinterlace={self.deinterlace} is unknown; choose one of auto, true, false"
             )
         if self.codec is not None and not isinstance(self.codec, str):
-            raise StyleNetError(f"codec={self.codec} is no name of an encoder such as libx264")
+            raise StyleNetError(
+                f"codec={self.codec} is not a name; pass an encoder's name, such as libx264"
+            )
         check_number("quality", self.quality, minimum=0)
         for name in ("steady", "blend"):
             value = getattr(self, name)

@@ -1,4 +1,4 @@
-"""Work handed between threads through bounded queues: reading ahead, writing behind."""
+"""Pass work between threads through bounded queues: reading ahead, writing behind."""
 
 import queue
 import threading
@@ -9,33 +9,33 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-# How often a waiting thread looks whether it is to end. Also lets Ctrl-C through on Windows, where
-# a wait without a limit cannot be interrupted.
-_LOOK_SECONDS = 0.1
+# Interval, in seconds, at which a waiting thread checks whether to stop. It also lets Ctrl-C
+# through on Windows, where a wait without a timeout cannot be interrupted.
+_POLL_SECONDS = 0.1
 
 
-class _End:
-    """Stands at the end of a queue."""
+class _EndOfQueue:
+    """End of a queue."""
 
 
-def read_ahead(items: Iterable[T], most: int) -> Generator[T, None, None]:
-    """Goes through items in another thread, a bounded number ahead.
+def read_ahead(items: Iterable[T], max_ahead: int) -> Generator[T, None, None]:
+    """Iterate over items in another thread, up to a number of items ahead.
 
-    Closing the iterator (leaving its loop and dropping it, or ``close()``) ends the thread, and
-    returns only when it has ended.
+    Closing the iterator (by ``close()``, or by leaving its loop and dropping it) stops the thread
+    and waits for its end.
 
     Args:
-        items: What to go through.
-        most: How many may wait.
+        items: The items, such as frames being decoded.
+        max_ahead: Maximum number of items read ahead.
 
     Yields:
-        The items in their order. What ``items`` raises is raised here, after the items before it.
+        The items in order. An exception of ``items`` is raised after the items before it.
     """
-    waiting: queue.Queue[T | _End | BaseException] = queue.Queue(most)
+    waiting: queue.Queue[T | _EndOfQueue | BaseException] = queue.Queue(max_ahead)
     stop = threading.Event()
 
     def work() -> None:
-        last: _End | BaseException = _End()
+        last: _EndOfQueue | BaseException = _EndOfQueue()
         try:
             for item in items:
                 if not _put(waiting, item, stop):
@@ -49,10 +49,10 @@ def read_ahead(items: Iterable[T], most: int) -> Generator[T, None, None]:
     try:
         while True:
             try:
-                item = waiting.get(timeout=_LOOK_SECONDS)
+                item = waiting.get(timeout=_POLL_SECONDS)
             except queue.Empty:
                 continue
-            if isinstance(item, _End):
+            if isinstance(item, _EndOfQueue):
                 return
             if isinstance(item, BaseException):
                 raise item
@@ -63,23 +63,25 @@ def read_ahead(items: Iterable[T], most: int) -> Generator[T, None, None]:
 
 
 @contextmanager
-def newest(items: Iterable[T]) -> Iterator[Iterator[T]]:
-    """Goes through items in another thread, and hands over the newest only.
+def latest(items: Iterable[T]) -> Iterator[Iterator[T]]:
+    """Iterate over items in another thread, dropping all but the latest one.
+
+    Leaving the context ends the thread.
 
     Args:
-        items: What to go through, such as a camera's frames.
+        items: The items, such as a camera's frames.
 
     Yields:
-        An iterator over the items; those that came while nobody asked are left out but for the
-        last one. What ``items`` raises is raised there. Leaving the context ends the thread.
+        An iterator over the items that skips items that arrived while another one was being
+        processed, except the latest. An exception of ``items`` is raised there.
     """
     changed = threading.Condition()
     stop = threading.Event()
     slot: list[T] = []
-    ended: list[_End | BaseException] = []
+    ended: list[_EndOfQueue | BaseException] = []
 
     def work() -> None:
-        last: _End | BaseException = _End()
+        last: _EndOfQueue | BaseException = _EndOfQueue()
         try:
             for item in items:
                 with changed:
@@ -90,7 +92,7 @@ def newest(items: Iterable[T]) -> Iterator[Iterator[T]]:
         except BaseException as error:
             last = error
         finally:
-            # A generator lets go of its camera in the thread that ran it.
+            # A generator has to release its camera in the thread that ran it.
             close = getattr(items, "close", None)
             if close is not None:
                 close()
@@ -102,7 +104,7 @@ def newest(items: Iterable[T]) -> Iterator[Iterator[T]]:
         while True:
             with changed:
                 while not slot and not ended:
-                    changed.wait(_LOOK_SECONDS)
+                    changed.wait(_POLL_SECONDS)
                 if not slot:
                     if isinstance(ended[0], BaseException):
                         raise ended[0]
@@ -120,10 +122,10 @@ def newest(items: Iterable[T]) -> Iterator[Iterator[T]]:
 
 
 class WriteBehind(Generic[T]):
-    """Consumes items in another thread; a context.
+    """Consumer of items in another thread; a context manager.
 
-    Left without an error, it waits until everything is consumed; left with one, what waits is
-    dropped. Either way the thread has ended afterwards.
+    Leaving it without an error waits until all items are consumed; leaving it with an error drops
+    the waiting ones. Either way the thread has ended afterwards.
 
     Example:
         >>> written = []
@@ -134,27 +136,24 @@ class WriteBehind(Generic[T]):
         [0, 1, 2]
     """
 
-    def __init__(self, consume: Callable[[T], object], most: int) -> None:
-        """Sets up; the thread begins with the context.
+    def __init__(self, consume: Callable[[T], object], max_waiting: int) -> None:
+        """Prepare the thread, which starts with the context.
 
         Args:
-            consume: Called in the other thread, with each item in turn.
-            most: How many items may wait.
+            consume: Called in the other thread with each item in turn.
+            max_waiting: Maximum number of items that wait.
         """
         self._consume = consume
-        self._waiting: queue.Queue[T | _End] = queue.Queue(most)
+        self._waiting: queue.Queue[T | _EndOfQueue] = queue.Queue(max_waiting)
         self._stop = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
 
     def put(self, item: T) -> None:
-        """Hands over an item, as soon as there is room.
-
-        Args:
-            item: What to consume.
+        """Add an item, waiting for room.
 
         Raises:
-            BaseException: What ``consume`` raised for an item before.
+            BaseException: The exception that ``consume`` raised for an earlier item.
         """
         if not _put(self._waiting, item, self._stop):
             self._raise()
@@ -165,15 +164,15 @@ class WriteBehind(Generic[T]):
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        error_type: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
         try:
             if error is None:
-                _put(self._waiting, _End(), self._stop)
+                _put(self._waiting, _EndOfQueue(), self._stop)
                 while self._thread.is_alive():
-                    self._thread.join(_LOOK_SECONDS)
+                    self._thread.join(_POLL_SECONDS)
         finally:
             self._stop.set()
             self._thread.join()
@@ -184,10 +183,10 @@ class WriteBehind(Generic[T]):
         try:
             while not self._stop.is_set():
                 try:
-                    item = self._waiting.get(timeout=_LOOK_SECONDS)
+                    item = self._waiting.get(timeout=_POLL_SECONDS)
                 except queue.Empty:
                     continue
-                if isinstance(item, _End):
+                if isinstance(item, _EndOfQueue):
                     return
                 self._consume(item)
         except BaseException as error:
@@ -201,10 +200,10 @@ class WriteBehind(Generic[T]):
 
 
 def _put(waiting: queue.Queue, item: object, stop: threading.Event) -> bool:
-    """Waits for room; returns whether there was any before ``stop``."""
+    """Wait for room and add an item; return ``False`` if ``stop`` was set first."""
     while not stop.is_set():
         try:
-            waiting.put(item, timeout=_LOOK_SECONDS)
+            waiting.put(item, timeout=_POLL_SECONDS)
             return True
         except queue.Full:
             continue

@@ -1,4 +1,4 @@
-"""Steady video without optical flow: smoothed statistics, a short-term blend, scene cuts."""
+"""Make videos steady without optical flow: smoothed statistics, a blend, scene cuts."""
 
 import torch
 import torch.nn.functional as F
@@ -6,45 +6,46 @@ from torch import Tensor
 
 from stylenet.networks import moments
 
-# Two frames are of different scenes if thumbnails of them differ by more than this on average: so
-# do 99 of 100 pairs of unrelated photos (2,000 pairs, of COCO and others), while of photos
-# moved by 5 % of their width, a fast pan, 99 of 100 differ by less than 0.15.
+# Mean difference of thumbnails above which two frames belong to different scenes: it is exceeded by
+# 99 of 100 pairs of unrelated photos (2,000 pairs, from COCO and others), while 99 of 100 photos
+# moved by 5 % of their width, a fast pan, differ by less than 0.15.
 _CUT = 0.16
-_THUMBNAIL = (18, 32)  # small enough that moving contours count little
+_THUMBNAIL = (18, 32)  # small enough that moving contours matter little
 
-# Where the neighborhood of a pixel changes by no more than this, the video stands still; from
-# twice as much on, it moves. Noise of 4 of 255 steps leaves 0.8 after averaging over 7x7 pixels.
-_SAME = 2 / 255
-_NeighborHOOD = 7
+# Up to this change of its neighborhood a pixel stands still; from twice as much on, it moves. Noise
+# of 4 of 255 levels leaves 0.8 after averaging over 7x7 pixels.
+_STILL = 2 / 255
+_NEIGHBORHOOD = 7
 
 
 class SteadyStatistics:
     """Means and variances of features, smoothed over the frames of a video.
 
-    Instance normalization takes both from the frame at hand, so that a change in one corner, or
-    mere noise, changes the colors and strokes everywhere. Here they follow slowly: each frame
-    is normalized by the exponential moving average of the frames up to it, which begins as their
-    plain mean: a scene that fades in from black would else be measured by its black for seconds.
+    Instance normalization computes both from the current frame, so that a change in one corner, or
+    mere noise, changes the colors and strokes everywhere. Here they change slowly: each frame is
+    normalized by the exponential moving average of the frames up to it. The average starts as a
+    plain mean; otherwise a scene that fades in from black would be normalized by its black for
+    seconds.
 
-    To be given to :func:`stylenet.networks.statistics.with_statistics` as its ``take``.
+    Pass :meth:`update` to :func:`stylenet.networks.statistics.with_statistics`.
     """
 
     def __init__(self, smoothing: float) -> None:
-        """Begins without statistics.
+        """Start without statistics.
 
         Args:
-            smoothing: In [0, 1): the share that the frames before have in the average. 0 is the
-                network as it is.
+            smoothing: Weight of the previous frames in the average, in [0, 1). 0 uses the
+                statistics of each frame alone.
         """
         self.smoothing = smoothing
-        # Mean, variance, and from how many frames.
-        self._kept: dict[str, tuple[Tensor, Tensor, int]] = {}
+        # For each layer: mean, variance, number of frames.
+        self._averages: dict[str, tuple[Tensor, Tensor, int]] = {}
 
-    def take(self, name: str, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Takes in the statistics of a frame, and says by which to normalize it.
+    def update(self, name: str, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Add the statistics of a frame and return those to normalize it by.
 
         Args:
-            name: Of the layer.
+            name: Name of the layer.
             features: Its input, shape (1, C, H, W).
 
         Returns:
@@ -52,86 +53,86 @@ class SteadyStatistics:
         """
         mean, variance = moments(features)
         count = 0
-        if name in self._kept:
-            old_mean, old_variance, count = self._kept[name]
-            share = min(self.smoothing, count / (count + 1))
-            mean = torch.lerp(mean, old_mean, share)
-            variance = torch.lerp(variance, old_variance, share)
-        self._kept[name] = (mean, variance, count + 1)
+        if name in self._averages:
+            old_mean, old_variance, count = self._averages[name]
+            weight = min(self.smoothing, count / (count + 1))
+            mean = torch.lerp(mean, old_mean, weight)
+            variance = torch.lerp(variance, old_variance, weight)
+        self._averages[name] = (mean, variance, count + 1)
         return mean, variance
 
-    def forget(self) -> None:
-        """Begins anew, as for another scene."""
-        self._kept.clear()
+    def reset(self) -> None:
+        """Forget all statistics, at the start of another scene."""
+        self._averages.clear()
 
 
 class ShortTermBlend:
-    """Mixes each result with the one before, where the video stands still.
+    """Blend of each stylized frame with the previous one, where the video stands still.
 
-    Where something moves, mixing would leave ghosts of it; there the result stays as it is.
+    Blending moving parts would leave ghosts; there the stylized frame stays unchanged.
     """
 
-    def __init__(self, share: float) -> None:
-        """Begins without a result.
+    def __init__(self, weight: float) -> None:
+        """Start without a previous frame.
 
         Args:
-            share: In [0, 1): of the result before, where nothing moves.
+            weight: Weight of the previous result, in [0, 1), where nothing moves.
         """
-        self.share = share
-        self._before: tuple[Tensor, Tensor] | None = None
+        self.weight = weight
+        self._previous: tuple[Tensor, Tensor] | None = None
 
-    def __call__(self, photo: Tensor, painted: Tensor, cut: Tensor | None = None) -> Tensor:
+    def __call__(self, content: Tensor, stylized: Tensor, cut: Tensor | None = None) -> Tensor:
         """Blend a frame.
 
         Args:
-            photo: The frame as it was, RGB in [0, 1], shape (1, 3, H, W).
-            painted: The result for it, same shape.
-            cut: Whether another scene begins here, a scalar on the same device; ``None`` if not.
+            content: The original frame, RGB in [0, 1], shape (1, 3, H, W).
+            stylized: The stylized frame, same shape.
+            cut: Whether a new scene starts here, a scalar on the same device; ``None`` if not.
 
         Returns:
-            The result to show, same shape.
+            The frame to show, same shape.
         """
-        if self._before is not None and self._before[0].shape == photo.shape:
-            photo_before, painted_before = self._before
-            change = _smooth(photo - photo_before).abs().amax(1, keepdim=True)  # (1, 1, H, W)
-            still = (2 - change / _SAME).clamp(0, 1)
+        if self._previous is not None and self._previous[0].shape == content.shape:
+            old_content, old_stylized = self._previous
+            change = _smooth(content - old_content).abs().amax(1, keepdim=True)  # (1, 1, H, W)
+            stillness = (2 - change / _STILL).clamp(0, 1)
             # Averaged again: a mask with hard edges would show as a contour.
-            share = self.share * _smooth(still)
+            weight = self.weight * _smooth(stillness)
             if cut is not None:
-                share = share * ~cut
-            painted = torch.lerp(painted, painted_before, share)
-        self._before = (photo, painted)
-        return painted
+                weight = weight * ~cut
+            stylized = torch.lerp(stylized, old_stylized, weight)
+        self._previous = (content, stylized)
+        return stylized
 
 
 class CutFinder:
-    """Notices where a new scene begins, by the difference of thumbnails."""
+    """Detector of scene cuts, by the difference of thumbnails."""
 
     def __init__(self) -> None:
-        """Begins without a frame."""
-        self._before: Tensor | None = None
+        """Start without a previous frame."""
+        self._previous: Tensor | None = None
 
-    def __call__(self, photo: Tensor) -> Tensor:
-        """Look at the next frame.
+    def __call__(self, content: Tensor) -> Tensor:
+        """Compare the next frame with the previous one.
 
         Args:
-            photo: RGB in [0, 1], shape (1, 3, H, W).
+            content: RGB in [0, 1], shape (1, 3, H, W).
 
         Returns:
-            Whether it is of another scene than the frame before; not so for the first one. A
-            scalar on the same device, for reading it waits for a GPU.
+            Whether a new scene starts with this frame; ``False`` for the first frame. A scalar on
+            the same device, because reading it waits for a GPU.
         """
-        thumbnail = F.adaptive_avg_pool2d(photo, _THUMBNAIL)
-        before = thumbnail if self._before is None else self._before
-        self._before = thumbnail
-        return (thumbnail - before).abs().mean() > _CUT
+        thumbnail = F.adaptive_avg_pool2d(content, _THUMBNAIL)
+        previous = thumbnail if self._previous is None else self._previous
+        self._previous = thumbnail
+        return (thumbnail - previous).abs().mean() > _CUT
 
 
 def _smooth(images: Tensor) -> Tensor:
-    """The mean over each pixel's neighborhood, in the same shape."""
-    side, margin = _NeighborHOOD, _NeighborHOOD // 2
-    # Rows first, then columns, channel by channel: 18 against 69 ms (3 x 720 x 1280, two cores).
+    """Average over each pixel's neighborhood; the shape stays the same."""
+    size, margin = _NEIGHBORHOOD, _NEIGHBORHOOD // 2
+    # Rows first, then columns, per channel: 18 instead of 69 ms (3 x 720 x 1280, two cores).
     rows = F.avg_pool2d(
-        images.contiguous(), (1, side), stride=1, padding=(0, margin), count_include_pad=False
+        images.contiguous(), (1, size), stride=1, padding=(0, margin), count_include_pad=False
     )
-    return F.avg_pool2d(rows, (side, 1), stride=1, padding=(margin, 0), count_include_pad=False)
+    return F.avg_pool2d(rows, (size, 1), stride=1, padding=(margin, 0), count_include_pad=False)

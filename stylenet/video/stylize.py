@@ -1,4 +1,4 @@
-"""Stylizing videos: the same size, times and sound, and steady if so wished."""
+"""Stylize videos, keeping size, times and sound."""
 
 import dataclasses
 import time
@@ -15,8 +15,8 @@ from tqdm import tqdm
 
 from stylenet.errors import StyleNetError
 from stylenet.files import atomic_path, refuse_input
-from stylenet.inference.finish import check_mask
 from stylenet.inference.options import StylizeOptions
+from stylenet.inference.postprocess import check_mask
 from stylenet.inference.stylizer import Stylizer
 from stylenet.video.flicker import FlickerReport
 from stylenet.video.frame_stylizer import FrameStylizer
@@ -30,28 +30,26 @@ from stylenet.video.writer import VideoWriter
 if TYPE_CHECKING:
     import av
 
-__all__ = ["FrameStylizer", "VideoOptions", "VideoReport", "stylize_frames", "stylize_video"]
-
-# Frames that wait between reading and the network, and between it and writing: enough for an
-# uneven pace, and at 25 MB for a frame in 4K not too much memory.
+# Maximum number of frames that wait before and after the network: enough for an uneven pace, and
+# at 25 MB for a frame in 4K not too much memory.
 _AHEAD = 8
-# Pairs of frames for the warping error, spread over the video: two flows and two more passes of the
-# network each.
+# Pairs of frames for the warping error, spread over the video: each costs two flows and two more
+# passes of the network.
 _FLICKER_PAIRS = 24
 
 
 @dataclass(frozen=True)
 class VideoReport:
-    """What became of a video.
+    """Outcome of stylizing a video.
 
     Attributes:
-        frames: How many were stylized.
-        seconds: How long that took.
+        frames: Number of frames stylized.
+        seconds: Duration of the run.
         codec: The encoder that was used.
-        left_out: What the result lacks, in words: subtitles that its format cannot hold, cover
-            images, timecodes, the sound of what becomes a GIF, transparency, damaged packets.
-        changes: What was done to the frames before the network, in words.
-        flicker: The warping errors, if asked for and if there were two frames of one scene.
+        left_out: Descriptions of what the result lacks: subtitles that its format cannot hold,
+            cover images, timecodes, the sound of a GIF, transparency, damaged packets.
+        changes: Descriptions of what was done to the frames before the network.
+        flicker: The warping errors, if requested and if two frames belong to one scene.
     """
 
     frames: int
@@ -63,7 +61,7 @@ class VideoReport:
 
     @property
     def fps(self) -> float:
-        """Frames per second of the run."""
+        """Return the frames stylized per second."""
         return self.frames / max(self.seconds, 1e-9)
 
 
@@ -71,35 +69,33 @@ def stylize_video(
     stylizer: Stylizer,
     source: str | Path,
     target: str | Path,
-    settings: StylizeOptions | None = None,
+    options: StylizeOptions | None = None,
     video: VideoOptions | None = None,
     progress: bool = True,
     mask: Image.Image | None = None,
 ) -> VideoReport:
-    """Stylize a video; the result appears whole or not at all.
+    """Stylize a video; the result appears complete or not at all.
 
-    It has the size of the source, each frame's own time, and the sound as it was, not encoded
-    again. A video that its player turns, as phones record them, is written upright. HDR and wide
-    colors become BT.709.
+    The result keeps the size, each frame's time, and the sound without encoding it again. Videos
+    with a display rotation, as phones record them, are written upright. HDR and wide colors become
+    BT.709.
 
-    What was done before an error (a source that is cut off, say) is kept beside the target, as
-    ``NAME.partial.SUFFIX``.
+    If an error occurs midway (because the source is cut off, say), the frames stylized so far are
+    kept beside the target as ``NAME.partial.SUFFIX``.
 
     Args:
-        stylizer: What stylizes.
-        source: Any file with moving images that FFmpeg reads.
-        target: Where the result goes; its suffix chooses the format.
-        settings: How each frame is stylized; ``None`` for the defaults.
-        video: How the video is; ``None`` for the defaults.
-        progress: Whether to show a bar with frames per second and the time left, on stderr.
-        mask: Of the upright frames; see :meth:`stylenet.inference.Stylizer.stylize`.
-
-    Returns:
-        What was done.
+        stylizer: The stylizer to use.
+        source: Any video that FFmpeg reads.
+        target: The output file; its suffix chooses the format.
+        options: Options of each frame; ``None`` for the defaults.
+        video: Options of the video; ``None`` for the defaults.
+        progress: Whether to show a progress bar with frame rate and remaining time on stderr.
+        mask: Of the upright frames' size; see :meth:`stylenet.inference.Stylizer.stylize`.
 
     Raises:
-        StyleNetError: The video is unreadable, damaged or cut off, the target unwritable or unable
-            to hold the sound, both are the same file, the mask does not fit, or memory is short.
+        StyleNetError: The video is unreadable, damaged or cut off, the target is unwritable or
+            cannot hold the sound, both are the same file, the mask does not fit, or memory is
+            short.
     """
     source, target = Path(source), Path(target)
     video = video or VideoOptions()
@@ -110,47 +106,55 @@ def stylize_video(
         if mask is not None:
             check_mask(mask, reader.frames.width, reader.frames.height)
         every = max(1, (reader.expected or 0) // _FLICKER_PAIRS)
-        painter = FrameStylizer(stylizer, settings, video, every, mask)
+        frame_stylizer = FrameStylizer(stylizer, options, video, every, mask)
         writer = VideoWriter(temporary, target, reader, video.codec, video.quality)
         bar = tqdm(total=reader.expected, unit="frame", dynamic_ncols=True, disable=not progress)
-        began = time.perf_counter()
+        start = time.perf_counter()
         try:
             with bar:
-                frames = stylize_frames(reader, writer, painter.start, stylizer.device, bar.update)
+                frames = stylize_frames(
+                    reader, writer, frame_stylizer.start, stylizer.device, bar.update
+                )
             writer.close()
         except StyleNetError as error:
-            kept = _keep(writer, temporary, target)
+            kept = _keep_partial(writer, temporary, target)
             raise StyleNetError(f"{error}{kept}") from error
         except BaseException:
             writer.close(complete=False)
             raise
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - start
     left_out = (*writer.left_out, *reader.lost, *writer.lost)
-    changes, flicker = tuple(reader.changes), painter.meter.report()
-    return VideoReport(frames, seconds, writer.codec, left_out, changes, flicker)
+    return VideoReport(
+        frames,
+        seconds,
+        writer.codec,
+        left_out,
+        tuple(reader.changes),
+        frame_stylizer.meter.report(),
+    )
 
 
 def stylize_frames(
     reader: VideoReader,
     writer: VideoWriter,
-    start: Callable[[np.ndarray], Download],
+    start_frame: Callable[[np.ndarray], Download],
     device: torch.device,
     on_frame: Callable[[], object],
 ) -> int:
-    """Read, stylize and write a video, the three at the same time, in threads of their own.
+    """Read, stylize and write a video, each in a thread of its own.
 
     Args:
-        reader: Yields the frames, and packets that are passed on.
-        writer: Takes both; not closed.
-        start: Begins to stylize a frame, RGB, uint8, shape (H, W, 3).
-        device: Where the network runs; for a GPU the frames are read into pinned memory.
-        on_frame: Called once for each frame that was begun.
+        reader: Yields frames, and packets that are passed on.
+        writer: Receives both; is not closed.
+        start_frame: Starts to stylize a frame, RGB, uint8, shape (H, W, 3).
+        device: The network's device; for a GPU the frames are read into pinned memory.
+        on_frame: Called once for each frame started.
 
     Returns:
-        How many frames there were.
+        The number of frames.
 
     Raises:
-        StyleNetError: The video is damaged, cannot be written, or memory is short.
+        StyleNetError: The video is damaged or cannot be written, or memory is short.
     """
 
     def read() -> "Iterator[RgbFrame | av.Packet]":
@@ -171,14 +175,14 @@ def stylize_frames(
             if not isinstance(item, RgbFrame):
                 behind.put((item, None))
                 continue
-            behind.put((item, start(item.pixels)))
+            behind.put((item, start_frame(item.pixels)))
             frames += 1
             on_frame()
     return frames
 
 
-def _keep(writer: VideoWriter, temporary: Path, target: Path) -> str:
-    """Close what is there of a video as a playable file beside its target; say where it is."""
+def _keep_partial(writer: VideoWriter, temporary: Path, target: Path) -> str:
+    """Save the frames written so far as a playable video beside the target; describe it."""
     try:
         writer.close()
         if not writer.frames:
@@ -186,6 +190,6 @@ def _keep(writer: VideoWriter, temporary: Path, target: Path) -> str:
         partial = target.with_name(f"{target.stem}.partial{target.suffix}")
         with atomic_path(partial) as path:
             temporary.replace(path)
-    except StyleNetError:  # nothing can be written, as on a full disk
+    except StyleNetError:  # nothing can be written, for example on a full disk
         return ""
-    return f"; the {writer.frames} frames until then, {writer.end:.1f} s, are kept in {partial}"
+    return f"; the first {writer.frames} frames ({writer.end:.1f} s) are kept in {partial}"

@@ -1,4 +1,4 @@
-"""Writing videos: frames encoded, everything else copied from the video that they came from."""
+"""Write videos: frames are encoded, all other streams are copied from the source."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -31,39 +31,40 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-# Of the video as a whole; what a muxer writes by itself, or what was true of the source's coding.
+# Metadata of the container that is not copied: written by the muxer itself, or true only of the
+# source's coding.
 _OWN_METADATA = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
-# Of the image's stream; Matroska's statistics, for one, are no longer true.
+# Metadata of the video stream that is copied; Matroska's statistics, for one, are no longer true.
 _KEPT_METADATA = frozenset({"language", "title", "handler_name", "comment", "timecode"})
-# All players know 4:2:0. The rest is for odd sizes, which H.264 and H.265 cannot halve.
+# All players support 4:2:0. 4:4:4 is for odd sizes, which H.264 and H.265 cannot halve.
 _PIXEL_FORMATS = ("yuv420p", "yuv444p")
 
 
 class VideoWriter:
-    """Writes a video that has the times, the sound, the colors and the titles of another.
+    """Writer of a video that keeps the times, the sound, the colors and the metadata of another.
 
-    Usable from one thread at a time. The file is complete after :meth:`close` only.
+    Use it from one thread at a time. The file is complete only after :meth:`close`.
 
     Attributes:
-        codec: The name of the encoder in use.
-        frames: How many frames were encoded.
-        left_out: Streams of the source that the target's format cannot hold, in words.
+        codec: FFmpeg's name of the encoder.
+        frames: Number of frames encoded so far.
+        left_out: Descriptions of the source's streams that the format cannot hold.
     """
 
     def __init__(
         self, path: Path, target: Path, source: VideoReader, codec: str | None, quality: float
     ) -> None:
-        """Opens the file and its streams.
+        """Open the file and its streams.
 
         Args:
-            path: What to write to.
-            target: Where the video goes in the end, for messages.
+            path: The file to write to.
+            target: The final path of the video, for messages.
             source: The video that the frames come from.
-            codec: Name of an encoder; ``None`` for H.264, or what the format is for.
-            quality: See :class:`stylenet.video.stylize.VideoOptions`.
+            codec: Name of an encoder; ``None`` for H.264, or the format's default codec.
+            quality: See :class:`stylenet.video.VideoOptions`.
 
         Raises:
-            StyleNetError: The format, the encoder or their combination is impossible, or the
+            StyleNetError: The format, the encoder or their combination is not supported, or the
                 format cannot hold the sound.
         """
         av = import_av()
@@ -95,28 +96,28 @@ class VideoWriter:
 
     @property
     def end(self) -> float:
-        """When the last frame so far begins, in seconds."""
+        """Return the time of the last frame so far, in seconds."""
         return float((self._last_pts or 0) * self._unit)
 
     @property
     def lost(self) -> list[str]:
-        """What could not be written so far, in words."""
+        """Describe what could not be written so far."""
         lost = self._copies.lost
         if self._lost_alpha:
             lost.append(
-                f"the transparency, flattened on white: {self.codec} in {self._format} has none; "
-                f"choose a name that ends in .mov or .webm"
+                f"the transparency, flattened on white: {self.codec} in {self._format} cannot hold "
+                f"it; choose a name that ends in .mov or .webm"
             )
         return lost
 
     def write(self, item: "RgbFrame | av.Packet") -> None:
-        """Encodes a frame, or copies a packet of another stream.
+        """Encode a frame, or copy a packet of another stream.
 
         Args:
             item: A frame of the source's size, or a packet as :class:`VideoReader` yields it.
 
         Raises:
-            StyleNetError: It cannot be encoded or written.
+            StyleNetError: Encoding or writing failed.
         """
         with writing(self._target, "it could not be encoded"):
             if not isinstance(item, RgbFrame):
@@ -137,13 +138,13 @@ class VideoWriter:
             self.frames += 1
 
     def close(self, complete: bool = True) -> None:
-        """Encodes what waits, and closes the file.
+        """Flush the encoder and close the file.
 
         Args:
-            complete: ``False`` to close it as it is, after an error.
+            complete: ``False`` closes the file as it is, after an error.
 
         Raises:
-            StyleNetError: The end cannot be written.
+            StyleNetError: The end of the file cannot be written.
         """
         if not complete:
             with suppress(Exception):
@@ -157,7 +158,7 @@ class VideoWriter:
                 self._container.close()
 
     def _frame(self, item: RgbFrame) -> "VideoFrame":
-        """The frame with its alpha channel, or on white where the target has none."""
+        """Return the frame with its alpha channel, or on white if the target has none."""
         import av
 
         if item.alpha is None:
@@ -201,7 +202,7 @@ class VideoWriter:
             context.open()
 
     def _choose_pixel_format(self) -> str:
-        """The first format that the encoder takes for frames of this size."""
+        """Return the first pixel format that the encoder accepts for frames of this size."""
         import av
 
         known = pixel_formats(self.codec)
@@ -251,7 +252,7 @@ class VideoWriter:
 
     def _mux(self, packets: "list[av.Packet]") -> None:
         for packet in packets:
-            # Encoders forget how long a frame is shown, which for the last one nobody can guess.
+            # Encoders drop the duration of a frame, and that of the last frame cannot be inferred.
             duration = self._durations.pop(packet.pts, 0) if packet.pts is not None else 0
             if duration:
                 packet.duration = duration

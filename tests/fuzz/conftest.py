@@ -1,4 +1,4 @@
-"""Fuzzing with strength 0: what goes in has to come out, as an independent decoder sees it.
+"""Fuzzing with strength 0: the result has to match the input as another decoder reads it.
 
 The suite runs a small sample, always the same; ``make fuzz`` runs many random examples and prints
 its seed, which ``make fuzz SEED=...`` repeats.
@@ -18,7 +18,7 @@ EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 
 
 def fuzz_settings(sample):
-    """Options of Hypothesis: so many examples in the suite, FUZZ_EXAMPLES in ``make fuzz``."""
+    """Return settings for Hypothesis: ``sample`` examples, or FUZZ_EXAMPLES in ``make fuzz``."""
     return settings(
         max_examples=EXAMPLES or sample,
         derandomize=not EXAMPLES,

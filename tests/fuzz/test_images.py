@@ -1,4 +1,4 @@
-"""Image files of every kind that Pillow and tifffile write, and some that neither does."""
+"""Image files of every format that Pillow and tifffile write, and of some more."""
 
 import io
 from itertools import count
@@ -37,7 +37,7 @@ numbers = count()
 
 @pytest.fixture(scope="module")
 def stylize(stylizer, tmp_path_factory):
-    """Stylizes a file's bytes with strength 0, to RGBA pixels (H, W, 4)."""
+    """Return a function that stylizes a file with strength 0 and returns RGBA, (H, W, 4)."""
     folder = tmp_path_factory.mktemp("fuzz")
 
     def stylize(data, suffix):
@@ -52,7 +52,7 @@ def stylize(stylizer, tmp_path_factory):
 
 
 def assert_same(result, expected, tolerance=1.01):
-    """Compare RGBA pixels; colors below full transparency mean nothing."""
+    """Compare RGBA pixels; the colors of fully transparent pixels are ignored."""
     assert result.shape == expected.shape
     difference = np.abs(result.astype(float) - expected)
     assert difference[..., 3].max() <= tolerance
@@ -61,7 +61,7 @@ def assert_same(result, expected, tolerance=1.01):
 
 
 def with_alpha(colors, alpha=None):
-    """RGBA from gray or colors and alpha, all in [0, 255]."""
+    """Return RGBA from gray or RGB and alpha, all in [0, 255]."""
     if colors.shape[-1] == 1:
         colors = colors.repeat(3, -1)
     if alpha is None:
@@ -75,7 +75,7 @@ def random_samples(seed, height, width, channels, bits):
 
 
 def decode_by_ffmpeg(data, codec):
-    """RGBA pixels (H, W, 4) as FFmpeg decodes them."""
+    """Decode an image by FFmpeg to RGBA, (H, W, 4)."""
     if codec == "gif":  # its container has to be taken apart
         with av.open(io.BytesIO(data)) as container:
             frame = next(container.decode(video=0))
@@ -100,7 +100,7 @@ def decode_by_ffmpeg(data, codec):
     st.sampled_from(sorted(TURNS)),
 )
 @example(0, 9, 9, 10, BLACK_IS_0, None, "<", False, False, None, 1)
-def test_tiff_of_any_layout(
+def test_tiff_files_of_any_layout_are_read(
     stylize,
     seed,
     height,
@@ -154,11 +154,22 @@ def test_tiff_of_any_layout(
     st.booleans(),
     st.booleans(),
 )
-def test_tiff_by_tifffile(
-    stylize, seed, height, width, kind, channels, compression, tile, order, separate, predictor, big
+def test_tiff_files_of_tifffile_are_read(
+    stylize,
+    seed,
+    height,
+    width,
+    dtype_name,
+    channels,
+    compression,
+    tile,
+    order,
+    separate,
+    predictor,
+    big,
 ):
     assume(order == "<" or not big)  # Pillow knows no BigTIFF with the highest byte first
-    dtype = np.dtype(kind)
+    dtype = np.dtype(dtype_name)
     generator = np.random.default_rng(seed)
     if dtype.kind == "f":
         samples = generator.random((height, width, channels)).astype(dtype)
@@ -210,7 +221,7 @@ def test_tiff_by_tifffile(
     st.sampled_from([1, 3]),
     st.booleans(),
 )
-def test_png_of_any_depth(stylize, seed, height, width, bits, channels, transparent):
+def test_png_files_of_any_depth_are_read(stylize, seed, height, width, bits, channels, transparent):
     assume(channels == 1 or bits >= 8)
     samples = random_samples(seed, height, width, channels, bits)
     color = samples[height // 2, width // 2]
@@ -261,8 +272,8 @@ WRITTEN = [
     st.sampled_from(sorted(TURNS)),
     st.booleans(),
 )
-def test_what_pillow_writes(stylize, seed, height, width, kind, orientation, profiled):
-    suffix, name, codec, mode, options, tolerance = kind
+def test_files_of_pillow_are_read(stylize, seed, height, width, case, orientation, profiled):
+    suffix, name, codec, mode, options, tolerance = case
     assume(codec != "sgi" or height > 1)  # FFmpeg refuses a single row
     options = dict(options)
     pixels = random_samples(seed, height, width, 4, 8).astype(np.uint8)

@@ -1,7 +1,7 @@
-"""Videos as FFmpeg can write them: what is put in comes out.
+"""Videos as FFmpeg can write them: frames, times and sound are kept.
 
-The network does nothing here, so each frame has to be the image that the video was made of, at its
-time, beside the same sound. A small sample runs with the suite, ``make fuzz`` runs more.
+The network returns its input, so each frame has to be the image that the video was made from, at
+its time, with the same sound. A small sample runs with the suite, ``make fuzz`` runs more.
 """
 
 import os
@@ -16,9 +16,7 @@ from hypothesis import strategies as st
 from stylenet.checkpoint import CheckpointInfo
 from stylenet.inference import Stylizer
 from stylenet.networks import build_network
-from stylenet.video.frames import RgbFrame
-from stylenet.video.reader import VideoReader
-from stylenet.video.stylize import VideoOptions, stylize_video
+from stylenet.video import RgbFrame, VideoOptions, VideoReader, stylize_video
 
 av = pytest.importorskip("av")
 
@@ -108,7 +106,7 @@ def cases(draw):
 
 
 def image(case, i):
-    """A gradient, so smooth that half of the colors is enough of them."""
+    """Return a gradient that is smooth enough to survive chroma subsampling."""
     width, height = case.size
     across, down = np.linspace(0, 1, width), np.linspace(0, 1, height)[:, None]
     red = 60 + 120 * across * (i % 2) + 0 * down + 60 * (1 - i % 2)
@@ -122,7 +120,7 @@ def is_rgb(name):
 
 
 def write(path, case):
-    """Writes the video; returns nothing where the encoder refuses the case by itself."""
+    """Write the video; raise if the encoder does not support the case."""
     is_full = case.range == 2 or case.pixels.startswith("yuvj")
     with av.open(str(path), "w") as video:
         sounds = []
@@ -201,8 +199,8 @@ def mark(frame, first):
     return graph
 
 
-def is_told(path, case):
-    """Whether the file says how its colors are coded; some kinds cannot, and all would guess."""
+def states_colors(path, case):
+    """Return whether the file states its color coding; without it readers have to guess."""
     if is_rgb(case.pixels):
         return True
     if case.pixels.startswith(("gray", "ya")):
@@ -230,7 +228,7 @@ def sound(path):
         return list(streams.values())
 
 
-class Same(Stylizer):
+class Identity(Stylizer):
     def __init__(self):
         super().__init__(
             build_network("johnson", width=1, blocks=0), CheckpointInfo("same", 1), "cpu"
@@ -253,7 +251,7 @@ class Same(Stylizer):
     print_blob=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-def test_what_is_put_in_comes_out(case, tmp_path):
+def test_frames_times_and_sound_are_kept(case, tmp_path):
     source, target = tmp_path / f"a.{case.suffix}", tmp_path / "b.mkv"
     try:
         write(source, case)
@@ -261,7 +259,7 @@ def test_what_is_put_in_comes_out(case, tmp_path):
         event(f"refused: {case.codec} in {case.suffix}: {getattr(error, 'strerror', error)}")
         return
     video = VideoOptions(blend=0, quality=1, deinterlace=False)
-    report = stylize_video(Same(), source, target, video=video, progress=False)
+    report = stylize_video(Identity(), source, target, video=video, progress=False)
     expected = [image(case, i) for i in range(len(case.times))]
     # Of MPEG-PS the last frame is lost where it was not ended.
     assert report.frames in (len(expected), len(expected) - (case.suffix == "mpg"))
@@ -270,9 +268,9 @@ def test_what_is_put_in_comes_out(case, tmp_path):
     # Two steps of 255 for rounding, more for encoders that lose something.
     lossy = case.codec in ("mpeg2video", "mpeg4", "mjpeg", "libvpx-vp9")
     inner = np.s_[2:-2, 2:-2]
-    told = is_told(source, case)
+    stated = states_colors(source, case)
     for i, frame in enumerate(before):
-        if not told:
+        if not stated:
             expected[i] = frame.pixels
         error = np.abs(frame.pixels.astype(int) - expected[i])[inner]
         assert error.mean() < (5 if lossy else 2.5), (i, error.mean((0, 1)))

@@ -41,7 +41,7 @@ def test_a_virtual_camera_is_shown_until_the_window_is_closed(stylizer):
     assert threads() == []
 
 
-def test_a_slow_network_gets_the_newest_frame(stylizer):
+def test_a_slow_network_gets_the_latest_frame(stylizer):
     seen = []
 
     def frames():
@@ -59,10 +59,10 @@ def test_a_slow_network_gets_the_newest_frame(stylizer):
     preview(slow, frames(), lambda pixels, rate: True)
     assert len(seen) < 12
     assert seen == sorted(seen)
-    assert seen[-1] == 11, "the last one is never left out"
+    assert seen[-1] == 11, "the last frame is never dropped"
 
 
-def test_a_camera_that_fails_is_said_in_one_line(stylizer):
+def test_a_failing_camera_is_reported_in_one_line(stylizer):
     def frames():
         yield np.zeros((8, 8, 3), np.uint8)
         raise StyleNetError("input=camera stopped: No such device")
@@ -92,15 +92,15 @@ def test_an_interruption_releases_the_camera(stylizer):
     assert threads() == []
 
 
-def test_no_camera_is_said_in_one_line():
+def test_a_missing_camera_is_reported_in_one_line():
     pytest.importorskip("av")
-    with pytest.raises(StyleNetError, match="camera:97: no camera there") as caught:
+    with pytest.raises(StyleNetError, match="camera:97: no camera found") as caught:
         next(camera_frames("camera:97"))
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere there is a display")
-def test_no_display_is_said_in_one_line(monkeypatch):
+def test_a_missing_display_is_reported_in_one_line(monkeypatch):
     pytest.importorskip("tkinter")
     monkeypatch.delenv("DISPLAY", raising=False)
     with pytest.raises(StyleNetError, match="display") as caught:

@@ -1,4 +1,4 @@
-"""What frames are before the network: deinterlaced, in standard colors; and their transparency."""
+"""Frames before the network: deinterlacing, color conversion, transparency."""
 
 from fractions import Fraction
 
@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 
 from stylenet.image.cicp import to_srgb
-from stylenet.video.frames import RgbFrame
-from stylenet.video.reader import VideoReader
-from stylenet.video.stylize import VideoOptions, stylize_video
+from stylenet.video import RgbFrame, VideoOptions, VideoReader, stylize_video
 
-from .videos import PLAIN, Same, frames, make_video
+from .videos import PLAIN, Identity, frames, make_video
 
 av = pytest.importorskip("av")
 
@@ -19,14 +17,14 @@ HLG, PQ, BT2020 = 18, 16, 9
 
 
 def bar(moment, size=(96, 64)):
-    """A bar that moves to the right by two pixels a moment."""
+    """Return a bar that moves right by two pixels per moment."""
     pixels = np.full((size[1], size[0], 3), 40, np.uint8)
     pixels[:, 10 + 2 * moment : 30 + 2 * moment] = 210
     return pixels
 
 
-def woven(first):
-    """Frames of two moments each; ``first`` is the row that the earlier one begins at."""
+def interlace(first):
+    """Return frames of two moments each; ``first`` is the first row of the earlier one."""
     result = []
     for i in range(12):
         pixels = bar(2 * i)
@@ -41,7 +39,7 @@ def read(path, **options):
 
 
 def comb(pixels):
-    """How much every other row differs from its neighbors."""
+    """Return the mean difference between each row and its neighbors."""
     rows = pixels.astype(float).mean(-1)
     return np.abs(rows[1:-1] - (rows[:-2] + rows[2:]) / 2).mean()
 
@@ -54,16 +52,18 @@ def interlaced(request, tmp_path_factory):
         sounds=(),
         unit=UNIT,
         times=range(12),
-        frames=woven(request.param),
+        frames=interlace(request.param),
         options={"crf": "1", "flags": "+ildct+ilme"},
         field="tff" if request.param == 0 else "bff",
     )
 
 
-def test_interlaced_frames_are_deinterlaced_and_it_is_said(interlaced, tmp_path):
+def test_deinterlacing_is_reported(interlaced, tmp_path):
     target = tmp_path / "b.mp4"
-    report = stylize_video(Same(), interlaced, target, video=PLAIN, progress=False)
-    assert report.changes == ("12 frames deinterlaced (video.deinterlace=false: not)",)
+    report = stylize_video(Identity(), interlaced, target, video=PLAIN, progress=False)
+    assert report.changes == (
+        "12 frames deinterlaced (video.deinterlace=false leaves them as they are)",
+    )
     combed, done = frames(interlaced), frames(target)
     assert done[1] == combed[1] == [i * UNIT for i in range(12)]
     for i in range(1, 11):
@@ -74,17 +74,17 @@ def test_interlaced_frames_are_deinterlaced_and_it_is_said(interlaced, tmp_path)
         assert not any(frame.interlaced_frame for frame in video.decode(video=0))
 
 
-def test_interlaced_frames_stay_by_choice_and_it_is_said(interlaced, tmp_path):
+def test_keeping_interlaced_frames_is_reported(interlaced, tmp_path):
     video = VideoOptions(blend=0, deinterlace=False)
-    report = stylize_video(Same(), interlaced, tmp_path / "b.mp4", video=video, progress=False)
+    report = stylize_video(Identity(), interlaced, tmp_path / "b.mp4", video=video, progress=False)
     assert report.changes == ("12 interlaced frames stylized as they are",)
     for before, after in zip(frames(interlaced)[0], frames(tmp_path / "b.mp4")[0], strict=True):
         assert comb(after) > 0.8 * comb(before)
 
 
 @pytest.mark.parametrize("deinterlace", ["auto", False])
-def test_fields_of_an_odd_height_are_whole(deinterlace, tmp_path):
-    """As NTSC's 486 rows: of the colors one field has 122, the other 121."""
+def test_fields_of_odd_height_are_complete(deinterlace, tmp_path):
+    """Like NTSC's 486 rows: one field of the color planes has 122 rows, the other 121."""
     pixels = np.full((50, 96, 3), (180, 60, 90), np.uint8)
     options = {"codec": "ffv1", "options": {}, "unit": UNIT, "frames": [pixels] * 3}
     source = make_video(tmp_path / "a.mkv", (96, 50), (), times=range(3), field="tff", **options)
@@ -92,9 +92,9 @@ def test_fields_of_an_odd_height_are_whole(deinterlace, tmp_path):
         assert np.abs(frame.pixels.astype(int) - pixels).max() <= 3
 
 
-def test_frames_without_a_mark_are_deinterlaced_by_choice(tmp_path):
+def test_unmarked_frames_are_deinterlaced_on_request(tmp_path):
     source = make_video(
-        tmp_path / "a.mp4", (96, 64), (), unit=UNIT, times=range(12), frames=woven(0)
+        tmp_path / "a.mp4", (96, 64), (), unit=UNIT, times=range(12), frames=interlace(0)
     )
     left, changes = read(source)
     assert (len(left), changes) == (12, [])
@@ -106,7 +106,7 @@ def test_frames_without_a_mark_are_deinterlaced_by_choice(tmp_path):
 
 @pytest.mark.parametrize(("transfer", "name"), [(HLG, "BT.2020 HLG"), (PQ, "BT.2020 PQ")])
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
-def test_hdr_becomes_bt709_and_is_tagged_so(transfer, name, suffix, tmp_path):
+def test_hdr_is_converted_to_tagged_bt709(transfer, name, suffix, tmp_path):
     codes = np.array([[90, 120, 60], [140, 110, 100], [60, 70, 150], [190, 190, 190]]) / 255
     pixels = np.repeat(np.repeat(codes[None], 32, 0), 16, 1)  # (32, 64, 3)
     source, target = tmp_path / "a.mkv", tmp_path / f"b.{suffix}"
@@ -139,7 +139,7 @@ def test_hdr_becomes_bt709_and_is_tagged_so(transfer, name, suffix, tmp_path):
     (frame, _), changes = read(source)
     assert changes == [f"colors converted from {name} to BT.709 SDR"]
     assert np.abs(frame.pixels[inner] - expected[inner]).max() <= 2
-    report = stylize_video(Same(), source, target, video=PLAIN, progress=False)
+    report = stylize_video(Identity(), source, target, video=PLAIN, progress=False)
     assert report.changes == tuple(changes)
     with av.open(str(target)) as video:
         coded = next(video.decode(video=0))
@@ -185,7 +185,7 @@ def with_alpha(tmp_path_factory):
         ("avi", "ffv1", "ffv1"),
     ],
 )
-def test_transparency_stays_where_the_format_has_it(suffix, codec, used, with_alpha, tmp_path):
+def test_transparency_is_kept_if_the_format_supports_it(suffix, codec, used, with_alpha, tmp_path):
     source, target = with_alpha, tmp_path / f"b.{suffix}"
     if suffix == "webm":  # which takes no AAC
         source = tmp_path / "silent.mov"
@@ -196,7 +196,7 @@ def test_transparency_stays_where_the_format_has_it(suffix, codec, used, with_al
                     packet.stream = stream
                     copy.mux(packet)
     video = VideoOptions(codec=codec, blend=0)
-    report = stylize_video(Same(), source, target, video=video, progress=False)
+    report = stylize_video(Identity(), source, target, video=video, progress=False)
     assert (report.codec, report.left_out) == (used, ())
     done, _ = read(target)
     assert len(done) == 4
@@ -205,11 +205,11 @@ def test_transparency_stays_where_the_format_has_it(suffix, codec, used, with_al
         assert np.abs(frame.pixels.astype(int) - transparent(i)[..., :3]).mean() <= 3
 
 
-def test_transparency_is_flattened_on_white_elsewhere_and_it_is_said(with_alpha, tmp_path):
+def test_flattened_transparency_is_reported(with_alpha, tmp_path):
     target = tmp_path / "b.mp4"
-    report = stylize_video(Same(), with_alpha, target, video=PLAIN, progress=False)
+    report = stylize_video(Identity(), with_alpha, target, video=PLAIN, progress=False)
     (line,) = report.left_out
-    assert line.startswith("the transparency, flattened on white: libx264 in mp4 has none")
+    assert line.startswith("the transparency, flattened on white: libx264 in mp4 cannot hold it")
     for i, after in enumerate(read(target)[0]):
         pixels = transparent(i).astype(float)
         opacity = pixels[..., 3:] / 255
@@ -217,7 +217,7 @@ def test_transparency_is_flattened_on_white_elsewhere_and_it_is_said(with_alpha,
         assert np.abs(after.pixels - flat)[:, 1:].mean() < 4  # of colors 4:2:0 keeps half
 
 
-def test_an_alpha_channel_without_transparency_is_no_loss(tmp_path):
+def test_an_opaque_alpha_channel_is_not_reported_as_lost(tmp_path):
     opaque = transparent(0)
     opaque[..., 3] = 255
     source = make_video(
@@ -231,18 +231,18 @@ def test_an_alpha_channel_without_transparency_is_no_loss(tmp_path):
         frames=[opaque],
         form="rgba",
     )
-    report = stylize_video(Same(), source, tmp_path / "b.mp4", video=PLAIN, progress=False)
+    report = stylize_video(Identity(), source, tmp_path / "b.mp4", video=PLAIN, progress=False)
     assert report.left_out == ()
 
 
 @pytest.mark.parametrize("pixels", ["gray", "ya8"])
-def test_gray_pngs_get_no_matrix_that_players_do_not_know(pixels, tmp_path):
-    """FFmpeg says of them that they are coded as RGB, which 4:2:0 cannot be."""
+def test_gray_pngs_get_a_matrix_that_players_know(pixels, tmp_path):
+    """FFmpeg tags gray PNGs as RGB, which 4:2:0 cannot hold."""
     grays = [np.full((32, 48, 3), 60 + 40 * i, np.uint8) for i in range(3)]
     options = {"codec": "png", "pixels": pixels, "options": {}, "unit": UNIT, "frames": grays}
     source = make_video(tmp_path / "a.mov", sounds=(), times=range(3), **options)
     for target in (tmp_path / "b.mp4", tmp_path / "b.mkv"):
-        stylize_video(Same(), source, target, video=PLAIN, progress=False)
+        stylize_video(Identity(), source, target, video=PLAIN, progress=False)
         with av.open(str(target)) as video:
             assert next(video.decode(video=0)).colorspace != 0
         for frame, gray in zip(read(target)[0], grays, strict=True):

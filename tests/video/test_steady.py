@@ -6,8 +6,8 @@ from stylenet.checkpoint import CheckpointInfo
 from stylenet.inference import Stylizer
 from stylenet.networks import build_network
 from stylenet.networks.statistics import with_statistics
+from stylenet.video import FrameStylizer, VideoOptions
 from stylenet.video.steady import CutFinder, ShortTermBlend, SteadyStatistics
-from stylenet.video.stylize import FrameStylizer, VideoOptions
 
 INFO = CheckpointInfo("test", 1)
 
@@ -19,7 +19,7 @@ def network():
 
 
 def scene(seed, height=24, width=32):
-    """A smooth image, of another brightness for each seed."""
+    """Return a smooth image whose brightness depends on the seed."""
     rng = np.random.default_rng(seed)
     small = torch.from_numpy(rng.random((1, 3, 4, 5))).float()
     large = torch.nn.functional.interpolate(small, (height, width), mode="bicubic")
@@ -31,39 +31,41 @@ def as_bytes(image):
 
 
 @torch.inference_mode()
-def test_the_first_frame_has_its_own_statistics_and_a_still_video_keeps_them(network):
-    steady = with_statistics(network, SteadyStatistics(0.9).take)
+def test_smoothing_does_not_change_a_still_video(network):
+    steady = with_statistics(network, SteadyStatistics(0.9).update)
     photo = scene(1)
     for _ in range(3):
         assert torch.allclose(steady(photo), network(photo), atol=1e-4)
 
 
-def test_statistics_are_a_mean_first_and_an_exponential_moving_average_then():
+def test_statistics_start_as_a_mean_and_become_a_moving_average():
     statistics = SteadyStatistics(0.6)
     frames = [torch.randn(1, 2, 5, 6) * i + i for i in (1, 2, 5, 3)]
     expected_mean = expected_variance = torch.zeros(2)
-    for frame, share in zip(frames, (0, 1 / 2, 0.6, 0.6), strict=True):  # 2/3 would be more
-        mean, variance = statistics.take("a", frame)
+    for frame, weight in zip(
+        frames, (0, 1 / 2, 0.6, 0.6), strict=True
+    ):  # the plain mean would have 2/3
+        mean, variance = statistics.update("a", frame)
         own = frame.mean((0, 2, 3)), frame.var((0, 2, 3), correction=0)
-        expected_mean = share * expected_mean + (1 - share) * own[0]
-        expected_variance = share * expected_variance + (1 - share) * own[1]
+        expected_mean = weight * expected_mean + (1 - weight) * own[0]
+        expected_variance = weight * expected_variance + (1 - weight) * own[1]
         assert torch.allclose(mean, expected_mean, atol=1e-5)
         assert torch.allclose(variance, expected_variance, atol=1e-4)
-    other, _ = statistics.take("b", frames[0])
+    other, _ = statistics.update("b", frames[0])
     assert torch.allclose(other, frames[0].mean((0, 2, 3)), atol=1e-5)
-    statistics.forget()
-    mean, _ = statistics.take("a", frames[1])
+    statistics.reset()
+    mean, _ = statistics.update("a", frames[1])
     assert torch.allclose(mean, frames[1].mean((0, 2, 3)), atol=1e-5)
 
 
 @torch.inference_mode()
-def test_smoothing_holds_back_what_one_corner_does_to_the_whole(network):
-    """A bright thing enters at the left; far from it nothing should change."""
+def test_smoothing_limits_the_effect_of_a_change_in_one_corner(network):
+    """A bright object enters at the left; far from it nothing should change."""
     before, after = scene(0, 32, 64), scene(0, 32, 64).clone()
     after[..., :4] = 1
     changes = {}
     for smoothing in (0.0, 0.995):
-        steady = with_statistics(network, SteadyStatistics(smoothing).take)
+        steady = with_statistics(network, SteadyStatistics(smoothing).update)
         for _ in range(150):
             first = steady(before)
         changes[smoothing] = float((steady(after) - first)[..., 48:].abs().mean())
@@ -71,15 +73,15 @@ def test_smoothing_holds_back_what_one_corner_does_to_the_whole(network):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_a_new_scene_begins_anew(network, dtype):
+def test_a_new_scene_resets_the_smoothing(network, dtype):
     stylizer = Stylizer(network, INFO, "cpu", dtype)
     video = VideoOptions(steady=0.9, blend=0.9)
-    painter = FrameStylizer(stylizer, video=video)
+    frame_stylizer = FrameStylizer(stylizer, video=video)
     for _ in range(3):
-        painter.paint(as_bytes(scene(0)))
+        frame_stylizer.stylize(as_bytes(scene(0)))
     assert np.array_equal(
-        painter.paint(as_bytes(scene(1))),
-        FrameStylizer(stylizer, video=video).paint(as_bytes(scene(1))),
+        frame_stylizer.stylize(as_bytes(scene(1))),
+        FrameStylizer(stylizer, video=video).stylize(as_bytes(scene(1))),
     )
 
 
@@ -90,23 +92,23 @@ def test_batch_normalization_needs_no_smoothing():
     plain = FrameStylizer(stylizer, video=VideoOptions(blend=0))
     for seed in (0, 2):
         assert np.array_equal(
-            steady.paint(as_bytes(scene(seed))), plain.paint(as_bytes(scene(seed)))
+            steady.stylize(as_bytes(scene(seed))), plain.stylize(as_bytes(scene(seed)))
         )
 
 
-def test_a_painter_leaves_the_stylizer_as_it_was(network):
+def test_a_frame_stylizer_does_not_change_the_stylizer(network):
     stylizer = Stylizer(network, INFO, "cpu")
     photo = scene(0)
     before = stylizer.stylize_tensor(photo)
-    painter = FrameStylizer(stylizer, video=VideoOptions(steady=0.9))
-    painter.paint(as_bytes(scene(2)))
+    frame_stylizer = FrameStylizer(stylizer, video=VideoOptions(steady=0.9))
+    frame_stylizer.stylize(as_bytes(scene(2)))
     assert torch.equal(stylizer.stylize_tensor(photo), before)
 
 
-def test_the_blend_mixes_where_the_video_stands_still_only():
+def test_blending_affects_only_still_parts():
     blend = ShortTermBlend(0.8)
     first, second = torch.zeros(1, 3, 40, 80), torch.zeros(1, 3, 40, 80)
-    second[..., 40:] = 0.5  # something has come into the right half
+    second[..., 40:] = 0.5  # an object has come into the right half
     old, new = torch.zeros_like(first), torch.ones_like(first)
     assert torch.equal(blend(first, old), old)
     result = blend(second, new)
@@ -117,7 +119,7 @@ def test_the_blend_mixes_where_the_video_stands_still_only():
     assert torch.equal(blend(second, old, torch.tensor(True)), old)
 
 
-def test_noise_of_a_camera_counts_as_standing_still():
+def test_camera_noise_counts_as_standing_still():
     rng = torch.Generator().manual_seed(0)
     photo = torch.full((1, 3, 60, 60), 0.5)
     noisy = [photo + torch.randn(photo.shape, generator=rng) * 4 / 255 for _ in range(2)]
@@ -126,7 +128,7 @@ def test_noise_of_a_camera_counts_as_standing_still():
     assert blend(noisy[1], torch.ones_like(photo)).mean() < 0.3
 
 
-def test_cuts_are_found_and_movement_is_none():
+def test_cuts_are_detected_and_movement_is_not_a_cut():
     is_cut = CutFinder()
     wide = scene(0, 90, 200)
     pan = [wide[..., 3 * i : 3 * i + 160] for i in range(8)]

@@ -1,4 +1,4 @@
-"""Videos for tests, and what is in them."""
+"""Make and read videos for tests."""
 
 from fractions import Fraction
 
@@ -8,9 +8,7 @@ import pytest
 from stylenet.checkpoint import CheckpointInfo
 from stylenet.inference import Stylizer
 from stylenet.networks import build_network
-from stylenet.video.frames import RgbFrame
-from stylenet.video.reader import VideoReader
-from stylenet.video.stylize import VideoOptions
+from stylenet.video import RgbFrame, VideoOptions, VideoReader
 
 av = pytest.importorskip("av")
 
@@ -19,8 +17,8 @@ UNIT = Fraction(1, 12800)
 TIMES = [0, 512, 700, 1536, 1600, 2560, 4000, 4100, 4608, 6000, 6400, 7168]
 
 
-class Same(Stylizer):
-    """Stylizes nothing: what comes out is what was read and written."""
+class Identity(Stylizer):
+    """Stylizer that returns its input, so that tests see reading and writing alone."""
 
     def __init__(self):
         network = build_network("johnson", width=1, blocks=0)
@@ -34,7 +32,7 @@ PLAIN = VideoOptions(blend=0)
 
 
 def image(width, height, i):
-    """A frame with a corner that tells how it is turned, and a color that tells which it is."""
+    """Return a frame whose corner shows its orientation and whose red encodes its index."""
     pixels = np.zeros((height, width, 3), np.uint8)
     pixels[..., 0] = 20 * i % 256
     pixels[..., 1] = np.linspace(60, 180, width)
@@ -77,7 +75,7 @@ def make_video(
 
 
 def with_field(frame, first):
-    """Marks a frame as interlaced, its ``first`` field (tff or bff) being the earlier."""
+    """Mark a frame as interlaced, with ``first`` (tff or bff) as the earlier field."""
     graph = av.filter.Graph()
     frame.pts = 0
     size = {"width": frame.width, "height": frame.height}
@@ -89,7 +87,7 @@ def with_field(frame, first):
 
 
 def put_tone(video, stream, pitch):
-    """Twenty-nine packets' worth of a sine."""
+    """Encode a sine as 29 audio packets."""
     layout, form = stream.codec_context.layout.name, stream.codec_context.format.name
     resampler = av.AudioResampler(format=form, layout=layout, rate=48000)
     for i in range(29):
@@ -101,26 +99,26 @@ def put_tone(video, stream, pitch):
     video.mux(stream.encode(None))
 
 
-def packets(path, kind):
-    """For each stream of a kind its packets: time and bytes."""
+def packets(path, stream_type):
+    """Return time and bytes of the packets of each stream of a type."""
     with av.open(str(path)) as video:
-        found = {s.index: [] for s in video.streams if s.type == kind}
+        streams = {s.index: [] for s in video.streams if s.type == stream_type}
         for packet in video.demux():
-            if packet.stream.index in found and packet.size:
+            if packet.stream.index in streams and packet.size:
                 seconds = packet.pts * packet.time_base
-                found[packet.stream.index].append((seconds, bytes(packet)))
-        return list(found.values())
+                streams[packet.stream.index].append((seconds, bytes(packet)))
+        return list(streams.values())
 
 
 def frames(path):
-    """A video's frames as RGB, and their times in seconds."""
+    """Return the frames as RGB, decoded by PyAV, and their times in seconds."""
     with av.open(str(path)) as video:
         decoded = list(video.decode(video=0))
     return [f.to_ndarray(format="rgb24") for f in decoded], [f.pts * f.time_base for f in decoded]
 
 
 def shown(path):
-    """What a video's frames are, by their red, and when they are shown, as it is read here."""
+    """Return index and time of each frame, as read by :class:`VideoReader`."""
     with VideoReader(path) as video:
         items = [item for item in video if isinstance(item, RgbFrame)]
         return [round(i.pixels[..., 0].mean() / 20) for i in items], [
@@ -129,6 +127,6 @@ def shown(path):
 
 
 def shown_pixels(path):
-    """A video's frames as the network gets them."""
+    """Return the frames as the network receives them."""
     with VideoReader(path) as video:
         return [item.pixels for item in video if isinstance(item, RgbFrame)]
