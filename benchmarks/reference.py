@@ -1,9 +1,10 @@
-"""The plain reference that `scripts/benchmark.py` measures StyleNet against.
+"""The plain reference that `scripts/benchmark.py` compares StyleNet with.
 
-Fast style transfer as it is commonly written in PyTorch: eager float32 in the default layout, a
-module for each padding and each upsampling, whole passes of the encoder for photo and output. Not a
-straw man: the encoder is frozen and cut off behind its deepest layer, style targets are computed
-once. It shares no code with StyleNet, so that a change there does not move the measure.
+Fast style transfer as it is commonly written in PyTorch: eager float32 in the default memory
+layout, a module for each padding and each upsampling, full passes of the encoder for photo and
+output. It is not a straw man: the encoder is frozen and cut off after its deepest layer, and the
+style's Gram matrices are computed once. It shares no code with StyleNet, so that changes there do
+not affect it.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from torch.utils.data import Dataset
 from torchvision import transforms
 from torchvision.datasets.folder import default_loader
 
-# Commonly used with torchvision's VGG; of no matter for the time.
+# Commonly used with torchvision's VGG; they do not affect the time.
 WEIGHTS = {"content": 1e5, "style": 1e10}
 
 
@@ -30,12 +31,12 @@ class ConvLayer(nn.Module):
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pads and convolves (N, C, H, W)."""
+        """Pad and convolve (N, C, H, W)."""
         return self.conv(self.pad(x))
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions beside an identity path."""
+    """Two convolutions with an identity path."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -46,20 +47,20 @@ class ResidualBlock(nn.Module):
         self.relu = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Adds the block's correction to (N, C, H, W)."""
+        """Add the block's residual to (N, C, H, W)."""
         y = self.relu(self.norm1(self.conv1(x)))
         return x + self.norm2(self.conv2(y))
 
 
 class TransformerNet(nn.Module):
-    """The network of Johnson et al. 2016 with instance normalization and resize-convolution.
+    """Network of Johnson et al. 2016 with instance normalization and resize-convolution.
 
-    Its convolutions and normalizations are in the order in which they run, as in StyleNet's own, so
-    that weights can be copied one by one.
+    Its convolutions and normalizations are listed in the order in which they run, as in StyleNet's
+    own network, so that weights can be copied one by one.
     """
 
     def __init__(self, width: int = 32, blocks: int = 5) -> None:
-        """Builds the network with fresh weights.
+        """Build the network with random weights.
 
         Args:
             width: Channels of the first layer.
@@ -89,31 +90,31 @@ class TransformerNet(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Stylizes images, RGB in [0, 1], shape (N, 3, H, W), H and W multiples of 4."""
+        """Stylize images, RGB in [0, 1], shape (N, 3, H, W), H and W multiples of 4."""
         return (torch.tanh(self.layers(x * 2 - 1)) + 1) / 2
 
 
 class VGGFeatures(nn.Module):
-    """The first layers of a VGG, frozen; gives the outputs of some of its ReLUs."""
+    """First layers of a VGG, frozen; return the outputs of some of its ReLUs."""
 
     def __init__(self, architecture: str, layers: Sequence[str]) -> None:
-        """Builds the slice, weights not yet set.
+        """Build the layers, without setting their weights.
 
         Args:
             architecture: ``vgg16`` or ``vgg19``.
             layers: Names such as ``relu2_2``.
         """
         super().__init__()
-        with torch.device("meta"):  # no 550 MB of classifier, which nothing here uses
+        with torch.device("meta"):  # avoids allocating 550 MB for the classifier, which is unused
             features = getattr(torchvision.models, architecture)(weights=None).features
         names: list[str] = []
-        block, place = 1, 1
+        block, index = 1, 1
         for layer in features:
-            names.append(f"relu{block}_{place}" if isinstance(layer, nn.ReLU) else "")
+            names.append(f"relu{block}_{index}" if isinstance(layer, nn.ReLU) else "")
             if isinstance(layer, nn.ReLU):
-                place += 1
+                index += 1
             elif isinstance(layer, nn.MaxPool2d):
-                block, place = block + 1, 1
+                block, index = block + 1, 1
         depth = max(names.index(layer) for layer in layers) + 1
         self.slice = features[:depth].to_empty(device="cpu").requires_grad_(False).eval()
         self.names = [name if name in layers else "" for name in names[:depth]]
@@ -121,7 +122,7 @@ class VGGFeatures(nn.Module):
         self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Gives the features of images, RGB in [0, 1], by layer name."""
+        """Return the features of images, RGB in [0, 1], by layer name."""
         x = (x - self.mean) / self.std
         features = {}
         for name, layer in zip(self.names, self.slice, strict=True):
@@ -132,14 +133,14 @@ class VGGFeatures(nn.Module):
 
 
 def gram_matrix(features: Tensor) -> Tensor:
-    """Correlates channels: (N, C, H, W) to (N, C, C), divided by C·H·W."""
+    """Return the Gram matrices of features: (N, C, H, W) to (N, C, C), divided by C·H·W."""
     n, c, h, w = features.shape
     flat = features.view(n, c, h * w)
     return flat.bmm(flat.transpose(1, 2)) / (c * h * w)
 
 
 class Training:
-    """The training step: Adam on mean squared errors of features and of Gram matrices."""
+    """Training step: Adam on mean squared errors of features and of Gram matrices."""
 
     def __init__(
         self,
@@ -149,11 +150,11 @@ class Training:
         content_layers: Sequence[str],
         style_layers: Sequence[str],
     ) -> None:
-        """Takes the parts and the style's Gram matrices.
+        """Set the parts and compute the style's Gram matrices.
 
         Args:
-            network: What is trained.
-            features: Frozen; gives features by layer name.
+            network: The network to train.
+            features: Frozen encoder that returns features by layer name.
             style: RGB in [0, 1], shape (1, 3, H, W).
             content_layers: Layers whose features are compared with the photo's.
             style_layers: Layers whose Gram matrices are compared with the style's.
@@ -167,13 +168,13 @@ class Training:
         self.optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
 
     def step(self, x: Tensor) -> float:
-        """Learns from a batch of photos, RGB in [0, 1], and gives the loss."""
+        """Train on a batch of photos, RGB in [0, 1], and return the loss."""
         self.optimizer.zero_grad()
         y = self.network(x)
-        of_x, of_y = self.features(x), self.features(y)
-        content = sum(F.mse_loss(of_y[k], of_x[k]) for k in self.content_layers)
+        features_x, features_y = self.features(x), self.features(y)
+        content = sum(F.mse_loss(features_y[k], features_x[k]) for k in self.content_layers)
         style = sum(
-            F.mse_loss(gram_matrix(of_y[k]), self.style[k].expand(len(x), -1, -1))
+            F.mse_loss(gram_matrix(features_y[k]), self.style[k].expand(len(x), -1, -1))
             for k in self.style_layers
         )
         loss = WEIGHTS["content"] * content + WEIGHTS["style"] * style
@@ -183,14 +184,14 @@ class Training:
 
 
 class Photos(Dataset):
-    """Photos as tensors: what ImageFolder does for each file, without its class folders."""
+    """Photos as tensors, loaded as by torchvision's ImageFolder but without class folders."""
 
     def __init__(self, paths: Sequence[Path], size: int) -> None:
-        """Sets what is loaded.
+        """Set the files and the transforms.
 
         Args:
-            paths: The files.
-            size: Side of the square crops, in pixels.
+            paths: The photo files.
+            size: Size of the square crops in pixels.
         """
         self.paths = paths
         self.transform = transforms.Compose(
@@ -201,5 +202,5 @@ class Photos(Dataset):
         return len(self.paths)
 
     def __getitem__(self, index: int) -> Tensor:
-        """Loads a photo, RGB in [0, 1], shape (3, size, size)."""
+        """Load a photo, RGB in [0, 1], shape (3, size, size)."""
         return self.transform(default_loader(str(self.paths[index])))

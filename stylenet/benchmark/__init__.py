@@ -1,4 +1,4 @@
-"""Measuring speed and memory: suites, each with the plain reference beside what users run."""
+"""Measure speed and memory in suites, each beside a plain reference."""
 
 from stylenet.benchmark.bench import Bench, Conditions, parse_sizes
 from stylenet.benchmark.contention_suite import ContentionSuite

@@ -1,4 +1,4 @@
-"""The reference in ``benchmarks/reference.py``, given the weights of what it is compared with."""
+"""Set up the reference of ``benchmarks/reference.py`` with the weights of StyleNet's networks."""
 
 import copy
 import importlib.util
@@ -13,26 +13,23 @@ from stylenet.errors import StyleNetError
 from stylenet.networks import StyleNetwork
 from stylenet.perceptual import Encoder, PerceptualLoss, VGGEncoder
 
-# The paper's, for networks that are none of Johnson's.
+# The values of the paper, for networks other than Johnson's.
 _DEFAULT = {"width": 32, "blocks": 5}
 
 
 def load_reference() -> ModuleType:
-    """Imports the reference, which lies beside the package in a clone and inside it in a wheel.
-
-    Returns:
-        The module.
+    """Import the reference, which is beside the package in a clone and inside it in a wheel.
 
     Raises:
-        StyleNetError: This installation came without it.
+        StyleNetError: This installation lacks it.
     """
     here = Path(__file__)
-    places = [here.with_name("reference.py"), here.parents[2] / "benchmarks" / "reference.py"]
-    path = next((place for place in places if place.is_file()), None)
+    candidates = [here.with_name("reference.py"), here.parents[2] / "benchmarks" / "reference.py"]
+    path = next((candidate for candidate in candidates if candidate.is_file()), None)
     if path is None:
         raise StyleNetError(
-            f"the reference is missing from this installation ({places[-1]}); measure without it: "
-            f"baseline=false"
+            f"the reference is missing from this installation ({candidates[-1]}); "
+            f"measure without it: baseline=false"
         )
     spec = importlib.util.spec_from_file_location("stylenet_reference", path)
     assert spec is not None
@@ -43,14 +40,14 @@ def load_reference() -> ModuleType:
 
 
 def reference_network(network: StyleNetwork) -> tuple[nn.Module, str]:
-    """Builds the commonly written network that stands beside one of ours.
+    """Build the reference network to compare with one of ours.
 
     Args:
-        network: Ours. A Johnson network has a reference of its width, depth and weights, any other
-            one the network of the paper.
+        network: A Johnson network gets a reference of its width, depth and weights; any other
+            network gets that of the paper.
 
     Returns:
-        The reference, and what it is.
+        The reference and its description.
     """
     johnson = network.name == "johnson"
     arguments = {name: network.arguments[name] if johnson else _DEFAULT[name] for name in _DEFAULT}
@@ -62,12 +59,12 @@ def reference_network(network: StyleNetwork) -> tuple[nn.Module, str]:
 
 
 def reference_training(network: StyleNetwork, criterion: PerceptualLoss, style: Tensor) -> Any:
-    """Builds the commonly written training that stands beside ours.
+    """Build the reference training to compare with ours.
 
     Args:
         network: See :func:`reference_network`.
-        criterion: Our loss: the reference has its encoder and its layers.
-        style: RGB in [0, 1], shape (1, 3, H, W); its device is the reference's.
+        criterion: Our loss; the reference uses its encoder and its layers.
+        style: RGB in [0, 1], shape (1, 3, H, W); its device becomes the reference's.
 
     Returns:
         The reference, with a method ``step``.
@@ -82,18 +79,18 @@ def reference_training(network: StyleNetwork, criterion: PerceptualLoss, style: 
 
 
 def _reference_encoder(encoder: Encoder, layers: list[str]) -> nn.Module:
-    """The same features as commonly computed: all layers in one pass, float32, default layout."""
+    """Return an encoder in plain form: all layers in one pass, float32, default memory layout."""
     if isinstance(encoder, VGGEncoder):
         features = load_reference().VGGFeatures(encoder.architecture, layers)
         _copy_weights(encoder, features)
         return features
-    # There is no common way to write an encoder that is ours alone.
+    # Only StyleNet has this encoder, so there is no plain way to write it.
     plain = copy.deepcopy(encoder).to(memory_format=torch.contiguous_format)
     return _AllLayers(plain, layers)
 
 
 class _AllLayers(nn.Module):
-    """An encoder that is asked for the same layers every time."""
+    """Encoder that returns the same layers every time."""
 
     def __init__(self, encoder: Encoder, layers: list[str]) -> None:
         super().__init__()
@@ -106,7 +103,7 @@ class _AllLayers(nn.Module):
 
 @torch.no_grad()
 def _copy_weights(source: nn.Module, target: nn.Module) -> None:
-    """Copies convolutions and normalizations in order, as many as the target has."""
+    """Copy convolutions and normalizations in order, as many as the target has."""
     kinds = (nn.Conv2d, nn.InstanceNorm2d, nn.BatchNorm2d)
     ours, theirs = (
         [layer for layer in module.modules() if isinstance(layer, kinds)]
@@ -114,6 +111,6 @@ def _copy_weights(source: nn.Module, target: nn.Module) -> None:
     )
     for layer, twin in zip(ours, theirs, strict=False):
         twin.weight.copy_(layer.weight)
-        # The reference has biases everywhere, which normalizations take away again.
+        # The reference has biases everywhere; normalization cancels them.
         assert twin.bias is not None
         twin.bias.copy_(torch.zeros(()) if layer.bias is None else layer.bias)

@@ -1,4 +1,4 @@
-"""What every suite is handed: how to measure, and the parts to measure."""
+"""Conditions and parts that every suite receives."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -18,22 +18,22 @@ from stylenet.training import StyleTransferModule
 # Width and height.
 Size = tuple[int, int]
 
-# The network halves twice and its first kernel reflects four pixels.
+# Minimum size: the network halves twice, and its first kernel reflects four pixels.
 _SMALLEST = 16
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """How is measured.
+    """Conditions of a measurement.
 
     Attributes:
-        sizes: Width and height of the images, one case each.
-        batch: Images at a time.
+        sizes: Width and height of the images, a case for each.
+        batch: Batch size.
         repeats: Timed runs of each case.
         warmup: Runs before them that are not timed.
-        baseline: Whether the reference runs too.
-        device: Where everything runs.
-        precision: What StyleNet's convolutions compute in, as users give it; ``auto`` chooses.
+        baseline: Whether to run the reference too.
+        device: The device that everything runs on.
+        precision: Precision of StyleNet's convolutions, as users set it; ``auto`` chooses.
     """
 
     sizes: Sequence[Size]
@@ -45,10 +45,10 @@ class Conditions:
     precision: str
 
     def __post_init__(self) -> None:
-        """Checks every value.
+        """Check every value.
 
         Raises:
-            StyleNetError: A value is impossible.
+            StyleNetError: A value is out of range.
         """
         check_number("batch", self.batch, minimum=1, integer=True)
         check_number("repeats", self.repeats, minimum=1, integer=True)
@@ -57,7 +57,7 @@ class Conditions:
             raise StyleNetError(f"baseline={self.baseline} is neither true nor false")
 
     def images(self, size: Size) -> Tensor:
-        """Draws a batch of images, always the same.
+        """Create a batch of random images, the same on every call.
 
         Args:
             size: Width and height.
@@ -71,55 +71,55 @@ class Conditions:
 
 
 class Bench(Protocol):
-    """Builds the parts as the options say, each time anew; pickles into another process."""
+    """Factory of the configured parts, new on each call; can be pickled into another process."""
 
     conditions: Conditions
 
     def network(self, seed: int = 0) -> StyleNetwork:
-        """Builds the network with fresh weights, the same every time for a seed."""
+        """Build the network with random weights, the same for each seed."""
 
     def criterion(self) -> tuple[PerceptualLoss, Tensor]:
-        """Builds the perceptual loss; gives the (first) image of the style with it."""
+        """Build the perceptual loss; return it with the (first) style image."""
 
     def module(self, criterion: PerceptualLoss, seed: int = 0) -> StyleTransferModule:
-        """Builds what ``scripts/train.py`` trains, with the weights of :meth:`network`."""
+        """Build the Lightning module of training, with the weights of :meth:`network`."""
 
     def trainer(self, steps: int, callback: pl.Callback) -> pl.Trainer:
-        """Builds the trainer of ``scripts/train.py`` for some steps, without its callbacks."""
+        """Build the trainer of training for some steps, without its callbacks."""
 
     def data(self, size: int) -> PhotoData:
-        """Finds the photos, to be cropped to a size."""
+        """Build the data module, whose photos are cropped to a size."""
 
-    def apart(self, task: Callable[..., Any], *arguments: Any) -> Any:
-        """Runs ``task(bench, *arguments)`` in a process of its own and gives what it returns."""
+    def run_in_process(self, task: Callable[..., Any], *arguments: Any) -> Any:
+        """Return ``task(bench, *arguments)``, run in a process of its own."""
 
 
 def parse_sizes(value: Any) -> list[Size]:
-    """Reads ``512``, ``3840x2160`` or a list of such.
+    """Parse ``512``, ``3840x2160`` or a list of these.
 
     Args:
-        value: What a user gave for ``size``.
+        value: The option ``size``.
 
     Returns:
-        Width and height of each, in the order given.
+        Width and height of each, in order.
 
     Raises:
-        StyleNetError: It is something else, or too small.
+        StyleNetError: The value is something else, or too small.
     """
     sizes = []
     for item in value if isinstance(value, list) else [value]:
         match = re.fullmatch(r"(\d+)(?:x(\d+))?", str(item))
         if match is None or isinstance(item, bool):
             raise StyleNetError(
-                f"size={item} is no size; give pixels as 512 or 3840x2160, or several as "
+                f"size={item} is not a size; pass pixels as 512 or 3840x2160, or several as "
                 f"'[256,512,1024]'"
             )
         width, height = int(match[1]), int(match[2] or match[1])
         if min(width, height) < _SMALLEST:
-            raise StyleNetError(f"size={item} is too small; give {_SMALLEST} pixels at least")
+            raise StyleNetError(f"size={item} is too small; pass at least {_SMALLEST} pixels")
         sizes.append((width, height))
     if not sizes:
-        raise StyleNetError("size=[] is empty; give pixels as 512 or 3840x2160")
+        raise StyleNetError("size=[] is empty; pass pixels as 512 or 3840x2160")
     if len(set(sizes)) < len(sizes):
-        raise StyleNetError(f"size={value} holds a size twice")
+        raise StyleNetError(f"size={value} contains a size twice; pass each size once")
     return sizes

@@ -1,4 +1,4 @@
-"""Speed beside other busy programs, as a share of the speed alone."""
+"""Measure the fraction of speed that is left beside other busy programs."""
 
 import math
 import subprocess
@@ -13,16 +13,16 @@ import pytorch_lightning as pl
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from stylenet.benchmark.apart import measure_apart
 from stylenet.benchmark.baseline import reference_training
 from stylenet.benchmark.bench import Bench, Conditions
-from stylenet.benchmark.inference_suite import PlainInference, make_stylizer, name_of
+from stylenet.benchmark.inference_suite import PlainInference, dtype_name, make_stylizer
+from stylenet.benchmark.isolated import measure_isolated
 from stylenet.benchmark.rows import Measured, Row
 from stylenet.benchmark.timing import Timing, now
 from stylenet.contention import usable_processors
 from stylenet.errors import check_number
 
-# Keeps a processor busy; ends with the process that started it, however that ended.
+# Program that keeps a processor busy until its parent process has ended, for whatever reason.
 _BUSY = """
 import os
 parent = os.getppid()
@@ -30,14 +30,15 @@ while os.getppid() == parent:
     for _ in range(10**5):
         pass
 """
-# Longer than StyleNet takes to notice the others.
+# Seconds to wait after starting the busy processes: longer than StyleNet takes to notice them.
 _SETTLING = 1.5
-# A short run would fit between two turns of the others on the processor.
+# Minimum duration of a run in seconds: a shorter one would fit between two time slices of the
+# others.
 _SHORTEST_RUN = 0.5
 
 
-class _Found(NamedTuple):
-    """What a process measured."""
+class _Result(NamedTuple):
+    """Measurements of one process."""
 
     alone: Timing
     beside: Timing
@@ -46,13 +47,13 @@ class _Found(NamedTuple):
 
 @dataclass(frozen=True)
 class ContentionSuite:
-    """Measures stylization at each size, and the training step at one size.
+    """Suite that measures stylization at each size, and the training step at one size.
 
     StyleNet and the reference run one after the other in processes of their own, each first alone
-    and then beside one busy process for each processor that this one may use.
+    and then beside one busy process per usable processor.
 
     Attributes:
-        crop: Side of the photos of training, in pixels.
+        crop: Size of the square training photos in pixels.
     """
 
     crop: int
@@ -61,39 +62,32 @@ class ContentionSuite:
         """Check the size.
 
         Raises:
-            StyleNetError: It is impossible.
+            StyleNetError: The size is out of range.
         """
         check_number("suite.crop", self.crop, minimum=16, integer=True)
 
     def run(self, bench: Bench) -> list[Row]:
-        """Measure each size of stylization, then training.
-
-        Args:
-            bench: The parts and the conditions.
-
-        Returns:
-            A row for each.
-        """
+        """Measure stylization at each size, then training; return a row for each."""
         conditions = bench.conditions
         parts = [
             *(("inference", size, 1) for size in conditions.sizes),
             ("training", (self.crop, self.crop), conditions.batch),
         ]
-        return measure_apart(
+        return measure_isolated(
             "contention",
             bench,
             parts,
             {"training": _train, "inference": _stylize},
-            lambda found: Measured(found.alone, found.precision, beside=found.beside),
+            lambda result: Measured(result.alone, result.precision, beside=result.beside),
             busy_processes=len(usable_processors()),
         )
 
 
 class _Phases:
-    """Times runs alone, then starts the busy processes and times as many beside them.
+    """Timer of runs alone, then of as many runs beside busy processes.
 
     Attributes:
-        done: Whether both have been timed.
+        done: Whether both phases are complete.
     """
 
     def __init__(self, conditions: Conditions) -> None:
@@ -102,24 +96,24 @@ class _Phases:
         self._warmup = max(1, conditions.warmup)
         self._alone: list[float] = []
         self._beside: list[float] = []
-        self._others = ExitStack()
-        self._settled = math.inf
+        self._busy_processes = ExitStack()
+        self._settled_at = math.inf
         self._started = 0.0
 
     def start(self) -> None:
-        """Start the clock."""
+        """Start timing a run."""
         self._started = now(self._conditions.device)
 
     def stop(self) -> None:
-        """Stop the clock, and begin the next phase if this one is over."""
+        """Stop timing a run; start the next phase if this one is complete."""
         end = now(self._conditions.device)
         if self._warmup > 0:
             self._warmup -= 1
         elif len(self._alone) < self._conditions.repeats:
             self._alone.append(end - self._started)
             if len(self._alone) == self._conditions.repeats:
-                self._start_others()
-        elif self._started >= self._settled:
+                self._start_busy_processes()
+        elif self._started >= self._settled_at:
             self._beside.append(end - self._started)
             self.done = len(self._beside) == self._conditions.repeats
 
@@ -127,23 +121,23 @@ class _Phases:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._others.close()
+        self._busy_processes.close()
 
-    def found(self, count: int, precision: str) -> _Found:
-        """Return the times of each of the ``count`` equal parts of a run."""
+    def result(self, count: int, precision: str) -> _Result:
+        """Return the times, each divided by the number of calls in a run."""
         alone, beside = Timing(self._alone), Timing(self._beside)
-        return _Found(alone.each(count), beside.each(count), precision)
+        return _Result(alone.each(count), beside.each(count), precision)
 
-    def _start_others(self) -> None:
+    def _start_busy_processes(self) -> None:
         for _ in usable_processors():
             process = subprocess.Popen([sys.executable, "-c", _BUSY])
-            self._others.callback(process.wait)
-            self._others.callback(process.kill)
-        self._settled = time.perf_counter() + _SETTLING
+            self._busy_processes.callback(process.wait)
+            self._busy_processes.callback(process.kill)
+        self._settled_at = time.perf_counter() + _SETTLING
 
 
 class _StepTimer(pl.Callback):
-    """Times the steps of a run of Lightning, and ends it when enough are timed."""
+    """Callback that times training steps and stops the trainer when enough are timed."""
 
     def __init__(self, phases: _Phases) -> None:
         self._phases = phases
@@ -156,8 +150,8 @@ class _StepTimer(pl.Callback):
         trainer.should_stop = self._phases.done
 
 
-class _Same(Dataset[Tensor]):
-    """The same images again and again."""
+class _ConstantDataset(Dataset[Tensor]):
+    """Dataset of the same batch at every index."""
 
     def __init__(self, images: Tensor) -> None:
         self._images = images
@@ -169,29 +163,29 @@ class _Same(Dataset[Tensor]):
         return self._images
 
 
-def _stylize(bench: Bench, case: Conditions, plain: bool) -> _Found:
+def _stylize(bench: Bench, case: Conditions, reference: bool) -> _Result:
     """Stylize images in this process."""
     images = case.images(case.sizes[0])
-    side = PlainInference(bench) if plain else make_stylizer(bench)
-    return _measure(lambda: side(images), case, name_of(side.dtype))
+    run = PlainInference(bench) if reference else make_stylizer(bench)
+    return _measure(lambda: run(images), case, dtype_name(run.dtype))
 
 
-def _train(bench: Bench, case: Conditions, plain: bool) -> _Found:
+def _train(bench: Bench, case: Conditions, reference: bool) -> _Result:
     """Take training steps in this process."""
     images = case.images(case.sizes[0])
     criterion, style = bench.criterion()
-    if plain:
-        reference = reference_training(bench.network(), criterion, style)
-        return _measure(lambda: reference.step(images), case, "32-true")
+    if reference:
+        training = reference_training(bench.network(), criterion, style)
+        return _measure(lambda: training.step(images), case, "32-true")
     module = bench.module(criterion)
     with _Phases(case) as phases:
         trainer = bench.trainer(-1, _StepTimer(phases))
-        trainer.fit(module, DataLoader(_Same(images), batch_size=None))
-    return phases.found(1, str(trainer.precision))
+        trainer.fit(module, DataLoader(_ConstantDataset(images), batch_size=None))
+    return phases.result(1, str(trainer.precision))
 
 
-def _measure(call: Callable[[], Any], case: Conditions, precision: str) -> _Found:
-    """Time a call; a run is as many as take half a second alone."""
+def _measure(call: Callable[[], Any], case: Conditions, precision: str) -> _Result:
+    """Time a call; a run consists of as many calls as take half a second alone."""
     call()
     start = now(case.device)
     call()
@@ -202,4 +196,4 @@ def _measure(call: Callable[[], Any], case: Conditions, precision: str) -> _Foun
             for _ in range(count):
                 call()
             phases.stop()
-    return phases.found(count, precision)
+    return phases.result(count, precision)

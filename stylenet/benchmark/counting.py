@@ -1,4 +1,4 @@
-"""How much work a piece of code is: arithmetic, and bytes that its operators read and write."""
+"""Count floating-point operations, and the bytes that operators read and write."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +13,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 @dataclass
 class Work:
-    """What was counted.
+    """Counted operations and bytes.
 
     Attributes:
         flops: Floating-point operations of convolutions and matrix products, two for each
             multiply-add.
-        bytes: What all operators read and wrote, each as if nothing stayed in a cache.
+        bytes: Bytes that all operators read and wrote, as if nothing stayed in a cache.
     """
 
     flops: int = 0
@@ -27,13 +27,13 @@ class Work:
 
 @contextmanager
 def counting() -> Iterator[Work]:
-    """Counts the work of what runs inside, the backward pass too.
+    """Count the work of the code inside, including the backward pass.
 
     Yields:
         The counts, complete after the block.
     """
     work = Work()
-    # PyTorch's own count of a product fails where the type of the result is given.
+    # PyTorch's own count of a product fails if the type of the result is given.
     products = {torch.ops.aten.bmm: _product_flops}
     arithmetic = FlopCounterMode(display=False, custom_mapping=products)
     with arithmetic, _Traffic() as traffic:
@@ -42,13 +42,13 @@ def counting() -> Iterator[Work]:
 
 
 def _product_flops(first: Any, second: Any, *_: Any, **__: Any) -> int:
-    """Operations of a batch of matrix products, by shapes (N, A, B) and (N, B, C)."""
+    """Count the operations of a batched matrix product of shapes (N, A, B) and (N, B, C)."""
     count, rows, inner = first
     return 2 * count * rows * inner * second[-1]
 
 
 class _Traffic(TorchDispatchMode):
-    """Adds up the sizes of the tensors that go into operators and come out of them."""
+    """Counter of the bytes of all tensors that operators read and write."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,13 +58,13 @@ class _Traffic(TorchDispatchMode):
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        # Under inference mode operators arrive whole that elsewhere arrive in parts.
+        # Inference mode dispatches composite operators that other modes dispatch in parts.
         with self:
             parts = func.decompose(*args, **kwargs)
         if parts is not NotImplemented:
             return parts
         result = func(*args, **kwargs)
-        # Views move nothing, and memory that is merely reserved is not touched.
+        # Views move no data, and memory that is only allocated is not touched.
         returns = func._schema.returns
         view = any(r.alias_info is not None and not r.alias_info.is_write for r in returns)
         if not view and "empty" not in func._schema.name:

@@ -1,4 +1,4 @@
-"""Loss curves: what is fast must learn as the plain training does, on the same photos."""
+"""Compare loss curves: fast training must converge like plain training on the same photos."""
 
 import math
 import statistics
@@ -22,49 +22,53 @@ from stylenet.training import StyleTransferModule
 
 @dataclass(frozen=True)
 class CurveSuite:
-    """Trains StyleNet and the reference from the same weights on the same photos, several times.
+    """Suite that trains StyleNet and the reference from the same weights on the same photos.
 
-    Each pair has other weights at the start and other photos: what pairs differ in is noise. The
-    objective is the reference's own (configs/suite/curve.yaml), so that losses compare.
+    Each pair of runs has other initial weights and other photos, so that differences between pairs
+    show the noise. The objective is the reference's (configs/suite/curve.yaml), so that losses are
+    comparable.
 
     Attributes:
-        steps: Of training.
-        pairs: How many.
+        steps: Training steps of each run.
+        pairs: Number of pairs of runs.
     """
 
     steps: int = 200
     pairs: int = 4
 
     def __post_init__(self) -> None:
-        """Checks the values.
+        """Check the values.
 
         Raises:
-            StyleNetError: One is impossible.
+            StyleNetError: A value is out of range.
         """
         check_number("suite.steps", self.steps, minimum=3, integer=True)
         check_number("suite.pairs", self.pairs, minimum=2, integer=True)
 
     def run(self, bench: Bench) -> list[Row]:
-        """Trains at all sizes.
+        """Train at each size.
 
         Args:
-            bench: How, and what.
+            bench: Parts and conditions.
 
         Returns:
-            A row for each size; its ``details`` have the losses.
+            A row for each size; its ``details`` contain the losses.
 
         Raises:
-            StyleNetError: There is no reference, its objective is another, or a size is not square.
+            StyleNetError: The reference is switched off, the objectives differ, or a size is not
+                square.
         """
         if not bench.conditions.baseline:
-            raise StyleNetError("suite=curve compares with the reference; leave baseline=false out")
+            raise StyleNetError("suite=curve compares with the reference; remove baseline=false")
         return [self._measure(bench, size) for size in bench.conditions.sizes]
 
     def _measure(self, bench: Bench, size: Size) -> Row:
-        """Trains at one size."""
+        """Train at one size."""
         width, height = size
         if width != height:
-            raise StyleNetError(f"size={width}x{height}: suite=curve crops photos to squares")
+            raise StyleNetError(
+                f"size={width}x{height}: suite=curve crops photos to squares; pass one number"
+            )
         batch = bench.conditions.batch
         data = bench.data(width)
         data.setup()
@@ -95,20 +99,20 @@ class CurveSuite:
     def _train(
         self, bench: Bench, data: PhotoData, seed: int
     ) -> tuple["Curves", StyleTransferModule, str]:
-        """Trains a pair."""
+        """Train one pair."""
         criterion, style = bench.criterion()
         weights = {name: weight for name, weight in criterion.weights.items() if weight}
         if criterion.options.form != "absolute" or weights != load_reference().WEIGHTS:
             raise StyleNetError(
-                "suite=curve compares losses with the reference's, which has an objective of its "
-                "own; leave the weights and form of loss, and style.weight, as the suite has them"
+                "suite=curve compares losses with the reference's, which has its own objective; "
+                "leave the weights and form of loss, and style.weight, as the suite sets them"
             )
-        # Before the module, which moves the loss into its own layout.
+        # Built before the module, which moves the loss into another memory layout.
         reference = reference_training(bench.network(seed), criterion, style)
         module = bench.module(criterion, seed)
         curves = Curves(reference, bench.conditions.device)
         trainer = bench.trainer(self.steps, curves)
-        # The reference does not clip, and at its weights every step would be.
+        # The reference does not clip gradients, and with its weights every step would be clipped.
         trainer.gradient_clip_val = None
         batches = Batches(data, bench.conditions.batch, self.steps, seed * self.steps)
         trainer.fit(module, DataLoader(cast(Dataset[Tensor], batches), batch_size=None))
@@ -116,16 +120,16 @@ class CurveSuite:
 
 
 class Batches:
-    """The photos of a run, the same for all who learn from them."""
+    """Batches of a run, the same for both sides."""
 
     def __init__(self, data: PhotoData, batch: int, steps: int, done: int) -> None:
-        """Sets what is drawn from.
+        """Choose the photos.
 
         Args:
-            data: Its photos found.
-            batch: Photos a step.
-            steps: Of the run.
-            done: Steps of runs before, whose photos are not to come again.
+            data: Data module after its ``setup``.
+            batch: Batch size.
+            steps: Training steps of the run.
+            done: Steps of earlier runs, whose photos are not used again.
         """
         self._data, self._batch, self._steps, self._done = data, batch, steps, done
 
@@ -133,31 +137,33 @@ class Batches:
         return self._steps
 
     def __getitem__(self, step: int) -> Tensor:
-        """Crops the photos of a step: RGB in [0, 1], shape (batch, 3, crop, crop)."""
+        """Return the photos of a step: RGB in [0, 1], shape (batch, 3, crop, crop)."""
         if step >= self._steps:
             raise IndexError(step)
         first = (self._done + step) * self._batch
         samples = [self._data.dataset[n] for n in range(first, first + self._batch)]
         images = [sample.image for sample in samples if sample.image is not None]
         if len(images) < self._batch:
-            raise StyleNetError(f"data.root={self._data.root} holds no usable photos")
+            raise StyleNetError(
+                f"data.root={self._data.root} contains too few usable photos; pass another folder"
+            )
         return torch.stack(images)
 
 
 class Curves(pl.Callback):
-    """Lets the reference learn from each batch after StyleNet has.
+    """Callback that trains the reference on each batch after StyleNet.
 
     Attributes:
-        losses: Of StyleNet and of the reference, by step.
-        seconds: What each step took.
+        losses: Losses of StyleNet and of the reference, by step.
+        seconds: Durations of their steps.
     """
 
     def __init__(self, reference: Any, device: torch.device) -> None:
-        """Takes the reference.
+        """Set the reference.
 
         Args:
             reference: Has a method ``step``.
-            device: Where everything runs.
+            device: The device that both run on.
         """
         self._reference, self._device = reference, device
         self.losses: tuple[list[float], list[float]] = ([], [])
@@ -165,13 +171,13 @@ class Curves(pl.Callback):
         self._start = 0.0
 
     def on_train_batch_start(self, *_: Any) -> None:
-        """Starts the clock."""
+        """Start timing StyleNet's step."""
         self._start = now(self._device)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Tensor, *_: Any
     ) -> None:
-        """Notes the loss of our step, then of the reference's on the same batch."""
+        """Record our loss, then train the reference on the same batch and record its loss."""
         middle = now(self._device)
         losses = (float(module.losses["total"]), self._reference.step(batch))  # type: ignore[index]
         times = (middle - self._start, now(self._device) - middle)
@@ -183,22 +189,22 @@ class Curves(pl.Callback):
 def compare(
     ours: Sequence[Sequence[float]], reference: Sequence[Sequence[float]]
 ) -> tuple[float, float, float]:
-    """Compares the second halves of curves by their logarithms, whose noise is even.
+    """Compare the second halves of loss curves on a logarithmic scale, where their noise is even.
 
     Args:
         ours: Losses by step, a curve for each pair.
-        reference: The same of the reference.
+        reference: The reference's losses by step.
 
     Returns:
-        How much higher ours are, the standard error of that from the pairs' differences, and how
-        far the reference's own runs lie from each other (standard deviation); as shares.
+        As fractions: how much higher ours are, the standard error of that difference over the
+        pairs, and the standard deviation of the reference's own runs.
     """
 
-    def levels(curves: Sequence[Sequence[float]]) -> list[float]:
+    def mean_logs(curves: Sequence[Sequence[float]]) -> list[float]:
         return [statistics.mean(map(math.log, curve[len(curve) // 2 :])) for curve in curves]
 
-    own, others = levels(ours), levels(reference)
+    own, others = mean_logs(ours), mean_logs(reference)
     differences = [a - b for a, b in zip(own, others, strict=True)]
     error = statistics.stdev(differences) / math.sqrt(len(differences))
-    shares = (statistics.mean(differences), error, statistics.stdev(others))
-    return math.expm1(shares[0]), math.expm1(shares[1]), math.expm1(shares[2])
+    logs = (statistics.mean(differences), error, statistics.stdev(others))
+    return math.expm1(logs[0]), math.expm1(logs[1]), math.expm1(logs[2])

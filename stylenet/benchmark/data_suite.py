@@ -1,4 +1,4 @@
-"""Reading photos: the dataset of training beside torchvision's transforms, on one core."""
+"""Measure reading photos on one core: the training dataset beside torchvision's transforms."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,82 +18,83 @@ _CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class DataSuite:
-    """Times whole rounds through some photos, as one decoding process of training makes them.
+    """Suite that times passes over some photos, as one data loader worker decodes them.
 
     Attributes:
-        photos: How many, from all over the folder; all where it has fewer. The first round brings
-            them into memory: what is measured is decoding and cropping, not the disk.
+        photos: Number of photos, spread over the folder; all if it has fewer. The first pass caches
+            the files in memory: the suite measures decoding and cropping, not the disk.
     """
 
     photos: int
 
     def __post_init__(self) -> None:
-        """Checks the number.
+        """Check the number.
 
         Raises:
-            StyleNetError: It is impossible.
+            StyleNetError: The number is out of range.
         """
         check_number("suite.photos", self.photos, minimum=1, integer=True)
 
     def run(self, bench: Bench) -> list[Row]:
-        """Measures all sizes.
+        """Measure each size.
 
         Args:
-            bench: How, and what.
+            bench: Parts and conditions.
 
         Returns:
-            A row for each size; ``seconds`` are those of one photo.
+            A row for each size; ``seconds`` are per photo.
 
         Raises:
             StyleNetError: A size is not square, or no photo is usable.
         """
-        wide = next((f"{w}x{h}" for w, h in bench.conditions.sizes if w != h), None)
-        if wide is not None:
-            raise StyleNetError(f"size={wide}: photos are cropped to squares; give one number")
+        oblong = next((f"{w}x{h}" for w, h in bench.conditions.sizes if w != h), None)
+        if oblong is not None:
+            raise StyleNetError(f"size={oblong}: photos are cropped to squares; pass one number")
         threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # as PyTorch has it in a loader's processes
+        torch.set_num_threads(1)  # like PyTorch in the workers of a data loader
         try:
             return [self._measure(bench, size) for size in bench.conditions.sizes]
         finally:
             torch.set_num_threads(threads)
 
     def _measure(self, bench: Bench, size: Size) -> Row:
-        """Measures one size."""
-        conditions, (side, _) = bench.conditions, size
-        data = bench.data(side)
-        count = self._choose(data)
+        """Measure one size."""
+        conditions, (crop, _) = bench.conditions, size
+        data = bench.data(crop)
+        count = self._choose_photos(data)
         dataset = data.dataset
-        turn = iter(range(0, 2**62, count))
-        calls: list[Any] = [lambda: _load(dataset, next(turn), count)]
-        # Shards hold no files that plain code could open.
+        starts = iter(range(0, 2**62, count))
+        calls: list[Any] = [lambda: _load(dataset, next(starts), count)]
+        # Shards contain no files that the reference could open.
         files = not isinstance(data, ShardData)
         paths = [dataset.root / name for name in dataset.photos] if files else []
         if conditions.baseline and files:
-            photos = load_reference().Photos(paths, side)
+            photos = load_reference().Photos(paths, crop)
             calls.append(lambda: _load(photos, 0, count))
         timings = alternate(calls, conditions.repeats, max(1, conditions.warmup), _CPU)
         read = Work(0, sum(path.stat().st_size for path in paths) // count) if files else None
-        sides = [Measured(timing.each(count), "float32", read) for timing in timings]
+        measured = [Measured(timing.each(count), "float32", read) for timing in timings]
         return make_row(
             "data",
-            f"{type(data).__name__}, {count} photos, {side}x{side}",
-            (1, side, side),
-            sides[0],
-            sides[1] if len(sides) > 1 else None,
+            f"{type(data).__name__}, {count} photos, {crop}x{crop}",
+            (1, crop, crop),
+            measured[0],
+            measured[1] if len(measured) > 1 else None,
             photos=count,
             max_scale=dataset.max_scale,
         )
 
-    def _choose(self, data: PhotoData) -> int:
-        """Leaves the dataset some usable photos from all over it; says how many."""
+    def _choose_photos(self, data: PhotoData) -> int:
+        """Reduce the dataset to some usable photos, spread over it; return their number."""
         data.setup()
         dataset = data.dataset
-        found = len(dataset.photos)
-        step = max(1, found // self.photos)
-        usable = [i for i in range(0, found, step)[: self.photos] if dataset.check(i) is None]
+        total = len(dataset.photos)
+        step = max(1, total // self.photos)
+        usable = [i for i in range(0, total, step)[: self.photos] if dataset.check(i) is None]
         if not usable:
             raise StyleNetError(
-                f"data.root={data.root}: none of the photos tried is usable; "
+                f"data.root={data.root}: none of the {len(range(0, total, step))} photos tried is "
+                f"usable; scripts/check_data.py lists the problems"
                 f"scripts/check_data.py lists them"
             )
         dataset.photos = [dataset.photos[i] for i in usable]
@@ -101,6 +102,6 @@ class DataSuite:
 
 
 def _load(dataset: Any, start: int, count: int) -> None:
-    """One round."""
+    """Read photos, each once."""
     for index in range(start, start + count):
         dataset[index]

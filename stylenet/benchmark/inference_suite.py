@@ -1,4 +1,4 @@
-"""Stylizing images: the stylizer as users call it beside the plain network."""
+"""Measure stylizing images: the stylizer beside the plain network."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -19,17 +19,10 @@ from stylenet.inference import Stylizer
 
 @dataclass(frozen=True)
 class InferenceSuite:
-    """Times ``stylizer(images)`` on float tensors."""
+    """Suite that times ``stylizer(images)`` on float tensors."""
 
     def run(self, bench: Bench) -> list[Row]:
-        """Measures all sizes.
-
-        Args:
-            bench: How, and what.
-
-        Returns:
-            A row for each size.
-        """
+        """Measure each size; return a row for each."""
         conditions = bench.conditions
         meter = PeakMeter(conditions.device)
         stylizer = make_stylizer(bench)
@@ -38,45 +31,39 @@ class InferenceSuite:
 
 
 class PlainInference:
-    """The reference network under ``torch.no_grad``.
+    """Reference network under ``torch.no_grad``.
 
     Attributes:
         dtype: The type that it computes in.
+        described: Description of the network.
     """
 
     dtype = torch.float32
 
     def __init__(self, bench: Bench) -> None:
-        """Builds it.
+        """Build the reference network.
 
         Args:
-            bench: What stands beside it.
+            bench: Builds the network to compare with.
         """
         network, self.described = reference_network(bench.network())
         self._network = network.to(bench.conditions.device).eval()
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
-        """Stylizes images.
+        """Stylize images.
 
         Args:
             images: RGB in [0, 1], shape (N, 3, H, W).
 
         Returns:
-            The same shape, sides rounded up to multiples of 4.
+            The same shape, with height and width rounded up to multiples of 4.
         """
         return self._network(images)
 
 
 def make_stylizer(bench: Bench) -> Stylizer:
-    """Builds what users call.
-
-    Args:
-        bench: With which network, where and in which type.
-
-    Returns:
-        The stylizer.
-    """
+    """Build a stylizer with the configured network, device and precision, ready to be timed."""
     conditions = bench.conditions
     info = CheckpointInfo("none", 0)
     stylizer = Stylizer(bench.network(), info, str(conditions.device), conditions.precision)
@@ -84,7 +71,7 @@ def make_stylizer(bench: Bench) -> Stylizer:
     return stylizer
 
 
-def name_of(dtype: torch.dtype) -> str:
+def dtype_name(dtype: torch.dtype) -> str:
     """Return a type's name as users write it, such as ``float32``."""
     return str(dtype).removeprefix("torch.")
 
@@ -96,30 +83,30 @@ def _measure(
     reference: PlainInference | None,
     meter: PeakMeter,
 ) -> Row:
-    """Measures one size."""
+    """Measure one size."""
     conditions = bench.conditions
     images = conditions.images(size)
-    sides: list[Stylizer | PlainInference] = [stylizer]
+    calls: list[Stylizer | PlainInference] = [stylizer]
     if reference is not None:
-        sides.append(reference)
+        calls.append(reference)
     memory, work = [], []
-    for call in sides:
+    for call in calls:
         meter(call.dtype)
         peak = PeakMemory(conditions.device)
         call(images)
-        memory.append(peak.above())
+        memory.append(peak.increase())
         with counting() as counted:
             call(images)
         work.append(counted)
     timings = alternate(
-        [partial(call, images) for call in sides],
+        [partial(call, images) for call in calls],
         conditions.repeats,
         conditions.warmup,
         conditions.device,
     )
     measured = [
-        Measured(timing, name_of(call.dtype), counted, meter(call.dtype), most)
-        for timing, call, counted, most in zip(timings, sides, work, memory, strict=True)
+        Measured(timing, dtype_name(call.dtype), counted, meter(call.dtype), peak)
+        for timing, call, counted, peak in zip(timings, calls, work, memory, strict=True)
     ]
     network, (batch, _, height, width) = stylizer.network, images.shape
     return make_row(

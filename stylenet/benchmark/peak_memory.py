@@ -1,4 +1,4 @@
-"""The most memory that something took above what was there before."""
+"""Measure the peak memory of code."""
 
 import ctypes
 import sys
@@ -8,62 +8,58 @@ import torch
 
 
 class PeakMemory:
-    """Measures from its creation on.
+    """Peak memory above that at creation.
 
-    On a CPU it is the process' resident memory: exact in a fresh process, a little low in one that
-    has done the same work before and keeps some of its memory. On CUDA it is what PyTorch
+    On a CPU it is the process's resident memory: exact in a fresh process, slightly low in one that
+    did the same work before and kept some of its memory. On CUDA it is the memory that PyTorch
     allocated.
     """
 
     def __init__(self, device: torch.device) -> None:
-        """Takes what is there now as the ground.
+        """Record the present memory and start measuring.
 
         Args:
-            device: Whose memory.
+            device: The device to measure.
         """
         self._device = device
         if device.type == "cuda":
-            self._ground = torch.cuda.memory_allocated(device)
+            self._start = torch.cuda.memory_allocated(device)
         else:
             _give_back()
-            self._ground = psutil.Process().memory_info().rss
-        self.forget()
+            self._start = psutil.Process().memory_info().rss
+        self.reset()
 
-    def forget(self) -> None:
-        """Drops the peak so far; the ground stays."""
+    def reset(self) -> None:
+        """Forget the peak so far; it still counts from the memory at creation."""
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
         elif sys.platform == "linux":
             try:
                 with open("/proc/self/clear_refs", "w") as file:
                     file.write("5")  # resets the peak, see proc(5)
-            except OSError:  # a sandbox without it: the peak since the start of the process
+            except OSError:  # a sandbox without this file: the peak counts from the process's start
                 pass
 
-    def above(self) -> int | None:
-        """Says what the peak was.
-
-        Returns:
-            Bytes above the ground; ``None`` where this device does not tell.
-        """
+    def increase(self) -> int | None:
+        """Return the peak in bytes above the memory at creation; ``None`` if unknown."""
         if self._device.type == "cuda":
-            return torch.cuda.max_memory_allocated(self._device) - self._ground
+            return torch.cuda.max_memory_allocated(self._device) - self._start
         if self._device.type != "cpu":
             return None
-        return max(0, _resident_peak() - self._ground)
+        return max(0, _resident_peak() - self._start)
 
 
 def _give_back() -> None:
-    """Returns memory that was freed to the system: in a step of training a gigabyte was kept."""
+    """Return freed memory to the system: after a training step a gigabyte was kept."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:  # glibc has it, other C libraries may not
         trim(0)
 
 
 def _resident_peak() -> int:
-    """The most resident memory of this process, in bytes."""
+    """Return the peak resident memory of this process in bytes."""
     if sys.platform == "linux":
-        # Not getrusage: its number comes along from the process that started this one.
+        # Not getrusage, whose number is inherited from the parent process.
         with open("/proc/self/status") as file:
             line = next(line for line in file if line.startswith("VmHWM"))
         return int(line.split()[1]) * 1024

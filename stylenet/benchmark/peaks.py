@@ -1,4 +1,4 @@
-"""What the machine can do at most, measured: a matrix product and a memory copy."""
+"""Measure the machine's peak performance: a matrix product and a memory copy."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -7,31 +7,31 @@ import torch
 
 from stylenet.benchmark.timing import alternate
 
-# Of the square matrices, at most: two cores (0.3 TFLOP/s in bfloat16) and a GPU (1 PFLOP/s) take a
-# millisecond at least, in which the start of the work is lost.
-_SIDE = {"cuda": 8192}
-_SIDE_ELSEWHERE = 2048
+# Largest size of the square matrices: two cores (0.3 TFLOP/s in bfloat16) and a GPU (1 PFLOP/s)
+# take at least a millisecond, so that the overhead of launching does not matter.
+_MATRIX_SIZE = {"cuda": 8192}
+_MATRIX_SIZE_ELSEWHERE = 2048
 
-# Smaller ones do where they take this long, in seconds: what a processor lacks and PyTorch computes
-# number by number (float16 on many) would take minutes.
-_LONG = 0.05
-_FIRST_SIDE = 256
+# Smaller matrices suffice if they take this many seconds: types that a processor lacks and PyTorch
+# computes element by element (float16 on many) would take minutes.
+_LONG_ENOUGH = 0.05
+_FIRST_MATRIX_SIZE = 256
 
-# Of the copy: many times the caches (32 MB on the CPU at hand, 50 MB on an H100).
-_COPIED = {"cuda": 2**30}
-_COPIED_ELSEWHERE = 2**28
+# Size of the copy: many times the caches (32 MB on the CPU at hand, 50 MB on an H100).
+_COPY_BYTES = {"cuda": 2**30}
+_COPY_BYTES_ELSEWHERE = 2**28
 
-# The fastest counts, for others may use the machine meanwhile.
+# Runs of each, of which the fastest counts, as others may use the machine meanwhile.
 _REPEATS = 8
 
 
 @dataclass(frozen=True)
 class Peaks:
-    """What was measured.
+    """Peak performance in one data type.
 
     Attributes:
-        flops: Of the matrix product, floating-point operations a second.
-        bandwidth: Of the copy, bytes a second, those read and those written.
+        flops: Floating-point operations per second of the matrix product.
+        bandwidth: Bytes per second that the copy reads and writes.
     """
 
     flops: float
@@ -39,53 +39,46 @@ class Peaks:
 
 
 class PeakMeter:
-    """Measures again each time it is asked, and remembers the best.
+    """Meter that measures on each call and keeps the best result.
 
-    Asked before and after what the peaks are compared with, it is not deceived by a moment in which
-    others used the machine.
+    Call it before and after the work to compare with, so that a moment in which others use the
+    machine does not distort the peaks.
     """
 
     def __init__(self, device: torch.device) -> None:
-        """Begins with nothing.
+        """Start without measurements.
 
         Args:
-            device: Whose peaks.
+            device: The device to measure.
         """
         self._device = device
         self._best: dict[torch.dtype, Peaks] = {}
 
     def __call__(self, dtype: torch.dtype) -> Peaks:
-        """Measures.
-
-        Args:
-            dtype: In which type.
-
-        Returns:
-            The best so far.
-        """
-        found = _measure(self._device, dtype)
-        best = self._best.get(dtype, found)
-        best = Peaks(max(best.flops, found.flops), max(best.bandwidth, found.bandwidth))
+        """Measure in a data type and return the best result so far."""
+        peaks = _measure(self._device, dtype)
+        best = self._best.get(dtype, peaks)
+        best = Peaks(max(best.flops, peaks.flops), max(best.bandwidth, peaks.bandwidth))
         self._best[dtype] = best
         return best
 
 
 def _measure(device: torch.device, dtype: torch.dtype) -> Peaks:
-    """Measures once."""
-    last = _SIDE.get(device.type, _SIDE_ELSEWHERE)
-    side = min(_FIRST_SIDE, last)
+    """Measure the peaks once."""
+    largest = _MATRIX_SIZE.get(device.type, _MATRIX_SIZE_ELSEWHERE)
+    size = min(_FIRST_MATRIX_SIZE, largest)
     while True:
-        one = torch.ones(side, side, dtype=dtype, device=device)
-        multiply = partial(torch.mm, one, one.clone(), out=torch.empty_like(one))
+        matrix = torch.ones(size, size, dtype=dtype, device=device)
+        multiply = partial(torch.mm, matrix, matrix.clone(), out=torch.empty_like(matrix))
         (timing,) = alternate([multiply], 1, 1, device)
-        if side == last or timing.median > _LONG:
+        if size == largest or timing.median > _LONG_ENOUGH:
             break
-        side *= 2
-    count = _COPIED.get(device.type, _COPIED_ELSEWHERE) // dtype.itemsize
+        size *= 2
+    count = _COPY_BYTES.get(device.type, _COPY_BYTES_ELSEWHERE) // dtype.itemsize
     source = torch.ones(count, dtype=dtype, device=device)
     copy = partial(torch.empty_like(source).copy_, source)
     products, copies = alternate([multiply, copy], _REPEATS, 1, device)
     return Peaks(
-        flops=2 * side**3 / min(products.seconds),
+        flops=2 * size**3 / min(products.seconds),
         bandwidth=2 * count * dtype.itemsize / min(copies.seconds),
     )

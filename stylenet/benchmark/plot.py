@@ -1,4 +1,4 @@
-"""Rows as an image: bars, and how time grows with the number of pixels."""
+"""Plot rows: bars, time over the number of pixels, and loss curves."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,28 +11,29 @@ _OURS, _REFERENCE = "#1f5fa8", "#b8bcc2"
 
 
 def draw_plot(path: Path, rows: Sequence[Row], machine: dict[str, Any]) -> None:
-    """Draws the rows of one suite; the file appears whole or not at all.
+    """Plot the rows of one suite; the file appears complete or not at all.
 
     Args:
-        path: Where to, ``*.png``.
-        rows: What was found.
+        path: The output file, ``*.png``.
+        rows: Results of the suite.
         machine: See :func:`stylenet.benchmark.rows.describe_machine`.
 
     Raises:
         ImportError: Matplotlib is not installed.
         StyleNetError: The file cannot be written.
     """
-    from matplotlib.figure import Figure  # optional; without pyplot, which looks for a display
+    # Optional; without pyplot, which looks for a display.
+    from matplotlib.figure import Figure
 
-    scales = len(rows) > 1 and rows[0].suite in ("inference", "training")
-    figure = Figure(figsize=(11 if scales else 7, 1.9 + 0.75 * len(rows)), layout="constrained")
-    axes = figure.subplots(1, 2 if scales else 1, squeeze=False)[0]
+    has_growth = len(rows) > 1 and rows[0].suite in ("inference", "training")
+    figure = Figure(figsize=(11 if has_growth else 7, 1.9 + 0.75 * len(rows)), layout="constrained")
+    axes = figure.subplots(1, 2 if has_growth else 1, squeeze=False)[0]
     if rows[0].suite == "curve":
         _draw_curves(axes[0], rows[0])
         figure.set_figheight(4)
     else:
         _draw_bars(axes[0], rows)
-    if scales:
+    if has_growth:
         figure.set_figheight(max(4.2, figure.get_figheight()))
         _draw_growth(axes[1], rows)
     threads = 1 if rows[0].suite == "data" else machine["threads"]
@@ -46,10 +47,10 @@ def draw_plot(path: Path, rows: Sequence[Row], machine: dict[str, Any]) -> None:
 
 
 def _draw_bars(axes: Any, rows: Sequence[Row]) -> None:
-    """A pair of bars a case, with quartiles."""
+    """Draw a pair of bars for each case, with quartiles."""
     memory = rows[0].suite == "memory"
-    for row, place in zip(rows, range(len(rows)), strict=True):
-        sides = (
+    for position, row in enumerate(rows):
+        values = (
             (row.peak_memory, row.baseline_peak_memory)
             if memory
             else (row.seconds, row.baseline_seconds)
@@ -57,30 +58,31 @@ def _draw_bars(axes: Any, rows: Sequence[Row]) -> None:
         spreads = (row.seconds_quartiles, row.baseline_seconds_quartiles)
         ratio = row.memory_ratio if memory else row.ratio
         for side, (value, spread, color) in enumerate(
-            zip(sides, spreads, (_OURS, _REFERENCE), strict=True)
+            zip(values, spreads, (_OURS, _REFERENCE), strict=True)
         ):
             if value is None:
                 continue
-            shown, error = value / 1e9, None
+            length, error = value / 1e9, None
             if not memory and spread is not None:
-                shown, error = value, [[value - spread[0]], [spread[1] - value]]
+                length, error = value, [[value - spread[0]], [spread[1] - value]]
             name = ("StyleNet", "reference")[side]
-            if not memory:  # whose two parts have names of their own for the same precision
+            # In the memory suite, one precision has different names on the two sides.
+            if not memory:
                 name += f" ({(row.precision, row.baseline_precision)[side]})"
             axes.barh(
-                place + 0.36 * side - 0.18,
-                shown,
+                position + 0.36 * side - 0.18,
+                length,
                 0.34,
                 xerr=error,
                 color=color,
                 ecolor="black",
                 capsize=2,
-                label=name if place == 0 else None,
+                label=name if position == 0 else None,
             )
             if side == 0 and ratio is not None:
                 axes.annotate(
                     f" {ratio:.2f}x",
-                    (shown if error is None else shown + error[1][0], place - 0.18),
+                    (length if error is None else length + error[1][0], position - 0.18),
                     va="center",
                     fontsize=9,
                     color=_OURS,
@@ -95,13 +97,13 @@ def _draw_bars(axes: Any, rows: Sequence[Row]) -> None:
 
 
 def _draw_growth(axes: Any, rows: Sequence[Row]) -> None:
-    """Time over pixels, with what growing in proportion would be."""
+    """Draw time over pixels, with a guide for growth in proportion."""
     rows = sorted(rows, key=lambda row: row.width * row.height)
     pixels = [row.batch * row.width * row.height / 1e6 for row in rows]
     axes.loglog(pixels, [row.seconds for row in rows], "o-", color=_OURS, label="StyleNet")
-    against = [(x, r.baseline_seconds) for x, r in zip(pixels, rows, strict=True)]
-    if all(seconds is not None for _, seconds in against):
-        axes.loglog(*zip(*against, strict=True), "o-", color="#777b80", label="reference")
+    reference = [(x, r.baseline_seconds) for x, r in zip(pixels, rows, strict=True)]
+    if all(seconds is not None for _, seconds in reference):
+        axes.loglog(*zip(*reference, strict=True), "o-", color="#777b80", label="reference")
     guide = [rows[0].seconds * x / pixels[0] for x in pixels]
     axes.loglog(pixels, guide, ":", color="black", lw=1, label="in proportion to the pixels")
     axes.set_xlabel("megapixels")
@@ -111,7 +113,7 @@ def _draw_growth(axes: Any, rows: Sequence[Row]) -> None:
 
 
 def _draw_curves(axes: Any, row: Row) -> None:
-    """Losses over the steps, each a mean over a tenth of the run; pairs in lines of their own."""
+    """Draw losses over the steps as moving averages over a tenth of the run, a line per run."""
     sides = (
         ("losses", f"StyleNet ({row.precision})", _OURS),
         ("baseline_losses", f"reference ({row.baseline_precision})", "#777b80"),

@@ -1,4 +1,4 @@
-"""What a benchmark found, one row a case."""
+"""Results of a benchmark, one row for each case."""
 
 import json
 import platform
@@ -18,16 +18,16 @@ from stylenet.files import atomic_path
 
 @dataclass(frozen=True)
 class Measured:
-    """One side of a case: what users run, or the reference.
+    """Measurements of one side of a case: StyleNet or the reference.
 
     Attributes:
-        timing: Seconds a run.
-        precision: In which arithmetic.
-        work: Of one run, if it was counted.
-        peaks: What the machine can do in that arithmetic, if it was measured.
-        memory: The most that a run took, in bytes, if it was measured.
-        device_share: Share of a run in which the network's device worked, if it was measured.
-        beside: Seconds a run beside busy programs, if it was measured.
+        timing: Duration of each run.
+        precision: Precision of the arithmetic.
+        work: Work of one run, if counted.
+        peaks: Peak performance of the machine in that precision, if measured.
+        memory: Peak memory of a run in bytes, if measured.
+        device_share: Fraction of a run in which the network's device was busy, if measured.
+        beside: Duration of each run beside busy programs, if measured.
     """
 
     timing: Timing
@@ -39,13 +39,13 @@ class Measured:
     beside: Timing | None = None
 
     def share_of_peak(self) -> float | None:
-        """The arithmetic of a run as a share of a matrix product's in the same time."""
+        """Return the operations per second as a fraction of the matrix product's."""
         if self.work is None or self.peaks is None:
             return None
         return self.work.flops / self.timing.median / self.peaks.flops
 
     def share_of_bandwidth(self) -> float | None:
-        """The bytes of a run as a share of a copy's in the same time; caches can make it over 1."""
+        """Return the bytes per second as a fraction of the copy's; caches can make it exceed 1."""
         if self.work is None or self.peaks is None:
             return None
         return self.work.bytes / self.timing.median / self.peaks.bandwidth
@@ -53,47 +53,35 @@ class Measured:
 
 @dataclass(frozen=True)
 class Row:
-    """One case; keys of the JSON file. What begins with ``baseline_`` is the reference's.
+    """Results of one case; the names are the keys of the JSON file.
+
+    Each ``baseline_`` attribute is the same measurement of the reference.
 
     Attributes:
-        suite: What was measured.
-        case: On what, in words.
-        width: Of the images.
-        height: Of the images.
-        batch: Images a run.
-        seconds: Median of a run.
-        seconds_quartiles: Between them lie half of the runs.
-        baseline_seconds: The same of the reference.
-        baseline_seconds_quartiles: The same of the reference.
+        suite: Name of the suite.
+        case: Description of the case.
+        width: Width of the images in pixels.
+        height: Height of the images in pixels.
+        batch: Images per run.
+        seconds: Median duration of a run.
+        seconds_quartiles: Lower and upper quartile of the durations.
         ratio: ``baseline_seconds / seconds``.
-        ratio_quartiles: Of the ratios of the runs that followed each other.
-        seconds_beside: Median of a run beside busy programs.
-        baseline_seconds_beside: The same of the reference.
-        kept: ``seconds / seconds_beside``, the share of the speed that is left beside them.
-        baseline_kept: The same of the reference.
-        images_per_second: By the median.
-        baseline_images_per_second: The same of the reference.
+        ratio_quartiles: Quartiles of the ratios of successive runs.
+        seconds_beside: Median duration of a run beside busy programs.
+        kept: ``seconds / seconds_beside``, the fraction of speed left beside busy programs.
+        images_per_second: Throughput at the median duration.
         flops: See :class:`stylenet.benchmark.counting.Work`.
-        baseline_flops: The same of the reference.
         bytes: See :class:`stylenet.benchmark.counting.Work`.
-        baseline_bytes: The same of the reference.
-        share_of_peak: Of ``peak_flops``.
-        baseline_share_of_peak: Of ``baseline_peak_flops``.
-        share_of_bandwidth: Of ``peak_bandwidth``.
-        baseline_share_of_bandwidth: Of ``baseline_peak_bandwidth``.
+        share_of_peak: Operations per second as a fraction of ``peak_flops``.
+        share_of_bandwidth: Bytes per second as a fraction of ``peak_bandwidth``.
         peak_memory: See :class:`stylenet.benchmark.peak_memory.PeakMemory`.
-        baseline_peak_memory: The same of the reference.
         memory_ratio: ``baseline_peak_memory / peak_memory``.
-        device_share: Share of the time in which the network's device worked; of videos.
-        baseline_device_share: The same of the reference.
-        peak_flops: Of a matrix product in ``precision``, a second.
-        baseline_peak_flops: Of a matrix product in ``baseline_precision``, a second.
-        peak_bandwidth: Of a copy in ``precision``, bytes a second.
-        baseline_peak_bandwidth: Of a copy in ``baseline_precision``, bytes a second.
-        precision: What convolutions computed in.
-        baseline_precision: The same of the reference.
-        repeats: Timed runs.
-        details: What else there is to say, such as the layers of the encoder.
+        device_share: Fraction of time in which the network's device was busy; for videos.
+        peak_flops: Operations per second of a matrix product in ``precision``.
+        peak_bandwidth: Bytes per second of a copy in ``precision``.
+        precision: Precision of the convolutions.
+        repeats: Number of timed runs.
+        details: Further values, such as the layers of the encoder.
     """
 
     suite: str
@@ -144,18 +132,15 @@ def make_row(
     reference: Measured | None,
     **details: Any,
 ) -> Row:
-    """Puts the two sides of a case together.
+    """Combine the measurements of both sides of a case.
 
     Args:
-        suite: What was measured.
-        case: On what, in words.
-        shape: Images a run, their height and width.
-        ours: What users run.
-        reference: The reference, if it ran.
-        **details: What else there is to say.
-
-    Returns:
-        The row.
+        suite: Name of the suite.
+        case: Description of the case.
+        shape: Images per run, height and width.
+        ours: Measurements of StyleNet.
+        reference: Measurements of the reference, if it ran.
+        **details: Further values.
     """
     batch, height, width = shape
     own, others = _columns(ours, batch), _columns(reference, batch)
@@ -179,7 +164,7 @@ def make_row(
 
 
 def _columns(side: Measured | None, batch: int) -> dict[str, Any]:
-    """What a row says of one side; nothing of one that did not run."""
+    """Return the columns of one side; ``None`` values if it did not run."""
     work, peaks = (None, None) if side is None else (side.work, side.peaks)
     beside = None if side is None else side.beside
     return {
@@ -201,10 +186,10 @@ def _columns(side: Measured | None, batch: int) -> dict[str, Any]:
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:
-    """Says on what was measured, for every row.
+    """Describe the machine, for every row.
 
     Args:
-        device: Where.
+        device: The device that was measured.
 
     Returns:
         The device, the number of threads and the versions.
@@ -221,12 +206,12 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
 
 
 def write_rows(path: Path, rows: Sequence[Row], machine: dict[str, Any]) -> None:
-    """Writes the rows as a JSON list; the file appears whole or not at all.
+    """Write the rows as a JSON list; the file appears complete or not at all.
 
     Args:
-        path: Where to.
-        rows: What was found.
-        machine: Goes into each of them.
+        path: The output file.
+        rows: Results of a suite.
+        machine: Added to each row.
 
     Raises:
         StyleNetError: The file cannot be written.

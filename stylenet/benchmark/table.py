@@ -1,4 +1,4 @@
-"""Rows as text."""
+"""Format rows as a table."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,18 +9,15 @@ _Column = tuple[str, Callable[[Row], str]]
 
 
 def format_table(rows: Sequence[Row], machine: dict[str, Any]) -> str:
-    """Writes rows below each other, after a line about the machine and its peaks.
+    """Format rows as a table below a heading about the machine and its peak performance.
 
     Args:
-        rows: Of one suite.
+        rows: Results of one suite.
         machine: See :func:`stylenet.benchmark.rows.describe_machine`.
-
-    Returns:
-        Several lines.
     """
     columns = _COLUMNS[rows[0].suite]
     cells = [[title for title, _ in columns], *([show(row) for _, show in columns] for row in rows)]
-    # Nothing found anywhere: no column.
+    # Columns that are empty in every row are dropped.
     kept = [i for i in range(len(columns)) if any(line[i] for line in cells[1:])]
     widths = [max(len(line[i]) for line in cells) for i in kept]
     lines = [
@@ -34,9 +31,9 @@ def format_table(rows: Sequence[Row], machine: dict[str, Any]) -> str:
 
 
 def _heading(row: Row, machine: dict[str, Any]) -> str:
-    """What was measured where, and what the machine can do."""
+    """Format the suite, the machine and its peak performance."""
     threads = 1 if row.suite == "data" else machine["threads"]
-    where = (
+    title = (
         f"{row.suite} on {machine['device']} ({machine['device_name']}), threads: {threads}, "
         f"torch {machine['torch']}"
     )
@@ -48,7 +45,7 @@ def _heading(row: Row, machine: dict[str, Any]) -> str:
         )
         if flops and bandwidth
     )
-    return "\n".join([where, *(f"peak in {peak}" for peak in peaks)])
+    return "\n".join([title, *(f"peak in {peak}" for peak in peaks)])
 
 
 def _time(seconds: float | None) -> str:
@@ -61,11 +58,11 @@ def _spread(pair: tuple[float, float] | None) -> str:
     return "" if pair is None else f"{_time(pair[0])} - {_time(pair[1])}"
 
 
-def _times(number: float | None) -> str:
+def _factor(number: float | None) -> str:
     return "" if number is None else f"{number:.2f}x"
 
 
-def _share(number: float | None) -> str:
+def _percent(number: float | None) -> str:
     return "" if number is None else f"{number:.0%}"
 
 
@@ -87,14 +84,14 @@ _SECONDS: list[_Column] = [
     ("quartiles", lambda row: _spread(row.seconds_quartiles)),
     ("reference", lambda row: _time(row.baseline_seconds)),
 ]
-_RATIO: _Column = ("ratio", lambda row: _times(row.ratio))
+_RATIO: _Column = ("ratio", lambda row: _factor(row.ratio))
 _WORK: list[_Column] = [
     ("GFLOP", lambda row: _giga(row.flops)),
-    ("of peak", lambda row: _share(row.share_of_peak)),
-    ("ref.", lambda row: _share(row.baseline_share_of_peak)),
+    ("of peak", lambda row: _percent(row.share_of_peak)),
+    ("ref.", lambda row: _percent(row.baseline_share_of_peak)),
     ("GB moved", lambda row: _giga(row.bytes)),
-    ("of copy", lambda row: _share(row.share_of_bandwidth)),
-    ("ref.", lambda row: _share(row.baseline_share_of_bandwidth)),
+    ("of copy", lambda row: _percent(row.share_of_bandwidth)),
+    ("ref.", lambda row: _percent(row.baseline_share_of_bandwidth)),
 ]
 _MEMORY: list[_Column] = [
     ("peak GB", lambda row: _giga(row.peak_memory)),
@@ -126,22 +123,22 @@ _COLUMNS: dict[str, list[_Column]] = {
         _RATIO,
         ("frames/s", lambda row: _decimal(row.images_per_second)),
         ("ref.", lambda row: _decimal(row.baseline_images_per_second)),
-        ("device busy", lambda row: _share(row.device_share)),
-        ("ref.", lambda row: _share(row.baseline_device_share)),
+        ("device busy", lambda row: _percent(row.device_share)),
+        ("ref.", lambda row: _percent(row.baseline_device_share)),
     ],
     "contention": [
         _CASE,
         ("alone", lambda row: _time(row.seconds)),
         ("beside", lambda row: _time(row.seconds_beside)),
-        ("kept", lambda row: _share(row.kept)),
+        ("kept", lambda row: _percent(row.kept)),
         ("reference alone", lambda row: _time(row.baseline_seconds)),
         ("beside", lambda row: _time(row.baseline_seconds_beside)),
-        ("kept", lambda row: _share(row.baseline_kept)),
+        ("kept", lambda row: _percent(row.baseline_kept)),
     ],
     "memory": [
         _CASE,
         *_MEMORY,
-        ("ratio", lambda row: _times(row.memory_ratio)),
+        ("ratio", lambda row: _factor(row.memory_ratio)),
         *_SECONDS,
     ],
 }

@@ -1,4 +1,4 @@
-"""Times that mean something: synchronized, repeated, taken in turns."""
+"""Time code reliably: synchronized with the device, repeated, in turns."""
 
 import statistics
 import time
@@ -11,45 +11,31 @@ import torch
 
 @dataclass(frozen=True)
 class Timing:
-    """The repeats of one measurement.
+    """Durations of one measurement's repeats.
 
     Attributes:
-        seconds: Each of them, in order.
+        seconds: Durations in order.
     """
 
     seconds: Sequence[float]
 
     @property
     def median(self) -> float:
-        """The middle one."""
+        """Return the median duration."""
         return statistics.median(self.seconds)
 
     @property
     def quartiles(self) -> tuple[float, float]:
-        """What a quarter of them stay below, and what a quarter exceed."""
+        """Return the lower and the upper quartile."""
         return quartiles(self.seconds)
 
     def each(self, count: int) -> "Timing":
-        """Divides the work.
-
-        Args:
-            count: Equal parts of what was timed.
-
-        Returns:
-            The times of one part.
-        """
+        """Return the durations divided by a number of equal parts of the work."""
         return Timing([seconds / count for seconds in self.seconds])
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float]:
-    """Says how far values spread.
-
-    Args:
-        values: One at least.
-
-    Returns:
-        The lower and the upper quartile.
-    """
+    """Return the lower and the upper quartile of at least one value."""
     if len(values) == 1:
         return values[0], values[0]
     low, _, high = statistics.quantiles(values, n=4, method="inclusive")
@@ -57,14 +43,7 @@ def quartiles(values: Sequence[float]) -> tuple[float, float]:
 
 
 def now(device: torch.device) -> float:
-    """Reads the clock once everything that the device was given is done.
-
-    Args:
-        device: Where the work runs.
-
-    Returns:
-        Seconds from some point in time.
-    """
+    """Return the time in seconds, after all work queued on the device is done."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -75,26 +54,27 @@ def now(device: torch.device) -> float:
 def alternate(
     calls: Sequence[Callable[[], Any]], repeats: int, warmup: int, device: torch.device
 ) -> list[Timing]:
-    """Times calls in turns, so that what else happens on the machine meets all of them.
+    """Time calls in turns, so that disturbances on the machine affect all of them.
 
     Args:
-        calls: What is timed.
-        repeats: Timed runs of each.
-        warmup: Runs of each before, not timed.
-        device: Where they run.
+        calls: The calls to compare.
+        repeats: Timed runs of each call.
+        warmup: Runs of each call before, not timed.
+        device: The device that the calls run on.
 
     Returns:
-        The times of each.
+        The durations of each call.
     """
     for call in calls:
         for _ in range(warmup):
             call()
     seconds: list[list[float]] = [[] for _ in calls]
     for turn in range(repeats):
-        # Each leads as often as it follows: what one leaves in the caches is the other's start.
+        # Each call leads as often as it follows, since one leaves its data in the caches of the
+        # next.
         order = range(len(calls)) if turn % 2 == 0 else reversed(range(len(calls)))
-        for place in order:
+        for index in order:
             start = now(device)
-            calls[place]()
-            seconds[place].append(now(device) - start)
+            calls[index]()
+            seconds[index].append(now(device) - start)
     return [Timing(times) for times in seconds]

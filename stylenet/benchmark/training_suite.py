@@ -1,4 +1,4 @@
-"""Training steps: Lightning's own loop over the real module beside the plain step."""
+"""Measure training steps: Lightning's loop over the real module beside a plain step."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -18,39 +18,33 @@ from stylenet.benchmark.peaks import PeakMeter
 from stylenet.benchmark.rows import Measured, Row, make_row
 from stylenet.benchmark.timing import Timing, now
 
-# Of Lightning's precisions; the peaks are measured in these.
+# Data types of Lightning's precisions, for measuring peak performance.
 _DTYPES = {"bf16": torch.bfloat16, "16": torch.float16, "32": torch.float32}
 
 
 @dataclass(frozen=True)
 class TrainingSuite:
-    """Times what lies between Lightning's ``on_train_batch_start`` and ``on_train_batch_end``.
+    """Suite that times from Lightning's ``on_train_batch_start`` to ``on_train_batch_end``.
 
-    That is: forward, loss, backward, clipping, optimizer and schedule. Reading photos (see the data
-    suite) and the callbacks, which write previews and checkpoints now and then, are left out.
+    This covers forward pass, loss, backward pass, clipping, optimizer and schedule. It excludes
+    reading photos (see the data suite) and the callbacks, which write previews and checkpoints
+    occasionally.
     """
 
     def run(self, bench: Bench) -> list[Row]:
-        """Measures all sizes.
-
-        Args:
-            bench: How, and what.
-
-        Returns:
-            A row for each size.
-        """
+        """Measure each size; return a row for each."""
         meter = PeakMeter(bench.conditions.device)
         return [_measure(bench, size, meter) for size in bench.conditions.sizes]
 
 
 @dataclass
-class Side:
-    """What was found of ours or of the reference.
+class StepMeasurements:
+    """Measurements of one side's training steps.
 
     Attributes:
-        seconds: Of each timed step.
-        work: Of a step.
-        memory: The most that a step took, in bytes.
+        seconds: Duration of each timed step.
+        work: Work of a step.
+        memory: Peak memory of a step in bytes.
     """
 
     seconds: list[float] = field(default_factory=list)
@@ -59,39 +53,39 @@ class Side:
 
 
 class Stopwatch(pl.Callback):
-    """Times the steps of a run of Lightning, with a step of the reference between each two.
+    """Callback that times training steps, each with a step of the reference before or after it.
 
-    The first step is counted, the second one's memory is measured (after the first the optimizer
-    has its state), some warm up, the rest are timed.
+    The first step is counted; the second one's memory is measured, since the optimizer has its
+    state only after the first; some steps warm up; the rest are timed.
 
     Attributes:
-        ours: What was found of our steps.
-        reference: What was found of the reference's.
+        ours: Measurements of our steps.
+        reference: Measurements of the reference's steps.
     """
 
     def __init__(self, conditions: Conditions, step: Callable[[Tensor], Any] | None) -> None:
-        """Sets what is measured.
+        """Set the conditions.
 
         Args:
-            conditions: How.
-            step: The reference's, if it is to run.
+            conditions: Conditions of the measurement.
+            step: The reference's step, if the reference runs.
         """
-        self.ours, self.reference = Side(), Side()
+        self.ours, self.reference = StepMeasurements(), StepMeasurements()
         self._conditions = conditions
         self._step = step
         self._open = ExitStack()
 
     @property
     def steps(self) -> int:
-        """How many steps the run has to have."""
+        """Return the number of steps that the run needs."""
         return 2 + self._conditions.warmup + self._conditions.repeats
 
     def run(self, trainer: pl.Trainer, module: pl.LightningModule, images: Tensor) -> None:
-        """Trains, all steps on the same images.
+        """Train, with the same images in all steps.
 
         Args:
-            trainer: With this among its callbacks.
-            module: What learns.
+            trainer: Has this object among its callbacks.
+            module: The module to train.
             images: RGB in [0, 1], shape (N, 3, H, W).
         """
         steps = cast(Dataset[Tensor], [images] * self.steps)
@@ -100,14 +94,7 @@ class Stopwatch(pl.Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, module: pl.LightningModule, batch: Tensor, batch_idx: int
     ) -> None:
-        """Starts the clock; every other time after a step of the reference.
-
-        Args:
-            trainer: Of no matter.
-            module: Of no matter.
-            batch: What both learn from.
-            batch_idx: Which step it is.
-        """
+        """Start measuring our step; every other time after a step of the reference."""
         if batch_idx % 2 == 1:
             self._step_of_reference(batch, batch_idx)
         self._open.enter_context(self._observing(self.ours, batch_idx))
@@ -120,32 +107,24 @@ class Stopwatch(pl.Callback):
         batch: Tensor,
         batch_idx: int,
     ) -> None:
-        """Stops the clock; every other time a step of the reference follows.
-
-        Args:
-            trainer: Of no matter.
-            module: Of no matter.
-            outputs: Of no matter.
-            batch: What both learn from.
-            batch_idx: Which step it is.
-        """
+        """Stop measuring our step; every other time a step of the reference follows."""
         self._open.close()
         if batch_idx % 2 == 0:
             self._step_of_reference(batch, batch_idx)
 
     def _step_of_reference(self, batch: Tensor, index: int) -> None:
-        """A step of the reference, observed in the same way."""
+        """Run a step of the reference and measure it in the same way."""
         if self._step is not None:
             with self._observing(self.reference, index):
                 self._step(batch)
 
     @contextmanager
-    def _observing(self, side: Side, index: int) -> Iterator[None]:
-        """Counts, weighs or times what runs inside, as the number of the step has it."""
+    def _observing(self, side: StepMeasurements, index: int) -> Iterator[None]:
+        """Count, measure or time the code inside, depending on the index of the step."""
         device = self._conditions.device
         memory = PeakMemory(device) if index == 1 else None
-        # Operators are counted one by one, which compiled code has no more; met while counting,
-        # PyTorch's compiler would pass over the step for good.
+        # Operators are counted one by one, which compiled code lacks. If the compiler met the step
+        # while counting, it would skip that step for good.
         stance = torch.compiler.set_stance("force_eager") if index == 0 else nullcontext()
         with stance, counting() if index == 0 else nullcontext() as work:
             start = now(device)
@@ -154,16 +133,16 @@ class Stopwatch(pl.Callback):
         if work is not None:
             side.work = work
         elif memory is not None:
-            side.memory = memory.above()
+            side.memory = memory.increase()
         elif index >= 2 + self._conditions.warmup:
             side.seconds.append(seconds)
 
 
 def _measure(bench: Bench, size: Size, meter: PeakMeter) -> Row:
-    """Measures one size."""
+    """Measure one size."""
     conditions = bench.conditions
     criterion, style = bench.criterion()
-    # Before the module, which moves the loss into its own layout.
+    # Built before the module, which moves the loss into another memory layout.
     step = None
     if conditions.baseline:
         step = reference_training(bench.network(), criterion, style).step
@@ -171,15 +150,15 @@ def _measure(bench: Bench, size: Size, meter: PeakMeter) -> Row:
     watch = Stopwatch(conditions, step)
     trainer = bench.trainer(watch.steps, watch)
     images = conditions.images(size)
-    found = [(watch.ours, str(trainer.precision))]
+    sides = [(watch.ours, str(trainer.precision))]
     if step is not None:
-        found.append((watch.reference, "32-true"))
-    for _, precision in found:
+        sides.append((watch.reference, "32-true"))
+    for _, precision in sides:
         meter(_dtype(precision))
     watch.run(trainer, module, images)
     measured = [
         Measured(Timing(side.seconds), precision, side.work, meter(_dtype(precision)), side.memory)
-        for side, precision in found
+        for side, precision in sides
     ]
     network, options = module.network, criterion.options
     batch, _, height, width = images.shape
@@ -198,5 +177,5 @@ def _measure(bench: Bench, size: Size, meter: PeakMeter) -> Row:
 
 
 def _dtype(precision: str) -> torch.dtype:
-    """What most of the arithmetic of one of Lightning's precisions is done in."""
+    """Return the type of most of the arithmetic in one of Lightning's precisions."""
     return _DTYPES.get(precision.partition("-")[0], torch.float32)

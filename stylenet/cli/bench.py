@@ -117,7 +117,7 @@ class ConfiguredBench:
         """Finds the photos, to be cropped to a size."""
         return build(self.config.data, crop_size=size)
 
-    def apart(self, task: Callable[..., Any], *arguments: Any) -> Any:
+    def run_in_process(self, task: Callable[..., Any], *arguments: Any) -> Any:
         """Runs ``task(bench, *arguments)`` in a process of its own and gives what it returns."""
         context = multiprocessing.get_context("spawn")  # a fork would begin with all that is here
         ours, theirs = context.Pipe(duplex=False)

@@ -35,14 +35,14 @@ def encoder(request):
     return VGGEncoder(request.param, "random", allow_random=True)
 
 
-def test_the_reference_paints_the_same_picture(network, images):
+def test_the_reference_gives_the_same_image(network, images):
     reference, described = reference_network(network)
     assert described == "johnson (width 4, blocks 2)"
     with torch.no_grad():
         torch.testing.assert_close(reference(images), network(images), atol=1e-5, rtol=1e-4)
 
 
-def test_the_reference_is_as_large_as_ours_but_for_biases():
+def test_the_reference_has_as_many_weights_except_for_biases():
     network = build_network("johnson")
     reference, _ = reference_network(network)
 
@@ -52,7 +52,7 @@ def test_the_reference_is_as_large_as_ours_but_for_biases():
     assert count(reference) == count(network)
 
 
-def test_the_reference_sees_the_same_features_and_grams(network, images, encoder):
+def test_the_reference_computes_the_same_features_and_gram_matrices(network, images, encoder):
     criterion = make_criterion(encoder)
     reference = reference_training(network, criterion, torch.rand(1, 3, 32, 32))
     ours, theirs = encoder(images, LAYERS), reference.features(images)
@@ -63,7 +63,7 @@ def test_the_reference_sees_the_same_features_and_grams(network, images, encoder
         )
 
 
-def test_the_reference_learns_and_leaves_ours_alone(network, images, encoder):
+def test_training_the_reference_does_not_change_our_network(network, images, encoder):
     criterion = make_criterion(encoder)
     before = {k: v.clone() for k, v in network.state_dict().items()}
     reference = reference_training(network, criterion, torch.rand(1, 3, 32, 32))
@@ -74,7 +74,7 @@ def test_the_reference_learns_and_leaves_ours_alone(network, images, encoder):
     assert all(map(torch.equal, features, reference.features.parameters()))
 
 
-def test_a_network_of_another_kind_has_the_papers_beside_it(network):
+def test_other_networks_are_compared_with_the_papers_network(network):
     network.name = "other"
     reference, described = reference_network(network)
     assert described == "johnson (width 32, blocks 5)"

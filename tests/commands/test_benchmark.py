@@ -22,8 +22,8 @@ COUNTED = {"flops", "bytes", "share_of_peak", "share_of_bandwidth", "peak_flops"
 
 @pytest.fixture(autouse=True)
 def _quick_peaks(monkeypatch):
-    monkeypatch.setattr("stylenet.benchmark.peaks._SIDE_ELSEWHERE", 64)
-    monkeypatch.setattr("stylenet.benchmark.peaks._COPIED_ELSEWHERE", 2**16)
+    monkeypatch.setattr("stylenet.benchmark.peaks._MATRIX_SIZE_ELSEWHERE", 64)
+    monkeypatch.setattr("stylenet.benchmark.peaks._COPY_BYTES_ELSEWHERE", 2**16)
 
 
 @pytest.fixture
@@ -188,7 +188,9 @@ def test_contention(measure, monkeypatch):
     monkeypatch.setattr(f"{suite}._SETTLING", 0.1)
     monkeypatch.setattr(f"{suite}._SHORTEST_RUN", 0.01)
     # In this process: the way into others is the memory suite's.
-    monkeypatch.setattr(ConfiguredBench, "apart", lambda self, task, *given: task(self, *given))
+    monkeypatch.setattr(
+        ConfiguredBench, "run_in_process", lambda self, task, *given: task(self, *given)
+    )
     before = set(psutil.Process().children())  # those of other tests, which may end meanwhile
     rows, result = measure("contention", "suite.crop=32", "size=48x32")
     assert [row["details"]["part"] for row in rows] == ["inference", "training"]

@@ -1,4 +1,4 @@
-"""Cases that are measured in processes of their own."""
+"""Measure each case in a process of its own."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -8,7 +8,7 @@ from stylenet.benchmark.bench import Bench, Size
 from stylenet.benchmark.rows import Measured, Row, make_row
 
 
-def measure_apart(
+def measure_isolated(
     suite: str,
     bench: Bench,
     parts: Sequence[tuple[str, Size, int]],
@@ -16,15 +16,15 @@ def measure_apart(
     measure: Callable[[Any], Measured],
     **extra: Any,
 ) -> list[Row]:
-    """Run each case in a process of its own, and the reference's in another.
+    """Run each case in a process of its own, and the reference in another.
 
     Args:
-        suite: Name of the suite, for the rows.
-        bench: The parts and the conditions.
-        parts: Name, size and batch of each case.
-        tasks: What runs for a name; called with the bench, the case's conditions and whether it is
-            the reference.
-        measure: From what a task returns to what a row takes.
+        suite: Name of the suite.
+        bench: Parts and conditions.
+        parts: Name, size and batch size of each case.
+        tasks: The task to run, by name of the part; called with the bench, the conditions of the
+            case and whether to run the reference.
+        measure: Converts the result of a task to the measurements of a row.
         **extra: Further values of each row.
 
     Returns:
@@ -34,17 +34,17 @@ def measure_apart(
     rows = []
     for part, (width, height), batch in parts:
         case = replace(conditions, sizes=[(width, height)], batch=batch)
-        sides = [
-            measure(bench.apart(tasks[part], case, plain))
-            for plain in ([False, True] if conditions.baseline else [False])
+        measured = [
+            measure(bench.run_in_process(tasks[part], case, reference))
+            for reference in ([False, True] if conditions.baseline else [False])
         ]
         rows.append(
             make_row(
                 suite,
                 f"{part}, {batch} x {width}x{height}",
                 (batch, height, width),
-                sides[0],
-                sides[1] if conditions.baseline else None,
+                measured[0],
+                measured[1] if conditions.baseline else None,
                 part=part,
                 **extra,
             )
