@@ -7,7 +7,7 @@ from torch import Tensor
 from stylenet.errors import StyleNetError, check_number
 from stylenet.files import user_path
 from stylenet.image import at_shorter_side, flatten, load_image, to_tensor
-from stylenet.networks import AdainNetwork, AdainStyleNetwork, joint_name
+from stylenet.networks import AdainNetwork, AdainStyleNetwork, join_style_names
 
 # Shorter side of style images, as in configs/style/.
 STYLE_SIZE = 512
@@ -38,7 +38,7 @@ def select_style_images(
         )
     images = parse_style_images(style)
     tensors = [_read(path, size) for path in images]
-    name = joint_name(path.stem for path in images)
+    name = join_style_names(path.stem for path in images)
     return network.select(tensors, list(images.values())), name
 
 

@@ -19,7 +19,7 @@ from stylenet.networks import (
     JohnsonMultiNetwork,
     StyleNetwork,
     build_network,
-    joint_name,
+    join_style_names,
     parse_mixture,
 )
 from stylenet.pretrained import pretrained_styles
@@ -74,7 +74,7 @@ def save_checkpoint(
         key: value.detach().to("cpu", memory_format=torch.contiguous_format).contiguous()
         for key, value in network.state_dict().items()
     }
-    if network.recorded:
+    if network.referenced_prefix:
         weights, metadata["encoder"] = leave_out(network, weights)
     if half:
         weights = {k: v.half() if v.is_floating_point() else v for k, v in weights.items()}
@@ -134,7 +134,7 @@ def load_checkpoint(
             metadata["package_version"],
             metadata.get("description", ""),  # files of before there was one
         )
-        if network.recorded:
+        if network.referenced_prefix:
             recorded, recipe = metadata["encoder"], info.recipe.get("encoder")
             try:
                 weights |= find_again(network, recorded, recipe, encoder_weights)
@@ -185,7 +185,7 @@ def load_style(
     if isinstance(network, JohnsonMultiNetwork):
         mixture = parse_mixture(network.styles[0] if style is None else style)
         try:
-            return network.select(mixture), replace(info, style=joint_name(mixture))
+            return network.select(mixture), replace(info, style=join_style_names(mixture))
         except StyleNetError as error:
             raise StyleNetError(f"checkpoint={path}: {error}") from error
     if style not in (None, info.style):
@@ -212,7 +212,7 @@ def start_from(
     """
     trained, _ = load_checkpoint(path, encoder_weights)
     try:
-        network.begin_with(trained)
+        network.initialize_from(trained)
     except StyleNetError as error:
         raise StyleNetError(f"init={path}: {error}") from error
 

@@ -49,8 +49,10 @@ def leave_out(
     Returns:
         The rest, and the name, layer and SHA-256 of the encoder's.
     """
-    kept = {k: v for k, v in weights.items() if not k.startswith(network.recorded)}
-    part = {k.removeprefix(network.recorded): v for k, v in weights.items() if k not in kept}
+    kept = {k: v for k, v in weights.items() if not k.startswith(network.referenced_prefix)}
+    part = {
+        k.removeprefix(network.referenced_prefix): v for k, v in weights.items() if k not in kept
+    }
     told = {key: str(network.arguments[_ARGUMENTS[key]]) for key in _ARGUMENTS}
     return kept, {**told, "sha256": fingerprint(part)}
 
@@ -92,7 +94,7 @@ def find_again(
             reason = str(error)
             continue
         if fingerprint(found) == wanted:
-            return {f"{network.recorded}{key}": value for key, value in found.items()}
+            return {f"{network.referenced_prefix}{key}": value for key, value in found.items()}
         reason = f"those of {source} are others"
     raise StyleNetError(
         f"it needs the weights of {name} up to {layer} that it was trained with, and {reason}; "

@@ -309,7 +309,7 @@ def test_an_checkpoint_holds_no_more_than_the_network(checkpoint):
 def test_an_encoder_is_found_again_by_its_hash(tmp_path):
     network = build_network("adain", encoder="vgg19", layer="relu2_1", width=2)
     found = VGGEncoder("vgg19", "random", allow_random=True).convolutions_to("relu2_1")
-    network.encoder.fill(
+    network.encoder.load_weights(
         {f"{k}.{kind}": v for k, c in found.items() for kind, v in c.state_dict().items()}
     )
     path = tmp_path / "any.safetensors"

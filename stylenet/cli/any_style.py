@@ -62,7 +62,7 @@ def prepare_any_style(config: DictConfig) -> tuple[Run, AnyStyleModule]:
     network = build(config.network)  # the first to draw from the seeded random state
     encoder = build(config.encoder)
     convolutions = encoder.convolutions_to(network.arguments["layer"])
-    network.encoder.fill(
+    network.encoder.load_weights(
         {
             f"{name}.{kind}": value
             for name, convolution in convolutions.items()

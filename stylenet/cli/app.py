@@ -76,11 +76,11 @@ def run_name(styles: Sequence[str] | None, style: str, network: str) -> str:
     Returns:
         Their joint name; the network's, if it is for any style.
     """
-    from stylenet.networks import joint_name  # PyTorch takes seconds to import
+    from stylenet.networks import join_style_names  # PyTorch takes seconds to import
 
     if network == "adain":
         return network
-    return joint_name(styles) if styles else style
+    return join_style_names(styles) if styles else style
 
 
 def adain_layer(encoder: str) -> str:

@@ -18,7 +18,7 @@ from stylenet.networks import (
     JohnsonMultiNetwork,
     StyleNetwork,
     blend_networks,
-    joint_name,
+    join_style_names,
     parse_mixture,
 )
 from stylenet.video.new_video import new_video
@@ -91,7 +91,9 @@ def _networks(
             f"{_KINDS}"
         )
     mixtures = [parse_mixture(stop) for stop in stops]
-    return [network.select(mixture) for mixture in mixtures], [joint_name(m) for m in mixtures]
+    return [network.select(mixture) for mixture in mixtures], [
+        join_style_names(m) for m in mixtures
+    ]
 
 
 def _stops(config: DictConfig) -> list[str]:

@@ -19,7 +19,7 @@ from stylenet.cli.runs import Run, fit, prepare
 from stylenet.cli.start import INFORMATION
 from stylenet.data import load_style_images
 from stylenet.errors import StyleNetError
-from stylenet.networks import AdainNetwork, JohnsonMultiNetwork, joint_name
+from stylenet.networks import AdainNetwork, JohnsonMultiNetwork, join_style_names
 from stylenet.perceptual import AdversarialOptions, ManyStylesLoss, PerceptualLoss
 from stylenet.training import (
     AnyStyleModule,
@@ -107,7 +107,7 @@ def train(config: DictConfig) -> None:
     optimizer = build(config.optimizer)  # as the number of devices has it
     module: StyleTransferModule
     if isinstance(network, JohnsonMultiNetwork):
-        name = joint_name(network.styles)
+        name = join_style_names(network.styles)
         module = ManyStylesModule(
             network, ManyStylesLoss(criteria), optimizer, name, prepared.recipe
         )

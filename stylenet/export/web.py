@@ -10,7 +10,7 @@ from stylenet.files import atomic_path
 _PAGE = Path(__file__).parent.parent / "assets" / "web"
 
 
-def network_in(folder: Path) -> Path:
+def network_path(folder: Path) -> Path:
     """Says where a page looks for its network.
 
     Args:
@@ -22,8 +22,8 @@ def network_in(folder: Path) -> Path:
     return folder / "network.onnx"
 
 
-def add_page(folder: Path) -> None:
-    """Writes the files of the page.
+def write_page(folder: Path) -> None:
+    """Write the files of the page.
 
     Those that are there already stay as they are: somebody may have changed them.
 

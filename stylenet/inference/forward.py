@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from stylenet.errors import first_line
-from stylenet.networks import StyleNetwork, asks_for_statistics, can_fuse, fuse
+from stylenet.networks import StyleNetwork, can_fuse, fuse, has_external_statistics
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def make_forward(
         A function from RGB in [0, 1], shape (N, 3, H, W), to the same; it is safe to call from
         several threads.
     """
-    if device.type != "cuda" or asks_for_statistics(network):
+    if device.type != "cuda" or has_external_statistics(network):
         return converted
     forward = converted
     if can_fuse(network, device):

@@ -100,7 +100,7 @@ def stylize_tiled(
     net = cast(StagedNetwork, network)
     height, width = content.size
     stride = net.stride
-    cells = net.enter(torch.empty(1, 1, height, width, device="meta")).shape[-2:]
+    cells = net.preprocess(torch.empty(1, 1, height, width, device="meta")).shape[-2:]
     size = (cells[0] // stride, cells[1] // stride)
     tiles = list(_cut(size, -(-tile_size // stride), net.reach))
     stages = net.stages()
@@ -119,7 +119,7 @@ def stylize_tiled(
             return features.read(tile.outer).to(device)
         top, left, bottom, right = (edge * stride for edge in tile.outer)
         pixels = content.read((top, left, min(bottom, height), min(right, width)))
-        return net.enter(pixels.to(device, memory_format=torch.channels_last))
+        return net.preprocess(pixels.to(device, memory_format=torch.channels_last))
 
     features: FeatureStore | None = None
     for stage, names in zip(stages, norms, strict=True):
@@ -142,7 +142,7 @@ def stylize_tiled(
                 output = output[..., : height - top, : width - left]
                 box = (top, left, top + output.shape[-2], left + output.shape[-1])
                 output = output if output.dtype == torch.float64 else output.float()
-                stylized.write(box, net.leave(output).cpu())
+                stylized.write(box, net.postprocess(output).cpu())
             else:
                 if next_features is None:
                     channels, dtype = output.shape[1], output.dtype

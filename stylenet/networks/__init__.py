@@ -1,4 +1,4 @@
-"""The networks that are trained: images in [0, 1] in, images of the same size out."""
+"""Style transfer networks: RGB images in [0, 1] in, stylized images of the same size out."""
 
 from stylenet.networks.adain import AdainNetwork, AdainStyleNetwork
 from stylenet.networks.blending import blend_networks
@@ -6,7 +6,7 @@ from stylenet.networks.compact import CompactNetwork
 from stylenet.networks.fused import can_fuse, fuse
 from stylenet.networks.johnson import JohnsonNetwork
 from stylenet.networks.johnson_multi import JohnsonMultiNetwork, add_styles, check_style_names
-from stylenet.networks.mixture import joint_name, parse_mixture
+from stylenet.networks.mixture import join_style_names, parse_mixture
 from stylenet.networks.normalization import moments, pool_moments
 from stylenet.networks.registry import (
     StyleNetwork,
@@ -16,8 +16,8 @@ from stylenet.networks.registry import (
 )
 from stylenet.networks.staged import StagedNetwork
 from stylenet.networks.statistics import (
-    TakeStatistics,
-    asks_for_statistics,
+    StatisticsFunction,
+    has_external_statistics,
     with_statistics,
 )
 
@@ -28,17 +28,17 @@ __all__ = [
     "JohnsonMultiNetwork",
     "JohnsonNetwork",
     "StagedNetwork",
+    "StatisticsFunction",
     "StyleNetwork",
-    "TakeStatistics",
     "add_styles",
-    "asks_for_statistics",
     "available_networks",
     "blend_networks",
     "build_network",
     "can_fuse",
     "check_style_names",
     "fuse",
-    "joint_name",
+    "has_external_statistics",
+    "join_style_names",
     "moments",
     "parse_mixture",
     "pool_moments",

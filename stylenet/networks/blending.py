@@ -1,4 +1,4 @@
-"""Networks between two networks."""
+"""Interpolation between two networks."""
 
 import torch
 
@@ -6,39 +6,38 @@ from stylenet.errors import StyleNetError, check_number
 from stylenet.networks.registry import StyleNetwork, build_network
 
 
-def blend_networks(first: StyleNetwork, second: StyleNetwork, share: float) -> StyleNetwork:
-    """Takes the mean of two networks' weights.
+def blend_networks(first: StyleNetwork, second: StyleNetwork, fraction: float) -> StyleNetwork:
+    """Interpolate linearly between the weights of two networks.
 
-    It looks well where one network was trained from the other. Networks trained apart have nothing
-    in common in their inner layers, and the middle of them is neither.
+    The result looks good if one network was trained from the other. Networks that were trained
+    independently have unrelated inner layers, and their mean resembles neither.
 
     Args:
-        first: A network.
-        second: Another one, of the same architecture.
-        share: How much of the second, from 0 to 1.
+        first: The network at fraction 0.
+        second: The network at fraction 1, of the same architecture.
+        fraction: Weight of the second network, from 0 to 1.
 
     Returns:
-        The network between them, of its own weights.
+        A network that shares no weights with the two.
 
     Raises:
-        StyleNetError: The architectures differ, or the share is none.
+        StyleNetError: The architectures differ, or the fraction is outside [0, 1].
     """
-    check_number("share", share, minimum=0)
-    if share > 1:
-        raise StyleNetError(f"share={share} is not a number from 0 to 1")
+    check_number("share", fraction, minimum=0)
+    if fraction > 1:
+        raise StyleNetError(f"share={fraction} is not a number from 0 to 1")
     if (first.name, first.arguments) != (second.name, second.arguments):
         raise StyleNetError(
-            f"the first is a {first.name} network of {first.arguments}, the second a "
-            f"{second.name} network of {second.arguments}; only networks of the same architecture "
-            f"can be blended"
+            f"the first network is {first.name} with {first.arguments}, the second {second.name} "
+            f"with {second.arguments}; only networks of the same architecture can be blended"
         )
     weights = second.state_dict()
-    mean = {
-        key: torch.lerp(value, weights[key].to(value), share)
+    blended = {
+        key: torch.lerp(value, weights[key].to(value), fraction)
         if value.is_floating_point()
         else value
         for key, value in first.state_dict().items()
     }
     network = build_network(first.name, **first.arguments)
-    network.load_state_dict(mean)
+    network.load_state_dict(blended)
     return network

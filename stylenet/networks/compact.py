@@ -1,4 +1,4 @@
-"""A small network for laptops, phones and browsers, which never computes on single pixels."""
+"""A small network for laptops, phones and browsers; no layer runs at full resolution."""
 
 from collections.abc import Callable
 
@@ -7,31 +7,32 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylenet.errors import check_choice, check_number
-from stylenet.networks.convolutions import from_squares, to_squares
+from stylenet.networks.convolutions import depth_to_space, space_to_depth
 from stylenet.networks.layers import ConvNorm, ResidualBlock, pad_to_multiple
 from stylenet.networks.registry import register_network
 from stylenet.networks.resize import ResizeConvolution
 from stylenet.networks.staged import StagedNetwork
 
-# Pixels on a side of a fine cell; a deep one is of 2x2 fine cells.
+# Pixels along each side of a fine cell; a deep cell is 2x2 fine cells.
 _SIDE = 4
 HEADS = ("resize", "subpixel")
-# Two deep cells: reflecting one needs another.
+# Two deep cells: reflection padding by one cell needs a second one.
 _SMALLEST = 16
 
 
 @register_network("compact")
 class CompactNetwork(StagedNetwork):
-    """Squares of 4x4 pixels in, most blocks at half that resolution, squares out.
+    """Space-to-depth by 4x4 pixels, most residual blocks at half that resolution, and back.
 
-    Of Johnson's network most time goes into layers at the full resolution, for the sake of three
-    colors. Here the image is taken by squares (space-to-depth, Shi et al. 2016), whose 48 values
-    go through one convolution; deep cells of 8x8 pixels see far at little cost, and fine ones, to
-    which what was seen is added, draw. docs/performance.md has what else was tried.
+    Johnson's network spends most of its time in layers at full resolution that compute only three
+    colors. Here one convolution takes the image after space-to-depth (Shi et al. 2016), 48 values
+    for each fine cell of 4x4 pixels. Deep cells of 8x8 pixels give a large receptive field at
+    little cost; their features are added to the fine cells, which draw the details.
+    docs/performance.md lists the variants that were tried.
     """
 
     stride = 2 * _SIDE
-    # In deep cells: a deep block two, all others one at most.
+    # In deep cells: two for a deep block, at most one for every other stage.
     reach = 2
 
     def __init__(
@@ -43,19 +44,20 @@ class CompactNetwork(StagedNetwork):
         norm: str = "instance",
         head: str = "subpixel",
     ) -> None:
-        """Builds the network with fresh weights.
+        """Build the network with random weights.
 
         Args:
             width: Channels of the fine cells.
             deep_width: Channels of the deep cells.
-            deep_blocks: Residual blocks of the deep cells.
-            fine_blocks: Residual blocks of the fine cells.
+            deep_blocks: Number of residual blocks on the deep cells.
+            fine_blocks: Number of residual blocks on the fine cells.
             norm: ``instance``, or ``batch`` for the comparison of Ulyanov et al.
-            head: ``resize`` (:class:`stylenet.networks.resize.ResizeConvolution`), which leaves no
-                grid on flat areas; or ``subpixel``, as in checkpoints that do not name theirs.
+            head: ``resize`` (:class:`stylenet.networks.resize.ResizeConvolution`) leaves no grid on
+                flat areas. ``subpixel`` is the head of older checkpoints, which do not name it, and
+                therefore the default here.
 
         Raises:
-            StyleNetError: A value is impossible.
+            StyleNetError: An argument is out of range.
         """
         super().__init__()
         check_number("network.width", width, minimum=1, integer=True)
@@ -77,60 +79,63 @@ class CompactNetwork(StagedNetwork):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Stylizes images.
+        """Stylize images.
 
         Args:
-            images: RGB in [0, 1], shape (N, 3, H, W), any H and W from 1.
+            images: RGB in [0, 1], shape (N, 3, H, W), H and W at least 1.
 
         Returns:
             RGB in [0, 1], the same shape.
         """
-        fine = self.stem(to_squares(self.enter(images), _SIDE))  # (N, width, H'/4, W'/4)
+        fine = self.stem(space_to_depth(self.preprocess(images), _SIDE))  # (N, width, H'/4, W'/4)
         deep = self.deep(self.down(fine))  # (N, deep_width, H'/8, W'/8)
         x = self.head(self.fine(_join(self.lift, fine, deep)))  # (N, 48, H'/4, W'/4)
-        x = from_squares(x, _SIDE)
-        return self.leave(x[..., : images.shape[-2], : images.shape[-1]].to(images.dtype))
+        x = depth_to_space(x, _SIDE)
+        return self.postprocess(x[..., : images.shape[-2], : images.shape[-1]].to(images.dtype))
 
-    def enter(self, images: Tensor) -> Tensor:
-        """Pads images to multiples of ``stride``; the first normalization takes any scale away."""
+    def preprocess(self, images: Tensor) -> Tensor:
+        """Pad images to multiples of ``stride``; the first normalization removes any scale."""
         return pad_to_multiple(images, self.stride, _SMALLEST)
 
     def stages(self) -> list[nn.Module]:
-        """The stem, each block, and the head; fine cells go by squares beside the deep ones."""
-        # Not lift.out_channels: inference replaces convolutions by others of its own.
+        """Return the stem, each block and the head; fine and deep features travel concatenated.
+
+        Between stages the fine features lie in 2x2 squares, at the resolution of the deep ones.
+        """
+        # Not lift.out_channels: inference may replace the convolution by another module.
         fine = 4 * self.width
 
         def deep(block: nn.Module, x: Tensor) -> Tensor:
             return torch.cat([x[:, :fine], block(x[:, fine:])], dim=1)
 
         return [
-            _Stage(self.stem, lambda stem, x: to_squares(stem(to_squares(x, _SIDE)), 2)),
-            _Stage(self.down, lambda down, x: torch.cat([x, down(from_squares(x, 2))], dim=1)),
+            _Stage(self.stem, lambda stem, x: space_to_depth(stem(space_to_depth(x, _SIDE)), 2)),
+            _Stage(self.down, lambda down, x: torch.cat([x, down(depth_to_space(x, 2))], dim=1)),
             *(_Stage(block, deep) for block in self.deep),
             _Stage(
                 self.lift,
-                lambda lift, x: to_squares(
-                    _join(lift, from_squares(x[:, :fine], 2), x[:, fine:]), 2
+                lambda lift, x: space_to_depth(
+                    _join(lift, depth_to_space(x[:, :fine], 2), x[:, fine:]), 2
                 ),
             ),
             *(
-                _Stage(block, lambda block, x: to_squares(block(from_squares(x, 2)), 2))
+                _Stage(block, lambda block, x: space_to_depth(block(depth_to_space(x, 2)), 2))
                 for block in self.fine
             ),
-            _Stage(self.head, lambda head, x: from_squares(head(from_squares(x, 2)), _SIDE)),
+            _Stage(self.head, lambda head, x: depth_to_space(head(depth_to_space(x, 2)), _SIDE)),
         ]
 
-    def leave(self, x: Tensor) -> Tensor:
-        """Makes images of what the head gives."""
+    def postprocess(self, x: Tensor) -> Tensor:
+        """Map the head's output to [0, 1]."""
         return torch.sigmoid(x)
 
 
 class _Stage(nn.Module):
-    """A layer between features that lie by squares."""
+    """One stage: a layer and the rearrangements around it."""
 
     def __init__(self, layer: nn.Module, run: Callable[[nn.Module, Tensor], Tensor]) -> None:
         super().__init__()
-        # As a child, so that its normalizations can be made to ask for their statistics.
+        # A submodule, so that with_statistics() finds its normalizations.
         self.layer = layer
         self._run = run
 
@@ -139,5 +144,5 @@ class _Stage(nn.Module):
 
 
 def _join(lift: nn.Module, fine: Tensor, deep: Tensor) -> Tensor:
-    """Adds to the fine cells, (N, width, 2H, 2W), what the deep ones, (N, C, H, W), saw."""
+    """Add upsampled deep features (N, C, H, W) to fine features (N, width, 2H, 2W)."""
     return fine + F.interpolate(lift(deep), scale_factor=2.0, mode="nearest")

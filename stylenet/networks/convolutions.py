@@ -1,4 +1,4 @@
-"""Convolutions rewritten for speed: exactly the same, in other shapes."""
+"""Convolutions in equivalent, faster shapes."""
 
 from typing import Any
 
@@ -11,13 +11,14 @@ from torch.autograd.function import once_differentiable
 def pad_border(features: Tensor, margin: int, mode: str = "reflect") -> Tensor:
     """Pad all four sides by mirroring or repeating the border.
 
-    Compiled for a GPU, the gradient is a sum of shifted slices, which fuses with its neighbors;
-    PyTorch's own scatters with atomic additions, 8 % of a training step on an H200.
+    When compiled for a GPU, the gradient is a sum of shifted slices, which the compiler fuses with
+    neighboring operations. PyTorch's own gradient scatters with atomic additions, which takes 8 %
+    of a training step on an H200.
 
     Args:
         features: Shape (N, C, H, W), H and W larger than ``margin``.
-        margin: Pixels on each side; 1 for ``replicate``.
-        mode: ``reflect``, or ``replicate`` for a margin of 1.
+        margin: Pixels to add on each side.
+        mode: ``reflect``, or ``replicate`` (only for ``margin=1``).
 
     Returns:
         Shape (N, C, H + 2 margin, W + 2 margin).
@@ -53,7 +54,7 @@ def _fold_border(gradient: Tensor, dim: int, margin: int, offset: int) -> Tensor
 
 
 class ReflectedConvolution(nn.Conv2d):
-    """Convolution with reflection padding, which keeps frames and dark bands off the border."""
+    """Convolution with reflection padding, which avoids frames and dark bands at the border."""
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int, stride: int = 1, bias: bool = True
@@ -61,11 +62,11 @@ class ReflectedConvolution(nn.Conv2d):
         """Build the layer.
 
         Args:
-            inputs: Channels in.
-            outputs: Channels out.
-            kernel: Side of the kernel in pixels, odd.
-            stride: Step of the convolution.
-            bias: Whether it adds one.
+            inputs: Input channels.
+            outputs: Output channels.
+            kernel: Kernel size in pixels, odd.
+            stride: Stride of the convolution.
+            bias: Whether to add a learned bias.
         """
         margin = kernel // 2
         super().__init__(
@@ -76,38 +77,39 @@ class ReflectedConvolution(nn.Conv2d):
         """Pad and convolve.
 
         Args:
-            features: Shape (N, C, H, W), H and W greater than half the kernel.
+            features: Shape (N, C, H, W), H and W greater than half the kernel size.
 
         Returns:
-            Shape (N, outputs, H / stride, W / stride), rounded up.
+            Shape (N, outputs, H / stride, W / stride), sizes rounded up.
         """
         padded = pad_border(features, self.kernel_size[0] // 2)
         return F.conv2d(padded, self.weight, self.bias, self.stride)
 
 
 class UpsampleConvolution(nn.Conv2d):
-    """Nearest-neighbor doubling and a 3x3 convolution with reflection padding, in one.
+    """Nearest-neighbor upsampling by 2 and a 3x3 convolution, computed in one step.
 
-    A transposed convolution covers its output unevenly and paints checkerboards (Odena, Dumoulin,
-    Olah 2016, distill.pub/2016/deconv-checkerboard); this does not. In the doubled features every
-    value stands four times, so each output pixel sees only 2x2 different ones: four kernels of 2x2,
-    one for each place in a square of 2x2 pixels, whose weights are sums of the 3x3 kernel's, give
-    the same in 4/9 of the multiplications and without the doubled features. Measured on one core in
-    bfloat16: half the time, forward and backward.
+    A transposed convolution covers its output unevenly and leaves checkerboards (Odena, Dumoulin,
+    Olah 2016, distill.pub/2016/deconv-checkerboard); upsampling and convolving does not. Upsampled
+    features repeat each value four times, so an output pixel sees only 2x2 distinct values. Four
+    2x2 kernels, one for each position in a square of 2x2 output pixels, therefore give the same
+    result; their weights are sums of the 3x3 kernel's weights. This takes 4/9 of the
+    multiplications and never stores the upsampled features. Measured on one core in bfloat16: half
+    the time, forward and backward. Padding is by reflection.
     """
 
     def __init__(self, inputs: int, outputs: int, bias: bool = False) -> None:
-        """Builds the layer.
+        """Build the layer.
 
         Args:
-            inputs: Channels in.
-            outputs: Channels out.
-            bias: Whether it has one; a normalization that follows would take it away again.
+            inputs: Input channels.
+            outputs: Output channels.
+            bias: Whether to add a learned bias; a normalization that follows would cancel it.
         """
         super().__init__(inputs, outputs, 3, padding=1, padding_mode="reflect", bias=bias)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Doubles height and width.
+        """Upsample by 2 and convolve.
 
         Args:
             features: Shape (N, C, H, W).
@@ -116,189 +118,190 @@ class UpsampleConvolution(nn.Conv2d):
             Shape (N, outputs, 2H, 2W).
         """
         if features.device.type != "cuda" and torch.compiler.is_compiling():
-            # Exported: two operations that every runtime has.
+            # For export: two operations that every runtime has.
             return super().forward(F.interpolate(features, scale_factor=2.0, mode="nearest"))
         height, width = features.shape[-2:]
         kernels = phase_kernels(self.weight)
         # Reflecting the doubled features by one pixel repeats their first value once more.
         padded = pad_border(features, 1, "replicate")
-        found = F.conv2d(
+        phases = F.conv2d(
             padded,
             kernels.contiguous(memory_format=torch.channels_last),
             None if self.bias is None else self.bias.repeat(4),
-        )
-        # (N, H + 1, W + 1, a, b, O), where pixel (2 i + a, 2 j + b) was found at (i + a, j + b).
-        found = found.permute(0, 2, 3, 1).unflatten(3, (2, 2, -1))
-        places = [(a, b) for a in (0, 1) for b in (0, 1)]
-        pixels = [found[:, a : a + height, b : b + width, a, b] for a, b in places]
+        )  # (N, 4 O, H + 1, W + 1)
+        # (N, H + 1, W + 1, a, b, O): output pixel (2 i + a, 2 j + b) lies at (i + a, j + b).
+        phases = phases.permute(0, 2, 3, 1).unflatten(3, (2, 2, -1))
+        offsets = [(a, b) for a in (0, 1) for b in (0, 1)]
+        pixels = [phases[:, a : a + height, b : b + width, a, b] for a, b in offsets]
         if torch.is_grad_enabled():
             rows = [torch.stack(pixels[:2], dim=3), torch.stack(pixels[2:], dim=3)]
-            whole = torch.stack(rows, dim=2)  # (N, H, a, W, b, O)
-        else:  # where nothing has to be undone, each is copied once
-            whole = found.new_empty(len(found), height, 2, width, 2, self.out_channels)
-            for (a, b), part in zip(places, pixels, strict=True):
-                whole[:, :, a, :, b] = part
-        return whole.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)  # (N, O, 2 H, 2 W)
+            output = torch.stack(rows, dim=2)  # (N, H, a, W, b, O)
+        else:  # without gradients the result can be written in place, one copy instead of two
+            output = phases.new_empty(len(phases), height, 2, width, 2, self.out_channels)
+            for (a, b), phase in zip(offsets, pixels, strict=True):
+                output[:, :, a, :, b] = phase
+        return output.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)  # (N, O, 2 H, 2 W)
 
 
 def phase_kernels(weight: Tensor) -> Tensor:
-    """Rewrite a 3x3 kernel on doubled features as four 2x2 kernels on the features themselves.
+    """Rewrite a 3x3 kernel for upsampled features as four 2x2 kernels for the features themselves.
 
     Args:
         weight: Shape (O, I, 3, 3).
 
     Returns:
         Shape (4 O, I, 2, 2), for the upper left, upper right, lower left and lower right pixel of
-        each square of 2x2 pixels.
+        each square of 2x2 output pixels.
     """
     # (O, I, 3, 3) -> (O, I, a, rows, b, columns) -> (4 O, I, 2, 2)
     kernels = _pair_sums(_pair_sums(weight, 2), 4)
     return kernels.permute(2, 4, 0, 1, 3, 5).flatten(0, 2)
 
 
-def square_kernels(weight: Tensor) -> Tensor:
-    """Rewrite a kernel on pixels as a kernel on squares of 2x2 pixels (see :func:`to_squares`).
+def space_to_depth_kernels(weight: Tensor) -> Tensor:
+    """Rewrite a kernel for pixels as a kernel for 2x2 squares (see :func:`space_to_depth`).
 
     Args:
         weight: Shape (O, I, K, K), K odd.
 
     Returns:
-        Shape (4 O, 4 I, (K + 1) / 2, (K + 1) / 2), with some weights zero; for pixels that are
-        padded by K // 2 on each side.
+        Shape (4 O, 4 I, (K + 1) / 2, (K + 1) / 2), some weights zero. The pixels must be padded by
+        K // 2 on each side before space-to-depth.
     """
     shifted = [F.pad(weight, (b, 1 - b, a, 1 - a)) for a in (0, 1) for b in (0, 1)]
-    # For pixel (2 i + a, 2 j + b): (a b, O, I, rows, 2, columns, 2)
+    # (a b, O, I, rows, 2, columns, 2) for output pixel (2 i + a, 2 j + b)
     kernels = torch.stack(shifted).unflatten(4, (-1, 2)).unflatten(3, (-1, 2))
     return kernels.permute(0, 1, 4, 6, 2, 3, 5).flatten(2, 4).flatten(0, 1)
 
 
 def _pair_sums(kernel: Tensor, dim: int) -> Tensor:
-    """Splits a dimension of three taps into (2, 2): what they come to on doubled values.
+    """Fold three taps on upsampled values into two taps for each of the two output positions.
 
-    The first of two equal values sees the one before it by the first tap and itself by the other
-    two; the second sees itself by two and the next by the last.
+    At the first output position, the first tap falls on the previous value and the other two on
+    the value itself. At the second, two taps fall on the value itself and the last on the next.
     """
     first, middle, last = kernel.unbind(dim)
     pairs = [torch.stack([first, middle + last], dim), torch.stack([first + middle, last], dim)]
     return torch.stack(pairs, dim)
 
 
-class PixelConvolution(nn.Conv2d):
-    """A large kernel from many channels to the three of an image, with reflection padding.
+class OutputConvolution(nn.Conv2d):
+    """Convolution from many channels to the three of an image, with reflection padding.
 
-    Processors compute at least 16 outputs at a time, of which three leave most idle. So this takes
-    2x2 pixels for one: 4 times the channels in, 12 out, and a kernel of half the side (and one)
-    with some weights zero give the same, in 0.6 of the time (9x9, 32 channels, one core, bfloat16).
+    Processors compute at least 16 output channels at a time, so three leave most of them idle.
+    After space-to-depth by 2x2 pixels there are 12 output channels, 4 times the input channels and
+    a kernel of about half the size with some zero weights. The result is the same and takes 0.6 of
+    the time (9x9, 32 channels, one core, bfloat16).
     """
 
     def __init__(self, inputs: int, kernel: int) -> None:
-        """Builds the layer.
+        """Build the layer.
 
         Args:
-            inputs: Channels in.
-            kernel: Side of the kernel, odd.
+            inputs: Input channels.
+            kernel: Kernel size in pixels, odd.
         """
         super().__init__(inputs, 3, kernel, padding=kernel // 2, padding_mode="reflect")
 
     def forward(self, features: Tensor) -> Tensor:
-        """Convolves.
+        """Pad and convolve.
 
         Args:
-            features: Shape (N, C, H, W), H and W even and greater than half the kernel.
+            features: Shape (N, C, H, W), H and W even and greater than half the kernel size.
 
         Returns:
             Shape (N, 3, H, W).
         """
         on_cpu = features.device.type == "cpu" and not torch.compiler.is_compiling()
         if on_cpu or features.device.type == "cuda":
-            return convolve_squares(features, self.weight, self.bias)
+            return convolve_space_to_depth(features, self.weight, self.bias)
         return super().forward(features)
 
 
 class StemConvolution(ReflectedConvolution):
-    """A large kernel from the three channels of an image to many.
+    """Convolution from the three channels of an image to many, with reflection padding.
 
-    GPUs compute on 16 input channels at a time. On squares of 2x2 pixels there are 12 in place of
-    3: 0.87 ms instead of 6.3 for a 9x9 kernel at 3840 x 2160 (H200, bfloat16). On a CPU the plain
-    form is the faster one.
+    GPUs compute on 16 input channels at a time. Space-to-depth by 2x2 pixels gives 12 instead of
+    3: 0.87 ms instead of 6.3 ms for a 9x9 kernel at 3840 x 2160 (H200, bfloat16). On a CPU the
+    direct form is faster.
     """
 
     def forward(self, features: Tensor) -> Tensor:
         """Pad and convolve.
 
         Args:
-            features: Shape (N, 3, H, W), H and W even and greater than half the kernel.
+            features: Shape (N, 3, H, W), H and W even and greater than half the kernel size.
 
         Returns:
             Shape (N, outputs, H, W).
         """
         if features.device.type == "cuda":
-            return convolve_squares(features, self.weight, self.bias)
+            return convolve_space_to_depth(features, self.weight, self.bias)
         return super().forward(features)
 
 
-def convolve_squares(features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Convolve with reflection padding on squares of 2x2 pixels.
+def convolve_space_to_depth(features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Pad by reflection and convolve, after space-to-depth by 2x2 pixels.
 
     Args:
         features: Shape (N, I, H, W), H and W even and greater than K / 2.
         weight: Shape (O, I, K, K), K odd.
-        bias: Shape (O,), if there is one.
+        bias: Shape (O,), or ``None``.
 
     Returns:
         Shape (N, O, H, W).
     """
-    cells = to_squares(pad_border(features, weight.shape[-1] // 2), 2)
-    kernels = square_kernels(weight)
+    cells = space_to_depth(pad_border(features, weight.shape[-1] // 2), 2)
+    kernels = space_to_depth_kernels(weight)
     if features.device.type == "cuda":
         cells, kernels = (fill_channels(x) for x in (cells, kernels))
-    found = F.conv2d(
+    output = F.conv2d(
         cells,
         kernels.contiguous(memory_format=torch.channels_last),
         None if bias is None else bias.repeat(4),
     )
-    return from_squares(found, 2)
+    return depth_to_space(output, 2)
 
 
 def fill_channels(x: Tensor) -> Tensor:
-    """Add channels of zeros up to a multiple of 8, as tensor cores read them.
+    """Append zero channels up to a multiple of 8, as tensor cores need.
 
-    With 12 channels cuDNN takes a kernel that computes without tensor cores: 5.4 ms in place of
-    0.85 for the stem at 3840 x 2160 (H100, bfloat16).
+    With 12 channels cuDNN picks a kernel without tensor cores: 5.4 ms instead of 0.85 ms for the
+    stem at 3840 x 2160 (H100, bfloat16).
 
     Args:
-        x: Shape (N, C, H, W), features or kernels.
+        x: Features or kernels, shape (N, C, H, W).
 
     Returns:
-        Shape (N, C', H, W).
+        Shape (N, C', H, W), C' the next multiple of 8.
     """
     missing = -x.shape[1] % 8
     return F.pad(x, (0, 0, 0, 0, 0, missing)) if missing else x
 
 
-def to_squares(features: Tensor, side: int) -> Tensor:
-    """Takes squares of pixels for one cell each, with all their channels.
+def space_to_depth(features: Tensor, side: int) -> Tensor:
+    """Move each square of pixels into the channels of one cell.
 
-    What PyTorch's ``pixel_unshuffle`` does, with the channels in another order, in which it is a
-    copy of longer runs where features lie channels-last.
+    Like ``torch.nn.functional.pixel_unshuffle``, but with the channels ordered by row, column and
+    channel: on channels-last features this copies longer runs of memory.
 
     Args:
         features: Shape (N, C, H, W), H and W multiples of ``side``.
-        side: Of the squares.
+        side: Side of the squares in pixels.
 
     Returns:
-        Shape (N, side² C, H / side, W / side), channels-last; channels by row, column and channel.
+        Shape (N, side² C, H / side, W / side), channels-last.
     """
     cells = features.permute(0, 2, 3, 1).unflatten(2, (-1, side)).unflatten(1, (-1, side))
     return cells.transpose(2, 3).flatten(3).permute(0, 3, 1, 2)
 
 
-def from_squares(cells: Tensor, side: int) -> Tensor:
-    """Undoes :func:`to_squares`.
+def depth_to_space(cells: Tensor, side: int) -> Tensor:
+    """Invert :func:`space_to_depth`.
 
     Args:
         cells: Shape (N, side² C, H, W).
-        side: Of the squares.
+        side: Side of the squares in pixels.
 
     Returns:
         Shape (N, C, side H, side W), channels-last.

@@ -1,4 +1,4 @@
-"""The first layers of a frozen encoder as a part of a network, and a decoder that mirrors them."""
+"""Frozen encoder inside a network (AdaIN), and the decoder that mirrors it."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from stylenet.errors import check_choice, check_number
 from stylenet.networks.convolutions import (
-    PixelConvolution,
+    OutputConvolution,
     ReflectedConvolution,
     UpsampleConvolution,
 )
@@ -37,25 +37,25 @@ EMBEDDED = ("lite",)
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
 
-# Side of the noise that the size of features is measured on.
+# Side in pixels of the noise image on which the scale of features is measured.
 _NOISE = 64
 _TINY = 1e-12
 
 
 class EncoderPart(nn.Module):
-    """Gives the features of one layer. Never trained.
+    """Frozen encoder up to one layer.
 
-    Padding is by reflection, as in the rest of a network; the judge of training, of the same
-    weights, pads with zeros as it was trained.
+    It pads by reflection, as the rest of a network does. The encoder of the perceptual loss, which
+    has the same weights, pads with zeros as it was trained.
 
     Attributes:
-        convolutions: By name, ``conv1_1`` and so on.
-        stride: Pixels a cell of the features, along each side.
-        channels: Of the features.
-        width: Channels at the image's size.
-        reach: How many cells around its own each cell sees, at most.
-        scale: What features are multiplied by. Those of one VGG are hundreds of times larger than
-            those of another, and a decoder begins well with features near 1.
+        convolutions: Convolutions by name, ``conv1_1`` and so on.
+        stride: Pixels per cell of the features, along each side.
+        channels: Channels of the features.
+        width: Channels at full resolution.
+        reach: Receptive field of a cell: the number of cells on each side of it, at most.
+        scale: Factor that the features are multiplied by. Features of one VGG can be hundreds of
+            times larger than those of another, and a decoder trains best on features near 1.
     """
 
     _mean: Tensor
@@ -63,14 +63,14 @@ class EncoderPart(nn.Module):
     scale: Tensor
 
     def __init__(self, encoder: str, layer: str) -> None:
-        """Builds the part, with weights that mean nothing.
+        """Build the encoder with random weights; :meth:`load_weights` loads trained ones.
 
         Args:
             encoder: One of :data:`ENCODERS`.
-            layer: The last layer, ``relu4_1``.
+            layer: The last layer, such as ``relu4_1``.
 
         Raises:
-            StyleNetError: There is no such encoder, or it has no such layer.
+            StyleNetError: The encoder or the layer is unknown.
         """
         super().__init__()
         names = _convolutions(encoder, layer)
@@ -89,11 +89,11 @@ class EncoderPart(nn.Module):
         self.requires_grad_(False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Computes features.
+        """Compute features.
 
         Args:
-            images: RGB in [0, 1], shape (N, 3, H, W), sides multiples of ``stride`` and at least
-                twice that.
+            images: RGB in [0, 1], shape (N, 3, H, W), H and W multiples of ``stride`` and at least
+                twice the stride.
 
         Returns:
             Shape (N, channels, H / stride, W / stride).
@@ -105,14 +105,14 @@ class EncoderPart(nn.Module):
             x = F.relu(convolution(x))
         return x * self.scale
 
-    def fill(self, weights: Mapping[str, Tensor]) -> None:
-        """Takes an encoder's weights, and the scale at which features of noise are 1.
+    def load_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Load an encoder's weights and set ``scale`` so that features of noise have size 1.
 
-        Noise serves for all: the features of photos and paintings are 0.7 to 1.1 times as large
-        (root mean square; the bundled encoder's relu4_1 and VGG-19's relu3_1).
+        Noise stands in for images: the features of photos and paintings are 0.7 to 1.1 times as
+        large (root mean square; measured at the lite encoder's relu4_1 and VGG-19's relu3_1).
 
         Args:
-            weights: ``conv1_1.weight``, ``conv1_1.bias`` and so on, all of them.
+            weights: ``conv1_1.weight``, ``conv1_1.bias`` and so on, for every convolution.
         """
         self.convolutions.load_state_dict(weights)
         generator = torch.Generator().manual_seed(0)
@@ -123,44 +123,44 @@ class EncoderPart(nn.Module):
 
 
 class _Decoder(nn.Sequential):
-    """From features to pixels; knows how far each cell looks."""
+    """Decoder from features to pixels; ``reach`` is its receptive field in cells."""
 
     reach: int
 
 
 def make_decoder(encoder: str, layer: str, width: int) -> _Decoder:
-    """Builds the mirror image of an encoder's part (Huang & Belongie 2017, section 6).
+    """Build the decoder that mirrors an encoder (Huang & Belongie 2017, section 6).
 
-    The same convolutions in reverse order, nearest-neighbor doubling in the place of pooling,
-    reflection padding, and no normalization: it would take away again what AdaIN gives.
+    It has the same convolutions in reverse order, nearest-neighbor upsampling instead of pooling,
+    and reflection padding. It has no normalization, which would undo AdaIN.
 
     Args:
         encoder: One of :data:`ENCODERS`.
-        layer: The layer that it decodes.
-        width: Channels at the image's size; each halving of the size doubles them. 64 is VGG's
-            own mirror image.
+        layer: The layer whose features it decodes.
+        width: Channels at full resolution, doubled at each halving of the resolution. 64 mirrors a
+            VGG.
 
     Returns:
-        From (N, C, H, W) to (N, 3, stride H, stride W), without bounds.
+        A module from (N, C, H, W) to (N, 3, stride H, stride W), unbounded values.
 
     Raises:
-        StyleNetError: The width is impossible.
+        StyleNetError: The width is not a whole number of at least 1.
     """
     check_number("network.width", width, minimum=1, integer=True)
     names = _convolutions(encoder, layer)
     channels = ENCODERS[encoder][names[-1]]
     modules: list[nn.Module] = []
     before = stride = _step(names[-1])
-    pixels = 1  # of the last convolution
+    pixels = 1  # receptive field on each side, beginning with the output convolution
     for name, following in zip(names[:0:-1], names[-2::-1], strict=True):
         outputs, step = width * _step(following), _step(name)
         modules += [_convolution(channels, outputs, doubles=step < before), nn.ReLU(inplace=True)]
         channels, before, pixels = outputs, step, pixels + step
-    decoder = _Decoder(*modules, PixelConvolution(channels, 3))
+    decoder = _Decoder(*modules, OutputConvolution(channels, 3))
     for module in modules:
         if isinstance(module, nn.Conv2d):
-            # He et al. 2015. Nothing normalizes here, and by PyTorch's own choice features end at
-            # 0.006 of the size that they have so (lite, relu3_4): an image of one color.
+            # He et al. 2015. Without normalization, PyTorch's default initialization shrinks the
+            # output to 0.006 of this size (lite, relu3_4): an image of a single color.
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             assert module.bias is not None
             nn.init.zeros_(module.bias)
@@ -175,15 +175,15 @@ def _convolution(inputs: int, outputs: int, doubles: bool = False) -> nn.Module:
 
 
 def _convolutions(encoder: str, layer: str) -> list[str]:
-    """The names of the convolutions up to a layer's."""
+    """List the names of the convolutions up to the given layer."""
     check_choice("network.encoder", encoder, ENCODERS)
     names = list(ENCODERS[encoder])
-    layers = {name.replace("conv", "relu"): place for place, name in enumerate(names)}
-    # Those of the first block change single pixels' colors at most, and nobody wants them.
+    layers = {name.replace("conv", "relu"): index for index, name in enumerate(names)}
+    # Not relu1_*: AdaIN at full resolution changes little more than the colors of single pixels.
     check_choice("network.layer", layer, [n for n in layers if not n.startswith("relu1")])
     return names[: layers[layer] + 1]
 
 
 def _step(name: str) -> int:
-    """Pixels between the positions at which a convolution looks: each block has half as many."""
+    """Pixels per position of a convolution's input; pooling doubles it from block to block."""
     return 2 ** (int(name[4]) - 1)

@@ -1,4 +1,4 @@
-"""One network for many styles: Dumoulin, Shlens, Kudlur 2017 (arXiv:1610.07629)."""
+"""Conditional instance normalization: Dumoulin, Shlens, Kudlur 2017 (arXiv:1610.07629)."""
 
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -12,30 +12,31 @@ from stylenet.networks.layers import InstanceNorm
 from stylenet.networks.normalization import normalize, normalize_batch
 from stylenet.networks.registry import StyleNetwork, build_network, register_network
 
-# They have a meaning in mixtures of styles.
+# Separators in mixtures of styles (starry:0.6,mosaic:0.4).
 _RESERVED = frozenset(",:")
 
 
 class ConditionalInstanceNorm(nn.Module):
-    """Instance normalization with a scale and a shift for each style.
+    """Instance normalization with one scale and shift per channel and style.
 
-    Of each channel x of an image in style s: scale_s (x - mean(x)) / deviation(x) + shift_s
-    (Dumoulin et al., eq. 5). Computed as :class:`InstanceNorm` does.
+    A channel x of an image in style s becomes scale_s (x - mean(x)) / deviation(x) + shift_s
+    (Dumoulin et al., eq. 5).
 
     Attributes:
-        weights: The scales, one of shape (C,) for each style.
-        biases: The shifts, the same.
-        styles: Numbers of the styles of the images that come next, shape (N,); set by the network.
+        weights: Scales of each style, each of shape (C,).
+        biases: Shifts of each style, each of shape (C,).
+        styles: Style index of each image of the next batch, shape (N,). The network sets it before
+            each forward pass.
     """
 
     styles: Tensor
 
     def __init__(self, channels: int, styles: int, eps: float) -> None:
-        """Builds the layer, all styles with scale 1 and shift 0.
+        """Build the layer with scale 1 and shift 0 for all styles.
 
         Args:
             channels: Channels of the features.
-            styles: How many styles.
+            styles: Number of styles.
             eps: Added to the variance.
         """
         super().__init__()
@@ -44,7 +45,7 @@ class ConditionalInstanceNorm(nn.Module):
         self.eps = eps
 
     def forward(self, features: Tensor) -> Tensor:
-        """Normalizes each channel of each image, then scales and shifts it as its style does.
+        """Normalize each channel of each image, then scale and shift it by the image's style.
 
         Args:
             features: Shape (N, C, H, W).
@@ -53,18 +54,20 @@ class ConditionalInstanceNorm(nn.Module):
             The same shape.
         """
         if features.device.type != "cpu" or torch.compiler.is_compiling():
-            return normalize_batch(features, *self._chosen(), self.eps)
+            return normalize_batch(features, *self._scales_and_shifts(), self.eps)
         images = [
             normalize(image, scale, shift, self.eps)
-            for image, scale, shift in zip(features.split(1), *self._chosen(), strict=True)
+            for image, scale, shift in zip(
+                features.split(1), *self._scales_and_shifts(), strict=True
+            )
         ]
         return images[0] if len(images) == 1 else torch.cat(images)
 
-    def _chosen(self) -> tuple[Tensor, Tensor]:
-        """The scales and shifts of the images, shape (N, C).
+    def _scales_and_shifts(self) -> tuple[Tensor, Tensor]:
+        """Return the scales and shifts of the batch's images, each of shape (N, C).
 
-        All parameters take part, those of absent styles with gradients of zero: processes that
-        train together draw different styles, and wait for the same gradients.
+        Stacking all parameters gives those of absent styles gradients of zero. Ranks sample
+        different styles, but distributed training waits for the same gradients on every rank.
         """
         scales, shifts = torch.stack(list(self.weights)), torch.stack(list(self.biases))
         return scales[self.styles], shifts[self.styles]
@@ -72,15 +75,16 @@ class ConditionalInstanceNorm(nn.Module):
 
 @register_network("johnson_multi")
 class JohnsonMultiNetwork(StyleNetwork):
-    """A Johnson network of which all but the normalizations' scales and shifts is shared.
+    """Johnson's network with conditional instance normalization.
 
-    A further style takes 3,200 parameters at the default size, 0.2 % of the network, and there are
-    styles between the styles. It is for training: :meth:`select` makes the plain network of a style
-    or a mixture, which is all that inference, tiles and export know of.
+    All styles share the convolutions; each has its own scales and shifts. An additional style takes
+    3,200 parameters at the default size, 0.2 % of the network, and styles can be interpolated. This
+    class is for training: :meth:`select` returns the plain network of a style or a mixture, the
+    only form that inference, tiling and export use.
 
     Attributes:
-        styles: The names of the styles.
-        body: The network, its instance normalizations conditional.
+        styles: The style names.
+        body: Johnson's network with :class:`ConditionalInstanceNorm`.
     """
 
     def __init__(
@@ -90,16 +94,16 @@ class JohnsonMultiNetwork(StyleNetwork):
         blocks: int = 5,
         output: str = "tanh",
     ) -> None:
-        """Builds the network with fresh weights.
+        """Build the network with random weights.
 
         Args:
-            styles: Their names.
+            styles: The style names.
             width: See :class:`stylenet.networks.JohnsonNetwork`.
-            blocks: See there.
-            output: See there.
+            blocks: See :class:`stylenet.networks.JohnsonNetwork`.
+            output: See :class:`stylenet.networks.JohnsonNetwork`.
 
         Raises:
-            StyleNetError: A value is impossible.
+            StyleNetError: An argument is out of range.
         """
         super().__init__()
         self.styles = check_style_names(styles)
@@ -107,15 +111,16 @@ class JohnsonMultiNetwork(StyleNetwork):
         for name, norm in list(self.body.named_modules()):
             if isinstance(norm, InstanceNorm):
                 parent, _, child = name.rpartition(".")
-                twin = ConditionalInstanceNorm(norm.num_features, len(self.styles), norm.eps)
-                setattr(self.body.get_submodule(parent), child, twin)
+                conditional = ConditionalInstanceNorm(norm.num_features, len(self.styles), norm.eps)
+                setattr(self.body.get_submodule(parent), child, conditional)
 
     def forward(self, images: Tensor, styles: Tensor | None = None) -> Tensor:
-        """Stylizes images, each in a style.
+        """Stylize each image in its own style.
 
         Args:
-            images: RGB in [0, 1], shape (N, 3, H, W), any H and W from 1.
-            styles: Numbers of the images' styles, shape (N,); ``None`` for the first.
+            images: RGB in [0, 1], shape (N, 3, H, W), H and W at least 1.
+            styles: Index in ``self.styles`` for each image, shape (N,). ``None`` uses the first
+                style for all images.
 
         Returns:
             RGB in [0, 1], the same shape.
@@ -128,69 +133,70 @@ class JohnsonMultiNetwork(StyleNetwork):
         return self.body(images)
 
     @torch.no_grad()
-    def begin_with(self, trained: StyleNetwork) -> None:
-        """Takes the weights of a network of one style, or of many that need not be the same.
+    def initialize_from(self, trained: StyleNetwork) -> None:
+        """Copy the weights of a trained network, of one style or of several.
 
         Args:
-            trained: Stays as it is. A style that it knows by name goes on from there, any other
-                from the mean of its styles.
+            trained: Network to copy from, left unchanged. A style of the same name starts from its
+                own scales and shifts, any other style from the mean of all trained styles.
 
         Raises:
-            StyleNetError: It is a network of another kind or size.
+            StyleNetError: The architectures differ.
         """
-        for place, style in enumerate(self.styles):
+        for index, style in enumerate(self.styles):
             source = trained
             if isinstance(trained, JohnsonMultiNetwork):
-                known = [style] if style in trained.styles else trained.styles
-                source = trained.select(dict.fromkeys(known, 1.0))
+                names = [style] if style in trained.styles else trained.styles
+                source = trained.select(dict.fromkeys(names, 1.0))
             plain = self.select({style: 1.0})
-            plain.begin_with(source)
+            plain.initialize_from(source)
             weights = plain.state_dict()
             for name, norm in self._norms().items():
-                norm.weights[place].copy_(weights.pop(f"{name}.weight"))
-                norm.biases[place].copy_(weights.pop(f"{name}.bias"))
+                norm.weights[index].copy_(weights.pop(f"{name}.weight"))
+                norm.biases[index].copy_(weights.pop(f"{name}.bias"))
             self.body.load_state_dict(weights, strict=False)
 
     def norm_parameters(self, style: str) -> list[nn.Parameter]:
-        """Lists what a style has for itself.
+        """List the parameters of one style.
 
         Args:
-            style: One of ``styles``.
+            style: One of ``self.styles``.
 
         Returns:
-            Its scales and shifts.
+            The scale and the shift of each normalization in turn, each of shape (C,).
         """
-        place = self.styles.index(style)
+        index = self.styles.index(style)
         norms = self._norms().values()
-        return [p[place] for norm in norms for p in (norm.weights, norm.biases)]
+        return [p[index] for norm in norms for p in (norm.weights, norm.biases)]
 
     @torch.no_grad()
     def select(self, mixture: Mapping[str, float]) -> JohnsonNetwork:
-        """Makes the plain network of a style, or of a mixture of styles.
+        """Return the plain network of a style or of a mixture of styles.
 
         Args:
-            mixture: Weights by the names of styles; only their ratios matter. The scales and shifts
-                are the weighted means.
+            mixture: Weights by style name; only their ratios matter. The scales and shifts become
+                the weighted means.
 
         Returns:
-            A network of its own weights; of a single style exactly what this one does with it.
+            A network that shares no weights with this one. For a single style it gives exactly the
+            images that this network gives.
 
         Raises:
-            StyleNetError: A name is unknown, a weight is not above 0, or there is none.
+            StyleNetError: A name is unknown, a weight is not above 0, or the mixture is empty.
         """
         unknown = [name for name in mixture if name not in self.styles]
         if unknown or not mixture:
             raise StyleNetError(
-                f"style={', '.join(unknown)} is none of its styles, which are "
+                f"style={', '.join(unknown)} is not a style of this network; its styles are "
                 f"{', '.join(self.styles)}"
             )
         for name, weight in mixture.items():
             check_number(f"style={name}", weight, above=0)
         total = sum(mixture.values())
-        shares = {self.styles.index(name): weight / total for name, weight in mixture.items()}
+        fractions = {self.styles.index(name): weight / total for name, weight in mixture.items()}
 
         def mean(parameters: nn.ParameterList) -> Tensor:
-            return torch.stack([share * parameters[s] for s, share in shares.items()]).sum(0)
+            return torch.stack([f * parameters[index] for index, f in fractions.items()]).sum(0)
 
         norms = self._norms()
         weights = {
@@ -213,18 +219,18 @@ class JohnsonMultiNetwork(StyleNetwork):
 
 @torch.no_grad()
 def add_styles(network: JohnsonMultiNetwork, names: Sequence[str]) -> JohnsonMultiNetwork:
-    """Makes a network that holds further styles, and trains nothing but these.
+    """Return a larger network in which only the new styles are trained.
 
     Args:
-        network: A trained network; stays as it is.
-        names: Of the new styles.
+        network: A trained network, left unchanged.
+        names: Names of the new styles.
 
     Returns:
-        A network with the weights of the first, frozen. Scales and shifts of the new styles, which
-        are not, begin as the means of the old ones.
+        A copy with additional styles. All weights are frozen except the scales and shifts of the
+        new styles, which start as the means of the old ones.
 
     Raises:
-        StyleNetError: The network has one of the styles already.
+        StyleNetError: The network already has one of the styles.
     """
     arguments = {**network.arguments, "styles": [*network.styles, *check_style_names(names)]}
     larger = cast(JohnsonMultiNetwork, build_network(network.name, **arguments))
@@ -239,20 +245,17 @@ def add_styles(network: JohnsonMultiNetwork, names: Sequence[str]) -> JohnsonMul
 
 
 def check_style_names(names: Sequence[str]) -> list[str]:
-    """Refuses what cannot be the styles of one network.
-
-    Args:
-        names: What was given for them.
+    """Check that names can be the styles of one network.
 
     Returns:
-        The names.
+        The names as a list.
 
     Raises:
-        StyleNetError: It is no list of different names, or empty, or a name cannot be part of a
-            mixture.
+        StyleNetError: ``names`` is empty or not a list of distinct names, or a name contains a
+            separator of mixtures.
     """
-    listed = isinstance(names, Sequence) and not isinstance(names, str)
-    if not listed or not names or not all(isinstance(name, str) and name for name in names):
+    is_list = isinstance(names, Sequence) and not isinstance(names, str)
+    if not is_list or not names or not all(isinstance(name, str) and name for name in names):
         raise StyleNetError(f"styles={names} is not a list of styles such as '[starry,mosaic]'")
     for name in names:
         if _RESERVED & set(name):

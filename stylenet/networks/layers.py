@@ -1,4 +1,4 @@
-"""The blocks that networks are made of."""
+"""Building blocks of the networks."""
 
 import torch
 import torch.nn.functional as F
@@ -15,38 +15,36 @@ from stylenet.networks.normalization import normalize, normalize_batch
 NORMS = ("instance", "batch")
 
 
-def make_norm(kind: str, channels: int) -> nn.Module:
-    """Makes a normalization layer with learned scale and shift.
+def make_norm(norm: str, channels: int) -> nn.Module:
+    """Build a normalization layer with learned scale and shift.
 
-    Instance normalization (Ulyanov, Vedaldi, Lempitsky 2016, arXiv:1607.08022) takes its
-    statistics from the one image at hand, in training and afterwards, and so keeps none; batch
-    normalization is there for the comparison that the paper makes.
+    Instance normalization (Ulyanov, Vedaldi, Lempitsky 2016, arXiv:1607.08022) computes its
+    statistics from each image, in training and at inference, and so stores none. Batch
+    normalization is available for the comparison made in that paper.
 
     Args:
-        kind: ``instance`` or ``batch``.
+        norm: ``instance`` or ``batch``.
         channels: Channels of the features.
 
-    Returns:
-        The layer.
-
     Raises:
-        StyleNetError: The kind is unknown.
+        StyleNetError: The normalization is unknown.
     """
-    check_choice("network.norm", kind, NORMS)
-    return InstanceNorm(channels) if kind == "instance" else nn.BatchNorm2d(channels)
+    check_choice("network.norm", norm, NORMS)
+    return InstanceNorm(channels) if norm == "instance" else nn.BatchNorm2d(channels)
 
 
 class InstanceNorm(nn.InstanceNorm2d):
-    """Instance normalization that keeps the channels-last order in memory on a CPU.
+    """Instance normalization that keeps the channels-last memory format on a CPU.
 
-    PyTorch's own brings features into the default order and so makes two copies of them. Batch
-    normalization of a single image is the same formula and does not: forward 3 to 4 times as fast,
-    forward and backward 5 times (bfloat16, one core, 32 x 512 x 512 and 128 x 128 x 128). Group
-    normalization with a group for each channel is as fast forward, but its backward is not.
+    PyTorch's instance normalization converts channels-last features to the default format and
+    back, two copies. Batch normalization of a single image is the same formula without the copies:
+    forward 3 to 4 times faster, forward and backward 5 times (bfloat16, one core, 32 x 512 x 512
+    and 128 x 128 x 128). Group normalization with one group per channel is as fast forward, but not
+    backward.
     """
 
     def __init__(self, channels: int) -> None:
-        """Builds the layer, with learned scale and shift.
+        """Build the layer, with learned scale and shift.
 
         Args:
             channels: Channels of the features.
@@ -54,7 +52,7 @@ class InstanceNorm(nn.InstanceNorm2d):
         super().__init__(channels, affine=True, track_running_stats=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Brings each channel of each image to mean 0 and variance 1, then scales and shifts it.
+        """Normalize each channel of each image to mean 0 and variance 1, then scale and shift it.
 
         Args:
             features: Shape (N, C, H, W).
@@ -72,10 +70,7 @@ class InstanceNorm(nn.InstanceNorm2d):
 
 
 class ConvNorm(nn.Sequential):
-    """Convolution with reflection padding, normalization, and ReLU unless told otherwise.
-
-    Reflection instead of zeros keeps frames and dark bands off the border of the image.
-    """
+    """Convolution with reflection padding, normalization and an optional ReLU."""
 
     def __init__(
         self,
@@ -86,17 +81,17 @@ class ConvNorm(nn.Sequential):
         norm: str = "instance",
         relu: bool = True,
     ) -> None:
-        """Builds the block.
+        """Build the block.
 
         Args:
-            inputs: Channels in.
-            outputs: Channels out.
-            kernel: Side of the kernel, odd.
-            stride: Step of the convolution.
+            inputs: Input channels.
+            outputs: Output channels.
+            kernel: Kernel size in pixels, odd.
+            stride: Stride of the convolution.
             norm: See :func:`make_norm`.
-            relu: Whether a ReLU follows.
+            relu: Whether a ReLU follows the normalization.
         """
-        # The normalization that follows takes any bias away again.
+        # No bias: the normalization would cancel it.
         convolution = (
             StemConvolution(inputs, outputs, kernel, bias=False)
             if inputs == 3 and stride == 1
@@ -104,22 +99,22 @@ class ConvNorm(nn.Sequential):
         )
         layers: list[nn.Module] = [convolution, make_norm(norm, outputs)]
         if relu:
-            layers.append(nn.ReLU(inplace=True))  # nothing else looks at the norm's output
+            layers.append(nn.ReLU(inplace=True))  # in place: nothing else reads the norm's output
         super().__init__(*layers)
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions beside an identity path, with no ReLU after the sum (Gross & Wilber 2016).
+    """Two convolutions and a skip connection, without a ReLU after the sum (Gross & Wilber 2016).
 
     This is the residual block of Johnson et al. 2016, supplementary material, with padded instead
-    of cropping convolutions.
+    of cropped convolutions.
     """
 
     def __init__(self, channels: int, norm: str = "instance") -> None:
-        """Builds the block.
+        """Build the block.
 
         Args:
-            channels: Channels in and out.
+            channels: Input and output channels.
             norm: See :func:`make_norm`.
         """
         super().__init__()
@@ -129,7 +124,7 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """Adds the block's correction to its input.
+        """Add the output of the two convolutions to the input.
 
         Args:
             features: Shape (N, C, H, W), H and W at least 2.
@@ -141,14 +136,14 @@ class ResidualBlock(nn.Module):
 
 
 class UpsampleConv(nn.Module):
-    """Doubles the size and convolves, then normalizes."""
+    """Nearest-neighbor upsampling by 2, convolution, normalization and ReLU."""
 
     def __init__(self, inputs: int, outputs: int, norm: str = "instance") -> None:
-        """Builds the block.
+        """Build the block.
 
         Args:
-            inputs: Channels in.
-            outputs: Channels out.
+            inputs: Input channels.
+            outputs: Output channels.
             norm: See :func:`make_norm`.
         """
         super().__init__()
@@ -157,7 +152,7 @@ class UpsampleConv(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """Doubles height and width.
+        """Upsample by 2, convolve and normalize.
 
         Args:
             features: Shape (N, C, H, W).
@@ -169,18 +164,18 @@ class UpsampleConv(nn.Module):
 
 
 def pad_to_multiple(images: Tensor, multiple: int, minimum: int) -> Tensor:
-    """Pads the right and the lower edge until both sides fit a network's strides.
+    """Pad the right and lower edge until height and width fit a network's strides.
 
-    Reflects where the image is large enough to, and repeats the last row or column where not (a
+    Pads by reflection if the image is large enough, else by repeating the last row and column (a
     reflection cannot be longer than the image).
 
     Args:
         images: Shape (N, C, H, W), H and W at least 1.
-        multiple: What both sides have to be divisible by.
-        minimum: The smallest side, itself such a multiple.
+        multiple: Height and width become multiples of this.
+        minimum: Smallest height and width, itself a multiple of ``multiple``.
 
     Returns:
-        Shape (N, C, H', W') with the image in the upper left corner.
+        Shape (N, C, H', W'), the image in the upper left corner.
     """
     height, width = images.shape[-2:]
     if _is_exporting():
@@ -194,26 +189,26 @@ def pad_to_multiple(images: Tensor, multiple: int, minimum: int) -> Tensor:
 
 
 def _is_exporting() -> bool:
-    """Tell an export, for all sizes, from compiling for the size at hand."""
-    # New in PyTorch 2.7.
-    ask = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
-    return bool(ask())
+    """Tell an export, which must work for all sizes, from compiling for one size."""
+    # is_exporting is new in PyTorch 2.7.
+    check = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
+    return bool(check())
 
 
 def _pad_by_index(images: Tensor, multiple: int, minimum: int) -> Tensor:
-    """The same as a choice of rows and columns: no branch on the size, so one graph for all."""
-    sides = list(images.shape[-2:])
-    # Sums before the division: runtimes round negative quotients to zero, Python does not.
-    padded = [torch.sym_max(minimum, (n + multiple - 1) // multiple * multiple) for n in sides]
+    """Pad by selecting rows and columns: no branch on the size, so one graph serves all sizes."""
+    sizes = list(images.shape[-2:])
+    # Added before dividing: runtimes round negative quotients to zero, Python rounds down.
+    padded = [torch.sym_max(minimum, (n + multiple - 1) // multiple * multiple) for n in sizes]
     reflects = torch.scalar_tensor(True, dtype=torch.bool)
-    for side, whole in zip(sides, padded, strict=True):
-        reflects = reflects & (torch.scalar_tensor(whole - side) < torch.scalar_tensor(side))
-    for dim, side, whole in zip((-2, -1), sides, padded, strict=True):
-        place = torch.arange(whole)
+    for size, padded_size in zip(sizes, padded, strict=True):
+        reflects = reflects & (torch.scalar_tensor(padded_size - size) < torch.scalar_tensor(size))
+    for dim, size, padded_size in zip((-2, -1), sizes, padded, strict=True):
+        index = torch.arange(padded_size)
         beyond = torch.where(
-            reflects, 2 * (side - 1) - place, torch.full_like(place, 1) * (side - 1)
+            reflects, 2 * (size - 1) - index, torch.full_like(index, 1) * (size - 1)
         )
         images = images.index_select(
-            dim, torch.where(place < side, place, beyond).to(images.device)
+            dim, torch.where(index < size, index, beyond).to(images.device)
         )
     return images

@@ -4,25 +4,25 @@ from collections.abc import Iterable
 
 from stylenet.errors import StyleNetError, check_number
 
-# A file's name has to hold it, and a suffix; file systems allow 255 bytes.
+# The name must fit into a file name with a suffix; file systems allow 255 bytes.
 _LONGEST_NAME = 100
 
 
 def parse_mixture(text: str) -> dict[str, float]:
-    """Reads a style or a mixture of styles.
+    """Parse a style or a mixture of styles.
 
     Args:
-        text: Names with their weights, ``starry:0.6,mosaic:0.4``; a name without one counts 1.
+        text: Names with weights, ``starry:0.6,mosaic:0.4``. The weight defaults to 1.
 
     Returns:
-        The weights by name, in the order given; only their ratios matter.
+        The weights by name, in the given order; only their ratios matter.
 
     Raises:
         StyleNetError: A name is missing or given twice, or a weight is not a number above 0.
     """
     mixture: dict[str, float] = {}
     for part in text.split(","):
-        name, colon, given = (piece.strip() for piece in part.partition(":"))
+        name, colon, weight = (piece.strip() for piece in part.partition(":"))
         if not name:
             raise StyleNetError(
                 f"style={text} lacks a name; give a style, or several with their weights such as "
@@ -30,29 +30,25 @@ def parse_mixture(text: str) -> dict[str, float]:
             )
         if name in mixture:
             raise StyleNetError(f"style={text} names {name} twice")
-        mixture[name] = _weight(name, given) if colon else 1.0
+        mixture[name] = _parse_weight(name, weight) if colon else 1.0
     return mixture
 
 
-def joint_name(names: Iterable[str]) -> str:
-    """Makes one name of those of several styles, for files and folders.
-
-    Args:
-        names: Of the styles.
+def join_style_names(names: Iterable[str]) -> str:
+    """Join the names of several styles into one, for files and folders.
 
     Returns:
-        ``starry+mosaic``; of very many ``starry+31``.
+        For example ``starry+mosaic``, or ``starry+31`` if all 32 names would be too long.
     """
     first, *others = names
     name = "+".join([first, *others])
     return name if len(name) <= _LONGEST_NAME else f"{first}+{len(others)}"
 
 
-def _weight(name: str, given: str) -> float:
-    """The number that a user wrote for a style."""
+def _parse_weight(name: str, text: str) -> float:
     try:
-        weight = float(given)
+        weight = float(text)
     except ValueError:
-        raise StyleNetError(f"style={name}:{given} is not a number above 0") from None
+        raise StyleNetError(f"style={name}:{text} is not a number above 0") from None
     check_number(f"style={name}", weight, above=0)
     return weight

@@ -1,4 +1,4 @@
-"""Mean and variance of large feature maps, fast and exact, and normalization by them."""
+"""Instance normalization of large feature maps, fast and exact."""
 
 from collections.abc import Sequence
 
@@ -6,17 +6,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# PyTorch's batch normalization sums up each channel in float32, one pixel after the other: with
-# 4096 x 4096 pixels in the range of 1 to 4, on one core, its results were off by 0.13, and with
-# 1024 x 1024 by 0.0005. Sums over so few pixels are exact to 1e-5, and stay in the cache.
+# PyTorch's batch normalization sums each channel in float32, one pixel after another. With values
+# from 1 to 4, on one core, its results were off by 0.13 for 4096 x 4096 pixels and by 0.0005 for
+# 1024 x 1024. Sums over this many pixels are exact to 1e-5 and stay in the cache.
 _PIXELS = 2**14
 
-# Up to here one call does it all: off by 1e-5, and with gradients of its own.
+# Up to this many pixels one call to batch normalization is exact to 1e-5, and has a gradient.
 _SMALL = 2**16
 
 
 def moments(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Takes mean and variance of each channel of one image.
+    """Take mean and variance of each channel of one image.
 
     Args:
         features: Shape (1, C, H, W).
@@ -45,7 +45,7 @@ def moments(features: Tensor) -> tuple[Tensor, Tensor]:
 def pool_moments(
     counts: Sequence[int], means: Sequence[Tensor], variances: Sequence[Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """Makes the moments of a whole of those of its parts (Chan, Golub, LeVeque 1979).
+    """Make the moments of a whole of those of its parts (Chan, Golub, LeVeque 1979).
 
     Args:
         counts: How many pixels each part has; only the ratios matter.
@@ -66,7 +66,7 @@ def pool_moments(
 
 
 def normalize(image: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-    """Brings each channel of one image to mean 0 and variance 1, then scales and shifts it.
+    """Normalize each channel of one image to mean 0 and variance 1, then scale and shift it.
 
     Args:
         image: Features, shape (1, C, H, W).
@@ -77,7 +77,7 @@ def normalize(image: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor
     Returns:
         The same shape.
     """
-    # A GPU sums in a tree, which keeps the digits at any size.
+    # A GPU sums in a tree, which is exact at any size.
     if image.device.type == "cuda" or image.shape[-2] * image.shape[-1] <= _SMALL:
         return F.batch_norm(image, None, None, weight, bias, training=True, eps=eps)
     if torch.is_grad_enabled() and (image.requires_grad or weight.requires_grad):
@@ -86,16 +86,16 @@ def normalize(image: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor
 
 
 def normalize_batch(features: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-    """Normalize each channel of each image, written out for compilers, which fuse it whole.
+    """Normalize each channel of each image by basic operations that a compiler can fuse.
 
     Args:
         features: Shape (N, C, H, W).
-        weight: Scales, shape (C,), or (N, C) for each image its own.
+        weight: Scales, shape (C,), or (N, C) with one row per image.
         bias: Shifts, the same shape.
         eps: Added to the variance.
 
     Returns:
-        The same shape and type as ``features``; computed in float32 at least.
+        Shape and dtype of ``features``; computed in float32 or float64.
     """
     dtype = torch.promote_types(features.dtype, torch.float32)
     wide = features.to(dtype)
@@ -107,12 +107,12 @@ def normalize_batch(features: Tensor, weight: Tensor, bias: Tensor, eps: float) 
 def normalize_by(
     features: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, bias: Tensor, eps: float
 ) -> Tensor:
-    """Normalizes by a mean and a variance from elsewhere.
+    """Normalize by a given mean and variance, then scale and shift.
 
     Args:
         features: Shape (N, C, H, W).
-        mean: Of each channel, shape (C,), or of each channel of each image, shape (N, C, 1, 1).
-        variance: The same.
+        mean: Shape (C,) for all images, or (N, C, 1, 1) for each image.
+        variance: Biased variance, the shape of ``mean``.
         weight: Scales, shape (C,).
         bias: Shifts, shape (C,).
         eps: Added to the variance.

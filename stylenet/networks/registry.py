@@ -1,4 +1,4 @@
-"""The closed list of networks, by name: what a checkpoint may name and a config may choose."""
+"""Registry of the networks that configs and checkpoints can name."""
 
 import inspect
 from collections.abc import Callable
@@ -10,44 +10,44 @@ from stylenet.errors import StyleNetError
 
 
 class StyleNetwork(nn.Module):
-    """What every network here is: images in, images of the same size out.
+    """Base class of all networks: images in, stylized images of the same size out.
 
     Attributes:
         name: The registered name.
-        arguments: Every constructor argument, defaults included, so that a checkpoint keeps its
-            meaning when a default changes.
-        recorded: How the names of weights begin that are another's and can be had again, for which
-            checkpoints say which they are in the place of holding them; empty for none.
+        arguments: All constructor arguments, defaults included, so that checkpoints stay valid when
+            a default changes.
+        referenced_prefix: Key prefix of weights that checkpoints reference by hash instead of
+            storing (a frozen VGG); empty if none.
     """
 
     name: str
     arguments: dict[str, Any]
-    recorded: str = ""
+    referenced_prefix: str = ""
 
     def forward(self, images: Tensor) -> Tensor:
-        """Stylizes images.
+        """Stylize images.
 
         Args:
-            images: RGB in [0, 1], shape (N, 3, H, W), any H and W from 1.
+            images: RGB in [0, 1], shape (N, 3, H, W), H and W at least 1.
 
         Returns:
             RGB in [0, 1], the same shape.
         """
         raise NotImplementedError
 
-    def begin_with(self, trained: "StyleNetwork") -> None:
-        """Takes the weights of a trained network.
+    def initialize_from(self, trained: "StyleNetwork") -> None:
+        """Copy the weights of a trained network.
 
         Args:
-            trained: Stays as it is.
+            trained: Network to copy from, left unchanged.
 
         Raises:
-            StyleNetError: It is a network of another kind or size.
+            StyleNetError: The architectures differ.
         """
         if (trained.name, trained.arguments) != (self.name, self.arguments):
             raise StyleNetError(
-                f"it is a network {trained.name} with {trained.arguments}, this run trains "
-                f"{self.name} with {self.arguments}; choose network options that are the same"
+                f"it is a {trained.name} network with {trained.arguments}, but this run trains a "
+                f"{self.name} network with {self.arguments}; choose the same network options"
             )
         self.load_state_dict(trained.state_dict())
 
@@ -56,48 +56,45 @@ _NETWORKS: dict[str, type[StyleNetwork]] = {}
 
 
 def register_network(name: str) -> Callable[[type[StyleNetwork]], type[StyleNetwork]]:
-    """Enters a network class into the list.
+    """Register a network class under a name (class decorator).
 
     Args:
-        name: The name that configs and checkpoints use.
-
-    Returns:
-        A class decorator.
+        name: Name for configs and checkpoints.
 
     Raises:
-        ValueError: The name is taken.
+        ValueError: The name is already registered.
     """
 
-    def enter(network: type[StyleNetwork]) -> type[StyleNetwork]:
+    def register(network: type[StyleNetwork]) -> type[StyleNetwork]:
         if name in _NETWORKS:
             raise ValueError(f"a network named {name} is registered already: {_NETWORKS[name]}")
         _NETWORKS[name] = network
         return network
 
-    return enter
+    return register
 
 
 def available_networks() -> list[str]:
-    """Lists the names that :func:`build_network` knows.
-
-    Returns:
-        The names, sorted.
-    """
+    """List the registered names, sorted."""
     return sorted(_NETWORKS)
 
 
 def build_network(name: str, **arguments: Any) -> StyleNetwork:
-    """Builds a network with fresh weights.
+    """Build a network with random weights.
 
     Args:
         name: One of :func:`available_networks`.
-        **arguments: The constructor's arguments; those not given keep their defaults.
+        **arguments: Constructor arguments; missing ones take their defaults.
 
     Returns:
-        The network, its ``name`` and complete ``arguments`` set.
+        The network, with its ``name`` and complete ``arguments`` set.
 
     Raises:
-        StyleNetError: The name or an argument is unknown, or a value is impossible.
+        StyleNetError: The name or an argument is unknown, or a value is out of range.
+
+    Example:
+        >>> network = build_network("johnson", width=24)
+        >>> stylized = network(images)  # (N, 3, H, W) -> (N, 3, H, W)
     """
     if name not in _NETWORKS:
         raise StyleNetError(
@@ -115,7 +112,7 @@ def build_network(name: str, **arguments: Any) -> StyleNetwork:
     complete.apply_defaults()
     network = network_class(**complete.arguments)
     network.name = name
-    # Lists as a checkpoint's JSON gives them back, so that networks compare by their arguments.
+    # Lists, as JSON returns them, so that arguments compare equal to those of a loaded checkpoint.
     network.arguments = {
         key: list(value) if isinstance(value, tuple) else value
         for key, value in complete.arguments.items()

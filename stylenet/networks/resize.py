@@ -1,4 +1,4 @@
-"""Upsampling followed by a convolution, computed on the small features."""
+"""Upsampling followed by a convolution, computed at low resolution."""
 
 import torch
 import torch.nn.functional as F
@@ -6,15 +6,15 @@ from torch import Tensor, nn
 
 
 class ResizeConvolution(nn.Conv2d):
-    """Nearest-neighbor upsampling and one convolution for all pixels, without a grid.
+    """Nearest-neighbor upsampling and a convolution, which leave no grid.
 
-    A convolution to squares of pixels (sub-pixel convolution, Shi et al. 2016) has a kernel for
-    each place in a square, so even constant features become a pattern that repeats with every
-    square. After nearest-neighbor upsampling one kernel serves all places, and constant features
-    become a constant image (Odena, Dumoulin, Olah 2016, distill.pub/2016/deconv-checkerboard).
+    A sub-pixel convolution (Shi et al. 2016) has a separate kernel for each position in a square of
+    output pixels, so even constant features become a pattern that repeats in every square. After
+    nearest-neighbor upsampling one kernel serves all positions, and constant features become a
+    constant image (Odena, Dumoulin, Olah 2016, distill.pub/2016/deconv-checkerboard).
 
-    On the small features this is a convolution to squares too: its kernels are sums of the taps
-    that fall on the same small pixel. So it costs the same.
+    At low resolution this equals a sub-pixel convolution whose kernels are sums of the taps that
+    fall on the same input pixel. So it costs the same.
     """
 
     sums: Tensor
@@ -25,22 +25,23 @@ class ResizeConvolution(nn.Conv2d):
         Args:
             inputs: Input channels.
             outputs: Output channels.
-            scale: Factor of the upsampling. The kernel has 2 scale + 1 taps on a side, the most for
-                which 3x3 small pixels are enough.
+            scale: Upsampling factor. The kernel size is 2 scale + 1, the largest for which 3x3
+                input pixels are enough.
         """
         taps = 2 * scale + 1
         super().__init__(inputs, outputs, taps, padding=1, padding_mode="reflect")
         self.scale = scale
-        # Of a pixel's place in its square and a tap: which of the three small pixels it falls on.
-        small = (torch.arange(scale)[:, None] + torch.arange(taps)) // scale  # (scale, taps)
-        sums = F.one_hot(small, 3).transpose(1, 2).flatten(0, 1).float()  # (3 scale, taps)
+        # The input pixel (0, 1 or 2) under each tap, for each position in a square.
+        pixel = (torch.arange(scale)[:, None] + torch.arange(taps)) // scale  # (scale, taps)
+        sums = F.one_hot(pixel, 3).transpose(1, 2).flatten(0, 1).float()  # (3 scale, taps)
         self.register_buffer("sums", sums, persistent=False)
 
     def folded(self) -> tuple[Tensor, Tensor | None]:
-        """Return the kernels of the same convolution on the small features, with 3x3 taps.
+        """Return the equivalent 3x3 kernels at low resolution.
 
         Returns:
-            Weights of shape (scale² outputs, C, 3, 3), and the bias of as many, if there is one.
+            Weights of shape (scale² outputs, C, 3, 3), and the bias of shape (scale² outputs,) or
+            ``None``.
         """
         kernels = self.sums @ self.weight @ self.sums.T  # (O, C, 3 scale, 3 scale)
         kernels = kernels.unflatten(3, (-1, 3)).unflatten(2, (-1, 3))
@@ -50,13 +51,13 @@ class ResizeConvolution(nn.Conv2d):
         return kernels.contiguous(memory_format=torch.channels_last), bias
 
     def forward(self, features: Tensor) -> Tensor:
-        """Convolve the upsampled features; their border is the reflected small pixels.
+        """Convolve the upsampled features, padded by reflection at low resolution.
 
         Args:
             features: Shape (N, C, H, W), H and W at least 2.
 
         Returns:
-            Squares for :func:`stylenet.networks.convolutions.from_squares`, shape
-            (N, scale² outputs, H, W).
+            Shape (N, scale² outputs, H, W), to be rearranged by
+            :func:`stylenet.networks.convolutions.depth_to_space`.
         """
         return F.conv2d(F.pad(features, (1, 1, 1, 1), mode="reflect"), *self.folded())

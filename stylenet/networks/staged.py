@@ -1,4 +1,4 @@
-"""Networks that can be run a stage at a time: what tiles of huge images need."""
+"""Networks that run one stage at a time, as tiling of huge images needs."""
 
 from torch import Tensor, nn
 
@@ -6,47 +6,47 @@ from stylenet.networks.registry import StyleNetwork
 
 
 class StagedNetwork(StyleNetwork):
-    """A chain of stages between features that are small beside the image.
+    """Network that is a chain of stages with small feature maps between them.
 
     Attributes:
-        stride: Pixels a cell of the features between the stages, along each side.
-        channels: Channels of those features.
-        reach: How many cells around its own each stage looks at, at most.
+        stride: Pixels per cell of the features between stages, along each side.
+        channels: Channels of the features between stages.
+        reach: Receptive field of a stage: the number of cells on each side of a cell, at most.
     """
 
     stride: int
     channels: int
     reach: int
 
-    def enter(self, images: Tensor) -> Tensor:
-        """Brings images into the form that the first of the stages takes.
+    def preprocess(self, images: Tensor) -> Tensor:
+        """Pad and scale images for the first stage.
 
         Args:
-            images: RGB in [0, 1], shape (N, 3, H, W), any H and W from 1.
+            images: RGB in [0, 1], shape (N, 3, H, W), H and W at least 1.
 
         Returns:
-            Shape (N, 3, H', W'), both sides multiples of ``stride``.
+            Shape (N, 3, H', W'), H' and W' multiples of ``stride``.
         """
         raise NotImplementedError
 
     def stages(self) -> list[nn.Module]:
-        """Cuts the network where its features are small.
+        """Return the stages, modules to run one after another.
 
         Returns:
-            Modules that follow each other: from what :meth:`enter` gives to features of shape
-            (N, channels, H'/stride, W'/stride), between such features, and from them to what
-            :meth:`leave` takes, (N, 3, H', W').
+            The first stage maps the output of :meth:`preprocess` to features of shape
+            (N, channels, H'/stride, W'/stride), the next ones keep that shape, and the last maps
+            them to the input of :meth:`postprocess`, shape (N, 3, H', W').
         """
         raise NotImplementedError
 
-    def leave(self, x: Tensor) -> Tensor:
-        """Makes images of what the last of the stages gives.
+    def postprocess(self, x: Tensor) -> Tensor:
+        """Map the output of the last stage to images.
 
         Args:
-            x: Shape (N, 3, H, W). In the input's type: under autocast the last convolution gives
-                bfloat16, whose steps below 1 are as coarse as a byte's.
+            x: Shape (N, 3, H, W), converted to the dtype of the images: under autocast the last
+                convolution gives bfloat16, whose steps just below 1 are as coarse as a byte's.
 
         Returns:
-            RGB in [0, 1] (while training a linear output may leave it), the same shape.
+            RGB in [0, 1], the same shape. While training, a linear output may leave that range.
         """
         raise NotImplementedError

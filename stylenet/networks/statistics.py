@@ -1,4 +1,4 @@
-"""Instance normalization by statistics from elsewhere: of a whole image, or of a whole video."""
+"""Instance normalization by external statistics: of a whole image, or of a whole video."""
 
 import copy
 from collections.abc import Callable
@@ -9,58 +9,54 @@ from torch import Tensor, nn
 from stylenet.networks.normalization import normalize_by
 from stylenet.networks.registry import StyleNetwork
 
-# (name of the layer, its input (N, C, H, W)) -> mean and variance, see below.
-TakeStatistics = Callable[[str, Tensor], tuple[Tensor, Tensor]]
+# (layer name, its input (N, C, H, W)) -> (mean, variance); see with_statistics().
+StatisticsFunction = Callable[[str, Tensor], tuple[Tensor, Tensor]]
 
 
-def with_statistics(network: StyleNetwork, take: TakeStatistics) -> StyleNetwork:
-    """Copies a network so that its instance normalizations ask for their statistics.
+def with_statistics(network: StyleNetwork, take: StatisticsFunction) -> StyleNetwork:
+    """Copy a network, and let a function supply the statistics of its instance normalizations.
 
-    Instance normalization takes mean and variance from the image at hand. A tile of a huge image
-    has others than the image, a frame of a video others than its neighbors, and so would come
-    out in other colors.
+    Instance normalization uses the mean and variance of its input. Those of a tile differ from
+    those of the whole image, and those of a video frame from those of its neighbors, so their
+    colors would differ, too.
 
     Args:
-        network: Stays as it is, and shares its weights with the copy.
-        take: Called in each instance normalization, in the order of the layers, with its name and
-            its input, shape (N, C, H, W); returns the mean and the (biased) variance to normalize
-            by, each of shape (C,) for all images, or (N, C, 1, 1); in float32, or in float64 for
-            such an input.
+        network: Left unchanged; shares its weights with the copy.
+        take: Called by each instance normalization, in the order of the layers, with the layer's
+            name and its input, shape (N, C, H, W). It returns the mean and the biased variance,
+            each of shape (C,) for all images or (N, C, 1, 1), in float32, or float64 for a float64
+            input.
 
     Returns:
         The copy.
 
     Raises:
-        ValueError: The network has no instance normalization to ask.
+        ValueError: The network has no instance normalization.
     """
     shared = {id(p): p for p in [*network.parameters(), *network.buffers()]}
-    twin = copy.deepcopy(network, shared)
-    norms = {n: m for n, m in twin.named_modules() if isinstance(m, nn.InstanceNorm2d)}
+    clone = copy.deepcopy(network, shared)
+    norms = {n: m for n, m in clone.named_modules() if isinstance(m, nn.InstanceNorm2d)}
     if not norms:
         raise ValueError(f"network {network.name} has no instance normalization")
     for name, norm in norms.items():
         parent, _, child = name.rpartition(".")
-        setattr(twin.get_submodule(parent), child, _AskingNorm(name, norm, take))
-    return twin
+        external = _ExternalStatisticsNorm(name, norm, take)
+        setattr(clone.get_submodule(parent), child, external)
+    return clone
 
 
-def asks_for_statistics(network: nn.Module) -> bool:
-    """Tell whether a network came from :func:`with_statistics`.
+def has_external_statistics(network: nn.Module) -> bool:
+    """Tell whether a network comes from :func:`with_statistics`.
 
-    Args:
-        network: Any network.
-
-    Returns:
-        Whether a function of Python's is called in the middle of its forward pass, which no graph
-        can record.
+    Its forward pass calls a Python function, which a CUDA graph cannot record.
     """
-    return any(isinstance(module, _AskingNorm) for module in network.modules())
+    return any(isinstance(module, _ExternalStatisticsNorm) for module in network.modules())
 
 
-class _AskingNorm(nn.Module):
-    """Scales and shifts by what ``take`` returns, then by the learned weight and bias."""
+class _ExternalStatisticsNorm(nn.Module):
+    """Instance normalization by the mean and variance that ``take`` returns."""
 
-    def __init__(self, name: str, norm: nn.InstanceNorm2d, take: TakeStatistics) -> None:
+    def __init__(self, name: str, norm: nn.InstanceNorm2d, take: StatisticsFunction) -> None:
         super().__init__()
         self.name, self.take, self.eps = name, take, norm.eps
         self.weight, self.bias = norm.weight, norm.bias

@@ -43,7 +43,7 @@ def checkpoint(tmp_path):
     torch.manual_seed(0)
     network = build_network("adain", layer="relu3_4", width=4)
     convolutions = LiteEncoder().convolutions_to("relu3_4")
-    network.encoder.fill(
+    network.encoder.load_weights(
         {f"{k}.{kind}": v for k, c in convolutions.items() for kind, v in c.state_dict().items()}
     )
     recipe = {"encoder": {"weights": "bundled"}, "style": None}
@@ -262,7 +262,7 @@ def test_a_mistake_in_stylizing_is_one_line(run, checkpoint, pictures, tmp_path,
         (["add_to=starry"], "add_to=starry is for networks"),
         (["teacher_network=starry"], "teacher_network=starry is for networks"),
         (["network=johnson"], "and network=johnson learns nothing from them"),
-        (["init=starry"], "init=starry: it is a network johnson"),
+        (["init=starry"], "init=starry: it is a johnson network"),
         (["network.layer=relu9_9"], "network.layer=relu9_9 is unknown"),
         (["network.width=0"], "network.width=0"),
         (["loss.style_statistics=mean"], "loss.style_statistics=mean is unknown"),

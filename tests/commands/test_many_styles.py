@@ -127,7 +127,7 @@ def test_a_teacher_of_many_styles_teaches_the_one_asked_for(run, tiny, checkpoin
     result = run("train", *rest, "trainer.max_steps=1")
     assert result.status == 0, result.err
     error = run("train", *rest, "style=ink", "resume=true").error
-    assert "style=ink is none of its styles, which are starry, mosaic" in error
+    assert "style=ink is not a style of this network; its styles are starry, mosaic" in error
 
 
 def test_a_style_is_chosen_by_name_and_mixtures_lie_between(stylize, checkpoint):
@@ -186,7 +186,7 @@ def test_only_networks_of_one_style_are_pretrained(run, checkpoint):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["style=ink"], "style=ink is none of its styles, which are starry, mosaic"),
+        (["style=ink"], "style=ink is not a style of this network; its styles are starry, mosaic"),
         (["style=starry:0.5,ink:0.5"], "which are starry, mosaic"),
         (["style=starry:-1,mosaic:2"], "style=starry=-1.0 is not a number above 0"),
         (["style=starry:0,mosaic:1"], "is not a number above 0"),

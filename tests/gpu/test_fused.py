@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from stylenet.inference.forward import make_forward
 from stylenet.networks import build_network, can_fuse, fuse, with_statistics
-from stylenet.networks.convolutions import UpsampleConvolution, phase_kernels, to_squares
+from stylenet.networks.convolutions import UpsampleConvolution, phase_kernels, space_to_depth
 
 pytest.importorskip("triton")
 
@@ -89,9 +89,9 @@ def test_pixels_are_gathered_into_padded_squares(side, margin, cells, device):
     )
     expected = images * 2 - 1
     if cells:
-        expected = F.pad(to_squares(expected, side), (margin,) * 4, mode="reflect")
+        expected = F.pad(space_to_depth(expected, side), (margin,) * 4, mode="reflect")
     else:
-        expected = to_squares(F.pad(expected, (margin,) * 4, mode="reflect"), side)
+        expected = space_to_depth(F.pad(expected, (margin,) * 4, mode="reflect"), side)
     torch.testing.assert_close(found, expected)
 
 

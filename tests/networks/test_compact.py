@@ -6,7 +6,7 @@ from torch import nn
 from stylenet.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from stylenet.errors import StyleNetError
 from stylenet.networks import build_network
-from stylenet.networks.convolutions import from_squares
+from stylenet.networks.convolutions import depth_to_space
 from stylenet.networks.resize import ResizeConvolution
 
 NORMS = ["instance", "batch"]
@@ -45,31 +45,31 @@ def test_gradients_reach_every_parameter(norm, head):
     assert dead == []
 
 
-def test_a_flat_picture_stays_flat():
-    # Not with instance norm, which blows rounding errors up where there is nothing else.
+def test_the_subpixel_head_repeats_one_square_on_a_flat_image():
+    # Not with instance normalization, which amplifies rounding errors on flat features.
     network = small("batch").double().eval()
     result = network(torch.full((1, 3, 40, 24), 0.3, dtype=torch.float64))
     squares = result[..., :4, :4].repeat(1, 1, 10, 6)
     torch.testing.assert_close(result, squares, rtol=0, atol=1e-9)
 
 
-def test_the_resize_head_leaves_no_grid_on_a_flat_picture():
+def test_the_resize_head_leaves_no_grid_on_a_flat_image():
     network = small("batch", head="resize").double().eval()
     result = network(torch.full((1, 3, 40, 24), 0.3, dtype=torch.float64))
     torch.testing.assert_close(result, result[..., :1, :1].expand_as(result), rtol=0, atol=1e-9)
 
 
-def test_the_resize_head_is_upsampling_and_a_convolution():
+def test_the_resize_head_equals_upsampling_and_a_convolution():
     torch.manual_seed(0)
     layer = ResizeConvolution(5, 2, 4).double()
     features = torch.randn(2, 5, 6, 7, dtype=torch.float64)
-    larger = F.interpolate(F.pad(features, (1, 1, 1, 1), mode="reflect"), scale_factor=4.0)
-    expected = F.conv2d(larger, layer.weight, layer.bias, padding=4)[..., 4:-4, 4:-4]
-    torch.testing.assert_close(from_squares(layer(features), 4), expected)
+    upsampled = F.interpolate(F.pad(features, (1, 1, 1, 1), mode="reflect"), scale_factor=4.0)
+    expected = F.conv2d(upsampled, layer.weight, layer.bias, padding=4)[..., 4:-4, 4:-4]
+    torch.testing.assert_close(depth_to_space(layer(features), 4), expected)
 
 
-def test_a_checkpoint_that_names_no_head_keeps_the_one_it_was_trained_with(tmp_path):
-    """Written before there was a choice."""
+def test_a_checkpoint_that_names_no_head_has_the_subpixel_head(tmp_path):
+    """Checkpoints written before the option existed name none."""
     network = small().eval()
     assert isinstance(network.head, nn.Conv2d)
     assert network.arguments.pop("head") == "subpixel"
@@ -91,6 +91,6 @@ def test_a_checkpoint_that_names_no_head_keeps_the_one_it_was_trained_with(tmp_p
         {"norm": "no"},
     ],
 )
-def test_impossible_arguments_are_refused(argument):
+def test_an_invalid_argument_is_named(argument):
     with pytest.raises(StyleNetError, match=f"network.{next(iter(argument))}"):
         build_network("compact", **argument)

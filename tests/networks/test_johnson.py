@@ -22,7 +22,7 @@ def convolutions(network):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 3), (2, 64), (8, 8), (31, 33), (1, 201)])
-def test_output_has_the_size_of_the_input_at_the_edges(size):
+def test_even_the_smallest_images_keep_their_size(size):
     assert small()(photos(1, 3, *size)).shape[-2:] == size
 
 
@@ -37,7 +37,7 @@ def test_output_stays_in_range_for_extreme_weights(norm, scale):
     assert bool(((result >= 0) & (result <= 1)).all())
 
 
-def test_the_whole_range_can_be_reached():
+def test_the_output_reaches_0_and_1():
     network = small()
     with torch.no_grad():
         network.head.bias.copy_(torch.tensor([-50.0, 0.0, 50.0]))
@@ -45,7 +45,7 @@ def test_the_whole_range_can_be_reached():
     assert network(photos(1, 3, 8, 8)).amax((0, 2, 3)).tolist() == [0.0, 0.5, 1.0]
 
 
-def test_the_default_network_is_the_papers():
+def test_the_default_network_has_the_papers_layers():
     network = build_network("johnson")
     shapes = [
         (conv.in_channels, conv.out_channels, *conv.kernel_size, *conv.stride)
@@ -60,7 +60,7 @@ def test_the_default_network_is_the_papers():
         (64, 32, 3, 3, 1, 1),
         (32, 3, 9, 9, 1, 1),
     ]
-    # Convolutions, two for each of the 15 normalized ones' channels, the head's bias.
+    # Convolutions, scale and shift for each channel of the 15 normalized ones, the head's bias.
     weights = sum(i * o * h * w for i, o, h, w, *_ in shapes)
     scales = 2 * sum(o for _, o, *_ in shapes[:-1])
     count = sum(parameter.numel() for parameter in network.parameters())
@@ -68,15 +68,15 @@ def test_the_default_network_is_the_papers():
     assert round(count / 1e6, 2) == 1.68
 
 
-def test_convolutions_reflect_and_none_is_transposed():
+def test_convolutions_pad_by_reflection_and_none_is_transposed():
     network = build_network("johnson", width=1)
     assert {conv.padding_mode for conv in convolutions(network)} == {"reflect"}
     assert not any("Transpose" in type(module).__name__ for module in network.modules())
 
 
 @pytest.mark.parametrize("size", [(33, 47), (8, 1)])
-def test_a_flat_picture_gets_no_border_bands_and_no_checkerboard(size):
-    # Not with instance norm, which blows rounding errors up where there is nothing else.
+def test_a_flat_image_gets_no_border_bands_and_no_checkerboard(size):
+    # Not with instance normalization, which amplifies rounding errors on flat features.
     network = small("batch", width=4, blocks=2).double().eval()
     result = network(torch.full((1, 3, *size), 0.3, dtype=torch.float64))
     torch.testing.assert_close(result, result[..., :1, :1].expand_as(result), rtol=0, atol=1e-9)
@@ -112,7 +112,7 @@ def test_gradients_reach_every_parameter(norm):
     assert dead == []
 
 
-def test_an_image_does_not_depend_on_its_batch_mates():
+def test_an_image_does_not_depend_on_the_rest_of_its_batch():
     network = small(width=4).double()
     images = photos(3, 3, 13, 18).double()
     alone = torch.cat([network(image.unsqueeze(0)) for image in images])
@@ -127,8 +127,8 @@ def test_bfloat16_autocast_stays_close_to_float32():
     expected = network(images)
     assert result.dtype == torch.float32
     torch.testing.assert_close(result, expected, rtol=0, atol=0.05)
-    assert expected.std() > 0.1  # so that the tolerance means something
-    # Finer steps than bfloat16 has just below 1.
+    assert expected.std() > 0.1  # the outputs vary more than the tolerance
+    # The output has finer steps than bfloat16 has just below 1.
     assert not torch.equal(result, result.bfloat16().float())
 
 
@@ -140,11 +140,11 @@ def test_bfloat16_autocast_stays_close_to_float32():
         *[("norm", value) for value in ("layer", "", None, 3)],
     ],
 )
-def test_an_impossible_argument_is_named(option, value):
+def test_an_invalid_argument_is_named(option, value):
     with pytest.raises(StyleNetError, match=f"^network.{option}={value} is "):
         build_network("johnson", **{option: value})
 
 
 @pytest.mark.parametrize("blocks", [0, 3])
-def test_there_are_as_many_residual_blocks_as_asked_for(blocks):
+def test_blocks_sets_the_number_of_residual_blocks(blocks):
     assert len(convolutions(small(blocks=blocks))) == 6 + 2 * blocks

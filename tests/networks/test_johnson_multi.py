@@ -9,7 +9,7 @@ from stylenet.networks import (
     add_styles,
     blend_networks,
     build_network,
-    joint_name,
+    join_style_names,
     parse_mixture,
 )
 from stylenet.networks.johnson_multi import ConditionalInstanceNorm
@@ -24,7 +24,7 @@ def photos(*shape, seed=0):
 
 @pytest.fixture
 def network():
-    """Three styles whose scales and shifts are all different."""
+    """Network of three styles with random scales and shifts."""
     torch.manual_seed(0)
     network = build_network("johnson_multi", styles=NAMES, width=4, blocks=2)
     with torch.no_grad():
@@ -34,7 +34,7 @@ def network():
     return network.eval()
 
 
-def test_the_norm_is_its_formula():
+def test_the_normalization_follows_its_formula():
     torch.manual_seed(0)
     norm = ConditionalInstanceNorm(5, 3, eps=1e-5).double()
     for parameter in norm.parameters():
@@ -42,44 +42,44 @@ def test_the_norm_is_its_formula():
     features = photos(4, 5, 6, 7).double() * 3 - 1
     norm.styles = torch.tensor([2, 0, 2, 1])
     result = norm(features)
-    for image, style, found in zip(features, [2, 0, 2, 1], result, strict=True):
+    for image, style, normalized in zip(features, [2, 0, 2, 1], result, strict=True):
         for channel in range(5):
             values = image[channel].flatten().tolist()
             mean = sum(values) / len(values)
             variance = sum((value - mean) ** 2 for value in values) / len(values)
             expected = (image[channel] - mean) / (variance + 1e-5) ** 0.5
             expected = expected * norm.weights[style][channel] + norm.biases[style][channel]
-            torch.testing.assert_close(found[channel], expected, rtol=0, atol=1e-12)
+            torch.testing.assert_close(normalized[channel], expected, rtol=0, atol=1e-12)
 
 
-def test_other_devices_form_of_the_norm_is_the_same():
+def test_the_normalization_for_compilers_gives_the_same_result():
     torch.manual_seed(0)
     norm = ConditionalInstanceNorm(5, 3, eps=1e-5).double()
     for parameter in norm.parameters():
         torch.nn.init.normal_(parameter)
     features = photos(4, 5, 6, 7).double()
     norm.styles = torch.tensor([2, 0, 2, 1])
-    written_out = normalize_batch(features, *norm._chosen(), norm.eps)
-    torch.testing.assert_close(written_out, norm(features), rtol=0, atol=1e-12)
+    compiled_form = normalize_batch(features, *norm._scales_and_shifts(), norm.eps)
+    torch.testing.assert_close(compiled_form, norm(features), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("size", [(16, 24), (1, 1), (13, 9)])
-def test_a_selected_style_is_what_the_network_paints(network, size):
+def test_a_selected_style_gives_the_images_of_the_whole_network(network, size):
     images = photos(3, 3, *size)
-    for number, name in enumerate(NAMES):
+    for index, name in enumerate(NAMES):
         selected = network.select({name: 1.0})
         assert type(selected) is JohnsonNetwork
         assert (selected.name, selected.arguments["width"]) == ("johnson", 4)
         assert not selected.training
-        assert torch.equal(selected(images), network(images, torch.full((3,), number)))
+        assert torch.equal(selected(images), network(images, torch.full((3,), index)))
 
 
 def test_each_image_of_a_batch_has_its_own_style(network):
     images = photos(3, 3, 16, 16)
-    together = network(images, torch.tensor([1, 0, 2]))
-    for image, number, painted in zip(images, [1, 0, 2], together, strict=True):
-        alone = network.select({NAMES[number]: 1.0})(image[None])[0]
-        torch.testing.assert_close(painted, alone, rtol=0, atol=1e-5)
+    batch = network(images, torch.tensor([1, 0, 2]))
+    for image, index, stylized in zip(images, [1, 0, 2], batch, strict=True):
+        alone = network.select({NAMES[index]: 1.0})(image[None])[0]
+        torch.testing.assert_close(stylized, alone, rtol=0, atol=1e-5)
     assert torch.equal(network(images), network(images, torch.zeros(3, dtype=torch.long)))
 
 
@@ -93,34 +93,35 @@ def test_a_mixture_is_the_weighted_mean_of_scales_and_shifts(network):
 
 
 @pytest.mark.parametrize("weight", [1, 0.3, 7])
-def test_a_mixture_of_one_is_that_style(network, weight):
+def test_a_mixture_of_one_style_equals_that_style(network, weight):
     expected = network.select({"mosaic": 1.0}).state_dict()
     for key, value in network.select({"mosaic": weight}).state_dict().items():
         assert torch.equal(value, expected[key]), key
 
 
-@pytest.mark.parametrize("share", [0, 0.25, 1])
-def test_between_two_styles_is_their_mixture(network, share):
+@pytest.mark.parametrize("fraction", [0, 0.25, 1])
+def test_blending_two_styles_equals_their_mixture(network, fraction):
     ends = [network.select({name: 1.0}) for name in ("mosaic", "starry")]
-    found = blend_networks(*ends, share).state_dict()
-    parts = {"mosaic": 1 - share, "starry": share}
-    expected = network.select({name: part for name, part in parts.items() if part})
+    blended = blend_networks(*ends, fraction).state_dict()
+    mixture = {"mosaic": 1 - fraction, "starry": fraction}
+    expected = network.select({name: weight for name, weight in mixture.items() if weight})
+    tolerance = 1e-6 if fraction == 0.25 else 0
     for key, value in expected.state_dict().items():
-        torch.testing.assert_close(found[key], value, rtol=0, atol=1e-6 if share == 0.25 else 0)
+        torch.testing.assert_close(blended[key], value, rtol=0, atol=tolerance)
 
 
 def test_gradients_reach_only_the_styles_of_the_batch(network):
     images = photos(2, 3, 16, 16)
-    painted = network(images, torch.tensor([0, 2]))
-    (painted * photos(2, 3, 16, 16, seed=1)).sum().backward()
+    stylized = network(images, torch.tensor([0, 2]))
+    (stylized * photos(2, 3, 16, 16, seed=1)).sum().backward()
     for name in NAMES:
         reached = [bool(p.grad.any()) for p in network.norm_parameters(name)]
         assert reached == [name != "mosaic"] * len(reached), name
-    # Of those that are absent too: processes that train together wait for them.
+    # Absent styles have gradients of zero, because distributed training waits for them.
     assert all(p.grad is not None for p in network.parameters())
 
 
-def test_added_styles_leave_the_others_as_they_are(network):
+def test_training_added_styles_leaves_the_old_styles_unchanged(network):
     before = copy.deepcopy(network.state_dict())
     larger = add_styles(network, ["wave", "woodblock"])
     assert larger.styles == [*NAMES, "wave", "woodblock"]
@@ -152,19 +153,19 @@ def test_a_style_cannot_be_added_twice(network):
     "mixture",
     [{"ink": 0.0}, {"ink": -1}, {"ink": float("nan")}, {"ink": "much"}, {"ink": True}],
 )
-def test_an_impossible_weight_is_named(network, mixture):
+def test_an_invalid_weight_is_named(network, mixture):
     with pytest.raises(StyleNetError, match=r"style=ink=.* is not a number above 0"):
         network.select(mixture)
 
 
 @pytest.mark.parametrize("mixture", [{}, {"wave": 1}, {"ink": 1, "wave": 1}])
-def test_an_unknown_style_lists_those_there_are(network, mixture):
-    with pytest.raises(StyleNetError, match="none of its styles, which are starry, mosaic, ink"):
+def test_an_unknown_style_lists_the_networks_styles(network, mixture):
+    with pytest.raises(StyleNetError, match="its styles are starry, mosaic, ink"):
         network.select(mixture)
 
 
 @pytest.mark.parametrize("styles", [None, [], "starry", [""], [1], ["a", "a"], ["a,b"], ["a:1"]])
-def test_impossible_styles_are_named(styles):
+def test_invalid_style_names_are_refused(styles):
     with pytest.raises(StyleNetError, match="styles"):
         build_network("johnson_multi", styles=styles, width=2)
 
@@ -177,31 +178,31 @@ def test_impossible_styles_are_named(styles):
         (" starry : 2 , ink", {"starry": 2, "ink": 1}),
     ],
 )
-def test_mixtures_are_read(text, mixture):
+def test_a_mixture_is_parsed(text, mixture):
     assert parse_mixture(text) == mixture
 
 
 @pytest.mark.parametrize("weight", ["0", "-0.5", "nan", "inf", "much", ""])
-def test_a_weight_is_a_number_above_0(weight):
+def test_a_weight_must_be_a_number_above_0(weight):
     with pytest.raises(StyleNetError, match="is not a number above 0"):
         parse_mixture(f"starry:{weight},mosaic:0.5")
 
 
 @pytest.mark.parametrize("text", ["", ",", "starry,", ":0.5", "ink:1,ink:2"])
-def test_what_is_no_mixture_is_refused(text):
+def test_a_malformed_mixture_is_refused(text):
     with pytest.raises(StyleNetError, match=r"^style="):
         parse_mixture(text)
 
 
-def test_many_styles_have_a_name_that_a_file_can_have():
-    assert joint_name(["starry", "mosaic"]) == "starry+mosaic"
-    assert joint_name([f"style{i}" for i in range(32)]) == "style0+31"
+def test_joined_style_names_fit_into_a_file_name():
+    assert join_style_names(["starry", "mosaic"]) == "starry+mosaic"
+    assert join_style_names([f"style{i}" for i in range(32)]) == "style0+31"
 
 
-def test_styles_begin_as_those_of_a_trained_network(network):
+def test_styles_start_from_those_of_a_trained_network(network):
     new = build_network("johnson_multi", styles=["ink", "candy"], width=4, blocks=2).eval()
     before = copy.deepcopy(network.state_dict())
-    new.begin_with(network)
+    new.initialize_from(network)
     assert new.styles == ["ink", "candy"]
     images = photos(2, 3, 16, 12)
     ink, mean = network.select({"ink": 1}), network.select(dict.fromkeys(NAMES, 1))
@@ -210,12 +211,12 @@ def test_styles_begin_as_those_of_a_trained_network(network):
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
 
-def test_styles_begin_as_a_network_of_one(network):
-    one = network.select({"mosaic": 1})
+def test_styles_start_from_a_network_of_one_style(network):
+    trained = network.select({"mosaic": 1})
     new = build_network("johnson_multi", styles=["ink", "candy"], width=4, blocks=2).eval()
-    new.begin_with(one)
+    new.initialize_from(trained)
     images = photos(2, 3, 16, 12)
-    assert torch.equal(new(images, torch.tensor([0, 1])), one(images))
+    assert torch.equal(new(images, torch.tensor([0, 1])), trained(images))
 
 
 @pytest.mark.parametrize(
@@ -226,9 +227,9 @@ def test_styles_begin_as_a_network_of_one(network):
         ("compact", {}),
     ],
 )
-def test_what_does_not_fit_is_no_beginning(network, other):
+def test_a_network_cannot_start_from_another_architecture(network, other):
     name, arguments = other
     before = copy.deepcopy(network.state_dict())
-    with pytest.raises(StyleNetError, match="choose network options that are the same"):
-        network.begin_with(build_network(name, **arguments))
+    with pytest.raises(StyleNetError, match="choose the same network options"):
+        network.initialize_from(build_network(name, **arguments))
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())

@@ -29,7 +29,7 @@ SMALL = [
 ]
 
 
-def test_none_is_left_out_below():
+def test_every_registered_network_is_tested_below():
     assert {name for name, _ in SMALL} == set(available_networks())
 
 
@@ -41,27 +41,29 @@ def test_none_is_left_out_below():
     batch=st.integers(1, 3),
     training=st.booleans(),
 )
-def test_every_network_keeps_size_type_and_range(small, height, width, batch, training):
+def test_every_network_keeps_the_size_dtype_and_range_of_its_input(
+    small, height, width, batch, training
+):
     name, arguments = small
     torch.manual_seed(0)
     images = torch.rand(batch, 3, height, width)
     result = build_network(name, **arguments).train(training)(images)
     assert result.shape == images.shape
     assert result.dtype == images.dtype
-    assert bool(((result >= 0) & (result <= 1)).all())  # and so finite
+    assert bool(((result >= 0) & (result <= 1)).all())  # also false for NaN
 
 
 @pytest.mark.parametrize("name", available_networks())
-def test_every_network_is_rebuilt_from_the_arguments_it_names(name):
+def test_a_network_can_be_rebuilt_from_its_arguments(name):
     network = build_network(name)
-    again = build_network(network.name, **json.loads(json.dumps(network.arguments)))
+    rebuilt = build_network(network.name, **json.loads(json.dumps(network.arguments)))
     assert network.arguments.keys() == inspect.signature(type(network)).parameters.keys()
-    again.load_state_dict(network.state_dict())
+    rebuilt.load_state_dict(network.state_dict())
     images = torch.rand(1, 3, 9, 9)
-    assert torch.equal(again.eval()(images), network.eval()(images))
+    assert torch.equal(rebuilt.eval()(images), network.eval()(images))
 
 
-def test_arguments_are_complete_with_defaults():
+def test_arguments_include_the_defaults():
     network = build_network("johnson", width=2)
     assert network.name == "johnson"
     assert network.arguments == {"width": 2, "blocks": 5, "norm": "instance", "output": "tanh"}
@@ -73,13 +75,13 @@ def test_a_name_cannot_be_registered_twice():
     assert type(build_network("johnson", width=1)) is JohnsonNetwork
 
 
-def test_an_unknown_name_lists_those_available():
+def test_an_unknown_name_lists_the_available_networks():
     with pytest.raises(StyleNetError) as error:
         build_network("jonson")
     assert "jonson;" in str(error.value)
     assert all(name in str(error.value) for name in available_networks())
 
 
-def test_an_unknown_argument_lists_the_valid_ones():
+def test_an_unknown_argument_lists_the_valid_arguments():
     with pytest.raises(StyleNetError, match=r"no argument depth, speed; .*width, blocks, norm"):
         build_network("johnson", width=2, speed=1, depth=3)

@@ -29,7 +29,7 @@ def make_any(encoder):
         # Of no encoder, but always the same.
         generator = torch.Generator().manual_seed(5)
         part = network.encoder.convolutions.state_dict()
-        network.encoder.fill(
+        network.encoder.load_weights(
             {k: torch.randn(v.shape, generator=generator) / 9 for k, v in part.items()}
         )
         optimizer = OptimizerOptions(1e-2, 2, "cosine")

@@ -77,7 +77,7 @@ def many_styles():
 def any_style():
     torch.manual_seed(0)
     network = build_network("adain", layer="relu2_1", width=2).double()
-    network.encoder.fill(network.encoder.convolutions.state_dict())
+    network.encoder.load_weights(network.encoder.convolutions.state_dict())
     shown = image(5)
     return AnyStyleModule(network, AnyStyleLoss(tiny_encoder(), SETTINGS), OPTIMIZER, {}, shown)
 

@@ -82,7 +82,7 @@ def make_module(seed, kind):
     style = torch.rand(1, 3, 32, 32, dtype=torch.float64)
     if kind == "any style":
         network = build_network("adain", layer="relu2_1", width=2).double()
-        network.encoder.fill(network.encoder.convolutions.state_dict())
+        network.encoder.load_weights(network.encoder.convolutions.state_dict())
         optimizer = OptimizerOptions(1e-2, 2, "cosine")
         return AnyStyleModule(network, AnyStyleLoss(encoder, options), optimizer, {}, style)
     torch.manual_seed(seed)

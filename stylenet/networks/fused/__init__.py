@@ -1,7 +1,6 @@
-"""Networks as a GPU runs them fastest: the same weights, fused kernels, no layout copies.
+"""Networks with fused Triton kernels for CUDA GPUs: the same weights, no layout copies.
 
-``kernels`` needs Triton, which comes with PyTorch for CUDA; nothing imports it before a network is
-to be fused.
+Triton comes with PyTorch for CUDA. It is imported only when a network is fused.
 """
 
 from stylenet.networks.fused.build import can_fuse, fuse

@@ -1,4 +1,4 @@
-"""Which networks there is a fused form of."""
+"""Choice of the fused form of a network."""
 
 import importlib.util
 
@@ -11,15 +11,10 @@ from stylenet.networks.registry import StyleNetwork
 
 
 def can_fuse(network: StyleNetwork, device: torch.device) -> bool:
-    """Tell whether a network has a fused form on a device.
+    """Tell whether :func:`fuse` accepts a network on a device.
 
-    Args:
-        network: Any network.
-        device: Where it is to run.
-
-    Returns:
-        Whether :func:`fuse` takes it: Johnson's and the compact network with instance
-        normalization, on a CUDA device with Triton.
+    It accepts the Johnson and the compact network with instance normalization, on a CUDA device
+    with Triton.
     """
     return (
         device.type == "cuda"
@@ -34,11 +29,11 @@ def fuse(network: StyleNetwork, dtype: torch.dtype) -> nn.Module:
     """Build the fused form of a network.
 
     Args:
-        network: One that :func:`can_fuse` accepts; its weights are copied.
-        dtype: In which convolutions compute and feature maps are kept.
+        network: A network that :func:`can_fuse` accepts; its weights are copied.
+        dtype: Data type of convolutions and feature maps.
 
     Returns:
-        A module from RGB in [0, 1], shape (N, 3, H, W), any H and W from 1, to the same in float32.
+        A module from RGB in [0, 1], shape (N, 3, H, W), H and W at least 1, to the same in float32.
     """
     from stylenet.networks.fused.networks import FusedCompact, FusedJohnson
 

@@ -1,11 +1,11 @@
-"""Triton kernels for instance normalization, fused with what follows it.
+"""Triton kernels for instance normalization, fused with the operations after it.
 
-In eager PyTorch a normalized feature map passes through memory seven times between two
-convolutions: statistics, scale and shift, ReLU, residual sum, rearrangement, padding. Here it
-passes three times: one kernel reads it for the statistics, one reads it again and writes the padded
-input of the next convolution. Feature maps lie channels-last.
+In eager PyTorch, a feature map passes through memory seven times between two convolutions:
+statistics, scale and shift, ReLU, residual sum, rearrangement, padding. Here it passes three times:
+one kernel reads it for the statistics, a second reads it again and writes the padded input of the
+next convolution. Feature maps are channels-last.
 
-Sizes, padding and activation are told at run time: each compiled variant takes 0.2 s.
+Sizes, padding and activation are runtime arguments, because compiling a variant takes 0.2 s.
 """
 
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-# Elements that a program holds at a time: 32 for each thread of four warps.
+# Elements per program and step: 32 for each thread of four warps.
 _BLOCK = 4096
-# Programs that gather statistics: four for each multiprocessor of an H100 or H200 (132). Small
-# maps have fewer: one block of the last step reads what 128 of them found.
+# Programs that gather statistics: about four for each of the 132 multiprocessors of an H100 or
+# H200. Small maps have fewer, so that the final step reads their 128 results as one block.
 _PROGRAMS = 512
 _FEW_PROGRAMS = 128
 _SMALL_MAP = 2**23
-# Channels that one program of the last step of the statistics reduces.
+# Channels, and partial results at a time, that one program of the final step reduces.
 _FINISH_CHANNELS = 8
 _FINISH_ROWS = 128
 
@@ -31,14 +31,14 @@ NO_ACTIVATION, RELU, SIGMOID, CLAMP = range(4)
 
 @dataclass(frozen=True)
 class Layout:
-    """How the pixels of an image lie in the cells of a channels-last tensor.
+    """Arrangement of an image's pixels in the cells of a channels-last tensor.
 
     Attributes:
         side: Pixels along each side of a cell.
-        stacked: Whether each pixel of a cell has channels of its own; without, all pixels of a cell
-            are the same (nearest-neighbor upsampling).
-        shifted: Whether pixel (2 i + a, 2 j + b) lies in cell (i + a, j + b), as an upsampling
-            convolution leaves it.
+        stacked: Whether each pixel of a cell has its own channels. Otherwise all pixels of a cell
+            have the same values (nearest-neighbor upsampling).
+        shifted: Whether pixel (2 i + a, 2 j + b) lies in cell (i + a, j + b), as in the output of
+            :class:`stylenet.networks.convolutions.UpsampleConvolution`'s four kernels.
     """
 
     side: int = 1
@@ -54,7 +54,7 @@ PHASES = Layout(2, shifted=True)
 
 @triton.jit
 def _mirror(position, size, reflects):
-    """Brings positions beyond a side back into it, by reflection or to the border."""
+    """Map positions outside [0, size) into it, by reflection or to the border."""
     reflected = tl.abs(position)
     reflected = tl.minimum(reflected, 2 * (size - 1) - reflected)
     clamped = tl.minimum(tl.maximum(position, 0), size - 1)
@@ -96,21 +96,21 @@ def _transform(
     BLOCK_C: tl.constexpr,
     BLOCK_P: tl.constexpr,
 ):
-    # Places are products with the number of channels, so that Triton sees their alignment and loads
-    # 16 bytes at a time.
+    # Offsets are multiples of the number of channels, so that Triton recognizes their alignment and
+    # loads 16 bytes at a time.
     image = tl.program_id(2).to(tl.int64)
     out_row = tl.program_id(1)
-    places = tl.program_id(0) * BLOCK_P + tl.arange(0, BLOCK_P)  # pixels in a row of cells
-    here = places < out_columns * OUT_SIDE * OUT_SIDE
-    inside = places % (OUT_SIDE * OUT_SIDE)
+    pixels = tl.program_id(0) * BLOCK_P + tl.arange(0, BLOCK_P)  # in one row of output cells
+    valid = pixels < out_columns * OUT_SIDE * OUT_SIDE
+    inside = pixels % (OUT_SIDE * OUT_SIDE)  # position in the cell
     y = out_row * OUT_SIDE + inside // OUT_SIDE
-    x = places // (OUT_SIDE * OUT_SIDE) * OUT_SIDE + inside % OUT_SIDE
-    # From the padded image back to the image.
+    x = pixels // (OUT_SIDE * OUT_SIDE) * OUT_SIDE + inside % OUT_SIDE
+    # From coordinates in the padded image to coordinates in the image.
     y = _mirror(y // UNIT - margin, height // UNIT, reflects) * UNIT + y % UNIT
     x = _mirror(x // UNIT - margin, width // UNIT, reflects) * UNIT + x % UNIT
 
     channels = tl.arange(0, BLOCK_C)
-    mask = here[:, None] & (channels < CHANNELS)[None, :]
+    mask = valid[:, None] & (channels < CHANNELS)[None, :]
     odd_y, odd_x = y % SIDE, x % SIDE
     row, column = y, x
     if SHIFTED:
@@ -129,14 +129,14 @@ def _transform(
         values = tl.load(source + first + start[:, None] + channels[None, :], mask=mask, other=0.0)
     values = values.to(tl.float32)
 
-    own = image * per_image + channels
-    factors = tl.load(scale + own, mask=channels < CHANNELS, other=0.0)
-    terms = tl.load(shift + own, mask=channels < CHANNELS, other=0.0)
-    values = values * factors[None, :] + terms[None, :]
+    offsets = image * per_image + channels
+    scales = tl.load(scale + offsets, mask=channels < CHANNELS, other=0.0)
+    shifts = tl.load(shift + offsets, mask=channels < CHANNELS, other=0.0)
+    values = values * scales[None, :] + shifts[None, :]
     if has_residual != 0:
         start = (y * residual_columns + x) * CHANNELS
-        add = residual + image * residual_image * CHANNELS + start[:, None] + channels[None, :]
-        values += tl.load(add, mask=mask, other=0.0).to(tl.float32)
+        addend = residual + image * residual_image * CHANNELS + start[:, None] + channels[None, :]
+        values += tl.load(addend, mask=mask, other=0.0).to(tl.float32)
     if activation == 1:
         values = tl.maximum(values, 0.0)
     if activation == 2:
@@ -144,7 +144,7 @@ def _transform(
     if activation == 3:
         values = tl.minimum(tl.maximum(values, 0.0), 1.0)
     row_start = (image * tl.num_programs(1) + out_row) * out_columns * (OUT_SIDE * OUT_SIDE)
-    target = out + row_start * CHANNELS + (places * CHANNELS)[:, None] + channels[None, :]
+    target = out + row_start * CHANNELS + (pixels * CHANNELS)[:, None] + channels[None, :]
     tl.store(target, values.to(out.dtype.element_ty), mask=mask)
 
 
@@ -169,7 +169,7 @@ def _gather_statistics(
     start = tl.program_id(0) * rows_program
     end = tl.minimum(start + rows_program, rows_image)
     first = source + image * rows_image * CHANNELS
-    # Differences from one of the pixels keep the digits that sums of squares would lose.
+    # Summing differences from one pixel avoids the cancellation of plain sums of squares.
     origin = tl.load(first + start * CHANNELS + channels, mask=channels < CHANNELS, other=0.0)
     origin = origin.to(tl.float32)
     counted = tl.zeros([BLOCK_P], dtype=tl.float32)
@@ -177,26 +177,26 @@ def _gather_statistics(
     squares = tl.zeros([BLOCK_P, BLOCK_C], dtype=tl.float32)
     for block in range(start, end, BLOCK_P):
         rows = block + tl.arange(0, BLOCK_P)
-        here = rows < end
-        if SHIFTED:  # the border's cells hold pixels of which there are none
+        valid = rows < end
+        if SHIFTED:  # cells at the border hold positions outside the image
             cells, inside = rows // 4, rows % 4
             y, x = cells // per_row - inside // 2, cells % per_row - inside % 2
-            here = here & (y >= 0) & (y < height) & (x >= 0) & (x < width)
-        mask = here[:, None] & (channels < CHANNELS)[None, :]
-        places = first + (rows * CHANNELS)[:, None] + channels[None, :]
-        values = tl.load(places, mask=mask, other=0.0).to(tl.float32)
-        apart = tl.where(mask, values - origin[None, :], 0.0)
-        counted += here.to(tl.float32)
-        sums += apart
-        squares += apart * apart
+            valid = valid & (y >= 0) & (y < height) & (x >= 0) & (x < width)
+        mask = valid[:, None] & (channels < CHANNELS)[None, :]
+        address = first + (rows * CHANNELS)[:, None] + channels[None, :]
+        values = tl.load(address, mask=mask, other=0.0).to(tl.float32)
+        difference = tl.where(mask, values - origin[None, :], 0.0)
+        counted += valid.to(tl.float32)
+        sums += difference
+        squares += difference * difference
     count = tl.sum(counted, 0)
-    step = tl.sum(sums, 0) / tl.maximum(count, 1.0)
-    mean = origin + step
-    spread = tl.maximum(tl.sum(squares, 0) - step * step * count, 0.0)
-    place = image * tl.num_programs(0) + tl.program_id(0)
-    tl.store(counts + place, count)
-    tl.store(means + place * CHANNELS + channels, mean, mask=channels < CHANNELS)
-    tl.store(spreads + place * CHANNELS + channels, spread, mask=channels < CHANNELS)
+    offset = tl.sum(sums, 0) / tl.maximum(count, 1.0)
+    mean = origin + offset
+    spread = tl.maximum(tl.sum(squares, 0) - offset * offset * count, 0.0)
+    part = image * tl.num_programs(0) + tl.program_id(0)
+    tl.store(counts + part, count)
+    tl.store(means + part * CHANNELS + channels, mean, mask=channels < CHANNELS)
+    tl.store(spreads + part * CHANNELS + channels, spread, mask=channels < CHANNELS)
 
 
 @triton.jit(do_not_specialize=["parts", "channels", "eps"])
@@ -222,27 +222,27 @@ def _finish_statistics(
     spread = tl.zeros([BLOCK_C], dtype=tl.float32)
     for first in range(0, parts, BLOCK_P):
         part = first + tl.arange(0, BLOCK_P)
-        here = part < parts
-        places = (image * parts + part)[:, None] * channels + channel[None, :]
-        mask = here[:, None] & inside[None, :]
-        numbers = tl.load(counts + image * parts + part, mask=here, other=0.0)
-        own = tl.load(means + places, mask=mask, other=0.0)
-        own_spread = tl.load(spreads + places, mask=mask, other=0.0)
-        more = tl.sum(numbers, 0)
-        # Chan, Golub, LeVeque 1979: moments of a whole from those of its parts.
-        average = tl.sum(own * numbers[:, None], 0) / tl.maximum(more, 1.0)
-        apart = own - average[None, :]
-        share = more / tl.maximum(count + more, 1.0)
-        step = average - mean
-        spread += tl.sum(own_spread + apart * apart * numbers[:, None], 0)
-        spread += step * step * count * share
-        mean += step * share
-        count += more
-    factor = tl.load(weight + channel, mask=inside, other=0.0)
-    factor = factor / tl.sqrt(spread / count + eps)
-    term = tl.load(bias + channel, mask=inside, other=0.0) - mean * factor
-    tl.store(scale + image * channels + channel, factor, mask=inside)
-    tl.store(shift + image * channels + channel, term, mask=inside)
+        valid = part < parts
+        offsets = (image * parts + part)[:, None] * channels + channel[None, :]
+        mask = valid[:, None] & inside[None, :]
+        part_counts = tl.load(counts + image * parts + part, mask=valid, other=0.0)
+        part_means = tl.load(means + offsets, mask=mask, other=0.0)
+        part_spreads = tl.load(spreads + offsets, mask=mask, other=0.0)
+        block_count = tl.sum(part_counts, 0)
+        # Mean and squared deviations of a union from those of its parts: Chan, Golub, LeVeque 1979.
+        block_mean = tl.sum(part_means * part_counts[:, None], 0) / tl.maximum(block_count, 1.0)
+        difference = part_means - block_mean[None, :]
+        fraction = block_count / tl.maximum(count + block_count, 1.0)
+        step = block_mean - mean
+        spread += tl.sum(part_spreads + difference * difference * part_counts[:, None], 0)
+        spread += step * step * count * fraction
+        mean += step * fraction
+        count += block_count
+    scales = tl.load(weight + channel, mask=inside, other=0.0)
+    scales = scales / tl.sqrt(spread / count + eps)
+    shifts = tl.load(bias + channel, mask=inside, other=0.0) - mean * scales
+    tl.store(scale + image * channels + channel, scales, mask=inside)
+    tl.store(shift + image * channels + channel, shifts, mask=inside)
 
 
 def instance_statistics(
@@ -251,15 +251,15 @@ def instance_statistics(
     """Reduce instance normalization to a scale and a shift for each channel of each image.
 
     Args:
-        features: Shape (N, C, H, W), channels-last; with several pixels to a cell
-            (N, side² C, H / side, W / side), for ``PHASES`` one cell more along each side.
-        weight: The learned scales, shape (C,), float32.
-        bias: The learned shifts, the same.
+        features: Channels-last, shape (N, side² C, H / side, W / side) for cells of side² pixels;
+            ``PHASES`` has one more row and column of cells.
+        weight: Learned scales, shape (C,), float32.
+        bias: Learned shifts, shape (C,), float32.
         eps: Added to the variance.
-        layout: Where the pixels lie.
+        layout: Arrangement of the pixels in ``features``.
 
     Returns:
-        Scales and shifts, shape (N, C) each, float32.
+        Scales and shifts, each of shape (N, C), float32.
     """
     count, stacked, rows, columns = features.shape
     channels = len(weight)
@@ -308,19 +308,20 @@ def transform(
     """Scale and shift each channel, add, activate, rearrange and pad in one pass.
 
     Args:
-        source: What is read, ``layout`` says how; channels-last, or for ``PLAIN`` plane by plane.
+        source: Feature map in the arrangement ``layout``, channels-last; with ``PLAIN`` also in
+            PyTorch's default memory format.
         scale: Shape (N, C), or (1, C) for all images, float32.
-        shift: The same.
-        size: Height and width of the image in pixels; what lies beyond in ``source`` is left out.
-        layout: Where the pixels lie in ``source``.
-        out_layout: Where they are written to, ``PLAIN`` or squares.
-        margin: Pixels (cells, see ``pad_cells``) added on each side.
+        shift: Shape (N, C) or (1, C), float32.
+        size: Height and width of the image in pixels; ``source`` is cropped to it.
+        layout: Arrangement of the pixels in ``source``.
+        out_layout: Arrangement of the pixels in the result, ``PLAIN`` or squares.
+        margin: Padding on each side, in pixels, or in cells with ``pad_cells``.
         padding: ``reflect`` or ``replicate``.
         pad_cells: Whether whole cells of ``out_layout`` are mirrored instead of pixels.
-        activation: One of ``NO_ACTIVATION``, ``RELU``, ``SIGMOID`` and ``CLAMP`` (to [0, 1]).
-        residual: Added before the activation, shape (N, C, height, width), pixels of C neighbors
-            in memory.
-        dtype: Of the result; ``None`` for that of ``source``.
+        activation: ``NO_ACTIVATION``, ``RELU``, ``SIGMOID`` or ``CLAMP`` (to [0, 1]).
+        residual: Added before the activation, shape (N, C, height, width), the channels of a pixel
+            contiguous in memory.
+        dtype: Data type of the result; ``None`` for that of ``source``.
 
     Returns:
         Channels-last, shape (N, side² C, (height + 2 margin) / side, (width + 2 margin) / side).
@@ -339,12 +340,12 @@ def transform(
     planar = layout == PLAIN and source.is_contiguous()
     if not planar:
         source = source.contiguous(memory_format=torch.channels_last)
-    other = source if residual is None else residual
+    addend = source if residual is None else residual  # a kernel argument cannot be None
     block_c = triton.next_power_of_2(channels)
     block_p = max(1, _BLOCK // block_c)
     _transform[(triton.cdiv(out_columns * side * side, block_p), out_rows, count)](
-        *(source, scale, shift, other, out, *source.shape[2:], height, width),
-        *(other.stride(0) // channels, other.stride(2) // channels, int(residual is not None)),
+        *(source, scale, shift, addend, out, *source.shape[2:], height, width),
+        *(addend.stride(0) // channels, addend.stride(2) // channels, int(residual is not None)),
         *(channels if len(scale) > 1 else 0, out_columns, margin, int(padding == "reflect")),
         activation,
         PLANAR=planar,

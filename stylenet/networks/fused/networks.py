@@ -1,4 +1,4 @@
-"""Johnson's and the compact network with fused normalization."""
+"""Johnson's and the compact network with fused instance normalization."""
 
 from typing import cast
 
@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylenet.networks.compact import CompactNetwork
-from stylenet.networks.convolutions import fill_channels, phase_kernels, square_kernels
+from stylenet.networks.convolutions import fill_channels, phase_kernels, space_to_depth_kernels
 from stylenet.networks.fused.kernels import (
     CLAMP,
     DOUBLED,
@@ -25,13 +25,13 @@ from stylenet.networks.johnson import JohnsonNetwork
 from stylenet.networks.layers import ConvNorm, InstanceNorm, ResidualBlock
 from stylenet.networks.resize import ResizeConvolution
 
-# Tensor cores take output channels by eights, cuDNN's kernels by sixteens: the 12 of the head on
-# squares of 2x2 pixels are filled up with zeros.
-_CHANNELS = 16
+# cuDNN's tensor core kernels compute 16 output channels at a time, so the head's 12 (3 for each
+# pixel of a 2x2 square) are padded with zeros.
+_HEAD_CHANNELS = 16
 
 
 class _Convolution(nn.Module):
-    """Convolution of features that are padded already."""
+    """Convolution of padded features, without padding of its own."""
 
     weight: Tensor
 
@@ -45,12 +45,12 @@ class _Convolution(nn.Module):
         self.stride = stride
 
     def forward(self, features: Tensor) -> Tensor:
-        found = F.conv2d(features, self.weight, cast("Tensor | None", self.bias), self.stride)
-        return found.contiguous(memory_format=torch.channels_last)
+        output = F.conv2d(features, self.weight, cast("Tensor | None", self.bias), self.stride)
+        return output.contiguous(memory_format=torch.channels_last)
 
 
 class _Norm(nn.Module):
-    """Instance normalization with what follows it, see :func:`kernels.transform`."""
+    """Instance normalization fused with the next operations, see :func:`kernels.transform`."""
 
     weight: Tensor
     bias: Tensor
@@ -88,7 +88,7 @@ class _Norm(nn.Module):
 
 
 class _Block(nn.Module):
-    """Residual block from and to features padded by one pixel."""
+    """Residual block whose input and output are padded by one pixel."""
 
     def __init__(self, block: ResidualBlock, dtype: torch.dtype) -> None:
         super().__init__()
@@ -112,24 +112,24 @@ class FusedJohnson(nn.Module):
     """:class:`stylenet.networks.JohnsonNetwork`, fused.
 
     Attributes:
-        channels_per_pixel: Numbers that the largest feature map holds for each pixel.
+        channels_per_pixel: Values per image pixel in the largest feature map.
     """
 
     def __init__(self, network: JohnsonNetwork, dtype: torch.dtype) -> None:
-        """Copy the weights, rearranged.
+        """Copy and rearrange the weights of a network with instance normalization.
 
         Args:
-            network: With instance normalization.
-            dtype: In which convolutions compute and feature maps are kept.
+            network: The network.
+            dtype: Data type of convolutions and feature maps.
         """
         super().__init__()
-        self.source, self.dtype = [network], dtype  # in a list, so as not to be a submodule
+        self.source, self.dtype = [network], dtype  # a list, so that it is no submodule
         self.channels_per_pixel = network.channels // 4
         stem, *down = (cast(ConvNorm, part) for part in network.down)
         up = [cast(nn.Sequential, part.conv) for part in network.up]
         head = network.head.weight
         self.margin = head.shape[-1] // 2
-        self.stem = _Convolution(fill_channels(square_kernels(_weight(stem))), dtype)
+        self.stem = _Convolution(fill_channels(space_to_depth_kernels(_weight(stem))), dtype)
         self.stem_norm = _norm(stem)
         self.down = nn.ModuleList(_Convolution(_weight(part), dtype, stride=2) for part in down)
         self.down_norms = nn.ModuleList(_norm(part) for part in down)
@@ -138,9 +138,9 @@ class FusedJohnson(nn.Module):
             _Convolution(phase_kernels(cast(nn.Conv2d, part[0]).weight), dtype) for part in up
         )
         self.up_norms = nn.ModuleList(_Norm(cast(InstanceNorm, part[1])) for part in up)
-        kernels = square_kernels(head)  # (12, 4 width, 5, 5)
-        self.head = _Convolution(F.pad(kernels, (0,) * 7 + (_CHANNELS - len(kernels),)), dtype)
-        # sigmoid(2 x) is Johnson's tanh, brought to [0, 1].
+        kernels = space_to_depth_kernels(head)  # (12, 4 width, 5, 5)
+        self.head = _Convolution(F.pad(kernels, (0,) * 7 + (_HEAD_CHANNELS - len(kernels),)), dtype)
+        # sigmoid(2 x) is Johnson's tanh scaled to [0, 1].
         factor = 2.0 if network.output == "tanh" else 1.0
         assert network.head.bias is not None
         self.activation = SIGMOID if network.output == "tanh" else CLAMP
@@ -153,14 +153,14 @@ class FusedJohnson(nn.Module):
         """Stylize images.
 
         Args:
-            images: RGB in [0, 1], shape (N, 3, H, W), any H and W from 1.
+            images: RGB in [0, 1], shape (N, 3, H, W), H and W at least 1.
 
         Returns:
             RGB in [0, 1], the same shape, float32.
         """
         network = self.source[0]
         height, width = images.shape[-2:]
-        images = network.fit(images)  # (N, 3, H', W'), sides multiples of 4
+        images = network.pad(images)  # (N, 3, H', W'), H' and W' multiples of 4
         size = (images.shape[-2], images.shape[-1])
         x = transform(
             images,
@@ -205,18 +205,18 @@ class FusedCompact(nn.Module):
     """:class:`stylenet.networks.CompactNetwork`, fused.
 
     Attributes:
-        channels_per_pixel: Numbers that the largest feature map holds for each pixel.
+        channels_per_pixel: Values per image pixel in the largest feature map.
     """
 
     def __init__(self, network: CompactNetwork, dtype: torch.dtype) -> None:
-        """Copy the weights.
+        """Copy the weights of a network with instance normalization.
 
         Args:
-            network: With instance normalization.
-            dtype: In which convolutions compute and feature maps are kept.
+            network: The network.
+            dtype: Data type of convolutions and feature maps.
         """
         super().__init__()
-        self.source, self.dtype = [network], dtype  # in a list, so as not to be a submodule
+        self.source, self.dtype = [network], dtype  # a list, so that it is no submodule
         self.channels_per_pixel = max(3, -(-network.channels // network.stride**2))
         self.stem, self.stem_norm = _Convolution(_weight(network.stem), dtype), _norm(network.stem)
         self.down = _Convolution(_weight(network.down), dtype, stride=2)
@@ -240,14 +240,14 @@ class FusedCompact(nn.Module):
         """Stylize images.
 
         Args:
-            images: RGB in [0, 1], shape (N, 3, H, W), any H and W from 1.
+            images: RGB in [0, 1], shape (N, 3, H, W), H and W at least 1.
 
         Returns:
             RGB in [0, 1], the same shape, float32.
         """
         network = self.source[0]
         height, width = images.shape[-2:]
-        images = network.enter(images)  # (N, 3, H', W'), sides multiples of 8
+        images = network.preprocess(images)  # (N, 3, H', W'), H' and W' multiples of 8
         side = network.stride // 2
         squares = Layout(side)
         scale, shift = cast(Tensor, self.pixels_scale), cast(Tensor, self.pixels_shift)
