@@ -1,4 +1,4 @@
-"""Networks for other runtimes, each shown to give the same images."""
+"""Export to other runtimes; each file is compared with PyTorch before it is written."""
 
 from stylenet.export.check import Report
 from stylenet.export.formats import FORMATS, PRECISIONS, ExportOptions, export_network

@@ -1,4 +1,4 @@
-"""Machine code: what torch.compile would make, ahead of time, in a package for PyTorch alone."""
+"""AOTInductor packages: torch.compile's machine code, compiled ahead of time."""
 
 import logging
 from pathlib import Path
@@ -13,12 +13,12 @@ from stylenet.errors import StyleNetError, first_line
 from stylenet.export.check import Runner
 from stylenet.export.onnx_files import Quantizer
 
-_SETTINGS = {
-    # As many threads as PyTorch has where it runs, not as it had here.
+_INDUCTOR_CONFIG = {
+    # Use the number of threads of the machine that runs the package, not of this one.
     "cpp.dynamic_threads": True,
-    # torch.export says sides from 2, but nothing in the code needs it: it is checked from 1.
+    # torch.export assumes sizes of at least 2, but the code works from 1, as the tests check.
     "aot_inductor.check_lowerbound": False,
-    # 2.2 to 0.8 MB for a small network.
+    # Without line tables the package of a small network has 0.8 MB instead of 2.2 MB.
     "aot_inductor.enable_line_tables": False,
 }
 
@@ -26,48 +26,41 @@ _SETTINGS = {
 def write_aotinductor(
     program: ExportedProgram, path: Path, info: CheckpointInfo, quantize: Quantizer
 ) -> None:
-    """Compiles a graph.
+    """Compile an exported program into a package.
 
     Args:
-        program: The graph.
-        path: Where to.
-        info: What it is.
-        quantize: Not for this format.
+        program: The network's graph.
+        path: Output file, ``.pt2``.
+        info: Metadata of the checkpoint.
+        quantize: Not used by this format.
 
     Raises:
         StyleNetError: There is no C++ compiler, or it fails.
     """
-    # About GPUs, for which nothing is compiled.
+    # Silences warnings about GPUs, for which nothing is compiled.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     metadata = {"style": info.style, "stylenet_version": stylenet.__version__}
     try:
         torch._inductor.aoti_compile_and_package(
             program,
             package_path=str(path),
-            inductor_configs={**_SETTINGS, "aot_inductor.metadata": metadata},
+            inductor_configs={**_INDUCTOR_CONFIG, "aot_inductor.metadata": metadata},
         )
-    except Exception as error:  # of many kinds, each with pages of text
+    except Exception as error:  # many exception types, each with pages of text
         raise StyleNetError(
             f"format=aotinductor: compiling failed ({first_line(error)}); it needs a working C++ "
-            f"compiler, g++ or clang++ or the one that the variable CXX names "
-            f"(format=torch_export needs none)"
+            f"compiler (g++, clang++ or the one in the environment variable CXX); "
+            f"format=torch_export needs none"
         ) from error
 
 
 def read_aotinductor(path: Path) -> Runner:
-    """Loads a package.
-
-    Args:
-        path: The file.
-
-    Returns:
-        What runs it.
-    """
+    """Load a package and return a function that runs it."""
     model = torch._inductor.aoti_load_package(str(path))
 
     def run(images: Tensor) -> Tensor:
-        # The code knows no other order in memory, and does not look: channels-last images would
-        # give another image.
+        # The code assumes the default memory format without checking it: channels-last images
+        # would give wrong results.
         return model(images.contiguous())
 
     return run

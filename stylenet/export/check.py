@@ -1,4 +1,4 @@
-"""Whether an exported network gives the images of the network itself, and how fast."""
+"""Comparison of an exported network with the PyTorch network: images and time."""
 
 import statistics
 import time
@@ -12,30 +12,30 @@ from torch import Tensor
 from stylenet.errors import StyleNetError
 from stylenet.networks import StyleNetwork
 
-# A regular size, an odd one, and a batch of odd ones.
+# (N, H, W): a regular size, an odd size, and a batch of an odd size.
 SIZES = ((1, 256, 256), (1, 203, 151), (2, 96, 130))
-# Images for the timing.
-_TIMES = 3
+# Timed runs; their median is reported.
+_TIMED_RUNS = 3
 
 Runner = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class Report:
-    """How an exported network compares with the network itself.
+    """Comparison of an exported network with the PyTorch network.
 
     Attributes:
-        style: What the network paints.
-        format: Of the file.
-        precision: Of weights and features.
-        uint8: Whether images are bytes.
-        size: Height and width of the images, if they are fixed.
-        bytes: Size of the file or files.
-        sizes: (N, H, W) of the images compared.
-        mean_difference: Of the images, the mean of the absolute difference, in 1/255.
-        max_difference: The largest, in 1/255.
-        seconds: For an image of the first of ``sizes``, median of a few.
-        seconds_pytorch: The same for the network itself in float32.
+        style: Name of the style.
+        format: File format.
+        precision: Precision of weights and features.
+        uint8: Whether images are uint8 instead of float32.
+        size: Fixed height and width of the images; ``None`` for any size.
+        bytes: Total size of the written files.
+        sizes: (N, H, W) of the compared images.
+        mean_difference: Mean absolute difference of the images, in 1/255.
+        max_difference: Largest absolute difference, in 1/255.
+        seconds: Median time for images of the first of ``sizes``.
+        seconds_pytorch: Median time of the PyTorch network in float32, on the same images.
     """
 
     style: str
@@ -59,89 +59,85 @@ def compare(
     photos: Sequence[Tensor] = (),
     sizes: Sequence[tuple[int, int, int]] = SIZES,
 ) -> tuple[float, float, float, float]:
-    """Runs both on the same images.
+    """Run the PyTorch network and the exported network on the same images.
 
     Args:
-        network: The network itself, on the CPU.
-        runner: What runs the exported one, on images as it takes them.
-        uint8: Whether it takes bytes, shape (N, H, W, 3).
-        photos: What the images are cut from, shape (1, 3, H, W); without any they are made up,
-            which no quantized network is calibrated for.
-        sizes: (N, H, W) of the images; the first is timed.
+        network: The PyTorch network, on the CPU.
+        runner: Runs the exported network.
+        uint8: Whether the exported network takes uint8 images, shape (N, H, W, 3).
+        photos: Photos to crop the images from, shape (1, 3, H, W). Without photos the images are
+            synthetic, for which int8 networks are not calibrated.
+        sizes: (N, H, W) of the images; the first size is timed.
 
     Returns:
-        Mean and largest difference in 1/255, seconds of the exported and of the network
-        itself.
+        Mean and largest difference in 1/255, seconds of the exported network, and seconds of the
+        PyTorch network.
 
     Raises:
-        StyleNetError: The exported one gives another shape.
+        StyleNetError: The exported network gives an image of another shape.
     """
     differences = []
-    for images in _cut(photos, sizes) if photos else _make_up(sizes):
+    for images in _crop_photos(photos, sizes) if photos else _synthetic_images(sizes):
         expected = network(images)
-        found = _run(runner, images, uint8)
-        if found.shape != expected.shape:
+        stylized = _run(runner, images, uint8)
+        if stylized.shape != expected.shape:
             raise StyleNetError(
-                f"the exported network gives {tuple(found.shape)} for {tuple(images.shape)}"
+                f"the exported network returns shape {tuple(stylized.shape)} for images of shape "
+                f"{tuple(images.shape)}"
             )
-        differences.append((found - expected).abs().flatten() * 255)
-    joined = torch.cat(differences)
+        differences.append((stylized - expected).abs().flatten() * 255)
+    difference = torch.cat(differences)
     count, height, width = sizes[0]
     images = torch.rand(count, 3, height, width, generator=torch.Generator().manual_seed(0))
     return (
-        float(joined.mean()),
-        float(joined.max()),
+        float(difference.mean()),
+        float(difference.max()),
         _time(lambda: _run(runner, images, uint8)),
         _time(lambda: network(images)),
     )
 
 
-def as_bytes(images: Tensor) -> Tensor:
-    """Turns images into what networks for bytes take.
-
-    Args:
-        images: RGB in [0, 1], shape (N, 3, H, W).
-
-    Returns:
-        uint8, shape (N, H, W, 3).
-    """
+def to_uint8(images: Tensor) -> Tensor:
+    """Convert RGB in [0, 1], shape (N, 3, H, W), to uint8, shape (N, H, W, 3)."""
     return (images * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
-def _make_up(sizes: Sequence[tuple[int, int, int]]) -> Iterator[Tensor]:
-    """Images of every size, of whole steps of 1/255."""
+def _synthetic_images(sizes: Sequence[tuple[int, int, int]]) -> Iterator[Tensor]:
+    """Yield random images of each size, in multiples of 1/255."""
     generator = torch.Generator().manual_seed(0)
     for count, height, width in sizes:
-        # Smooth colors and noise: nearer to photos than either alone.
+        # Smooth colors plus noise resemble photos better than either alone.
         coarse = torch.rand(count, 3, 9, 9, generator=generator)
         smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic")
         noise = torch.rand(count, 3, height, width, generator=generator)
         yield ((0.8 * smooth + 0.2 * noise).clamp(0, 1) * 255).round() / 255
 
 
-def _cut(photos: Sequence[Tensor], sizes: Sequence[tuple[int, int, int]]) -> Iterator[Tensor]:
-    """The same of photos, from their middles."""
-    waiting = cycle(photos)
+def _crop_photos(
+    photos: Sequence[Tensor], sizes: Sequence[tuple[int, int, int]]
+) -> Iterator[Tensor]:
+    """Yield center crops of photos of each size, in multiples of 1/255."""
+    photos_in_turn = cycle(photos)
     for count, height, width in sizes:
-        cut = []
-        for photo in islice(waiting, count):
+        crops = []
+        for photo in islice(photos_in_turn, count):
             top, left = (photo.shape[2] - height) // 2, (photo.shape[3] - width) // 2
-            cut.append(photo[:, :, top : top + height, left : left + width])
-        yield (torch.cat(cut) * 255).round() / 255
+            crops.append(photo[:, :, top : top + height, left : left + width])
+        yield (torch.cat(crops) * 255).round() / 255
 
 
 def _run(runner: Runner, images: Tensor, uint8: bool) -> Tensor:
-    """Gives images to the exported network in its own form."""
+    """Run the exported network on float images, converting from and to uint8 if needed."""
     if not uint8:
         return runner(images)
-    return runner(as_bytes(images)).permute(0, 3, 1, 2).float() / 255
+    return runner(to_uint8(images)).permute(0, 3, 1, 2).float() / 255
 
 
 def _time(run: Callable[[], object]) -> float:
-    """Median seconds of a few runs, after one to warm up."""
+    """Return the median seconds of a run, after a warm-up run."""
     run()
     seconds = []
-    for _ in range(_TIMES):
+    for _ in range(_TIMED_RUNS):
         start = time.perf_counter()
         run()
         seconds.append(time.perf_counter() - start)

@@ -1,4 +1,4 @@
-"""Writing a network for another runtime, and proving it equal before it is left in place."""
+"""Export of a network, compared with PyTorch before the file appears."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ import stylenet
 from stylenet.checkpoint import CheckpointInfo
 from stylenet.errors import StyleNetError, check_choice, check_number
 from stylenet.export.aotinductor import read_aotinductor, write_aotinductor
-from stylenet.export.check import SIZES, Report, Runner, as_bytes, compare
+from stylenet.export.check import SIZES, Report, Runner, compare, to_uint8
 from stylenet.export.graph import PortableNetwork, trace
 from stylenet.export.onnx_files import (
     Quantizer,
@@ -26,11 +26,11 @@ from stylenet.export.onnx_files import (
     write_openvino,
 )
 from stylenet.export.quantize import equalize, make_quantizer
-from stylenet.export.web import add_page, network_in
+from stylenet.export.web import network_path, write_page
 from stylenet.files import atomic_path
 from stylenet.networks import StyleNetwork
 
-# What the names of their files end in; "" for a folder.
+# File suffix of each format; "" for a folder.
 FORMATS = {
     "onnx": ".onnx",
     "torch_export": ".pt2",
@@ -39,30 +39,30 @@ FORMATS = {
     "web": "",
 }
 
-# Mean difference in 1/255 that is let pass. Measured with the pretrained styles on one CPU: float32
-# 0.0001 and below; float16 0.02 to 0.1, where OpenVINO computes in it; on photos int8_weights 0.13
-# to 0.18 (0.53 with a small network's random weights) and int8 0.7 to 0.95. Bytes are rounded:
-# 0.25.
+# Largest accepted mean difference in 1/255 for each precision. Measured with the pretrained styles
+# on one CPU: at most 0.0001 for float32; 0.02 to 0.1 for float16, where OpenVINO computes in it; on
+# photos 0.13 to 0.18 for int8_weights (0.53 with a small network's random weights) and 0.7 to 0.95
+# for int8. Rounding to uint8 adds 0.25.
 PRECISIONS = {"float32": 0.01, "float16": 0.5, "int8_weights": 1.0, "int8": 2.0}
-# Those that need ONNX's operations, and the formats that are made of it.
-_QuantizED, _OF_ONNX = ("int8_weights", "int8"), ("onnx", "openvino", "web")
-# Photos that int8 is not calibrated by, but compared on.
+# Precisions that need ONNX's quantization operators, and the formats converted from ONNX.
+_QUANTIZED, _ONNX_BASED = ("int8_weights", "int8"), ("onnx", "openvino", "web")
+# Photos kept from calibration, for the comparison.
 _HELD_OUT = 2
 _ROUNDING = 0.3
 
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What is written.
+    """Options of an export.
 
     Attributes:
         format: One of :data:`FORMATS`.
-        precision: One of :data:`PRECISIONS`; ``int8`` computes in it in the residual blocks, and
-            ``int8_weights`` in float32 everywhere.
-        uint8: Whether images are bytes, shape (N, H, W, 3), in the place of float32 in [0, 1],
-            shape (N, 3, H, W).
-        size: Height and width of the one image that an ONNX file takes; ``None`` for any. OpenCV 4
-            and other small runtimes read files of one size alone.
+        precision: One of :data:`PRECISIONS`. ``int8`` computes the residual blocks in int8;
+            ``int8_weights`` stores int8 weights and computes in float32.
+        uint8: Whether images are uint8, shape (N, H, W, 3), instead of float32 in [0, 1], shape
+            (N, 3, H, W).
+        size: Fixed height and width of the single image that an ONNX file takes; ``None`` for any
+            batch and size. OpenCV 4 and other small runtimes read only files of a fixed size.
     """
 
     format: str = "onnx"
@@ -71,22 +71,24 @@ class ExportOptions:
     size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        """Checks every value.
+        """Check every value.
 
         Raises:
-            StyleNetError: A value is impossible.
+            StyleNetError: A value is invalid, or two values do not go together.
         """
         check_choice("format", self.format, tuple(FORMATS))
         check_choice("precision", self.precision, tuple(PRECISIONS))
         if not isinstance(self.uint8, bool):
             raise StyleNetError(f"uint8={self.uint8} is neither true nor false")
-        if self.precision in _QuantizED and self.format not in _OF_ONNX:
+        if self.precision in _QUANTIZED and self.format not in _ONNX_BASED:
             raise StyleNetError(
-                f"precision={self.precision} is for format={', '.join(_OF_ONNX)}; "
+                f"precision={self.precision} needs format={', '.join(_ONNX_BASED)}; "
                 f"format={self.format} takes float32 or float16"
             )
         if self.uint8 and self.format == "web":
-            raise StyleNetError("uint8=true is not for format=web, whose page gives float32")
+            raise StyleNetError(
+                "uint8=true does not work with format=web, whose page passes float32 images"
+            )
         if self.size is not None:
             self._check_size(self.size)
 
@@ -95,10 +97,10 @@ class ExportOptions:
             raise StyleNetError(f"size={size}: expected height and width, such as size=[480,640]")
         for side in size:
             check_number("size", side, minimum=1, integer=True)
-        if self.format != "onnx" or self.precision in _QuantizED or self.uint8:
+        if self.format != "onnx" or self.precision in _QUANTIZED or self.uint8:
             raise StyleNetError(
-                f"size={list(size)} is for format=onnx with precision=float32 or float16 and "
-                f"uint8=false; leave size out: the file then takes any"
+                f"size={list(size)} needs format=onnx, precision=float32 or float16, and "
+                f"uint8=false; without size the file takes images of any size"
             )
 
 
@@ -109,23 +111,23 @@ def export_network(
     options: ExportOptions,
     photos: Sequence[Tensor] = (),
 ) -> Report:
-    """Writes a network for another runtime, with a report beside it.
+    """Export a network to another runtime, and write a report next to the file.
 
-    It is run there at several sizes and compared with PyTorch before the file appears.
+    The exported network is run at several sizes and compared with PyTorch before the file appears.
 
     Args:
         network: The network.
-        info: What it is.
-        path: Where to; the report goes to the same name with ``.json`` after it, and OpenVINO's
-            weights to the same name with ``.bin`` for ``.xml``. For ``web`` a folder, in which a
-            page gets its place beside ``network.onnx``.
-        options: What is written.
-        photos: RGB in [0, 1], shape (1, 3, H, W), H and W at least 256. All but the last two
-            calibrate int8, those two are what it is compared on; without any, other precisions
-            are compared on made-up images.
+        info: Metadata of its checkpoint.
+        path: Output file. The report has the same name with ``.json`` appended; OpenVINO's weights
+            have ``.bin`` in place of ``.xml``. For ``web`` a folder, which gets ``network.onnx``
+            and a page that runs it.
+        options: Format, precision and image type.
+        photos: RGB in [0, 1], shape (1, 3, H, W), H and W at least 256. The last two are for the
+            comparison, the others calibrate int8. Without photos, precisions other than int8 are
+            compared on synthetic images.
 
     Returns:
-        The report.
+        The comparison, as in the report.
 
     Raises:
         StyleNetError: There are too few photos, a package or a compiler is missing, the images
@@ -139,20 +141,22 @@ def export_network(
     if not suffix:
         if path.is_file():
             raise StyleNetError(f"output={path} is a file; format={options.format} writes a folder")
-        path = network_in(path)
-    write, read = _WAYS[options.format]
+        path = network_path(path)
+    write, read = _WRITERS_AND_READERS[options.format]
     network = network.eval().to("cpu")
-    known, unknown = photos[:-_HELD_OUT], photos[-_HELD_OUT:]
-    prepared, quantize = _prepare(network, options, known)
+    calibration, held_out = photos[:-_HELD_OUT], photos[-_HELD_OUT:]
+    prepared, quantize = _prepare(network, options, calibration)
     portable = PortableNetwork(prepared, options.precision == "float16", options.uint8)
     with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder) / path.name
+        temporary_path = Path(folder) / path.name
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the exporters' own, of no use to a user
-            write(trace(portable.eval(), options.size), made, info, quantize)
+            warnings.simplefilter("ignore")  # the exporters' warnings do not concern users
+            write(trace(portable.eval(), options.size), temporary_path, info, quantize)
         files = sorted(Path(folder).iterdir())
         sizes = SIZES if options.size is None else ((1, *options.size),)
-        mean, largest, seconds, own = compare(network, read(made), options.uint8, unknown, sizes)
+        mean, largest, seconds, seconds_pytorch = compare(
+            network, read(temporary_path), options.uint8, held_out, sizes
+        )
         report = Report(
             style=info.style,
             **asdict(options),
@@ -161,14 +165,14 @@ def export_network(
             mean_difference=mean,
             max_difference=largest,
             seconds=seconds,
-            seconds_pytorch=own,
+            seconds_pytorch=seconds_pytorch,
         )
         allowed = PRECISIONS[options.precision] + (_ROUNDING if options.uint8 else 0)
-        if not mean <= allowed:  # NaN is not either
+        if not mean <= allowed:  # so that NaN fails, too
             raise StyleNetError(
-                f"the exported network differs from the network itself by {mean:.3g}/255 on "
-                f"average, {largest:.3g}/255 at most; allowed are {allowed}/255: nothing is written"
-                f" (precision=float32 is the closest)"
+                f"the exported network differs from the PyTorch network by {mean:.3g}/255 on "
+                f"average and {largest:.3g}/255 at most, more than the {allowed}/255 allowed; "
+                f"nothing is written. precision=float32 is the closest"
             )
         for file in files:
             with atomic_path(path.with_name(file.name)) as temporary:
@@ -176,23 +180,23 @@ def export_network(
     with atomic_path(path.with_name(f"{path.name}.json")) as temporary:
         temporary.write_text(json.dumps(asdict(report), indent=2) + "\n")
     if not suffix:
-        add_page(path.parent)
+        write_page(path.parent)
     return report
 
 
 def _prepare(
     network: StyleNetwork, options: ExportOptions, photos: Sequence[Tensor]
 ) -> tuple[StyleNetwork, Quantizer]:
-    """The network that is traced, and what is done to its ONNX file."""
+    """Return the network to trace, and the function that quantizes its ONNX file."""
     computes = options.precision == "int8"
-    if options.precision not in _QuantizED:
+    if options.precision not in _QUANTIZED:
         return network, lambda path: None
     if computes and not photos:
         raise StyleNetError(
-            f"precision=int8 takes its ranges from photos: at least {_HELD_OUT + 1} are needed "
-            f"(precision=int8_weights needs none)"
+            f"precision=int8 needs at least {_HELD_OUT + 1} photos to calibrate the ranges of the "
+            f"features; precision=int8_weights needs none"
         )
-    images = [as_bytes(photo) for photo in photos] if options.uint8 else photos
+    images = [to_uint8(photo) for photo in photos] if options.uint8 else photos
     prepared = equalize(network, photos) if computes else network
     return prepared, make_quantizer(network, computes, images)
 
@@ -205,7 +209,7 @@ def _write_torch_export(
 
 
 def _read_torch_export(path: Path) -> Runner:
-    # The guards remember that no side of the example was a multiple of 4; any side will do.
+    # Guards would require sizes that are no multiples of 4, as in the example; any size works.
     module = torch.export.load(path).module(check_guards=False)
 
     def run(images: Tensor) -> Tensor:
@@ -215,7 +219,7 @@ def _read_torch_export(path: Path) -> Runner:
 
 
 _Write = Callable[[ExportedProgram, Path, CheckpointInfo, Quantizer], None]
-_WAYS: dict[str, tuple[_Write, Callable[[Path], Runner]]] = {
+_WRITERS_AND_READERS: dict[str, tuple[_Write, Callable[[Path], Runner]]] = {
     "onnx": (write_onnx, read_onnx),
     "torch_export": (_write_torch_export, _read_torch_export),
     "openvino": (write_openvino, read_openvino),

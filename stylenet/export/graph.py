@@ -1,4 +1,4 @@
-"""A network as a graph without choices: one for every batch, height and width, or for one size."""
+"""Graph of a network without branches, for any batch and size or for a fixed size."""
 
 import copy
 from collections.abc import Sequence
@@ -10,42 +10,42 @@ from torch.export import Dim, ExportedProgram
 
 from stylenet.networks import StyleNetwork, with_statistics
 
-# Any will do, but 0, 1 and equal ones, in which torch.export would see a meaning.
+# (N, H, W) of the example. torch.export specializes on sizes of 0, 1 and on equal sizes.
 _EXAMPLE = (2, 41, 53)
 
 
 class PortableNetwork(nn.Module):
-    """What other runtimes run: everything between pixels and pixels.
+    """Network for other runtimes, with all conversions between image types.
 
-    Images are RGB: float32 in [0, 1], shape (N, 3, H, W), or uint8, shape (N, H, W, 3), as decoders
-    give them. Whatever the precision inside, the statistics are taken in float32.
+    Images are RGB: float32 in [0, 1], shape (N, 3, H, W), or uint8, shape (N, H, W, 3), as image
+    decoders return them. Instance statistics are computed in float32 at any precision.
     """
 
     def __init__(self, network: StyleNetwork, half: bool, uint8: bool) -> None:
-        """Prepares a copy.
+        """Copy and convert a network.
 
         Args:
-            network: Stays as it is.
+            network: Left unchanged.
             half: Whether weights and features are float16.
-            uint8: Whether images are bytes.
+            uint8: Whether images are uint8.
         """
         super().__init__()
         self.dtype = torch.float16 if half else torch.float32
         self.uint8 = uint8
-        own = copy.deepcopy(network).eval().to("cpu", self.dtype)
+        converted = copy.deepcopy(network).eval().to("cpu", self.dtype)
         try:
-            self.network = with_statistics(own, _own_statistics)
-        except ValueError:  # without instance normalization there are none to take
-            self.network = own
+            self.network = with_statistics(converted, _float32_statistics)
+        except ValueError:  # no instance normalization
+            self.network = converted
 
     def forward(self, image: Tensor) -> Tensor:
-        """Stylizes images.
+        """Stylize images.
 
         Args:
-            image: See the class.
+            image: RGB, float32 or uint8 as described in the class.
 
         Returns:
-            The same shape and type.
+            Stylized RGB of the same shape and dtype.
         """
         if self.uint8:
             image = image.permute(0, 3, 1, 2).float() / 255
@@ -56,15 +56,12 @@ class PortableNetwork(nn.Module):
 
 
 def trace(network: PortableNetwork, size: Sequence[int] | None = None) -> ExportedProgram:
-    """Make the graph.
+    """Trace a network with ``torch.export``.
 
     Args:
-        network: What runs.
-        size: Height and width of the one image that the graph is to take; ``None`` for any batch,
-            height and width. Without a choice of size the graph has simpler operations.
-
-    Returns:
-        PyTorch's exported program.
+        network: The network.
+        size: Fixed height and width of a single image; ``None`` for any batch, height and width.
+            The graph of a fixed size has simpler operations.
     """
     if size is not None:
         with torch.no_grad():
@@ -80,8 +77,8 @@ def trace(network: PortableNetwork, size: Sequence[int] | None = None) -> Export
         return torch.export.export(network, (image,), dynamic_shapes={"image": dynamic})
 
 
-def _own_statistics(name: str, features: Tensor) -> tuple[Tensor, Tensor]:
-    """Those of each image itself, in operations that every runtime has."""
+def _float32_statistics(name: str, features: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute mean and variance of each image by operations that every runtime has."""
     features = features.float()
     mean = features.mean((2, 3), keepdim=True)
     return mean, (features - mean).square().mean((2, 3), keepdim=True)

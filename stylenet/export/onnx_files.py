@@ -1,4 +1,4 @@
-"""ONNX files, and OpenVINO's, which are made of them."""
+"""ONNX files, and OpenVINO files, which are converted from ONNX."""
 
 import importlib
 import logging
@@ -14,20 +14,20 @@ from stylenet.checkpoint import CheckpointInfo
 from stylenet.errors import StyleNetError
 from stylenet.export.check import Runner
 
-# Changes an ONNX file in its place.
+# Modifies an ONNX file in place.
 Quantizer = Callable[[Path], None]
 
 
 def write_onnx(
     program: ExportedProgram, path: Path, info: CheckpointInfo, quantize: Quantizer
 ) -> None:
-    """Writes an ONNX file.
+    """Write an ONNX file.
 
     Args:
-        program: The graph.
-        path: Where to.
-        info: What it is.
-        quantize: Called with the file in the end.
+        program: The network's graph.
+        path: Output file.
+        info: Metadata of the checkpoint.
+        quantize: Called with the written file.
 
     Raises:
         StyleNetError: A package is missing.
@@ -35,13 +35,13 @@ def write_onnx(
     for name in ("onnx", "onnxscript", "onnxruntime"):
         _import(name)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    found = torch.onnx.export(
+    exported = torch.onnx.export(
         program, input_names=["image"], output_names=["stylized"], dynamo=True, verbose=False
     )
-    assert found is not None
-    model = found.model
+    assert exported is not None
+    model = exported.model
     for node in model.graph:
-        # Where in which source file on this machine: 0.5 MB, and of no use to a reader.
+        # Source locations on this machine: 0.5 MB that no reader needs.
         node.metadata_props.clear()
     values = (model.graph.inputs[0], model.graph.outputs[0])
     height = 1 if str(values[0].dtype) == "UINT8" else 2
@@ -54,19 +54,12 @@ def write_onnx(
     model.metadata_props.update(
         {"style": info.style, "stylenet_version": stylenet.__version__, "colors": "RGB"}
     )
-    found.save(path)
+    exported.save(path)
     quantize(path)
 
 
 def read_onnx(path: Path) -> Runner:
-    """Loads an ONNX file in onnxruntime.
-
-    Args:
-        path: The file.
-
-    Returns:
-        What runs it, on the CPU.
-    """
+    """Load an ONNX file in onnxruntime, and return a function that runs it on the CPU."""
     session = _import("onnxruntime").InferenceSession(path, providers=["CPUExecutionProvider"])
     return lambda images: torch.from_numpy(session.run(None, {"image": images.numpy()})[0])
 
@@ -74,43 +67,36 @@ def read_onnx(path: Path) -> Runner:
 def write_openvino(
     program: ExportedProgram, path: Path, info: CheckpointInfo, quantize: Quantizer
 ) -> None:
-    """Writes OpenVINO's two files, by way of ONNX, whose operations it has had for longest.
+    """Write OpenVINO's two files, converted from ONNX, its best supported input.
 
     Args:
-        program: The graph.
-        path: Where to, ``.xml``; the weights go to ``.bin``.
-        info: What it is.
-        quantize: Called with the ONNX file.
+        program: The network's graph.
+        path: Output file, ``.xml``; the weights go to the same name with ``.bin``.
+        info: Metadata of the checkpoint.
+        quantize: Called with the intermediate ONNX file.
 
     Raises:
         StyleNetError: A package is missing.
     """
     openvino = _import("openvino")
-    between = path.with_suffix(".onnx")
-    write_onnx(program, between, info, quantize)
-    model = openvino.convert_model(between)
+    onnx_path = path.with_suffix(".onnx")
+    write_onnx(program, onnx_path, info, quantize)
+    model = openvino.convert_model(onnx_path)
     openvino.save_model(model, path, compress_to_fp16=False)
-    between.unlink()
+    onnx_path.unlink()
 
 
 def read_openvino(path: Path) -> Runner:
-    """Loads OpenVINO's files.
-
-    Args:
-        path: The ``.xml``.
-
-    Returns:
-        What runs it, on the CPU.
-    """
+    """Load OpenVINO files by their ``.xml``, and return a function that runs them on the CPU."""
     core = _import("openvino").Core()
-    # Its CPU plugin would compute in bfloat16 where it can, which is not what was exported.
+    # Without the hint the CPU plugin may compute in bfloat16, and the comparison would fail.
     hint = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = core.compile_model(core.read_model(path), "CPU", hint)
     return lambda images: torch.from_numpy(compiled(images.numpy())[0].copy())
 
 
 def _import(name: str) -> Any:
-    """A package that only exporting needs."""
+    """Import a package of the optional dependencies ``stylenet[export]``."""
     try:
         return importlib.import_module(name)
     except ImportError as error:

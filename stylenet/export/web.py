@@ -1,34 +1,22 @@
-"""A page that stylizes photos in the browser, beside the network that it runs."""
+"""Web page that stylizes photos in the browser with an exported network."""
 
 import shutil
 from pathlib import Path
 
 from stylenet.files import atomic_path
 
-# index.html and page.js are the page, stylizer.js is for pages of one's own, package.json names the
-# runtime that `npm install` brings.
+# index.html and page.js are the page. stylizer.js can be used in other pages, too. package.json
+# names the runtime that `npm install` installs.
 _PAGE = Path(__file__).parent.parent / "assets" / "web"
 
 
 def network_path(folder: Path) -> Path:
-    """Says where a page looks for its network.
-
-    Args:
-        folder: The page's folder.
-
-    Returns:
-        The ONNX file in it.
-    """
+    """Return the path of the ONNX file in a page's folder."""
     return folder / "network.onnx"
 
 
 def write_page(folder: Path) -> None:
-    """Write the files of the page.
-
-    Those that are there already stay as they are: somebody may have changed them.
-
-    Args:
-        folder: Where to.
+    """Write the files of the page, except existing ones, which a user may have changed.
 
     Raises:
         StyleNetError: A file cannot be written.

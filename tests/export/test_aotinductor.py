@@ -14,8 +14,8 @@ SHAPES = [(1, 64, 64), (1, 17, 23), (2, 17, 23), (3, 37, 50), (1, 1, 1), (1, 2, 
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="no C++ compiler (g++)")
 @torch.inference_mode()
-def test_the_package_gives_the_same_pictures_at_any_size(tmp_path):
-    # One test, as compiling takes most of a minute.
+def test_the_package_gives_the_same_images_at_any_size(tmp_path):
+    # A single test, because compiling takes most of a minute.
     torch.manual_seed(0)
     network = build_network("johnson", width=2, blocks=0).eval()
     path = tmp_path / "dots.pt2"
@@ -29,7 +29,7 @@ def test_the_package_gives_the_same_pictures_at_any_size(tmp_path):
         torch.testing.assert_close(package(images), network(images), rtol=0, atol=1e-4)
 
 
-def test_a_compiler_that_fails_is_one_line(tmp_path, monkeypatch):
+def test_a_failing_compiler_is_reported_in_one_line(tmp_path, monkeypatch):
     def fail(*_, **__):
         raise RuntimeError("No working C++ compiler found\nand much more")
 

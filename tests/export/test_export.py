@@ -45,16 +45,16 @@ def exported(network, tmp_path_factory):
     "shape", [(1, 64, 64), (3, 37, 50), (1, 1, 1), (2, 5, 3), (1, 2, 40), (1, 8, 9)]
 )
 @torch.inference_mode()
-def test_onnx_gives_the_same_pictures_at_any_size(network, exported, shape):
+def test_onnx_gives_the_same_images_at_any_size(network, exported, shape):
     count, height, width = shape
     images = torch.rand(count, 3, height, width)
     session = onnxruntime.InferenceSession(exported[0])
-    (found,) = session.run(["stylized"], {"image": images.numpy()})
+    (stylized,) = session.run(["stylized"], {"image": images.numpy()})
     expected = network(images).clamp(0, 1)
-    torch.testing.assert_close(torch.from_numpy(found), expected, rtol=0, atol=1e-4)
+    torch.testing.assert_close(torch.from_numpy(stylized), expected, rtol=0, atol=1e-4)
 
 
-def test_the_file_says_what_it_is(exported):
+def test_the_file_names_its_inputs_outputs_and_style(exported):
     path, report = exported
     session = onnxruntime.InferenceSession(path)
     (image,), (stylized,) = session.get_inputs(), session.get_outputs()
@@ -67,8 +67,8 @@ def test_the_file_says_what_it_is(exported):
     assert sorted(p.name for p in path.parent.iterdir()) == ["dots.onnx", "dots.onnx.json"]
 
 
-def test_a_file_of_one_size_has_what_small_runtimes_read(network, tmp_path):
-    """OpenCV 4 knows no BOOL, no shapes that are computed, and no more than 4 dimensions."""
+def test_a_file_of_a_fixed_size_has_only_operations_of_small_runtimes(network, tmp_path):
+    """OpenCV 4 supports neither BOOL nor computed shapes nor more than 4 dimensions."""
     onnx = pytest.importorskip("onnx")
     path = tmp_path / "dots.onnx"
     report = export_network(network, INFO, path, ExportOptions(size=(37, 50)))
@@ -78,25 +78,25 @@ def test_a_file_of_one_size_has_what_small_runtimes_read(network, tmp_path):
     assert not {"Shape", "Where", "If", "Expand", "Range", "And"} & {n.op_type for n in graph.node}
     assert onnx.TensorProto.BOOL not in {tensor.data_type for tensor in graph.initializer}
     assert graph.input[0].type.tensor_type.shape.dim[2].dim_value == 37
-    if network.name == "johnson":  # compact swaps pixels and channels in six dimensions
+    if network.name == "johnson":  # compact's space-to-depth has six dimensions
         values = [value.type.tensor_type.shape.dim for value in graph.value_info]
         assert max(map(len, values)) <= 4
 
 
-def test_opencv_gives_the_same_pictures(network, tmp_path):
+def test_opencv_gives_the_same_images(network, tmp_path):
     cv2 = pytest.importorskip("cv2")
     path = tmp_path / "dots.onnx"
     export_network(network, INFO, path, ExportOptions(size=(40, 52)))
     reader = cv2.dnn.readNetFromONNX(str(path))
     images = torch.rand(1, 3, 40, 52)
     reader.setInput(images.numpy())
-    found = torch.from_numpy(reader.forward())
+    stylized = torch.from_numpy(reader.forward())
     with torch.inference_mode():
         expected = network(images).clamp(0, 1)
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+    torch.testing.assert_close(stylized, expected, rtol=0, atol=1e-4)
 
 
-def test_the_guides_example_runs_as_it_is(exported, network, tmp_path):
+def test_the_onnxruntime_example_of_the_readme_runs(exported, network, tmp_path):
     examples = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     (example,) = [example for example in examples if "onnxruntime" in example]
     pixels = np.random.default_rng(0).integers(0, 256, (31, 45, 3), dtype=np.uint8)
@@ -104,8 +104,8 @@ def test_the_guides_example_runs_as_it_is(exported, network, tmp_path):
     command = [sys.executable, "-c", example, exported[0], "photo.png", "out.png"]
     subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
     expected = Stylizer(network, INFO, device="cpu", dtype="float32")(Image.fromarray(pixels))
-    found = np.asarray(Image.open(tmp_path / "out.png"), int)
-    assert np.abs(found - np.asarray(expected, int)).max() <= 1
+    result = np.asarray(Image.open(tmp_path / "out.png"), int)
+    assert np.abs(result - np.asarray(expected, int)).max() <= 1
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_the_guides_example_runs_as_it_is(exported, network, tmp_path):
     ],
     ids=str,
 )
-def test_every_format_is_proven_equal(tmp_path, options, name):
+def test_every_format_gives_the_networks_images(tmp_path, options, name):
     network = build_network("johnson", width=4, blocks=1)
     if options.format == "openvino":
         pytest.importorskip("openvino")
@@ -129,15 +129,15 @@ def test_every_format_is_proven_equal(tmp_path, options, name):
     assert (tmp_path / f"{name}.json").is_file()
 
 
-def test_a_network_that_differs_is_not_left_in_place(network, tmp_path, monkeypatch):
-    write, read = formats._WAYS["torch_export"]
+def test_a_file_that_gives_other_images_is_not_written(network, tmp_path, monkeypatch):
+    write, read = formats._WRITERS_AND_READERS["torch_export"]
 
-    def wrong(path):
+    def read_wrong(path):
         run = read(path)
         return lambda images: run(images) + 0.01
 
-    monkeypatch.setitem(formats._WAYS, "torch_export", (write, wrong))
-    with pytest.raises(StyleNetError, match=r"differs from the network itself by 2\.5"):
+    monkeypatch.setitem(formats._WRITERS_AND_READERS, "torch_export", (write, read_wrong))
+    with pytest.raises(StyleNetError, match=r"differs from the PyTorch network by 2\.5"):
         export_network(network, INFO, tmp_path / "a.pt2", ExportOptions("torch_export"))
     assert not list(tmp_path.iterdir())
 

@@ -32,29 +32,30 @@ def network():
 def folder(network, photos, tmp_path_factory):
     folder = tmp_path_factory.mktemp("int8")
     for precision in ("float32", "int8", "int8_weights"):
-        settings = ExportOptions(precision=precision)
-        export_network(network, INFO, folder / f"{precision}.onnx", settings, photos)
+        options = ExportOptions(precision=precision)
+        export_network(network, INFO, folder / f"{precision}.onnx", options, photos)
     return folder
 
 
 def run(path, images):
-    (found,) = onnxruntime.InferenceSession(path).run(["stylized"], {"image": images.numpy()})
-    return torch.from_numpy(found)
+    session = onnxruntime.InferenceSession(path)
+    (stylized,) = session.run(["stylized"], {"image": images.numpy()})
+    return torch.from_numpy(stylized)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(("precision", "allowed"), [("int8", 3), ("int8_weights", 1)])
 @torch.inference_mode()
-def test_the_pictures_are_close_at_any_size(network, folder, photos, shape, precision, allowed):
+def test_the_images_are_close_at_any_size(network, folder, photos, shape, precision, allowed):
     count, height, width = shape
     images = torch.cat(photos[:count])[:, :, :height, :width].contiguous()
-    found = run(folder / f"{precision}.onnx", images)
-    assert found.shape == images.shape
-    assert (found - network(images)).abs().mean() * 255 < allowed
+    stylized = run(folder / f"{precision}.onnx", images)
+    assert stylized.shape == images.shape
+    assert (stylized - network(images)).abs().mean() * 255 < allowed
 
 
-def stored(path):
-    """Elements of the stored weights of convolutions, by type."""
+def stored_weights(path):
+    """Count the stored elements of the convolutions' weights by data type."""
     counts = {}
     for tensor in onnx.load(path).graph.initializer:
         values = onnx.numpy_helper.to_array(tensor)
@@ -63,72 +64,74 @@ def stored(path):
     return counts
 
 
-def test_weights_are_bytes(network, folder):
+def test_weights_are_stored_in_int8(network, folder):
     convolutions = {n: m for n, m in network.named_modules() if isinstance(m, torch.nn.Conv2d)}
     sizes = {name: module.weight.numel() for name, module in convolutions.items()}
     ends = sizes["down.0.0"] + sizes["head"]
     residual = sum(size for name, size in sizes.items() if "residual" in name)
-    whole = sum(sizes.values())
-    assert stored(folder / "float32.onnx") == {"float32": whole}
-    assert stored(folder / "int8_weights.onnx") == {"float32": ends, "int8": whole - ends}
-    assert stored(folder / "int8.onnx") == {"float32": whole - residual, "int8": residual}
+    total = sum(sizes.values())
+    assert stored_weights(folder / "float32.onnx") == {"float32": total}
+    assert stored_weights(folder / "int8_weights.onnx") == {"float32": ends, "int8": total - ends}
+    assert stored_weights(folder / "int8.onnx") == {"float32": total - residual, "int8": residual}
 
 
 def test_residual_blocks_compute_in_int8(folder, tmp_path):
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
-    options.log_severity_level = 3  # such a file is for this machine
+    options.log_severity_level = (
+        3  # hides the warning that the optimized file is for this machine only
+    )
     onnxruntime.InferenceSession(folder / "int8.onnx", options)
     nodes = onnx.load(tmp_path / "optimized.onnx").graph.node
     assert [node.op_type for node in nodes].count("QLinearConv") == 2
 
 
-def test_quiet_channels_survive(photos, tmp_path):
-    """The output of a convolution has one scale, its channels differ a thousandfold."""
+def test_channels_of_small_range_stay_precise(photos, tmp_path):
+    """The ranges of a convolution's channels differ a thousandfold, but int8 has one scale."""
     torch.manual_seed(0)
     network = build_network("johnson", width=8, blocks=1).eval()
     with torch.no_grad():
         for layer in network.residual[0].body:
             layer[0].weight *= torch.logspace(-3, 0, 32).view(-1, 1, 1, 1) * 30
-    settings = ExportOptions(precision="int8")
-    report = export_network(network, INFO, tmp_path / "a.onnx", settings, photos)
+    options = ExportOptions(precision="int8")
+    report = export_network(network, INFO, tmp_path / "a.onnx", options, photos)
     assert report.mean_difference < 1
 
 
-def test_bytes_in_and_out(network, photos, tmp_path):
-    settings = ExportOptions(precision="int8", uint8=True)
-    export_network(network, INFO, tmp_path / "a.onnx", settings, photos)
+def test_an_int8_network_takes_and_returns_uint8_images(network, photos, tmp_path):
+    options = ExportOptions(precision="int8", uint8=True)
+    export_network(network, INFO, tmp_path / "a.onnx", options, photos)
     pixels = np.random.default_rng(0).integers(0, 256, (2, 17, 23, 3), dtype=np.uint8)
-    found = run(tmp_path / "a.onnx", torch.from_numpy(pixels))
-    assert (found.dtype, found.shape) == (torch.uint8, pixels.shape)
+    stylized = run(tmp_path / "a.onnx", torch.from_numpy(pixels))
+    assert (stylized.dtype, stylized.shape) == (torch.uint8, pixels.shape)
 
 
-def test_openvino_takes_it(network, photos, tmp_path):
+def test_openvino_runs_an_int8_network(network, photos, tmp_path):
     pytest.importorskip("openvino")
-    settings = ExportOptions("openvino", "int8")
-    report = export_network(network, INFO, tmp_path / "a.xml", settings, photos)
+    options = ExportOptions("openvino", "int8")
+    report = export_network(network, INFO, tmp_path / "a.xml", options, photos)
     assert 0 < report.mean_difference < 2
     names = ["a.bin", "a.xml", "a.xml.json"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 
 @pytest.mark.parametrize("precision", ["int8", "int8_weights"])
-@pytest.mark.parametrize("kind", ["torch_export", "aotinductor"])
-def test_other_formats_refuse(kind, precision):
-    with pytest.raises(StyleNetError, match=f"precision={precision} is for format=onnx"):
-        ExportOptions(kind, precision)
+@pytest.mark.parametrize("format", ["torch_export", "aotinductor"])
+def test_formats_without_quantization_refuse_int8(format, precision):
+    with pytest.raises(StyleNetError, match=f"precision={precision} needs format=onnx"):
+        ExportOptions(format, precision)
 
 
-def test_without_photos_the_other_precision_is_named(network, photos, tmp_path):
-    settings = ExportOptions(precision="int8")
-    with pytest.raises(StyleNetError, match=r"at least 3 are needed .precision=int8_weights"):
-        export_network(network, INFO, tmp_path / "a.onnx", settings, photos[:2])
+def test_int8_without_enough_photos_suggests_int8_weights(network, photos, tmp_path):
+    options = ExportOptions(precision="int8")
+    with pytest.raises(StyleNetError, match=r"at least 3 photos .* precision=int8_weights"):
+        export_network(network, INFO, tmp_path / "a.onnx", options, photos[:2])
     assert not list(tmp_path.iterdir())
 
 
 def test_a_network_without_residual_blocks_is_refused(photos, tmp_path):
     network = build_network("johnson", width=4, blocks=0)
-    settings = ExportOptions(precision="int8")
-    with pytest.raises(StyleNetError, match="networks with residual blocks"):
-        export_network(network, INFO, tmp_path / "a.onnx", settings, photos)
+    options = ExportOptions(precision="int8")
+    with pytest.raises(StyleNetError, match="a network with residual blocks"):
+        export_network(network, INFO, tmp_path / "a.onnx", options, photos)
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""The page in a real browser: Debian's chromium and chromium-driver, with npm for its runtime."""
+"""The page in a real browser: Debian's chromium and chromium-driver, and npm for the runtime."""
 
 import base64
 import io
@@ -35,19 +35,19 @@ FILES = [
 ARGUMENTS = (
     "--headless=new",
     "--no-sandbox",  # as root
-    "--disable-dev-shm-usage",  # which containers have little of
+    "--disable-dev-shm-usage",  # containers have little shared memory
     "--disable-background-networking",
     "--disable-component-update",
     "--no-first-run",
-    # A graphics card and a camera made of software.
+    # A software GPU and a fake camera.
     "--enable-unsafe-webgpu",
     "--enable-unsafe-swiftshader",
     "--use-webgpu-adapter=swiftshader",
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 )
-# Stylizes a photo by stylizer.js: what computed it, and the image as a data URL.
-Stylize = """
+# Stylizes a photo with stylizer.js; returns the provider and the image as a data URL.
+STYLIZE = """
 const [network, provider, photo, options, done] = arguments;
 (async () => {
   const { Stylizer } = await import('./stylizer.js');
@@ -59,7 +59,7 @@ const [network, provider, photo, options, done] = arguments;
   reader.readAsDataURL(blob);
 })().catch((error) => done(['error', error.message]));
 """
-IS_THERE_A_CARD = """
+HAS_GPU = """
 const done = arguments[0];
 Promise.resolve(navigator.gpu?.requestAdapter()).then((adapter) => done(Boolean(adapter)));
 """
@@ -131,38 +131,38 @@ def photo(folder):
 @pytest.fixture
 def page(browser, url):
     browser.get(url)
-    said(browser, "Choose a photo")
+    wait_for_status(browser, "Choose a photo")
     return browser
 
 
-def said(browser, wanted):
-    """Waits until the page says so."""
+def wait_for_status(browser, text):
+    """Wait until the page's status contains a text, and return the status."""
     from selenium.webdriver.support.ui import WebDriverWait
 
     def status(browser):
         return browser.execute_script("return document.getElementById('status').textContent")
 
     try:
-        WebDriverWait(browser, 120, 0.1).until(lambda browser: wanted in status(browser))
+        WebDriverWait(browser, 120, 0.1).until(lambda browser: text in status(browser))
     except Exception as error:
-        raise AssertionError(f"the page says {status(browser)!r}, not {wanted!r}") from error
+        raise AssertionError(f"the status is {status(browser)!r}, not {text!r}") from error
     return status(browser)
 
 
 def stylize(browser, photo, provider=None, network="network.onnx", **options):
-    by, address = browser.execute_async_script(Stylize, network, provider, photo, options)
-    assert by != "error", address
-    return by, picture(address)
+    provider, url = browser.execute_async_script(STYLIZE, network, provider, photo, options)
+    assert provider != "error", url
+    return provider, decode(url)
 
 
-def picture(address):
-    return Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
+def decode(data_url):
+    return Image.open(io.BytesIO(base64.b64decode(data_url.partition(",")[2])))
 
 
-def shown(browser):
-    """What is on the canvas."""
+def canvas(browser):
+    """Return the image on the page's canvas."""
     script = "return document.getElementById('result').toDataURL()"
-    return picture(browser.execute_script(script))
+    return decode(browser.execute_script(script))
 
 
 def distance(first, second):
@@ -179,11 +179,11 @@ def choose(browser, path):
     browser.find_element("id", "photo").send_keys(str(path))
 
 
-def test_a_page_is_written_beside_the_network(folder):
+def test_the_page_is_written_next_to_the_network(folder):
     assert set(FILES) <= {path.name for path in folder.iterdir()}
 
 
-def test_a_page_that_somebody_changed_stays_when_its_network_is_written_anew(tmp_path):
+def test_exporting_again_keeps_a_page_that_the_user_changed(tmp_path):
     for network in (small_network(), build_network("johnson", width=2, blocks=1)):
         export_network(network, INFO, tmp_path / "page", ExportOptions("web"))
         size = (tmp_path / "page/network.onnx").stat().st_size
@@ -193,7 +193,7 @@ def test_a_page_that_somebody_changed_stays_when_its_network_is_written_anew(tmp
     assert sorted(path.name for path in (tmp_path / "page").iterdir()) == FILES
 
 
-def test_a_file_is_no_folder(tmp_path):
+def test_an_existing_file_is_not_overwritten_by_the_folder(tmp_path):
     (tmp_path / "page").write_text("a letter")
     with pytest.raises(StyleNetError, match="is a file; format=web writes a folder"):
         export_network(small_network(), INFO, tmp_path / "page", ExportOptions("web"))
@@ -201,80 +201,81 @@ def test_a_file_is_no_folder(tmp_path):
 
 
 @pytest.mark.parametrize("provider", ["wasm", "webgpu"])
-def test_the_browser_gives_the_picture_that_pytorch_gives(page, photo, provider):
-    if provider == "webgpu" and not page.execute_async_script(IS_THERE_A_CARD):
+def test_the_browser_gives_the_image_that_pytorch_gives(page, photo, provider):
+    if provider == "webgpu" and not page.execute_async_script(HAS_GPU):
         pytest.skip("this chromium has no WebGPU")
-    by, found = stylize(page, "photo.png", provider)
-    assert by == provider
-    assert distance(found, expected(photo)) < 0.05
+    used, stylized = stylize(page, "photo.png", provider)
+    assert used == provider
+    assert distance(stylized, expected(photo)) < 0.05
 
 
-def test_a_card_that_cannot_run_the_network_leaves_it_to_the_processor(page, photo, folder):
-    if not page.execute_async_script(IS_THERE_A_CARD):
+def test_a_gpu_that_cannot_run_the_network_leaves_it_to_webassembly(page, photo, folder):
+    if not page.execute_async_script(HAS_GPU):
         pytest.skip("this chromium has no WebGPU")
     export_network(small_network(), INFO, folder / "half.onnx", ExportOptions(precision="float16"))
-    assert stylize(page, "photo.png")[0] == "wasm"  # this card is made of software
+    assert stylize(page, "photo.png")[0] == "wasm"  # this GPU is a software one
     hide = "Object.defineProperty(GPUAdapterInfo.prototype, 'isFallbackAdapter', {value: false})"
     page.execute_script(hide)
     assert stylize(page, "photo.png")[0] == "webgpu"
-    by, found = stylize(page, "photo.png", network="half.onnx")  # and has no float16
-    assert by == "wasm"
-    assert distance(found, expected(photo)) < 0.5
+    provider, stylized = stylize(page, "photo.png", network="half.onnx")  # it lacks float16
+    assert provider == "wasm"
+    assert distance(stylized, expected(photo)) < 0.5
 
 
-def test_strength_and_transparency_are_those_of_the_photo(page, photo, folder):
-    glass = photo.copy()
-    halves = Image.linear_gradient("L").resize(photo.size).point(lambda value: 255 * (value > 99))
-    glass.putalpha(halves)
-    glass.save(folder / "glass.png")
-    _, found = stylize(page, "glass.png", strength=0)
-    assert np.array_equal(np.asarray(found)[..., 3], np.asarray(glass)[..., 3])
-    seen = np.asarray(glass)[..., 3] > 0
-    assert np.array_equal(np.asarray(found)[seen], np.asarray(glass)[seen])
+def test_strength_0_keeps_the_photo_and_its_transparency(page, photo, folder):
+    transparent = photo.copy()
+    alpha = Image.linear_gradient("L").resize(photo.size).point(lambda value: 255 * (value > 99))
+    transparent.putalpha(alpha)
+    transparent.save(folder / "transparent.png")
+    _, stylized = stylize(page, "transparent.png", strength=0)
+    assert np.array_equal(np.asarray(stylized)[..., 3], np.asarray(transparent)[..., 3])
+    opaque = np.asarray(transparent)[..., 3] > 0
+    assert np.array_equal(np.asarray(stylized)[opaque], np.asarray(transparent)[opaque])
 
 
 def test_a_phone_photo_comes_out_upright(page, photo, folder):
     exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was turned
+    exif[0x0112] = 6  # rotated by 90 degrees
     photo.save(folder / "phone.jpg", quality=100, exif=exif)
     choose(page, folder / "phone.jpg")
-    assert "61 x 75" in said(page, " ms")
+    assert "61 x 75" in wait_for_status(page, " ms")
     assert page.title == INFO.style
     with Image.open(folder / "phone.jpg") as turned:
-        assert distance(shown(page), expected(turned)) < 1  # two decoders of JPEG
+        assert distance(canvas(page), expected(turned)) < 1  # the JPEG decoders differ
 
 
-def test_sizes_are_shorter_sides_and_no_photo_grows(page, photo, folder):
+def test_the_size_is_the_short_side_and_photos_are_not_enlarged(page, photo, folder):
     choose(page, folder / "photo.png")
-    assert "75 x 61" in said(page, " ms")
+    assert "75 x 61" in wait_for_status(page, " ms")
     size = page.find_element("id", "size")
     size.clear()
     size.send_keys("32\n")
-    said(page, "39 x 32")
+    wait_for_status(page, "39 x 32")
 
 
-def test_what_is_no_picture_is_told_and_the_page_goes_on(page, photo, folder):
+def test_a_file_that_is_no_image_is_reported_and_the_page_still_works(page, photo, folder):
     choose(page, folder / "page.js")
-    said(page, "page.js is no image that this browser can read")
+    wait_for_status(page, "This browser cannot read page.js")
     choose(page, folder / "photo.png")
-    said(page, "75 x 61")
+    wait_for_status(page, "75 x 61")
 
 
 def test_a_camera_is_stylized_until_a_photo_is_chosen(page, photo, folder):
     page.find_element("id", "camera").click()
-    first = said(page, " ms") and shown(page)
+    wait_for_status(page, " ms")
+    first = canvas(page)
     for _ in range(100):
-        if shown(page).tobytes() != first.tobytes():
+        if canvas(page).tobytes() != first.tobytes():
             break
     else:
-        raise AssertionError("the camera's image stands still")
+        raise AssertionError("the camera's image does not change")
     choose(page, folder / "photo.png")
-    said(page, "75 x 61")
+    wait_for_status(page, "75 x 61")
 
 
-def test_a_missing_runtime_is_told(browser, folder, tmp_path):
+def test_a_missing_runtime_is_reported(browser, folder, tmp_path):
     for name in FILES:
         shutil.copy(folder / name, tmp_path)
     with serve(tmp_path) as url:
         browser.get(url)
-        said(browser, "run `npm install` in the folder of this page")
+        wait_for_status(browser, "run `npm install` in the folder of this page")

@@ -1,84 +1,85 @@
-// The page's controls: a photo or the camera in, the stylized picture on the canvas.
+// The page's controls: stylizes a photo or the camera and shows the result on the canvas.
 
 import { Stylizer } from './stylizer.js';
 
 const element = (id) => document.getElementById(id);
 const NAMES = { webgpu: 'WebGPU', wasm: 'WebAssembly' };
-const say = (text) => (element('status').textContent = text);
+const setStatus = (text) => (element('status').textContent = text);
 
 let stylizer;
-let photo; // what is stylized: a bitmap, or the camera's video
+let source; // what is stylized: a bitmap, or the camera's video
 let busy = false;
-let again = false; // something changed while it was busy
+let outdated = false; // the source or an option changed while busy
 
-/** Stylizes the photo, once more if anything changed meanwhile, and the camera's next frame. */
-async function show() {
-  if (!stylizer || !photo || !element('size').validity.valid) return;
-  again = true;
+/** Stylizes the source, again if anything changed meanwhile, and every frame of a camera. */
+async function update() {
+  if (!stylizer || !source || !element('size').validity.valid) return;
+  outdated = true;
   if (busy) return;
   busy = true;
   try {
-    while (again && photo) {
-      again = photo instanceof HTMLVideoElement;
-      if (!again) say('Stylizing …');
-      // Lets the browser draw, and its events come in.
+    while (outdated && source) {
+      outdated = source instanceof HTMLVideoElement;
+      if (!outdated) setStatus('Stylizing …');
+      // Lets the browser draw and handle events.
       await new Promise((ready) => requestAnimationFrame(() => setTimeout(ready)));
-      if (photo) await paint();
+      if (source) await stylize();
     }
   } catch (error) {
-    again = false;
-    say(`This picture cannot be stylized: ${error.message ?? error}. A smaller side may help.`);
+    outdated = false;
+    setStatus(`Stylizing failed: ${error.message ?? error}. Try a smaller size.`);
   }
   busy = false;
 }
 
-async function paint() {
+async function stylize() {
   const start = performance.now();
   const size = element('size').valueAsNumber;
   const strength = element('strength').valueAsNumber;
-  const source = photo;
-  const painted = await stylizer.stylize(source, { size, strength });
-  if (photo !== source) return; // another was chosen meanwhile
+  const current = source;
+  const stylized = await stylizer.stylize(current, { size, strength });
+  if (source !== current) return; // another source was chosen meanwhile
   const canvas = element('result');
-  canvas.width = painted.width;
-  canvas.height = painted.height;
-  canvas.getContext('2d').drawImage(painted, 0, 0);
+  canvas.width = stylized.width;
+  canvas.height = stylized.height;
+  canvas.getContext('2d').drawImage(stylized, 0, 0);
   element('save').disabled = false;
   const milliseconds = Math.round(performance.now() - start);
-  say(`${painted.width} x ${painted.height} in ${milliseconds} ms, by ${NAMES[stylizer.provider]}`);
+  const provider = NAMES[stylizer.provider];
+  setStatus(`${stylized.width} x ${stylized.height} in ${milliseconds} ms, by ${provider}`);
 }
 
-/** Lets go of the last photo or camera. */
-function put(next) {
-  if (photo instanceof HTMLVideoElement) photo.srcObject.getTracks().forEach((track) => track.stop());
-  photo?.close?.();
-  photo = next;
-  return show();
+/** Replaces the source, and closes the last photo or camera. */
+function setSource(next) {
+  if (source instanceof HTMLVideoElement) source.srcObject.getTracks().forEach((track) => track.stop());
+  source?.close?.();
+  source = next;
+  return update();
 }
 
 async function openPhoto(file) {
   if (!file) return;
   try {
-    // Upright, as phones' photos say in their EXIF data.
-    await put(await createImageBitmap(file, { imageOrientation: 'from-image' }));
+    // Upright, by the orientation in the EXIF data.
+    await setSource(await createImageBitmap(file, { imageOrientation: 'from-image' }));
   } catch {
-    put(undefined); // a camera would go on, over these words
-    say(`${file.name} is no image that this browser can read; JPEG, PNG and WebP are.`);
+    setSource(undefined); // a running camera would overwrite the message
+    setStatus(`This browser cannot read ${file.name}. Choose a JPEG, PNG or WebP image.`);
   }
 }
 
 async function openCamera() {
   const video = document.createElement('video');
   try {
-    // Only on https and localhost.
+    // Browsers allow cameras only on https and localhost.
     video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment' } });
     video.muted = video.playsInline = true;
     await video.play();
   } catch (error) {
-    say(`No camera: ${error.message}. The page has to come from localhost or by https.`);
+    setStatus(`No camera: ${error.message}. Open the page from localhost or by https.`);
     return;
   }
-  await put(video);
+  await setSource(video);
 }
 
 function save() {
@@ -93,8 +94,8 @@ function save() {
 
 element('photo').addEventListener('change', (event) => openPhoto(event.target.files[0]));
 element('camera').addEventListener('click', openCamera);
-element('size').addEventListener('change', show);
-element('strength').addEventListener('input', show);
+element('size').addEventListener('change', update);
+element('strength').addEventListener('input', update);
 element('save').addEventListener('click', save);
 document.addEventListener('paste', (event) => openPhoto(event.clipboardData.files[0]));
 document.addEventListener('dragover', (event) => {
@@ -112,8 +113,8 @@ try {
   const report = await (await fetch('network.onnx.json')).json();
   element('style').textContent = document.title = report.style;
   stylizer = await Stylizer.load('network.onnx');
-  say('Choose a photo, drop or paste one, or use the camera. Nothing leaves this machine.');
-  await show();
+  setStatus('Choose a photo, drop or paste one, or use the camera. Nothing leaves this machine.');
+  await update();
 } catch (error) {
-  say(error.message);
+  setStatus(error.message);
 }

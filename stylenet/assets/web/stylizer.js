@@ -1,17 +1,17 @@
-// Stylizes pictures in the browser with a network that `scripts/export.py format=web` wrote.
+// Stylizes images in the browser with a network exported with format=web.
 
 const RUNTIME = './node_modules/onnxruntime-web/dist';
 
-/** A network, ready to stylize whatever a canvas can draw. */
+/** A network that stylizes anything a canvas can draw. */
 export class Stylizer {
   /**
    * Loads a network.
    *
    * @param {string} url The ONNX file.
-   * @param {string} [provider] What it is to run by, 'webgpu' or 'wasm'. Without: on the graphics
-   *     card where the browser has WebGPU and the card can, else by WebAssembly on the processor.
-   * @returns {Promise<Stylizer>} The network.
-   * @throws {Error} The runtime or the file is missing, or the file is no network.
+   * @param {string} [provider] 'webgpu' (GPU) or 'wasm' (WebAssembly on the CPU). By default the
+   *     GPU, if the browser has WebGPU and the GPU can run the network, else the CPU.
+   * @returns {Promise<Stylizer>} The loaded network.
+   * @throws {Error} The runtime or the file is missing, or the file is not a network.
    */
   static async load(url, provider) {
     const response = await fetch(url);
@@ -23,8 +23,8 @@ export class Stylizer {
       try {
         return await Stylizer.#start('webgpu', network);
       } catch (error) {
-        // float16 needs a feature that not every card has.
-        console.warn(`WebGPU cannot run ${url}, WebAssembly does: ${error.message}`);
+        // float16, for example, needs a feature that not every GPU has.
+        console.warn(`WebGPU cannot run ${url}; using WebAssembly: ${error.message}`);
       }
     }
     return Stylizer.#start('wasm', network);
@@ -40,7 +40,7 @@ export class Stylizer {
     ort.env.logLevel = 'error';
     const session = await ort.InferenceSession.create(network, { executionProviders: [provider] });
     const stylizer = new Stylizer(ort, session, provider);
-    // What a card cannot do shows only when it runs.
+    // Operations that a GPU lacks fail only when they run.
     await stylizer.stylize(new OffscreenCanvas(16, 16), { size: 16 });
     return stylizer;
   }
@@ -58,15 +58,14 @@ export class Stylizer {
   }
 
   /**
-   * Stylizes a picture; pictures have to be given one after the other.
+   * Stylizes an image. Await each call before the next one.
    *
-   * @param {CanvasImageSource} source A bitmap, an image, a video, a canvas.
-   * @param {object} options How.
-   * @param {number} options.size The shorter side in pixels that the picture is brought to; never
-   *     more than its own.
-   * @param {number} options.strength From 0, the photo, to 1, the painting.
-   * @returns {Promise<OffscreenCanvas>} The picture, overwritten by the next; transparent where
-   *     the source is.
+   * @param {CanvasImageSource} source A bitmap, an image, a video or a canvas.
+   * @param {object} options
+   * @param {number} options.size Short side in pixels to scale down to; images are never enlarged.
+   * @param {number} options.strength From 0 (the source) to 1 (fully stylized).
+   * @returns {Promise<OffscreenCanvas>} The stylized image, with the source's transparency. The next
+   *     call overwrites it.
    */
   async stylize(source, { size = Infinity, strength = 1 } = {}) {
     const [fullWidth, fullHeight] = sizeOf(source);
@@ -78,18 +77,18 @@ export class Stylizer {
     canvas.height = this.#output.height = height;
     this.#input.imageSmoothingQuality = 'high';
     this.#input.drawImage(source, 0, 0, width, height);
-    const picture = this.#input.getImageData(0, 0, width, height);
+    const pixels = this.#input.getImageData(0, 0, width, height);
 
-    const image = new this.#ort.Tensor('float32', toPlanes(picture.data), [1, 3, height, width]);
+    const image = new this.#ort.Tensor('float32', toPlanes(pixels.data), [1, 3, height, width]);
     const { stylized } = await this.#session.run({ image });
-    mixPlanes(picture.data, await stylized.getData(), strength);
+    blendPlanes(pixels.data, await stylized.getData(), strength);
     stylized.dispose();
-    this.#output.getContext('2d').putImageData(picture, 0, 0);
+    this.#output.getContext('2d').putImageData(pixels, 0, 0);
     return this.#output;
   }
 }
 
-/** Width and height in pixels of what a canvas can draw. */
+/** Returns width and height of an image source in pixels. */
 function sizeOf(source) {
   return [
     source.videoWidth || source.naturalWidth || source.width,
@@ -97,7 +96,7 @@ function sizeOf(source) {
   ];
 }
 
-/** RGBA bytes, pixel after pixel, as floats in [0, 1], color after color. */
+/** Converts interleaved RGBA bytes to RGB planes of floats in [0, 1]. */
 function toPlanes(bytes) {
   const count = bytes.length / 4;
   const planes = new Float32Array(3 * count);
@@ -107,13 +106,13 @@ function toPlanes(bytes) {
   return planes;
 }
 
-/** Mixes the network's colors into RGBA bytes, whose transparency stays. */
-function mixPlanes(bytes, planes, strength) {
+/** Blends RGB planes into interleaved RGBA bytes, leaving alpha unchanged. */
+function blendPlanes(bytes, planes, strength) {
   const count = bytes.length / 4;
   for (let i = 0; i < count; i++) {
     for (let c = 0; c < 3; c++) {
-      const painted = 255 * planes[c * count + i];
-      bytes[4 * i + c] += strength * (painted - bytes[4 * i + c]);
+      const stylized = 255 * planes[c * count + i];
+      bytes[4 * i + c] += strength * (stylized - bytes[4 * i + c]);
     }
   }
 }
