@@ -1,4 +1,4 @@
-"""Style images that the project itself paints, stroke by stroke."""
+"""The project's own style images, painted stroke by stroke."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from stylenet.painting.mosaic import paint_mosaic
 from stylenet.painting.starry import paint_starry
 from stylenet.painting.woodblock import paint_woodblock
 
-# Each takes the side of the square image in pixels and a seed.
+# Painting functions by style name: (side of the square image in pixels, seed) -> image.
 PAINTINGS: dict[str, Callable[[int, int], Image.Image]] = {
     "starry": paint_starry,
     "mosaic": paint_mosaic,

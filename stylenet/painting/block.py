@@ -1,22 +1,22 @@
-"""A block of wood: outlined shapes of even color, and washes that fade."""
+"""Woodblock for prints: outlined shapes of flat color, and color gradients."""
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from stylenet.painting.fields import Array, palette
 
-# Cut at twice the size, so that lines are smooth.
+# Drawn at twice the size and scaled down, which smooths the lines.
 _SUPERSAMPLING = 2
 INK = "14213f"
 
 
 class Block:
-    """A square to print.
+    """Square image of flat shapes and lines. Positions are fractions of its side.
 
     Args:
-        size: Its side in pixels.
-        paper: The color of the paper, ``rrggbb``.
-        random: Where chance comes from.
+        size: Side in pixels.
+        paper: Background color, ``rrggbb``.
+        random: Random generator.
     """
 
     def __init__(self, size: int, paper: str, random: np.random.Generator) -> None:
@@ -26,38 +26,38 @@ class Block:
         self._image = Image.new("RGB", (self._scale, self._scale), f"#{paper}")
         self._draw = ImageDraw.Draw(self._image)
 
-    def line(self, points: Array, width: float = 2.6, color: str = INK) -> None:
-        """Draws a line.
+    def draw_line(self, points: Array, width: float = 2.6, color: str = INK) -> None:
+        """Draw a line.
 
         Args:
-            points: Shares of the side, shape (N, 2).
-            width: In pixels of an image of 1024.
+            points: Points (x, y) as fractions of the side, shape (N, 2).
+            width: Width in pixels of a 1024 x 1024 image.
             color: ``rrggbb``.
         """
-        thick = max(1, round(width * self._scale / 1024))
+        thickness = max(1, round(width * self._scale / 1024))
         flat = (points * self._scale).ravel().tolist()
-        self._draw.line(flat, f"#{color}", thick, joint="curve")
+        self._draw.line(flat, f"#{color}", thickness, joint="curve")
 
-    def shape(self, points: Array, color: str, outline: float = 2.6) -> None:
-        """Fills a shape.
+    def fill_shape(self, points: Array, color: str, outline: float = 2.6) -> None:
+        """Fill a polygon and draw its outline.
 
         Args:
-            points: Its corners as shares of the side, shape (N, 2).
+            points: Corners (x, y) as fractions of the side, shape (N, 2).
             color: ``rrggbb``.
-            outline: Width of the line around it, in pixels of an image of 1024; 0 for none.
+            outline: Width of the outline in pixels of a 1024 x 1024 image; 0 for none.
         """
         self._draw.polygon((points * self._scale).ravel().tolist(), fill=f"#{color}")
         if outline:
-            self.line(np.concatenate([points, points[:1]]), outline)
+            self.draw_line(np.concatenate([points, points[:1]]), outline)
 
-    def wash(self, top: str, bottom: str, start: float, end: float) -> None:
-        """Bokashi: everything below a height in a color that fades into another.
+    def fill_gradient(self, top: str, bottom: str, start: float, end: float) -> None:
+        """Fill everything below ``start`` with a vertical gradient (bokashi).
 
         Args:
-            top: The color at ``start``, ``rrggbb``.
-            bottom: The color from ``end`` downwards.
-            start: A share of the height; what is above stays.
-            end: Likewise.
+            top: Color at ``start``, ``rrggbb``.
+            bottom: Color from ``end`` downwards, ``rrggbb``.
+            start: Upper end of the gradient, a fraction of the height from the top.
+            end: Lower end of the gradient, a fraction of the height from the top.
         """
         y = (np.arange(self._scale) + 0.5) / self._scale
         column = palette((y - start) / (end - start), top, bottom)[y >= start]
@@ -65,10 +65,6 @@ class Block:
         self._image.paste(fade.resize((self._scale, len(column))), (0, self._scale - len(column)))
 
     def pixels(self) -> Array:
-        """The print so far.
-
-        Returns:
-            RGB in [0, 255], shape (size, size, 3).
-        """
+        """Return the image drawn so far: RGB in [0, 255], shape (size, size, 3)."""
         small = self._image.resize((self.size, self.size), Image.Resampling.BOX)
         return np.asarray(small, dtype=float)

@@ -1,4 +1,4 @@
-"""Fields over a canvas: noise, distances, ramps of color. What the brushes follow."""
+"""Fields over a canvas that the brushes follow: noise, directions, color gradients."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ Array = NDArray[Any]
 
 
 def grid(size: int) -> tuple[Array, Array]:
-    """Gives every pixel its place.
+    """Return the coordinates of every pixel of a square canvas.
 
     Args:
-        size: Side of the square canvas in pixels.
+        size: Side of the canvas in pixels.
 
     Returns:
         x and y in [0, 1], y downwards, each of shape (size, size).
@@ -24,16 +24,16 @@ def grid(size: int) -> tuple[Array, Array]:
 
 
 def noise(random: np.random.Generator, size: int, cells: int, octaves: int = 3) -> Array:
-    """Smooth random hills and valleys, after Perlin's sum of ever finer noises (1985).
+    """Return smooth random noise, a sum of octaves (Perlin 1985).
 
     Args:
-        random: Where chance comes from.
+        random: Random generator.
         size: Side of the canvas in pixels.
-        cells: How many hills side by side the coarsest noise has.
-        octaves: How many noises are summed, each twice as fine and half as strong.
+        cells: Number of cells along a side of the coarsest octave.
+        octaves: Number of octaves, each twice as fine and half as strong as the last.
 
     Returns:
-        About normal with mean 0 and deviation 1, shape (size, size).
+        About normally distributed with mean 0 and standard deviation 1, shape (size, size).
     """
     total = np.zeros((size, size))
     for octave in range(octaves):
@@ -44,41 +44,41 @@ def noise(random: np.random.Generator, size: int, cells: int, octaves: int = 3) 
 
 
 def palette(value: Array, *colors: str) -> Array:
-    """Looks colors up between the given ones.
+    """Interpolate between colors.
 
     Args:
-        value: From 0, the first color, to 1, the last; clipped.
-        *colors: Two or more, written ``rrggbb``.
+        value: Position from 0 (first color) to 1 (last color), clipped.
+        *colors: Two or more colors, ``rrggbb``.
 
     Returns:
         RGB in [0, 255], shape (..., 3).
     """
     table = np.array([list(bytes.fromhex(color)) for color in colors], dtype=float)
-    places = np.clip(value, 0, 1) * (len(table) - 1)
+    positions = np.clip(value, 0, 1) * (len(table) - 1)
     steps = np.arange(len(table))
-    return np.stack([np.interp(places, steps, table[:, channel]) for channel in range(3)], -1)
+    return np.stack([np.interp(positions, steps, table[:, channel]) for channel in range(3)], -1)
 
 
-def mix(first: Array, second: Array, share: Array | float) -> Array:
-    """Goes from one image over to another.
+def mix(first: Array, second: Array, weight: Array | float) -> Array:
+    """Blend two images.
 
     Args:
         first: RGB, shape (H, W, 3).
-        second: RGB, of a shape that fits the first.
-        share: Of the second, in [0, 1]; shape (H, W) or one number.
+        second: RGB, broadcastable to the shape of ``first``.
+        weight: Weight of ``second``, clipped to [0, 1]; a number or of shape (H, W).
 
     Returns:
         RGB, shape (H, W, 3).
     """
-    share = np.clip(np.asarray(share, dtype=float), 0, 1)[..., None]
-    return first * (1 - share) + second * share
+    weight = np.clip(np.asarray(weight, dtype=float), 0, 1)[..., None]
+    return first * (1 - weight) + second * weight
 
 
 def flow_along(phase: Array) -> Array:
-    """The directions along which a field does not change: strokes then follow its contours.
+    """Return the directions of a field's contour lines, for strokes to follow.
 
     Args:
-        phase: Any smooth field, shape (H, W); jumps by whole turns (2π) do not count.
+        phase: Smooth field, shape (H, W). Jumps by 2π are ignored.
 
     Returns:
         Angles in radians, shape (H, W).
@@ -90,17 +90,17 @@ def flow_along(phase: Array) -> Array:
     return np.arctan2(right, -down)
 
 
-def turn(angles: Array, other: Array, share: Array) -> Array:
-    """Turns directions towards others; a direction and its opposite mean the same.
+def turn(angles: Array, other: Array, weight: Array) -> Array:
+    """Interpolate between two fields of directions; opposite directions are equivalent.
 
     Args:
-        angles: In radians, shape (H, W).
-        other: Where to, likewise.
-        share: Of the other direction, in [0, 1], likewise.
+        angles: Directions in radians, shape (H, W).
+        other: Directions to turn to, in radians, shape (H, W).
+        weight: Weight of ``other`` in [0, 1], shape (H, W).
 
     Returns:
         Angles in radians, shape (H, W).
     """
-    sine = (1 - share) * np.sin(2 * angles) + share * np.sin(2 * other)
-    cosine = (1 - share) * np.cos(2 * angles) + share * np.cos(2 * other)
+    sine = (1 - weight) * np.sin(2 * angles) + weight * np.sin(2 * other)
+    cosine = (1 - weight) * np.cos(2 * angles) + weight * np.cos(2 * other)
     return np.arctan2(sine, cosine) / 2

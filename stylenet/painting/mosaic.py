@@ -1,4 +1,4 @@
-"""Stained glass: a sun over hills and a river, in cells of colored glass held by lead."""
+"""Stained glass: a sun over hills and a river, in cells of colored glass framed by lead."""
 
 from itertools import pairwise
 
@@ -8,10 +8,10 @@ from PIL import Image, ImageFilter
 from stylenet.painting.brush import Brush, Canvas, to_image
 from stylenet.painting.fields import Array, grid, mix, noise, palette
 
-# The design's places, sizes and colors were chosen by eye; lengths are shares of the canvas.
+# Positions, sizes and colors were chosen by eye; lengths are fractions of the canvas.
 _SUN = (0.60, 0.36)
 _RINGS = (0.045, 0.095, 0.145, 0.195, 0.250)
-_RING_ColorS = ("fff3c0", "ffd24a", "f7941e", "d9301f", "8e1230")
+_RING_COLORS = ("fff3c0", "ffd24a", "f7941e", "d9301f", "8e1230")
 _SKY = ("0f2f8f", "1c5fc4", "2f9bd6", "6fcbe0")
 _RAYS = ("fbe08a", "f7c22e", "f08a24", "d8433a", "8a2a7c")
 _HILLS = (("0f6b3a", "2fa052", "9ccb3b"), ("0b4d44", "137a5a", "4fb06a"))
@@ -21,31 +21,31 @@ _LEAD = "14151b"
 
 
 def paint_mosaic(size: int, seed: int) -> Image.Image:
-    """Paints the image.
+    """Paint the image.
 
     Args:
-        size: Its side in pixels.
-        seed: Chooses the cells and every streak in the glass.
+        size: Side of the square image in pixels.
+        seed: Seed of the cells and every streak in the glass.
 
     Returns:
         Mode RGB, ``size`` by ``size``.
     """
     random = np.random.default_rng(seed)
     x, y = grid(size)
-    # Bent a little: nobody cuts glass along a ruler.
+    # Distorted a little, so that edges look cut by hand.
     x, y = x + 0.006 * noise(random, size, 6), y + 0.006 * noise(random, size, 6)
     seeds = _seeds(random)
     nearest, depth = _cells(x, y, seeds)
     colors, parts = _design(random, seeds)
 
     glass = colors[nearest] + 18 * noise(random, size, 5)[..., None]
-    # Thicker, darker glass and grime towards the lead.
+    # Glass is thicker, darker and dirtier near the lead.
     glass = glass * (0.55 + 0.45 * np.clip(depth / 0.016, 0, 1) ** 0.7)[..., None]
     canvas = Canvas(size, _LEAD, random)
     streaks = random.uniform(0, np.pi, len(seeds))[nearest] + 0.25 * noise(random, size, 8)
     canvas.fill(glass, streaks, Brush(15, 34, 8, jitter=9, grain=12, cover=4))
     canvas.fill(glass * 1.06, streaks, Brush(7, 26, 5, jitter=13, grain=14, cover=3))
-    # The sun itself gives light, and the sheets of glass are uneven.
+    # Light glows around the sun, and the glass is uneven.
     glow = np.exp(-((x - _SUN[0]) ** 2 + (y - _SUN[1]) ** 2) / 0.30)
     down, right = np.gradient(noise(random, size, 60, 2))
     ripple = np.clip((down + right) / (down + right).std(), -2, 2)
@@ -54,7 +54,7 @@ def paint_mosaic(size: int, seed: int) -> Image.Image:
 
 
 def _seeds(random: np.random.Generator) -> Array:
-    """Middles of the cells: on rings around the sun, further out more and more at random."""
+    """Return the centers of the cells: in rings around the sun, more random further out."""
     points = [np.array([_SUN])]
     edges = [0.0, *_RINGS, 0.31, 0.38, 0.46, 0.55, 0.65, 0.77]
     for ring, (inner, outer) in enumerate(pairwise(edges[1:])):
@@ -65,25 +65,25 @@ def _seeds(random: np.random.Generator) -> Array:
         radii = middle + random.normal(0, 0.004 + 0.001 * ring, count)
         ringed = np.stack([np.cos(angles), np.sin(angles)], -1) * radii[:, None] + _SUN
         points.append(ringed[ringed[:, 1] < _ground(ringed[:, 0]) - 0.012])
-    # Below, cells are put one by one where there is room, as in Mitchell's best candidates (1991).
+    # In the land, each new cell goes where there is most room (Mitchell's best candidate, 1991).
     land: list[Array] = []
     for _ in range(185):
-        places = random.uniform([-0.02, 0.5], [1.02, 1.02], (24, 2))
-        places = places[places[:, 1] > _ground(places[:, 0]) + 0.008]
-        if land and len(places):
-            room = np.linalg.norm(places[:, None] - np.array(land)[None], axis=2).min(1)
-            places = places[[room.argmax()]]
-        land.extend(places[:1])
+        candidates = random.uniform([-0.02, 0.5], [1.02, 1.02], (24, 2))
+        candidates = candidates[candidates[:, 1] > _ground(candidates[:, 0]) + 0.008]
+        if land and len(candidates):
+            room = np.linalg.norm(candidates[:, None] - np.array(land)[None], axis=2).min(1)
+            candidates = candidates[[room.argmax()]]
+        land.extend(candidates[:1])
     return np.concatenate([*points, np.array(land)])
 
 
 def _ground(x: Array) -> Array:
-    """Where the hills end against the sky."""
+    """Return the height of the horizon at x."""
     return 0.66 + 0.05 * np.sin(5 * x + 0.6) + 0.02 * np.sin(13 * x)
 
 
 def _design(random: np.random.Generator, seeds: Array) -> tuple[Array, Array]:
-    """The color of each cell, and which part of the image it belongs to."""
+    """Return the color of each cell, and the number of the part of the design it belongs to."""
     x, y = seeds.T
     away = np.hypot(x - _SUN[0], y - _SUN[1])
     chance = random.random(len(seeds))
@@ -94,7 +94,7 @@ def _design(random: np.random.Generator, seeds: Array) -> tuple[Array, Array]:
     parts = np.where(ray == 1, 2, 1)
     for ring in range(len(_RINGS) - 1, -1, -1):
         inside = away < _RINGS[ring]
-        colors[inside] = palette(np.zeros(1), _RING_ColorS[ring], _RING_ColorS[ring])
+        colors[inside] = palette(np.zeros(1), _RING_COLORS[ring], _RING_COLORS[ring])
         parts[inside] = 10 + ring
     land = y > _ground(x)
     near = y > 0.80 + 0.06 * np.sin(4 * x + 2)
@@ -134,13 +134,13 @@ def _cells(x: Array, y: Array, seeds: Array) -> tuple[Array, Array]:
 def _lay_lead(
     random: np.random.Generator, pixels: Array, depth: Array, nearest: Array, parts: Array
 ) -> Array:
-    """Lays strips of lead over the seams, rounded and worn; broader between parts of the design."""
+    """Draw strips of lead over the seams, rounded and worn; broader between parts of the design."""
     size = len(depth)
     part = parts[nearest]
     border = np.zeros((size, size), dtype=np.float32)
     border[:, 1:] += part[:, 1:] != part[:, :-1]
     border[1:] += part[1:] != part[:-1]
-    # Seams of the design: all that is near a border between parts.
+    # A mask of the pixels near a border between parts of the design.
     reach = max(3, 2 * round(0.011 * size) + 1)
     seams = Image.fromarray((255 * (border > 0)).astype(np.uint8))
     near = seams.filter(ImageFilter.MaxFilter(reach)).filter(ImageFilter.GaussianBlur(reach / 3))

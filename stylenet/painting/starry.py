@@ -1,4 +1,4 @@
-"""A night sky: swirls, glowing stars and a moon over hills, a village and a dark tree."""
+"""Night sky: swirls, glowing stars and a moon over hills, a village and a dark tree."""
 
 import numpy as np
 from PIL import Image
@@ -8,7 +8,7 @@ from stylenet.painting.fields import Array, flow_along, grid, mix, noise, palett
 from stylenet.painting.village import paint_village
 
 _NIGHT = ("0a1034", "14235e", "1d3f8f", "2c62b4", "4f8fca", "9cc4d8", "dfe6c8")
-# Swirls: center, radius, strength. All places below are shares of the canvas, chosen by eye.
+# Swirls: center, radius, strength. All positions below are fractions of the canvas, chosen by eye.
 _SWIRLS = [(0.46, 0.36, 0.15, 2.1), (0.72, 0.45, 0.09, -2.2), (0.30, 0.56, 0.05, 1.6)]
 # Stars: center, radius of the glow.
 _STARS = [
@@ -18,17 +18,17 @@ _STARS = [
     (0.40, 0.60, 0.030), (0.15, 0.02, 0.030),
 ]  # fmt: skip
 _MOON = (0.87, 0.16, 0.12)
-# Radians of phase from the top of the sky to its bottom: some fifteen bands of color.
+# Radians of phase from the top of the sky to the bottom: about 15 bands of color.
 _BANDS = 95
 _GLOW = ("3f77b5", "86b7b4", "cfd489", "f4cf4a", "fbe27a", "fff8d6")
-# Hills from far to near: height of the back, height, number and phase of its waves, colors,
-# contour.
+# Hills from far to near: level, height, number and phase of the waves of the ridge, colors, contour
+# color.
 _HILLS = [
     (0.735, 0.030, 5.0, 0.4, ("16295f", "22478c", "3b71ad", "7fb0c4"), "0c1437"),
     (0.800, 0.028, 6.5, 2.2, ("0f2549", "1c4a6b", "2f7484", "79a78c"), "0a1230"),
     (0.875, 0.022, 8.0, 4.0, ("0c1f2c", "1d4538", "3f6f3c", "9aa34f"), "081018"),
 ]
-# The tree's tongues from back to front: root, height of the tip, half the width.
+# The tree's tongues from back to front: x of the root, height of the tip, half the width.
 _TONGUES = [
     (0.155, 0.45, 0.090), (0.255, 0.58, 0.052), (0.055, 0.55, 0.055), (0.205, 0.34, 0.058),
     (0.105, 0.30, 0.060), (0.155, 0.10, 0.070),
@@ -36,11 +36,11 @@ _TONGUES = [
 
 
 def paint_starry(size: int, seed: int) -> Image.Image:
-    """Paints the image.
+    """Paint the image.
 
     Args:
-        size: Its side in pixels.
-        seed: Chooses every stroke.
+        size: Side of the square image in pixels.
+        seed: Seed of every stroke.
 
     Returns:
         Mode RGB, ``size`` by ``size``.
@@ -56,10 +56,10 @@ def paint_starry(size: int, seed: int) -> Image.Image:
 
 
 def _paint_sky(canvas: Canvas, x: Array, y: Array) -> None:
-    """Ribbons of paint along currents and whirlpools, then the stars and the moon."""
+    """Paint ribbons along currents and whirlpools, then the stars and the moon."""
     random, size = canvas.random, canvas.size
-    # The bands of color and the strokes both follow this phase: waves from left to right, with
-    # whirlpools; the angle around those turns the bands from rings into spirals.
+    # The bands of color and the strokes follow this phase: waves from left to right, whirlpools.
+    # Adding the angle around a whirlpool turns its bands from rings into spirals.
     phase = y + 0.035 * np.sin(7 * x + 1) * np.sin(5 * y) + 0.010 * noise(random, size, 4)
     light = 0.34 * np.exp(-(((y - 0.70) / 0.08) ** 2)) - 0.14 * (1 - y)
     for cx, cy, radius, strength in _SWIRLS:
@@ -73,12 +73,12 @@ def _paint_sky(canvas: Canvas, x: Array, y: Array) -> None:
     tone = 0.42 + light + 0.26 * np.sin(phase + 0.7 * noise(random, size, 6))
     colors = palette(tone + 0.10 * noise(random, size, 4), *_NIGHT)
     for cx, cy, radius in [*_STARS, _MOON]:
-        away = np.hypot(x - cx, y - cy) / radius
-        rings = 1.22 - away * 0.98 + 0.08 * np.cos(away * 9)
-        colors = mix(colors, palette(rings, *_GLOW), np.exp(-(away**2) * 1.6) * 1.5)
+        distance = np.hypot(x - cx, y - cy) / radius
+        rings = 1.22 - distance * 0.98 + 0.08 * np.cos(distance * 9)
+        colors = mix(colors, palette(rings, *_GLOW), np.exp(-(distance**2) * 1.6) * 1.5)
         around = np.arctan2(y - cy, x - cx) + np.pi / 2
-        angles = turn(angles, around, np.clip(2.6 - 1.5 * away, 0, 1))
-    # Crosswise first: where currents part, the strokes above leave gaps.
+        angles = turn(angles, around, np.clip(2.6 - 1.5 * distance, 0, 1))
+    # A layer of random strokes first: the layers above leave gaps where currents diverge.
     canvas.fill(colors, 3 * noise(random, size, 9), Brush(34, 50, 12, cover=3.5))
     canvas.fill(colors, angles, Brush(30, 120, 12, jitter=8, cover=2.5))
     canvas.fill(colors, angles, Brush(15, 75, 8, jitter=13, grain=12, cover=2.2))
@@ -91,25 +91,25 @@ def _paint_sky(canvas: Canvas, x: Array, y: Array) -> None:
 
 
 def _paint_star(canvas: Canvas, cx: float, cy: float, radius: float) -> None:
-    """Short strokes in circles, brighter inwards, with a core of thick paint."""
+    """Paint a star: short strokes in circles, brighter inwards, with a core of thick paint."""
     random, size = canvas.random, canvas.size
     center = (cx * size, cy * size)
     count = round(20 + 900 * radius)
-    shares = np.sort(random.uniform(0.25, 1.3, count))[::-1]
-    # On rings, so that night shows between them.
+    distances = np.sort(random.uniform(0.25, 1.3, count))[::-1]
+    # On separate rings, so that the night shows between them.
     rings = random.uniform(3.5, 5.5)
-    shares = np.round(shares * rings) / rings + random.normal(0, 0.02, count)
-    lines = arcs(canvas, center, shares * radius * size, 28)
-    tone = random.uniform(1.0, 1.15) - shares * 0.95 + random.normal(0, 0.12, count)
+    distances = np.round(distances * rings) / rings + random.normal(0, 0.02, count)
+    lines = arcs(canvas, center, distances * radius * size, 28)
+    tone = random.uniform(1.0, 1.15) - distances * 0.95 + random.normal(0, 0.12, count)
     colors = palette(tone, "2b5ca8", "6fa9c6", "c9d690", "f3c63a", "fbe68a", "fffbe6")
-    canvas.strokes(lines, colors, Brush(8.5, 26, 5, jitter=10, grain=13))
+    canvas.draw_strokes(lines, colors, Brush(8.5, 26, 5, jitter=10, grain=13))
     core = arcs(canvas, center, random.uniform(0.02, 0.24, 14) * radius * size, 14)
     white = np.tile([255.0, 246, 205], (14, 1))
-    canvas.strokes(core, white, Brush(11, 20, 6, jitter=8, grain=10))
+    canvas.draw_strokes(core, white, Brush(11, 20, 6, jitter=8, grain=10))
 
 
 def _paint_moon(canvas: Canvas, x: Array, y: Array) -> None:
-    """A crescent of thick ochre strokes around a disc that the night shines through."""
+    """Paint a crescent of thick ochre strokes around a paler disc."""
     cx, cy, radius = _MOON
     dx, dy = (x - cx) / radius, (y - cy) / radius
     outer, inner = np.hypot(dx, dy), np.hypot(dx + 0.30, dy + 0.12)
@@ -122,11 +122,11 @@ def _paint_moon(canvas: Canvas, x: Array, y: Array) -> None:
 
 
 def _paint_land(canvas: Canvas, x: Array, y: Array) -> None:
-    """Three ranges of hills, each with strokes along its back and a dark contour."""
+    """Paint three ranges of hills, each with strokes along its ridge and a dark contour."""
     random, size = canvas.random, canvas.size
     for level, height, waves, phase, colors, contour in _HILLS:
-        back = level + height * (np.sin(waves * x + phase) + 0.6 * np.sin(2.3 * waves * x))
-        depth = y - back
+        ridge = level + height * (np.sin(waves * x + phase) + 0.6 * np.sin(2.3 * waves * x))
+        depth = y - ridge
         rolling = depth + 0.018 * noise(random, size, 8) * np.clip(depth * 40, 0, 1)
         angles = flow_along(rolling)
         tone = 0.42 + 0.3 * np.sin(rolling * 150) + 0.16 * noise(random, size, 10)
@@ -135,14 +135,14 @@ def _paint_land(canvas: Canvas, x: Array, y: Array) -> None:
         canvas.fill(paint, angles, Brush(20, 80, 9, jitter=8, cover=3.5), inside)
         canvas.fill(paint, angles, Brush(9, 46, 6, jitter=16, grain=13, cover=2.2), inside)
         middles = random.uniform(0, 1, round(90 * canvas.brush_scale) + 8)
-        ridge = np.stack([middles, np.interp(middles, x[0], back[0])], -1) * size
-        lines = canvas.trace(ridge, angles, 70)
+        points = np.stack([middles, np.interp(middles, x[0], ridge[0])], -1) * size
+        lines = canvas.trace(points, angles, 70)
         dark = palette(np.zeros(len(lines)), contour, contour)
-        canvas.strokes(lines, dark, Brush(7, 70, 5, jitter=8, grain=8))
+        canvas.draw_strokes(lines, dark, Brush(7, 70, 5, jitter=8, grain=8))
 
 
 def _paint_tree(canvas: Canvas, x: Array, y: Array) -> None:
-    """A dark tree like a flame: tongues of long strokes that lean and rise."""
+    """Paint a dark tree like a flame: tongues of long, leaning strokes."""
     random, size = canvas.random, canvas.size
     for root, top, wide in _TONGUES:
         rise = np.clip((1.02 - y) / (1.02 - top), 0, 1)  # 0 at the foot, 1 at the tip

@@ -20,13 +20,13 @@ def test_strokes_follow_the_field(canvas):
     np.testing.assert_allclose(lines[0].mean(0), 32)
 
 
-def test_a_stroke_goes_on_where_the_angle_jumps_by_half_a_turn(canvas):
+def test_a_stroke_continues_where_the_angle_jumps_by_half_a_turn(canvas):
     angles = np.where(np.arange(64) < 32, 0.0, np.pi) * np.ones((64, 1))
     line = canvas.trace(np.array([[30.0, 32.0]]), angles, length=80)[0]
     assert (np.diff(line[:, 0]) > 0).all() or (np.diff(line[:, 0]) < 0).all()
 
 
-def test_strokes_stay_where_they_may(canvas):
+def test_strokes_stay_in_their_region(canvas):
     white = np.full((64, 64, 3), 255.0)
     left = np.zeros((64, 64))
     left[:, :20] = 1
@@ -36,7 +36,7 @@ def test_strokes_stay_where_they_may(canvas):
     assert pixels[:, 30:].max() == 0
 
 
-def test_no_strokes_are_no_paint(canvas):
+def test_a_density_of_zero_paints_nothing(canvas):
     canvas.fill(np.ones((64, 64, 3)), np.zeros((64, 64)), Brush(6, 20), np.zeros((64, 64)))
     assert canvas.pixels().max() == 0
 
@@ -49,20 +49,20 @@ def test_arcs_lie_on_their_circles(canvas):
 
 def test_flow_runs_along_contours_even_where_the_phase_jumps():
     x, y = grid(32)
-    around = np.arctan2(y - 0.5, x - 0.5)  # jumps by a turn on the left
+    around = np.arctan2(y - 0.5, x - 0.5)  # jumps by 2π on the left
     angles = flow_along(around)
-    outwards = np.stack([np.cos(angles), np.sin(angles)])
-    away = np.abs(outwards[0] * np.cos(around) + outwards[1] * np.sin(around))
+    # The contour lines of the angle are rays from the center.
+    radial = np.abs(np.cos(angles) * np.cos(around) + np.sin(angles) * np.sin(around))
     far = np.hypot(x - 0.5, y - 0.5) > 0.2
-    assert away[far].min() > 0.95
+    assert radial[far].min() > 0.95
 
 
-def test_directions_turn_the_shorter_way():
+def test_directions_turn_the_short_way():
     half = turn(np.array([[0.1]]), np.array([[np.pi - 0.1]]), np.array([[0.5]]))
     assert np.abs(np.sin(half)) < 1e-9
 
 
-def test_colors_are_looked_up_and_mixed():
+def test_colors_are_interpolated_and_blended():
     assert palette(np.array([0, 0.5, 2]), "000000", "ff0000").tolist() == [
         [0, 0, 0],
         [127.5, 0, 0],
@@ -71,7 +71,7 @@ def test_colors_are_looked_up_and_mixed():
     assert mix(np.zeros((1, 1, 3)), np.full(3, 8.0), 0.25).tolist() == [[[2, 2, 2]]]
 
 
-def test_noise_is_normed():
+def test_noise_has_mean_0_and_deviation_1():
     field = noise(np.random.default_rng(0), 32, 4)
     assert field.shape == (32, 32)
     assert abs(field.mean()) < 1e-9
