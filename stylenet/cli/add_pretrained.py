@@ -128,28 +128,28 @@ def _card(
     judge = encoder.get("architecture", "lite")
     size = (Pretrained / f"{name}.safetensors").stat().st_size
     start, teacher = recipe.get("init"), recipe.get("teacher_network")
-    taught = f", taught by {teacher} (weight {recipe['teacher_weight']})" if teacher else ""
+    taught = f", distilled from {teacher} (weight {recipe['teacher_weight']})" if teacher else ""
     rows = "\n".join(f"| {key} | {value:.4f} |" for key, value in losses.items())
     return f"""# {name}: {config.description}
 
-`python scripts/infer.py input=photo.jpg style={name}`
+`stylenet infer input=photo.jpg style={name}`
 
 - **Network:** {network.name} ({arguments}), {weights:,} weights in float16, {size / 1e6:.2f} MB.
-- **Style image:** {config.source}, shorter side {recipe["style"]["size"]} pixels.
-- **Trained:** {step:,} steps of {data["batch_size"]} crops of {data["crop_size"]} pixels out of
-  {config.trained_on}; Adam, peak {rate["lr"]}, {rate["warmup_steps"]} steps of warm-up,
-  decay {rate["decay"]}; from {f"the network {start}" if start else "fresh weights"}{taught}.
-- **Judged by:** {judge} ({encoder["weights"]}), content {recipe["loss"]["content_weight"]} at
+- **Style image:** {config.source}, short side {recipe["style"]["size"]} pixels.
+- **Trained:** {step:,} steps of {data["batch_size"]} crops of {data["crop_size"]} pixels from
+  {config.trained_on}; Adam, peak learning rate {rate["lr"]}, {rate["warmup_steps"]} warm-up steps,
+  {rate["decay"]} decay; from {f"the network {start}" if start else "random weights"}{taught}.
+- **Loss:** encoder {judge} ({encoder["weights"]}), content {recipe["loss"]["content_weight"]} at
   {", ".join(recipe["loss"]["content_layers"])}, style {recipe["loss"]["style_weight"]} at
   {", ".join(recipe["loss"]["style_layers"])}, total variation {recipe["loss"]["tv_weight"]}.
-- **Half precision** changes an image by {change * 255:.3f}/255 on average.
+- **Half precision** changes the stylized image by {change * 255:.3f}/255 on average.
 
 The command:
 
-    python scripts/train.py {config.command}
+    stylenet train {config.command}
 
-Losses on {len(photos)} photos that it was not trained on ({config.held_out_name}), squares of
-{config.size} pixels, means, without their weights but for the total:
+Mean losses on {len(photos)} held-out photos ({config.held_out_name}), center crops of
+{config.size} pixels, unweighted except for the total:
 
 | | |
 |---|---|

@@ -42,9 +42,9 @@ def test_a_trained_network_becomes_a_pretrained_one(run, tiny, assets, tmp_path)
     assert (info.style, info.description) == ("dots", "Red dots, 2026")
     assert str(tmp_path) not in str(info.recipe)
     card = after.with_suffix(".md").read_text()
-    assert "Losses on 2 photos" in card
+    assert "Mean losses on 2 held-out photos" in card
     assert "style/relu1_1" in card
-    assert "from fresh weights, taught by starry.safetensors (weight 5.0)." in card
+    assert "from random weights, distilled from starry.safetensors (weight 5.0)." in card
     assert str(tmp_path) not in card
 
     listed = run("infer", "list=true")
