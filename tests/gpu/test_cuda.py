@@ -1,4 +1,4 @@
-"""What only a CUDA device can run: graphs, bfloat16, streams."""
+"""Features of CUDA devices: graphs, bfloat16, streams."""
 
 import threading
 
@@ -17,25 +17,25 @@ pytestmark = pytest.mark.gpu
 def stylizer(name, dtype="auto", device="cuda"):
     torch.manual_seed(0)
     network = build_network(name, **({"width": 8} if name == "johnson" else {}))
-    made = Stylizer(network, CheckpointInfo("test", 0), device, dtype)
-    made.prepare()
-    return made
+    result = Stylizer(network, CheckpointInfo("test", 0), device, dtype)
+    result.prepare()
+    return result
 
 
 @pytest.mark.parametrize("name", ["johnson", "compact", "adain_style"])
 @pytest.mark.parametrize(
     ("dtype", "tolerance"), [("float32", 0.01), ("bfloat16", 0.05), ("float16", 0.01)]
 )
-def test_every_pass_of_a_size_is_that_of_the_cpu(name, dtype, tolerance):
+def test_every_pass_gives_the_images_of_the_cpu(name, dtype, tolerance):
     torch.manual_seed(1)
     images = torch.rand(3, 2, 3, 61, 94)
-    found, expected = stylizer(name, dtype), stylizer(name, "float32", "cpu")
+    cuda, cpu = stylizer(name, dtype), stylizer(name, "float32", "cpu")
     for batch in images:  # eager, recorded, replayed
-        difference = (found(batch.cuda()).cpu() - expected(batch)).abs()
+        difference = (cuda(batch.cuda()).cpu() - cpu(batch)).abs()
         assert difference.max() < tolerance
 
 
-def test_a_result_stays_when_the_next_one_comes():
+def test_later_passes_do_not_overwrite_a_result():
     network = stylizer("johnson")
     images = torch.rand(4, 3, 64, 64, device="cuda")
     network(images[0])
@@ -62,7 +62,7 @@ def test_threads_share_a_stylizer():
     torch.testing.assert_close(results, expected)
 
 
-def test_a_bounded_number_of_graphs_is_kept():
+def test_at_most_four_graphs_are_kept():
     network = stylizer("compact")
     for size in range(16, 80, 8):
         for _ in range(3):
@@ -70,12 +70,13 @@ def test_a_bounded_number_of_graphs_is_kept():
     assert len(network._forward._graphs) == 4
 
 
-@pytest.mark.parametrize("kind", ["image", "bytes", "floats"])
-def test_what_is_not_on_the_gpu_comes_back_as_it_was(kind):
+@pytest.mark.parametrize("input_type", ["image", "uint8", "float"])
+def test_images_in_main_memory_are_returned_in_their_type(input_type):
     random = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
-    given = {"image": Image.fromarray(random), "bytes": random, "floats": random / 255}[kind]
-    found, expected = stylizer("johnson", "float32"), stylizer("johnson", "float32", "cpu")
-    results = [np.asarray(network(given), dtype=np.float64) for network in (found, expected)]
-    assert type(found(given)) is type(given)
-    # A GPU multiplies float32 in TF32.
-    assert np.abs(results[0] - results[1]).max() <= (0.02 if kind == "floats" else 4)
+    images = {"image": Image.fromarray(random), "uint8": random, "float": random / 255}
+    image = images[input_type]
+    cuda, cpu = stylizer("johnson", "float32"), stylizer("johnson", "float32", "cpu")
+    results = [np.asarray(network(image), dtype=np.float64) for network in (cuda, cpu)]
+    assert type(cuda(image)) is type(image)
+    # GPUs multiply float32 in TF32.
+    assert np.abs(results[0] - results[1]).max() <= (0.02 if input_type == "float" else 4)

@@ -1,4 +1,4 @@
-"""The fused networks against PyTorch's own operations in float64."""
+"""Fused networks compared with PyTorch's own operations in float64."""
 
 import pytest
 import torch
@@ -28,63 +28,63 @@ def kernels():
     return kernels
 
 
-def draw(*shape, device, seed=0):
+def random_features(*shape, device, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    drawn = torch.randn(*shape, generator=generator) * 3 + 5
-    return drawn.contiguous(memory_format=torch.channels_last).to(device)
+    features = torch.randn(*shape, generator=generator) * 3 + 5
+    return features.contiguous(memory_format=torch.channels_last).to(device)
 
 
-def normalized(features, weight, bias):
+def instance_norm(features, weight, bias):
     return F.instance_norm(features.double(), weight=weight.double(), bias=bias.double(), eps=1e-5)
 
 
-def affine(channels, device):
+def random_scale_and_shift(channels, device):
     generator = torch.Generator().manual_seed(1)
     return (torch.randn(channels, generator=generator).to(device) for _ in range(2))
 
 
 @pytest.mark.parametrize("shape", [(1, 6, 10, 12), (2, 5, 64, 70), (2, 130, 4, 6)])
-def test_statistics_are_those_of_instance_normalization(shape, device):
-    features = draw(*shape, device=device)
-    weight, bias = affine(shape[1], device)
+def test_statistics_match_instance_normalization(shape, device):
+    features = random_features(*shape, device=device)
+    weight, bias = random_scale_and_shift(shape[1], device)
     scale, shift = kernels().instance_statistics(features, weight, bias, 1e-5)
-    found = features * scale[..., None, None] + shift[..., None, None]
+    result = features * scale[..., None, None] + shift[..., None, None]
     torch.testing.assert_close(
-        found.double(), normalized(features, weight, bias), rtol=1e-5, atol=2e-5
+        result.double(), instance_norm(features, weight, bias), rtol=1e-5, atol=2e-5
     )
 
 
 @pytest.mark.parametrize("padding", ["reflect", "replicate"])
 @pytest.mark.parametrize("margin", [0, 1])
-def test_normalization_relu_sum_and_padding_in_one_pass(padding, margin, device):
-    room = kernels()
-    features = draw(2, 6, 10, 12, device=device)
-    weight, bias = affine(6, device)
-    scale, shift = room.instance_statistics(features, weight, bias, 1e-5)
-    wide = F.pad(draw(2, 6, 10, 12, device=device, seed=2), (1,) * 4)
+def test_one_pass_normalizes_adds_activates_and_pads(padding, margin, device):
+    module = kernels()
+    features = random_features(2, 6, 10, 12, device=device)
+    weight, bias = random_scale_and_shift(6, device)
+    scale, shift = module.instance_statistics(features, weight, bias, 1e-5)
+    wide = F.pad(random_features(2, 6, 10, 12, device=device, seed=2), (1,) * 4)
     residual = wide.contiguous(memory_format=torch.channels_last)[..., 1:-1, 1:-1]
-    found = room.transform(
+    result = module.transform(
         features,
         scale,
         shift,
         (10, 12),
         margin=margin,
         padding=padding,
-        activation=room.RELU,
+        activation=module.RELU,
         residual=residual,
     )
-    expected = (normalized(features, weight, bias) + residual).relu()
+    expected = (instance_norm(features, weight, bias) + residual).relu()
     expected = F.pad(expected, (margin,) * 4, mode=padding)
-    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=2e-5)
+    torch.testing.assert_close(result.double(), expected, rtol=1e-5, atol=2e-5)
 
 
 @pytest.mark.parametrize(("side", "margin", "cells"), [(2, 4, False), (4, 1, True)])
-def test_pixels_are_gathered_into_padded_squares(side, margin, cells, device):
-    room = kernels()
+def test_pixels_are_rearranged_into_padded_squares(side, margin, cells, device):
+    module = kernels()
     images = torch.rand(2, 3, 8, 12, device=device)
     scale, shift = torch.full((1, 3), 2.0, device=device), torch.full((1, 3), -1.0, device=device)
-    layout = room.Layout(side)
-    found = room.transform(
+    layout = module.Layout(side)
+    result = module.transform(
         images, scale, shift, (8, 12), out_layout=layout, margin=margin, pad_cells=cells
     )
     expected = images * 2 - 1
@@ -92,30 +92,30 @@ def test_pixels_are_gathered_into_padded_squares(side, margin, cells, device):
         expected = F.pad(space_to_depth(expected, side), (margin,) * 4, mode="reflect")
     else:
         expected = space_to_depth(F.pad(expected, (margin,) * 4, mode="reflect"), side)
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(result, expected)
 
 
-def test_phases_of_an_upsampling_convolution_are_read_in_place(device):
-    room = kernels()
-    features = draw(2, 6, 5, 7, device=device)
+def test_phases_of_an_upsampling_convolution_are_read_without_rearranging(device):
+    module = kernels()
+    features = random_features(2, 6, 5, 7, device=device)
     torch.manual_seed(0)
     layer = UpsampleConvolution(6, 4).to(device).requires_grad_(False)
     padded = F.pad(features, (1,) * 4, mode="replicate")
-    found = F.conv2d(padded, phase_kernels(layer.weight))
-    found = found.contiguous(memory_format=torch.channels_last)
-    weight, bias = affine(4, device)
-    scale, shift = room.instance_statistics(found, weight, bias, 1e-5, room.PHASES)
-    found = room.transform(found, scale, shift, (10, 14), layout=room.PHASES)
-    doubled = F.interpolate(features, scale_factor=2.0)
-    expected = F.conv2d(F.pad(doubled, (1,) * 4, mode="reflect"), layer.weight)
-    expected = normalized(expected, weight, bias)
-    torch.testing.assert_close(found.double(), expected, rtol=1e-3, atol=5e-3)
+    phases = F.conv2d(padded, phase_kernels(layer.weight))
+    phases = phases.contiguous(memory_format=torch.channels_last)
+    weight, bias = random_scale_and_shift(4, device)
+    scale, shift = module.instance_statistics(phases, weight, bias, 1e-5, module.PHASES)
+    result = module.transform(phases, scale, shift, (10, 14), layout=module.PHASES)
+    upsampled = F.interpolate(features, scale_factor=2.0)
+    expected = F.conv2d(F.pad(upsampled, (1,) * 4, mode="reflect"), layer.weight)
+    expected = instance_norm(expected, weight, bias)
+    torch.testing.assert_close(result.double(), expected, rtol=1e-3, atol=5e-3)
 
 
 @pytest.mark.parametrize(("name", "arguments"), CASES)
 @pytest.mark.parametrize("size", [(16, 24), (13, 9), (18, 11), (3, 2)])
 @torch.no_grad()
-def test_a_fused_network_is_the_network(name, arguments, size, device):
+def test_a_fused_network_gives_the_networks_images(name, arguments, size, device):
     torch.manual_seed(0)
     network = build_network(name, **arguments).eval()
     for parameter in network.parameters():
@@ -123,22 +123,22 @@ def test_a_fused_network_is_the_network(name, arguments, size, device):
     images = torch.rand(2, 3, *size)
     expected = network.double()(images.double())
     fused = fuse(network.float().to(device), torch.float32)
-    found = fused(images.to(device))
-    assert found.shape == images.shape
-    assert found.dtype == torch.float32
-    # A GPU multiplies float32 in TF32, with a tenth of the digits.
+    result = fused(images.to(device))
+    assert result.shape == images.shape
+    assert result.dtype == torch.float32
+    # GPUs multiply float32 in TF32, which has 10 bits of mantissa instead of 23.
     tolerance = 1e-4 if device.type == "cpu" else 2e-2
-    torch.testing.assert_close(found.cpu().double(), expected, rtol=0, atol=tolerance)
+    torch.testing.assert_close(result.cpu().double(), expected, rtol=0, atol=tolerance)
 
 
-def test_statistics_from_elsewhere_are_asked_for_on_a_gpu_too():
-    # A smoothed video: a fused or recorded network would take each frame's own.
+def test_a_network_with_external_statistics_is_not_fused_or_recorded():
+    # Fused or recorded, a smoothed video would use each frame's own statistics.
     network = with_statistics(build_network("johnson", width=2), lambda name, features: None)
     device = torch.device("cuda")
     assert make_forward(network, network, device, torch.bfloat16, 400.0) is network
 
 
-def test_what_can_be_fused(monkeypatch):
+def test_can_fuse_accepts_only_instance_normalization_on_cuda(monkeypatch):
     cuda = torch.device("cuda")
     batch = build_network("johnson", width=2, norm="batch")
     assert can_fuse(build_network("johnson", width=2), cuda)
