@@ -196,7 +196,8 @@ class JohnsonMultiNetwork(StyleNetwork):
         fractions = {self.styles.index(name): weight / total for name, weight in mixture.items()}
 
         def mean(parameters: nn.ParameterList) -> Tensor:
-            return torch.stack([f * parameters[index] for index, f in fractions.items()]).sum(0)
+            weighted = [fraction * parameters[index] for index, fraction in fractions.items()]
+            return torch.stack(weighted).sum(0)
 
         norms = self._norms()
         weights = {

@@ -45,22 +45,24 @@ def moments(features: Tensor) -> tuple[Tensor, Tensor]:
 def pool_moments(
     counts: Sequence[int], means: Sequence[Tensor], variances: Sequence[Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """Make the moments of a whole of those of its parts (Chan, Golub, LeVeque 1979).
+    """Combine the means and variances of the parts of an image (Chan, Golub, LeVeque 1979).
 
     Args:
-        counts: How many pixels each part has; only the ratios matter.
-        means: Of the parts, each of shape (C,).
-        variances: The same.
+        counts: Number of pixels of each part; only the ratios matter.
+        means: Mean of each part, each of shape (C,).
+        variances: Biased variance of each part, each of shape (C,).
 
     Returns:
-        Mean and biased variance, each of shape (C,), of the type of the parts'.
+        Mean and biased variance of the whole image, each of shape (C,), in the parts' dtype.
     """
-    # On the CPU: they are few, and Apple's GPUs have no float64.
-    each, spreads = (torch.stack(list(m)).to("cpu", torch.float64) for m in (means, variances))
-    shares = torch.tensor(counts, dtype=torch.float64).unsqueeze(1)
-    shares = shares / shares.sum()
-    mean = (shares * each).sum(0)
-    variance = (shares * (spreads + (each - mean).square())).sum(0)
+    # On the CPU: there are few values, and Apple's GPUs have no float64.
+    part_means, part_variances = (
+        torch.stack(list(m)).to("cpu", torch.float64) for m in (means, variances)
+    )  # (parts, C) each
+    weights = torch.tensor(counts, dtype=torch.float64).unsqueeze(1)
+    weights = weights / weights.sum()
+    mean = (weights * part_means).sum(0)
+    variance = (weights * (part_variances + (part_means - mean).square())).sum(0)
     dtype, device = means[0].dtype, means[0].device
     return mean.to(dtype).to(device), variance.to(dtype).to(device)
 

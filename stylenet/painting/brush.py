@@ -65,20 +65,22 @@ class Canvas:
         self._image = Image.new("RGB", (size * _SUPERSAMPLING,) * 2, f"#{ground}")
         self._draw = ImageDraw.Draw(self._image)
 
-    def fill(self, colors: Array, angles: Array, brush: Brush, where: Array | None = None) -> None:
+    def fill(
+        self, colors: Array, angles: Array, brush: Brush, density: Array | None = None
+    ) -> None:
         """Cover a region with strokes.
 
         Args:
             colors: Image to paint, RGB in [0, 255], shape (H, W, 3).
             angles: Directions of the strokes in radians, shape (H, W).
             brush: Appearance of the strokes.
-            where: Density of the strokes in [0, 1], shape (H, W); ``None`` for 1 everywhere.
+            density: Probability of a stroke at each pixel, shape (H, W); ``None`` for 1 everywhere.
         """
         area = (brush.width * brush.length) * self.brush_scale**2
         count = max(1, round(brush.cover * self.size**2 / area))
         points = self.random.uniform(0, self.size, (count, 2))
-        if where is not None:
-            points = points[self.random.random(count) < _at(where, points)]
+        if density is not None:
+            points = points[self.random.random(count) < _at(density, points)]
         self.draw_strokes(self.trace(points, angles, brush.length), _at(colors, points), brush)
 
     def trace(self, points: Array, angles: Array, length: float) -> Array:

@@ -34,15 +34,15 @@ def paint_mosaic(size: int, seed: int) -> Image.Image:
     x, y = grid(size)
     # Distorted a little, so that edges look cut by hand.
     x, y = x + 0.006 * noise(random, size, 6), y + 0.006 * noise(random, size, 6)
-    seeds = _seeds(random)
-    nearest, depth = _cells(x, y, seeds)
-    colors, parts = _design(random, seeds)
+    centers = _cell_centers(random)
+    nearest, depth = _cells(x, y, centers)
+    colors, parts = _design(random, centers)
 
     glass = colors[nearest] + 18 * noise(random, size, 5)[..., None]
     # Glass is thicker, darker and dirtier near the lead.
     glass = glass * (0.55 + 0.45 * np.clip(depth / 0.016, 0, 1) ** 0.7)[..., None]
     canvas = Canvas(size, _LEAD, random)
-    streaks = random.uniform(0, np.pi, len(seeds))[nearest] + 0.25 * noise(random, size, 8)
+    streaks = random.uniform(0, np.pi, len(centers))[nearest] + 0.25 * noise(random, size, 8)
     canvas.fill(glass, streaks, Brush(15, 34, 8, jitter=9, grain=12, cover=4))
     canvas.fill(glass * 1.06, streaks, Brush(7, 26, 5, jitter=13, grain=14, cover=3))
     # Light glows around the sun, and the glass is uneven.
@@ -50,10 +50,10 @@ def paint_mosaic(size: int, seed: int) -> Image.Image:
     down, right = np.gradient(noise(random, size, 60, 2))
     ripple = np.clip((down + right) / (down + right).std(), -2, 2)
     pixels = canvas.pixels() * (0.80 + 0.42 * glow)[..., None] + 9 * ripple[..., None]
-    return to_image(_lay_lead(random, pixels, depth, nearest, parts))
+    return to_image(_draw_lead(random, pixels, depth, nearest, parts))
 
 
-def _seeds(random: np.random.Generator) -> Array:
+def _cell_centers(random: np.random.Generator) -> Array:
     """Return the centers of the cells: in rings around the sun, more random further out."""
     points = [np.array([_SUN])]
     edges = [0.0, *_RINGS, 0.31, 0.38, 0.46, 0.55, 0.65, 0.77]
@@ -82,11 +82,11 @@ def _ground(x: Array) -> Array:
     return 0.66 + 0.05 * np.sin(5 * x + 0.6) + 0.02 * np.sin(13 * x)
 
 
-def _design(random: np.random.Generator, seeds: Array) -> tuple[Array, Array]:
+def _design(random: np.random.Generator, centers: Array) -> tuple[Array, Array]:
     """Return the color of each cell, and the number of the part of the design it belongs to."""
-    x, y = seeds.T
+    x, y = centers.T
     away = np.hypot(x - _SUN[0], y - _SUN[1])
-    chance = random.random(len(seeds))
+    chance = random.random(len(centers))
     ray = np.floor((np.arctan2(y - _SUN[1], x - _SUN[0]) / (2 * np.pi) + 1) * 16).astype(int) % 2
     deep = palette(1.15 - away / 0.75 + 0.35 * (chance - 0.5), *_SKY)
     bright = palette(away / 0.85 - 0.25 + 0.3 * (chance - 0.5), *_RAYS)
@@ -101,37 +101,37 @@ def _design(random: np.random.Generator, seeds: Array) -> tuple[Array, Array]:
     course = 0.40 + 0.16 * np.sin(7.5 * (y - 0.62)) + 0.10 * (y - 0.62)
     wet = np.abs(x - course) < 0.05 + 0.30 * np.clip(y - 0.64, 0, 1)
     flower = near & ~wet & (chance < 0.42)
-    hues = random.integers(len(_FLOWERS), size=len(seeds))
-    for chosen, paint, part in [
+    hues = random.integers(len(_FLOWERS), size=len(centers))
+    for mask, paint, part in [
         (land & ~near, palette(chance, *_HILLS[0]), 3),
         (land & near, palette(chance, *_HILLS[1]), 4),
-        (land & wet, palette(random.random(len(seeds)), *_RIVER), 5),
+        (land & wet, palette(random.random(len(centers)), *_RIVER), 5),
         (land & flower, palette(hues / (len(_FLOWERS) - 1), *_FLOWERS), 6),
     ]:
-        colors[chosen], parts[chosen] = paint[chosen], part
-    # Sheets of glass of the same name are never quite the same.
-    return colors * random.normal(1, 0.10, (len(seeds), 1)), parts
+        colors[mask], parts[mask] = paint[mask], part
+    # Brightness varies from sheet to sheet of glass.
+    return colors * random.normal(1, 0.10, (len(centers), 1)), parts
 
 
-def _cells(x: Array, y: Array, seeds: Array) -> tuple[Array, Array]:
-    """For each pixel its nearest seed, and how far it is from the border of that seed's cell."""
+def _cells(x: Array, y: Array, centers: Array) -> tuple[Array, Array]:
+    """Return the index of each pixel's cell, and its distance from the border of that cell."""
     nearest = np.empty(x.shape, dtype=int)
     depth = np.empty(x.shape)
-    sx, sy = seeds.T.astype(np.float32)
-    for row in range(len(x)):  # row by row, to need little memory
+    cx, cy = centers.T.astype(np.float32)
+    for row in range(len(x)):  # row by row, to save memory
         px, py = x[row, :, None].astype(np.float32), y[row, :, None].astype(np.float32)
-        squares = (px - sx) ** 2 + (py - sy) ** 2  # (W, seeds)
+        squares = (px - cx) ** 2 + (py - cy) ** 2  # (W, cells)
         two = np.argpartition(squares, 1, axis=1)[:, :2]
         ordered = np.take_along_axis(squares, two, 1)
         first = ordered.argmin(1)
         own, other = two[np.arange(len(two)), first], two[np.arange(len(two)), 1 - first]
-        gap = np.hypot(sx[own] - sx[other], sy[own] - sy[other])
+        gap = np.hypot(cx[own] - cx[other], cy[own] - cy[other])
         nearest[row] = own
         depth[row] = np.abs(ordered[:, 0] - ordered[:, 1]) / (2 * gap)
     return nearest, depth
 
 
-def _lay_lead(
+def _draw_lead(
     random: np.random.Generator, pixels: Array, depth: Array, nearest: Array, parts: Array
 ) -> Array:
     """Draw strips of lead over the seams, rounded and worn; broader between parts of the design."""
