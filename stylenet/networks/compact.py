@@ -89,7 +89,7 @@ class CompactNetwork(StagedNetwork):
         """
         fine = self.stem(space_to_depth(self.preprocess(images), _SIDE))  # (N, width, H'/4, W'/4)
         deep = self.deep(self.down(fine))  # (N, deep_width, H'/8, W'/8)
-        x = self.head(self.fine(_join(self.lift, fine, deep)))  # (N, 48, H'/4, W'/4)
+        x = self.head(self.fine(_add_upsampled(self.lift, fine, deep)))  # (N, 48, H'/4, W'/4)
         x = depth_to_space(x, _SIDE)
         return self.postprocess(x[..., : images.shape[-2], : images.shape[-1]].to(images.dtype))
 
@@ -115,7 +115,7 @@ class CompactNetwork(StagedNetwork):
             _Stage(
                 self.lift,
                 lambda lift, x: space_to_depth(
-                    _join(lift, depth_to_space(x[:, :fine], 2), x[:, fine:]), 2
+                    _add_upsampled(lift, depth_to_space(x[:, :fine], 2), x[:, fine:]), 2
                 ),
             ),
             *(
@@ -143,6 +143,6 @@ class _Stage(nn.Module):
         return self._run(self.layer, x)
 
 
-def _join(lift: nn.Module, fine: Tensor, deep: Tensor) -> Tensor:
+def _add_upsampled(lift: nn.Module, fine: Tensor, deep: Tensor) -> Tensor:
     """Add upsampled deep features (N, C, H, W) to fine features (N, width, 2H, 2W)."""
     return fine + F.interpolate(lift(deep), scale_factor=2.0, mode="nearest")

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylenet.networks.compact import CompactNetwork
-from stylenet.networks.convolutions import fill_channels, phase_kernels, space_to_depth_kernels
+from stylenet.networks.convolutions import pad_channels, phase_kernels, space_to_depth_kernels
 from stylenet.networks.fused.kernels import (
     CLAMP,
     DOUBLED,
@@ -129,7 +129,7 @@ class FusedJohnson(nn.Module):
         up = [cast(nn.Sequential, part.conv) for part in network.up]
         head = network.head.weight
         self.margin = head.shape[-1] // 2
-        self.stem = _Convolution(fill_channels(space_to_depth_kernels(_weight(stem))), dtype)
+        self.stem = _Convolution(pad_channels(space_to_depth_kernels(_weight(stem))), dtype)
         self.stem_norm = _norm(stem)
         self.down = nn.ModuleList(_Convolution(_weight(part), dtype, stride=2) for part in down)
         self.down_norms = nn.ModuleList(_norm(part) for part in down)
@@ -170,8 +170,10 @@ class FusedJohnson(nn.Module):
             out_layout=SQUARES,
             margin=self.margin,
             dtype=self.dtype,
-        )
-        x = self.stem_norm(self.stem(fill_channels(x)), size, SQUARES)
+        )  # (N, 12, H'/2 + 4, W'/2 + 4), padded
+        x = self.stem_norm(self.stem(pad_channels(x)), size, SQUARES)  # (N, width, H'+2, W'+2)
+        # Each normalization also pads for the next convolution: before an upsampling convolution by
+        # repeating the border, else by reflection.
         for index, (convolution, norm) in enumerate(zip(self.down, self.down_norms, strict=True)):
             size = (size[0] // 2, size[1] // 2)
             last = not self.blocks and index == len(self.down) - 1
@@ -261,11 +263,11 @@ class FusedCompact(nn.Module):
             margin=1,
             pad_cells=True,
             dtype=self.dtype,
-        )
+        )  # (N, 48, H'/4 + 2, W'/4 + 2), padded
         size = (size[0] // side, size[1] // side)
-        fine = self.stem_norm(self.stem(x), size)
+        fine = self.stem_norm(self.stem(x), size)  # (N, width, H'/4 + 2, W'/4 + 2)
         half = (size[0] // 2, size[1] // 2)
-        x = self.down_norm(self.down(fine), half)
+        x = self.down_norm(self.down(fine), half)  # (N, deep_width, H'/8 + 2, W'/8 + 2)
         for block in self.deep:
             x = block(x)
         x = transform(
@@ -276,7 +278,7 @@ class FusedCompact(nn.Module):
             layout=DOUBLED,
             margin=1,
             residual=fine[..., 1:-1, 1:-1],
-        )
+        )  # (N, width, H'/4 + 2, W'/4 + 2)
         for block in self.fine:
             x = block(x)
         return transform(
