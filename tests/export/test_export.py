@@ -96,7 +96,7 @@ def test_opencv_gives_the_same_images(network, tmp_path):
     torch.testing.assert_close(stylized, expected, rtol=0, atol=1e-4)
 
 
-def test_the_onnxruntime_example_of_the_readme_runs(exported, network, tmp_path):
+def test_the_documented_onnxruntime_example_runs(exported, network, tmp_path):
     examples = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     (example,) = [example for example in examples if "onnxruntime" in example]
     pixels = np.random.default_rng(0).integers(0, 256, (31, 45, 3), dtype=np.uint8)
