@@ -59,7 +59,7 @@ def trace(network: PortableNetwork, size: Sequence[int] | None = None) -> Export
     """Trace a network with ``torch.export``.
 
     Args:
-        network: The network.
+        network: Network, in eval mode.
         size: Fixed height and width of a single image; ``None`` for any batch, height and width.
             The graph of a fixed size has simpler operations.
     """

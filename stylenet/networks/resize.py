@@ -36,7 +36,7 @@ class ResizeConvolution(nn.Conv2d):
         sums = F.one_hot(pixel, 3).transpose(1, 2).flatten(0, 1).float()  # (3 scale, taps)
         self.register_buffer("sums", sums, persistent=False)
 
-    def folded(self) -> tuple[Tensor, Tensor | None]:
+    def folded_kernels(self) -> tuple[Tensor, Tensor | None]:
         """Return the equivalent 3x3 kernels at low resolution.
 
         Returns:
@@ -60,4 +60,4 @@ class ResizeConvolution(nn.Conv2d):
             Shape (N, scale² outputs, H, W), to be rearranged by
             :func:`stylenet.networks.convolutions.depth_to_space`.
         """
-        return F.conv2d(F.pad(features, (1, 1, 1, 1), mode="reflect"), *self.folded())
+        return F.conv2d(F.pad(features, (1, 1, 1, 1), mode="reflect"), *self.folded_kernels())

@@ -37,8 +37,8 @@ class Layout:
         side: Pixels along each side of a cell.
         stacked: Whether each pixel of a cell has its own channels. Otherwise all pixels of a cell
             have the same values (nearest-neighbor upsampling).
-        shifted: Whether pixel (2 i + a, 2 j + b) lies in cell (i + a, j + b), as in the output of
-            :class:`stylenet.networks.convolutions.UpsampleConvolution`'s four kernels.
+        shifted: Whether pixel (2 i + a, 2 j + b) lies in cell (i + a, j + b), as the four
+            kernels of :class:`stylenet.networks.convolutions.UpsampleConvolution` compute them.
     """
 
     side: int = 1

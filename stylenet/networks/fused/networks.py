@@ -116,10 +116,10 @@ class FusedJohnson(nn.Module):
     """
 
     def __init__(self, network: JohnsonNetwork, dtype: torch.dtype) -> None:
-        """Copy and rearrange the weights of a network with instance normalization.
+        """Copy and rearrange the weights.
 
         Args:
-            network: The network.
+            network: Network with instance normalization.
             dtype: Data type of convolutions and feature maps.
         """
         super().__init__()
@@ -211,10 +211,10 @@ class FusedCompact(nn.Module):
     """
 
     def __init__(self, network: CompactNetwork, dtype: torch.dtype) -> None:
-        """Copy the weights of a network with instance normalization.
+        """Copy the weights.
 
         Args:
-            network: The network.
+            network: Network with instance normalization.
             dtype: Data type of convolutions and feature maps.
         """
         super().__init__()
@@ -231,7 +231,7 @@ class FusedCompact(nn.Module):
         self.lift = _Convolution(lift.weight, dtype, lift.bias)
         weight, bias = head.weight, head.bias
         if isinstance(head, ResizeConvolution):
-            weight, bias = head.folded()
+            weight, bias = head.folded_kernels()
         self.head = _Convolution(weight, dtype, bias)
         device = head.weight.device
         for name, channels in (("pixels", 3), ("cells", network.width)):
