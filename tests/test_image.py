@@ -17,12 +17,12 @@ from stylenet.errors import StyleNetError
 from stylenet.image import (
     SUFFIXES,
     LoadedImage,
-    at_shorter_side,
     check_background,
     check_writable_suffix,
     flatten,
     load_image,
     open_image,
+    resize_short_side,
     save_image,
     to_image,
     to_tensor,
@@ -624,13 +624,13 @@ def test_quality_makes_files_smaller(tmp_path):
 
 @pytest.mark.parametrize("size", [(1, 2000), (2000, 1), (3, 40_000), (1, 1_000_000)])
 def test_thin_image_is_enlarged_within_bounds(size):
-    width, height = at_shorter_side(Image.new("L", size), 512).size
+    width, height = resize_short_side(Image.new("L", size), 512).size
     assert width * height <= max(8.5 * 512**2, size[0] * size[1] * 1.01)
     assert min(width, height) >= min(size)
 
 
 @pytest.mark.parametrize("size", [(100, 700), (640, 480), (30, 20), (2000, 5000), (700, 40_000)])
 def test_ordinary_image_gets_its_shorter_side(size):
-    result = at_shorter_side(Image.new("L", size), 512).size
+    result = resize_short_side(Image.new("L", size), 512).size
     assert min(result) == 512
     assert max(result) == pytest.approx(512 * max(size) / min(size), abs=1)

@@ -19,11 +19,11 @@ from stylenet.errors import StyleNetError, check_number
 from stylenet.files import check_output, user_path
 from stylenet.image import (
     LoadedImage,
-    at_longer_side,
     check_quality,
     check_writable_suffix,
     load_image,
-    resized,
+    resize_image,
+    resize_long_side,
     save_image,
     to_image,
     to_tensor,
@@ -70,7 +70,7 @@ def optimize(config: DictConfig) -> None:
     device = choose_device(str(config.device))
     picture = load_image(source)
     if config.size is not None:
-        picture = at_longer_side(picture, config.size)
+        picture = resize_long_side(picture, config.size)
     photo = to_tensor(picture.rgb)
     height, width = photo.shape[-2:]
     factors = plan_scales((height, width), config.scales)
@@ -88,7 +88,7 @@ def optimize(config: DictConfig) -> None:
 
     def finish(image: Tensor) -> LoadedImage:
         # A preview of a coarser scale is smaller.
-        shown = resized(picture, (image.shape[-1], image.shape[-2]))
+        shown = resize_image(picture, (image.shape[-1], image.shape[-2]))
         rgb = to_image(after(color, to_tensor(shown.rgb), image.cpu()))
         return dataclasses.replace(shown, rgb=rgb)
 

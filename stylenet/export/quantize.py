@@ -19,7 +19,7 @@ _PREFIX = "network."
 # Symmetric, so that zero stays zero.
 _LARGEST = 127
 # Of an image's channels.
-_ColorS = 3
+_COLORS = 3
 # Half the range of a channel that is the same everywhere: any will do.
 _SMALLEST = 1e-6
 
@@ -180,7 +180,7 @@ def _quantize_weights(path: Path) -> None:
             continue
         name = node.input[1]
         values = onnx.numpy_helper.to_array(weights[name])  # (out, in, k, k)
-        if _ColorS in values.shape[:2]:
+        if _COLORS in values.shape[:2]:
             continue
         scale = np.maximum(np.abs(values).max((1, 2, 3)) / _LARGEST, _SMALLEST).astype(np.float32)
         stored = np.round(values / scale[:, None, None, None]).astype(np.int8)

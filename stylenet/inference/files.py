@@ -117,7 +117,7 @@ def _stylize_animation(
         )
     animation = read_animation(source)
     frames = (
-        dataclasses.replace(frame, picture=stylizer.stylize(frame.picture, options, mask))
+        dataclasses.replace(frame, image=stylizer.stylize(frame.image, options, mask))
         for frame in animation
     )
     save_animation(frames, target, animation.plays, quality)

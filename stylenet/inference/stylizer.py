@@ -12,7 +12,7 @@ from torch import Tensor
 from stylenet.checkpoint import STYLE_SIZE, CheckpointInfo, load_style
 from stylenet.contention import watch
 from stylenet.errors import StyleNetError
-from stylenet.image import LoadedImage, shorter_side_scale
+from stylenet.image import LoadedImage, short_side_scale
 from stylenet.inference.arrays import unpack
 from stylenet.inference.buffers import ImageBuffer
 from stylenet.inference.forward import make_forward
@@ -313,6 +313,6 @@ def _scale_short_side(content: ImageBuffer, size: int | None) -> ImageBuffer:
     """Scale a buffer to a short side of ``size`` pixels; ``None`` keeps its size."""
     if size is None or size == min(content.size):
         return content
-    factor = shorter_side_scale(content.size, size)
+    factor = short_side_scale(content.size, size)
     height, width = (max(1, round(side * factor)) for side in content.size)
     return content.resized(height, width)

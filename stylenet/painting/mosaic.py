@@ -11,7 +11,7 @@ from stylenet.painting.fields import Array, grid, mix, noise, palette
 # The design's places, sizes and colors were chosen by eye; lengths are shares of the canvas.
 _SUN = (0.60, 0.36)
 _RINGS = (0.045, 0.095, 0.145, 0.195, 0.250)
-_RING_ColorS = ("fff3c0", "ffd24a", "f7941e", "d9301f", "8e1230")
+_RING_COLORS = ("fff3c0", "ffd24a", "f7941e", "d9301f", "8e1230")
 _SKY = ("0f2f8f", "1c5fc4", "2f9bd6", "6fcbe0")
 _RAYS = ("fbe08a", "f7c22e", "f08a24", "d8433a", "8a2a7c")
 _HILLS = (("0f6b3a", "2fa052", "9ccb3b"), ("0b4d44", "137a5a", "4fb06a"))
@@ -94,7 +94,7 @@ def _design(random: np.random.Generator, seeds: Array) -> tuple[Array, Array]:
     parts = np.where(ray == 1, 2, 1)
     for ring in range(len(_RINGS) - 1, -1, -1):
         inside = away < _RINGS[ring]
-        colors[inside] = palette(np.zeros(1), _RING_ColorS[ring], _RING_ColorS[ring])
+        colors[inside] = palette(np.zeros(1), _RING_COLORS[ring], _RING_COLORS[ring])
         parts[inside] = 10 + ring
     land = y > _ground(x)
     near = y > 0.80 + 0.06 * np.sin(4 * x + 2)

@@ -103,7 +103,7 @@ def test_transparent_level_is_kept_in_an_animation(bits, tmp_path):
     frames = list(read_animation(tmp_path / "a.png"))
     assert len(frames) == 2
     for one in frames:
-        assert np.array_equal(np.asarray(one.picture.alpha), np.where(values == level, 0, 255))
+        assert np.array_equal(np.asarray(one.image.alpha), np.where(values == level, 0, 255))
 
 
 @pytest.mark.parametrize("significant", [10, 12, 14])
