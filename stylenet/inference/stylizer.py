@@ -11,7 +11,7 @@ from torch import Tensor
 
 from stylenet.checkpoint import STYLE_SIZE, CheckpointInfo, load_style
 from stylenet.contention import watch
-from stylenet.errors import StyleNetError
+from stylenet.errors import StyleNetError, is_out_of_memory
 from stylenet.image import LoadedImage, short_side_scale
 from stylenet.inference.arrays import unpack
 from stylenet.inference.buffers import ImageBuffer
@@ -222,7 +222,7 @@ class Stylizer:
         try:
             return self._forward(images)
         except RuntimeError as error:
-            if not _is_shortage(error):
+            if not is_out_of_memory(error):
                 raise
             raise self._too_large(images.shape[-2], images.shape[-1]) from error
 
@@ -286,7 +286,7 @@ class Stylizer:
                     self._converted, inputs[0], results[0], tile, self.device, progress, in_file
                 )
             except RuntimeError as error:
-                if not _is_shortage(error):
+                if not is_out_of_memory(error):
                     raise
                 raise self._too_large(height, width) from error
             return results
@@ -302,11 +302,6 @@ class Stylizer:
             f"{width}x{height} pixels need more memory than {self.device} has; "
             f"use tile=512, a smaller size, or device=cpu"
         )
-
-
-def _is_shortage(error: RuntimeError) -> bool:
-    # CUDA's has a class of its own, MPS' and the CPU's have not.
-    return any(sign in str(error) for sign in ("out of memory", "DefaultCPUAllocator"))
 
 
 def _scale_short_side(content: ImageBuffer, size: int | None) -> ImageBuffer:
