@@ -14,7 +14,7 @@ from stylenet.errors import StyleNetError, check_number
 from stylenet.files import cache_folder, reason, user_path
 from stylenet.image import flatten, load_image, resize_short_side, to_tensor
 
-# Shortest side of a style image, in pixels: VGG halves it four times before relu5_1.
+# Smallest side of a style image, in pixels: VGG halves it four times before relu5_1.
 SMALLEST_STYLE = 16
 
 

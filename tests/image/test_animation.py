@@ -125,7 +125,7 @@ def test_pillow_reads_what_was_written(suffix, tmp_path):
             assert image.convert("RGBA").getpixel((31, 0))[3] == 0
 
 
-def test_picture_for_viewers_without_animation_is_no_frame(tmp_path):
+def test_image_for_viewers_without_animation_is_no_frame(tmp_path):
     still, *rest = [frame.image.rgb for frame in frames(4)]
     still.save(tmp_path / "a.png", save_all=True, append_images=rest, default_image=True)
     animation = read_animation(tmp_path / "a.png")
@@ -209,14 +209,14 @@ def test_gif_of_60_frames_a_second_is_not_slowed_down_by_browsers(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ALL)
-def test_still_picture_is_an_animation_of_one_frame(suffix, tmp_path):
+def test_still_image_is_an_animation_of_one_frame(suffix, tmp_path):
     Image.new("RGB", (8, 6), "red").save(tmp_path / f"a{suffix}")
     assert not is_animated(tmp_path / f"a{suffix}")
     (frame,) = read_animation(tmp_path / f"a{suffix}")
     assert frame.image.rgb.size == (8, 6)
 
 
-def test_first_frame_is_the_picture(tmp_path):
+def test_first_frame_is_the_image(tmp_path):
     save_animation(frames(3), tmp_path / "a.gif")
     assert load_image(tmp_path / "a.gif").rgb.getpixel((0, 0)) == (255, 0, 0)
 
