@@ -6,7 +6,7 @@ from torch import Tensor
 
 from stylenet.errors import StyleNetError, check_number
 from stylenet.files import user_path
-from stylenet.image import at_shorter_side, flatten, load_image, to_tensor
+from stylenet.image import flatten, load_image, resize_short_side, to_tensor
 from stylenet.networks import AdainNetwork, AdainStyleNetwork, join_style_names
 
 # Shorter side of style images, as in configs/style/.
@@ -96,5 +96,5 @@ def _read(path: Path, size: int | None) -> Tensor:
     except StyleNetError as error:
         raise StyleNetError(f"style={path}: {error}") from error
     if size is not None:
-        image = at_shorter_side(image, size)
+        image = resize_short_side(image, size)
     return to_tensor(image)

@@ -1,4 +1,4 @@
-"""Choose between float32 and bfloat16 by what is faster on this machine."""
+"""Measured choice between float32 and bfloat16 on this machine."""
 
 import hashlib
 import json
@@ -14,13 +14,13 @@ import torch
 from stylenet.errors import StyleNetError
 from stylenet.files import atomic_path, cache_folder
 
-# Timed runs of each, the fastest counts: beside other programs single runs take twice as long.
+# Timed runs per type; the fastest counts, because other programs can double the time of a run.
 _REPEATS = 4
-# One run each is enough where they differ so much (a bfloat16 unit makes 2 to 4, emulation 0.3).
-_CLEARLY = 1.6
-# A gain below the noise of the measurement is not worth the lower precision.
-_WORTH = 1.03
-# What makes PyTorch's libraries use fewer instructions than the processor has.
+# Ratio at which one run per type is enough: bfloat16 units give 2 to 4, emulation gives 0.3.
+_CLEAR_RATIO = 1.6
+# Speedup below which bfloat16 is not worth its lower precision: the noise of the measurement.
+_MIN_SPEEDUP = 1.03
+# Variables that restrict the instruction sets PyTorch's libraries use.
 _LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY")
 
 
@@ -29,17 +29,15 @@ def bfloat16_is_faster(
 ) -> bool:
     """Tell whether bfloat16 is faster than float32.
 
-    On a CPU both are measured, in 20 to 300 ms, and the result is remembered in the user's cache
-    folder. A flag of the processor does not tell: some processors list ``avx512_bf16`` and take
-    twice as long in bfloat16 as in float32.
+    On a CPU both are timed once, in 20 to 300 ms, and the result is stored in the user's cache
+    folder. Processor flags are no substitute: some processors list ``avx512_bf16`` and take twice
+    as long in bfloat16 as in float32. On a CUDA GPU the answer is whether it supports bfloat16
+    natively; on Apple's GPUs it is no.
 
     Args:
-        device: Where the work runs.
-        work: All that the result depends on beside the machine, such as the layers.
-        run: Does a sample of the work, its convolutions in the given type.
-
-    Returns:
-        On a GPU whether it computes in bfloat16 itself; on Apple's never.
+        device: Device of the work.
+        work: Description of everything but the machine that affects the times, such as the layers.
+        run: Runs a sample of the work with its convolutions in the given type.
     """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
@@ -48,49 +46,49 @@ def bfloat16_is_faster(
     machine = _machine()
     key = hashlib.sha256(json.dumps([machine, work]).encode()).hexdigest()[:32]
     path = cache_folder() / "arithmetic" / f"{key}.json"
-    seconds = _remembered(path)
+    seconds = _read_cached(path)
     if seconds is None:
         try:
             seconds = _measure(run)
         except RuntimeError:
-            return False  # the work itself will say what is wrong
+            return False  # the work itself will report the error
         try:
             with atomic_path(path) as temporary:
                 temporary.write_text(json.dumps({"seconds": seconds, "machine": machine}, indent=2))
         except StyleNetError:
-            pass  # a cache that cannot be written only costs the next start its time
-    return seconds["float32"] > _WORTH * seconds["bfloat16"]
+            pass  # without a cache the next start only measures again
+    return seconds["float32"] > _MIN_SPEEDUP * seconds["bfloat16"]
 
 
 def processor_name() -> str:
-    """Return what the processor calls itself."""
+    """Return the processor's model name."""
     try:
         with open("/proc/cpuinfo") as file:
-            named = [line for line in file if line.startswith("model name")]
+            lines = [line for line in file if line.startswith("model name")]
     except OSError:  # not on Linux
-        named = []
-    return named[0].partition(":")[2].strip() if named else platform.processor()
+        lines = []
+    return lines[0].partition(":")[2].strip() if lines else platform.processor()
 
 
 def _measure(run: Callable[[torch.dtype], object]) -> dict[str, float]:
-    """Time both in turns; return the seconds of the fastest run of each."""
-    kinds = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-    best = dict.fromkeys(kinds, float("inf"))
-    for dtype in kinds.values():
-        run(dtype)  # the first run of a shape chooses and builds its kernels
+    """Time both types in turns; return the seconds of the fastest run of each."""
+    dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+    best = dict.fromkeys(dtypes, float("inf"))
+    for dtype in dtypes.values():
+        run(dtype)  # the first run of a shape selects and builds its kernels
     for _ in range(_REPEATS):
-        for name, dtype in kinds.items():
+        for name, dtype in dtypes.items():
             start = time.perf_counter()
             run(dtype)
             best[name] = min(best[name], time.perf_counter() - start)
         ratio = best["float32"] / best["bfloat16"]
-        if max(ratio, 1 / ratio) > _CLEARLY:
+        if max(ratio, 1 / ratio) > _CLEAR_RATIO:
             break
     return best
 
 
-def _remembered(path: Path) -> dict[str, float] | None:
-    """Return the times of an earlier measurement, if there are any."""
+def _read_cached(path: Path) -> dict[str, float] | None:
+    """Return the times of an earlier measurement, if any."""
     try:
         seconds = json.loads(path.read_text())["seconds"]
         return {name: float(seconds[name]) for name in ("float32", "bfloat16")}
@@ -99,7 +97,7 @@ def _remembered(path: Path) -> dict[str, float] | None:
 
 
 def _machine() -> dict[str, Any]:
-    """Return what the times depend on: another machine, PyTorch or number of threads is timed."""
+    """Return everything that the times depend on besides the work."""
     return {
         "processor": processor_name(),
         "instructions": torch.backends.cpu.get_cpu_capability(),

@@ -1,4 +1,4 @@
-"""Files: written so that a reader never sees half of one, and found in folders."""
+"""Atomic writing of files, and listing of folders."""
 
 import errno
 import os
@@ -12,39 +12,40 @@ import platformdirs
 
 from stylenet.errors import StyleNetError
 
-# What atomic_path calls a file until it is whole; the eight characters are those of mkstemp.
+# Names of the temporary files of atomic_path; mkstemp adds the eight characters.
 _TEMPORARY = re.compile(r"\.(.+)-[a-z0-9_]{8}(\.[^.]+)?")
-# In bytes; file systems take names of 255, encrypted ones of 143.
+# Bytes of the target's stem in a temporary name. Names may have 255 bytes, and 143 on encrypted
+# file systems.
 _TEMPORARY_STEM = 100
 
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Gives a temporary path to write to, which becomes ``path`` only when all went well.
+    """Write a file atomically: yield a temporary path and rename it to ``path`` on success.
 
-    The temporary file lies in the same folder (made where missing), is flushed to the disk and
-    then renamed, so after a crash ``path`` is the old file or the new one, whole.
+    The temporary file is in the same folder, which is created if missing. It is flushed to disk
+    before the renaming, so that even after a crash ``path`` is the complete old or new file.
 
     Args:
-        path: Where the file is to be in the end.
+        path: Target file.
 
     Yields:
-        The path to write to. It has the same suffix as ``path``.
+        The path to write to, with the suffix of ``path``.
 
     Raises:
-        StyleNetError: The folder or the file cannot be written (permission, no space …).
+        StyleNetError: The folder or the file cannot be written.
     """
     path = Path(path)
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # A part of the name is enough: with more beside it a long one would be too long.
+        # Shortened, because the whole name and what mkstemp adds may be too long.
         stem = os.fsencode(path.stem)[:_TEMPORARY_STEM].decode("utf-8", "ignore")
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{stem}-", suffix=path.suffix)
         temporary = Path(name)
         os.close(descriptor)
         yield temporary
-        # mkstemp makes files private; what a command writes gets the user's usual permissions.
+        # mkstemp creates private files; this sets the user's default permissions.
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
@@ -59,14 +60,14 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 def user_path(text: object) -> Path:
-    """Return the path that a user writes, with the home folder for a leading ``~``.
+    """Return the path that a user gave, with a leading ``~`` expanded to the home folder.
 
     Args:
-        text: As it was written; a number is taken too, for Hydra makes one of ``2017``.
+        text: The path; may be a number, because Hydra parses ``2017`` as one.
 
     Returns:
-        The path. Where no such home folder is known, as for a file that is called ``~x.jpg``, the
-        ``~`` stays, as it does in a shell.
+        The path. Without such a home folder, as for a file named ``~x.jpg``, the ``~`` stays, as in
+        a shell.
     """
     path = Path(str(text))
     try:
@@ -76,113 +77,102 @@ def user_path(text: object) -> Path:
 
 
 def unfinished(folder: Path, name: str) -> list[Path]:
-    """Lists what processes that were killed left of :func:`atomic_path`'s files.
+    """List the temporary files that killed processes left behind in :func:`atomic_path`.
 
     Args:
-        folder: Where to look, in itself alone; it need not be there.
-        name: A regular expression for the whole names that the files were to get.
+        folder: Folder to search without its subfolders; may be missing.
+        name: Regular expression that matches the complete names of the target files.
 
     Returns:
-        The temporary files of these, in no order.
+        The temporary files, in no particular order.
     """
     matches = ((path, _TEMPORARY.fullmatch(path.name)) for path in folder.glob(".*-*"))
     return [path for path, m in matches if m and re.fullmatch(name, m[1] + (m[2] or ""))]
 
 
 def refuse_input(target: Path, source: Path) -> None:
-    """Refuses to write over what is read.
-
-    Args:
-        target: Where a result is to go.
-        source: What it is made of.
+    """Check that an output file is not the input file.
 
     Raises:
-        StyleNetError: Both are the same file.
+        StyleNetError: ``target`` and ``source`` are the same file.
     """
     if target.exists() and source.exists() and target.samefile(source):
         raise StyleNetError(f"output={target} is the input itself; choose another name")
 
 
 def check_output(target: Path, source: Path | None = None) -> None:
-    """Refuses at once what could not be written after minutes of work.
+    """Check that an output file can be written, before minutes of work.
 
     Args:
-        target: The file that a result is to go to; its folder need not be there yet.
-        source: See :func:`refuse_input`.
+        target: Output file; its folder may be missing.
+        source: Input file, which must be another one.
 
     Raises:
-        StyleNetError: It is a folder or the source, or nothing can be written there.
+        StyleNetError: The target is a folder or the source, or its folder is not writable.
     """
     if source is not None:
         refuse_input(target, source)
-    there = next(folder for folder in target.absolute().parents if folder.exists())
+    existing = next(folder for folder in target.absolute().parents if folder.exists())
     try:
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        tempfile.TemporaryFile(dir=there).close()
+        tempfile.TemporaryFile(dir=existing).close()
     except OSError as error:
         raise StyleNetError(f"cannot write output={target}: {reason(error)}") from error
 
 
 def reason(error: OSError) -> str:
-    """Says in a few words why the operating system refused.
-
-    Args:
-        error: The error that it raised.
-
-    Returns:
-        Its plain description, such as ``No space left on device``.
-    """
+    """Return the system's description of an error, such as ``No space left on device``."""
     return error.strerror or str(error)
 
 
 def walk_files(root: Path, suffixes: Collection[str]) -> tuple[list[str], dict[str, int]]:
-    """Lists the files of a folder and its subfolders by suffix, without opening any.
+    """List the files of a folder and its subfolders that have one of the suffixes.
 
     Args:
-        root: The folder.
+        root: Folder to search.
         suffixes: Lower-case suffixes with their dots.
 
     Returns:
-        The files' paths relative to ``root``, sorted, with ``/`` between folders, and the time of
-        change of each folder in nanoseconds. What begins with a dot is left out.
+        The files' sorted paths relative to ``root``, with ``/`` between folders, and the
+        modification time of each folder in nanoseconds. Names that start with a dot are skipped.
 
     Raises:
         OSError: A folder cannot be read.
     """
     files: list[str] = []
     folders: dict[str, int] = {}
-    waiting = [""]
+    pending = [""]
     seen: set[tuple[int, int]] = set()
-    while waiting:
-        folder = waiting.pop()
+    while pending:
+        folder = pending.pop()
         stat = os.stat(root / folder)
         if (stat.st_dev, stat.st_ino) in seen:  # a link back up
             continue
         seen.add((stat.st_dev, stat.st_ino))
-        # Taken before listing: what is added meanwhile shows as a change next time.
+        # Read before listing, so that a file added meanwhile counts as a change next time.
         folders[folder] = stat.st_mtime_ns
         with os.scandir(root / folder) as entries:
-            # In order, so that of a folder's several links the same one counts everywhere.
+            # Sorted, so that of several links to a folder the same one is used on every machine.
             for entry in sorted(entries, key=lambda entry: entry.name):
                 if entry.name.startswith("."):
                     continue
                 name = f"{folder}/{entry.name}" if folder else entry.name
-                # isdir() takes a link that leads nowhere for no folder, where is_dir() may raise.
+                # For broken links os.path.isdir() returns False, while is_dir() may raise.
                 if os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir():
-                    waiting.append(name)
+                    pending.append(name)
                 elif os.path.splitext(entry.name)[1].lower() in suffixes:
                     files.append(name)
     return sorted(files), folders
 
 
 def find_inputs(source: Path, target: Path, suffixes: Collection[str]) -> list[Path]:
-    """Lists the files of a folder and its subfolders that are no results of an earlier run.
+    """List the input files of a folder and its subfolders, without results of earlier runs.
 
     Args:
-        source: The folder.
-        target: The folder for the results, which may lie inside ``source``.
-        suffixes: Which files, such as ``.png``.
+        source: Folder to search.
+        target: Folder of the results, which may be inside ``source``.
+        suffixes: Lower-case suffixes with their dots.
 
     Returns:
         Paths relative to ``source``.
@@ -196,23 +186,23 @@ def find_inputs(source: Path, target: Path, suffixes: Collection[str]) -> list[P
 
 
 def cache_folder() -> Path:
-    """Return the folder for what can be made or downloaded again.
+    """Return the folder for files that can be computed or downloaded again.
 
     Returns:
-        ``STYLENET_CACHE``, or the platform's cache folder for StyleNet, or, where the user has no
-        home folder, one among temporary files.
+        ``STYLENET_CACHE`` if set, else the platform's cache folder for StyleNet; for users without
+        a home folder, a folder among the temporary files.
     """
-    chosen = os.environ.get("STYLENET_CACHE")
-    if chosen:
-        return user_path(chosen)
+    folder = os.environ.get("STYLENET_CACHE")
+    if folder:
+        return user_path(folder)
     try:
         return Path(platformdirs.user_cache_dir("stylenet")).expanduser()
-    except RuntimeError:  # a user without a home folder, as of docker run --user
+    except RuntimeError:  # no home folder, as with docker run --user
         return Path(tempfile.gettempdir()) / "stylenet"
 
 
 def _flush_to_disk(path: Path) -> None:
-    """Waits until the file, or the folder's list of names, is on the disk itself."""
+    """Flush a file, or the list of names in a folder, to the disk."""
     if path.is_dir() and os.name == "nt":  # Windows cannot open folders.
         return
     descriptor = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""The frozen encoder's part of a network that a checkpoint names in the place of holding it."""
+"""Frozen encoder weights that checkpoints reference by hash instead of storing."""
 
 import hashlib
 from collections.abc import Mapping
@@ -12,21 +12,14 @@ from stylenet.errors import StyleNetError
 from stylenet.files import user_path
 from stylenet.networks import StyleNetwork
 
-# Under which of a network's arguments the encoder's name and layer are.
+# Network arguments that hold the encoder's name and layer.
 _ARGUMENTS = {"name": "encoder", "layer": "layer"}
-# Weights that are no file of the user's.
-_MADE = ("imagenet", "random")
+# Values of encoder.weights that are no paths.
+_NOT_PATHS = ("imagenet", "random")
 
 
 def fingerprint(weights: Mapping[str, Tensor]) -> str:
-    """Tells weights apart by their names, shapes and values in float32.
-
-    Args:
-        weights: By name.
-
-    Returns:
-        SHA-256 in hexadecimal.
-    """
+    """Return the SHA-256 of weights: of their names, shapes and values in float32."""
     digest = hashlib.sha256()
     for name in sorted(weights):
         value = (
@@ -40,61 +33,61 @@ def fingerprint(weights: Mapping[str, Tensor]) -> str:
 def leave_out(
     network: StyleNetwork, weights: Mapping[str, Tensor]
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Takes out what a checkpoint names in the place of holding it.
+    """Remove the frozen encoder's weights from the weights of a network.
 
     Args:
-        network: Says what that is.
-        weights: All of its weights.
+        network: Network whose ``referenced_prefix`` is the key prefix of the encoder's weights.
+        weights: All weights of the network.
 
     Returns:
-        The rest, and the name, layer and SHA-256 of the encoder's.
+        The other weights, and the encoder's name, layer and SHA-256.
     """
     kept = {k: v for k, v in weights.items() if not k.startswith(network.referenced_prefix)}
-    part = {
+    encoder_weights = {
         k.removeprefix(network.referenced_prefix): v for k, v in weights.items() if k not in kept
     }
-    told = {key: str(network.arguments[_ARGUMENTS[key]]) for key in _ARGUMENTS}
-    return kept, {**told, "sha256": fingerprint(part)}
+    record = {key: str(network.arguments[_ARGUMENTS[key]]) for key in _ARGUMENTS}
+    return kept, {**record, "sha256": fingerprint(encoder_weights)}
 
 
 def find_again(
     network: StyleNetwork, recorded: Mapping[str, str], trained_with: Any, given: str | Path | None
 ) -> dict[str, Tensor]:
-    """Finds the weights that a checkpoint names.
+    """Find the encoder weights that a checkpoint references.
 
     Args:
-        network: Whose they are.
-        recorded: What the checkpoint says of them, see :func:`leave_out`.
-        trained_with: The ``encoder`` of its recipe, whose ``weights`` are a path or ``imagenet``;
-            anything else where there is no such recipe.
-        given: What the user says for them; ``None`` for what the recipe says, or torchvision's
-            cache, or, if the recipe says ``imagenet``, its download.
+        network: Network of the checkpoint.
+        recorded: Name, layer and SHA-256 of the encoder; see :func:`leave_out`.
+        trained_with: ``encoder`` of the checkpoint's recipe, with a path or ``imagenet`` as
+            ``weights``; ignored if it is no dict.
+        given: The user's choice of weights. ``None`` for the recipe's weights, then torchvision's
+            cache; torchvision downloads them if the recipe says ``imagenet``.
 
     Returns:
         The weights, by their names in the network.
 
     Raises:
-        StyleNetError: They are not found, or others than those it was trained with.
+        StyleNetError: The weights are not found, or differ from those of the training.
     """
-    # Only here, for it imports torchvision, which networks of their own weights never need.
+    # Imported here because it imports torchvision, which other networks do not need.
     from stylenet.perceptual.weights import convolution_weights, is_cached
 
-    name, layer, wanted = (recorded[key] for key in (*_ARGUMENTS, "sha256"))
+    name, layer, sha256 = (recorded[key] for key in (*_ARGUMENTS, "sha256"))
     source = trained_with.get("weights") if isinstance(trained_with, dict) else None
     reason = f"encoder.weights={source} of its recipe is not here"
     sources = [str(given)] if given else []
-    if not given and (source in _MADE or user_path(source).is_file()):
+    if not given and (source in _NOT_PATHS or user_path(source).is_file()):
         sources.append(str(source))
     if not given and source != "imagenet" and is_cached(name):
         sources.append("imagenet")
     for source in sources:
         try:
-            found = convolution_weights(name, source, layer)
+            weights = convolution_weights(name, source, layer)
         except StyleNetError as error:
             reason = str(error)
             continue
-        if fingerprint(found) == wanted:
-            return {f"{network.referenced_prefix}{key}": value for key, value in found.items()}
+        if fingerprint(weights) == sha256:
+            return {f"{network.referenced_prefix}{key}": value for key, value in weights.items()}
         reason = f"those of {source} are others"
     raise StyleNetError(
         f"it needs the weights of {name} up to {layer} that it was trained with, and {reason}; "

@@ -1,4 +1,4 @@
-"""Networks that other programs trained become checkpoints of StyleNet."""
+"""Import of networks that other programs trained."""
 
 import re
 from pathlib import Path
@@ -10,9 +10,9 @@ from stylenet.errors import StyleNetError
 from stylenet.networks import StyleNetwork, build_network
 from stylenet.state_dict import read_state_dict
 
-# The names of PyTorch's examples/fast_neural_style (TransformerNet), and ours. It began as
-# abhiskk/fast-neural-style, which calls a norm's weight and bias scale and shift, and whose images
-# are BGR.
+# Module names of TransformerNet in PyTorch's examples/fast_neural_style, and ours. The example is
+# derived from abhiskk/fast-neural-style, whose norms have ``scale`` and ``shift`` instead of
+# ``weight`` and ``bias``, and whose images are BGR.
 _CONVOLUTIONS = {
     "conv1": "down.0",
     "conv2": "down.1",
@@ -28,48 +28,50 @@ _NORMS = {
     "in5": "up.1.conv.1",
 }
 _RESIDUAL = re.compile(r"res(\d+)\.(conv|in)([12])")
-_NORM_KINDS = {"scale": "weight", "shift": "bias"}
+_NORM_PARAMETERS = {"scale": "weight", "shift": "bias"}
 
-# What wrappers put before names, also one in another: DataParallel, Lightning, torch.compile.
+# Prefixes of DataParallel, Lightning and torch.compile, which can be nested.
 _PREFIXES = re.compile(r"(?:(?:module|model|net)\.)+")
 _COMPILED = "_orig_mod."
 
-# How files of other frameworks begin or end, and what to call them.
+# First bytes of files of other frameworks.
 _FOREIGN_STARTS = {
-    b"\x03\0\0\0\x01\0\0\0": "a Torch7 file",  # a table, the first object
+    b"\x03\0\0\0\x01\0\0\0": "a Torch7 file",  # the first object is a table
     b"\x04\0\0\0\x01\0\0\0": "a Torch7 file",
     b"\x89HDF\r\n": "an HDF5 file, such as Keras writes",
 }
-# Of LevelDB's tables, in which TensorFlow keeps tensors and their index.
+# Last bytes of a LevelDB table, in which TensorFlow stores tensors and their index.
 _TABLE_END = bytes.fromhex("57fb808b247547db")
 
-# Left by PyTorch up to 0.4; instance normalization takes its statistics from the image.
-_STALE = ("running_mean", "running_var", "num_batches_tracked")
+# Buffers of PyTorch up to 0.4; instance normalization computes its statistics from the image.
+_UNUSED = ("running_mean", "running_var", "num_batches_tracked")
 
 
 def import_checkpoint(path: Path) -> StyleNetwork:
-    """Read a network of PyTorch's fast_neural_style example, of any width and depth.
+    """Import a network of PyTorch's fast_neural_style example, of any width and depth.
 
-    Also of abhiskk/fast-neural-style, from which the example was made.
+    Networks of abhiskk/fast-neural-style, from which the example is derived, work too.
 
-    That network takes and gives RGB in [0, 255] and has no tanh at its end. Here it becomes a
-    ``johnson`` network with a linear output. Its scales go into the first and the last weights; the
-    biases before instance normalizations, which take them away again, are left out. So the images
-    are the same up to rounding, for sides that are multiples of 4; for others the original gives
-    larger images.
+    Input and output of these networks are RGB in [0, 255], without a final tanh. They become a
+    ``johnson`` network with linear output, whose first and last weights include the scaling. Biases
+    before instance normalizations are dropped, because the normalization removes them. Stylized
+    images are equal up to rounding if both sides are multiples of 4; for other sizes the original
+    network returns larger images.
 
     Args:
-        path: A state dict that ``torch.save`` or safetensors wrote. No code of it is run.
+        path: State dict of ``torch.save`` or safetensors, read without running code.
 
     Returns:
         The network on the CPU, in evaluation mode.
 
     Raises:
-        StyleNetError: The file is damaged or holds another network; says what was recognized.
+        StyleNetError: The file is damaged or holds another network.
     """
-    _refuse_foreign(path)
+    _refuse_other_frameworks(path)
     state, _ = read_state_dict(path, "input")
-    state = {_bare(key): value for key, value in state.items() if not key.endswith(_STALE)}
+    state = {
+        _strip_prefixes(key): value for key, value in state.items() if not key.endswith(_UNUSED)
+    }
     translated: dict[str, Tensor] = {}
     unknown = []
     for key, value in state.items():
@@ -78,7 +80,7 @@ def import_checkpoint(path: Path) -> StyleNetwork:
             unknown.append(key)
         else:
             translated[name] = value.float()
-    blocks = {int(found[1]) for key in state if (found := _RESIDUAL.match(key))}
+    blocks = {int(match[1]) for key in state if (match := _RESIDUAL.match(key))}
     missing = [key for key in _expected(len(blocks)) if _translate(key) not in translated]
     if unknown or (missing and len(missing) == len(_expected(len(blocks)))):
         raise StyleNetError(_unrecognized(path, state, unknown))
@@ -99,7 +101,7 @@ def import_checkpoint(path: Path) -> StyleNetwork:
     translated["head.weight"] = head / 255
     translated["head.bias"] = translated["head.bias"] / 255
     network = build_network("johnson", width=len(stem), blocks=len(blocks), output="linear")
-    kept = {key: value for key, value in translated.items() if not _is_lost(key)}
+    kept = {key: value for key, value in translated.items() if not _is_unused_bias(key)}
     try:
         network.load_state_dict(kept)
     except RuntimeError as error:
@@ -111,10 +113,10 @@ def import_checkpoint(path: Path) -> StyleNetwork:
     return network.eval()
 
 
-def _refuse_foreign(path: Path) -> None:
-    """Refuse what is no file of PyTorch, and say what it is."""
+def _refuse_other_frameworks(path: Path) -> None:
+    """Raise an error for a missing file or a file of another framework."""
     if not path.is_file():
-        # TensorFlow's users name the three files of a checkpoint by what their names begin with.
+        # TensorFlow users pass the common prefix of a checkpoint's three files.
         if path.with_name(f"{path.name}.index").is_file():
             raise StyleNetError(_foreign(path, "a TensorFlow checkpoint"))
         raise StyleNetError(f"input={path}: no such file")
@@ -122,31 +124,32 @@ def _refuse_foreign(path: Path) -> None:
         start = file.read(8)
         file.seek(max(0, path.stat().st_size - len(_TABLE_END)))
         end = file.read()
-    named = path.name.endswith((".meta", ".index")) or ".data-0" in path.name
-    if end == _TABLE_END or named:
+    has_suffix = path.name.endswith((".meta", ".index")) or ".data-0" in path.name
+    if end == _TABLE_END or has_suffix:
         raise StyleNetError(_foreign(path, "a TensorFlow checkpoint"))
-    for magic, what in _FOREIGN_STARTS.items():
+    for magic, format_name in _FOREIGN_STARTS.items():
         if start.startswith(magic):
-            raise StyleNetError(_foreign(path, what))
+            raise StyleNetError(_foreign(path, format_name))
 
 
-def _foreign(path: Path, what: str) -> str:
+def _foreign(path: Path, format_name: str) -> str:
     return (
-        f"input={path} is {what}, whose networks (transposed convolutions, zero padding) StyleNet "
-        f"does not have; expected a state dict of PyTorch's fast_neural_style example. Train the "
-        f"style anew: python scripts/train.py style=custom style.name=NAME style.image=PAINTING"
+        f"input={path} is {format_name}, whose networks (transposed convolutions, zero padding) "
+        f"StyleNet does not have; expected a state dict of PyTorch's fast_neural_style example. "
+        f"Train the style again: python scripts/train.py style=custom style.name=NAME "
+        f"style.image=PATH"
     )
 
 
-def _bare(key: str) -> str:
-    """The name of a weight without what wrappers put before it."""
+def _strip_prefixes(key: str) -> str:
+    """Return the name of a weight without the prefixes of wrappers."""
     key = key.replace(_COMPILED, "")
     prefix = _PREFIXES.match(key)
     return key[prefix.end() :] if prefix else key
 
 
 def _expected(blocks: int) -> list[str]:
-    """The example's names of all weights that count."""
+    """Return the names of all weights that the example's network needs."""
     residual = [f"res{n}.{{}}{which}" for n in range(1, blocks + 1) for which in (1, 2)]
     convolutions = [*_CONVOLUTIONS, *(name.format("conv") for name in residual), "deconv3"]
     norms = [*_NORMS, *(name.format("in") for name in residual)]
@@ -158,33 +161,33 @@ def _expected(blocks: int) -> list[str]:
 
 
 def _translate(key: str) -> str | None:
-    """Our name for one of the example's weights."""
-    module, _, kind = key.rpartition(".")
+    """Return our name of a weight of the example; ``None`` for an unknown name."""
+    module, _, parameter = key.rpartition(".")
     if ".in" in f".{module}":
-        kind = _NORM_KINDS.get(kind, kind)
-    if kind not in ("weight", "bias"):
+        parameter = _NORM_PARAMETERS.get(parameter, parameter)
+    if parameter not in ("weight", "bias"):
         return None
     if module == "deconv3.conv2d":
-        return f"head.{kind}"
+        return f"head.{parameter}"
     if module in _NORMS:
-        return f"{_NORMS[module]}.{kind}"
-    place = module.removesuffix(".conv2d")
-    if place in _CONVOLUTIONS:
-        return f"{_CONVOLUTIONS[place]}.0.{kind}"
-    found = _RESIDUAL.fullmatch(place)
-    if found is None:
+        return f"{_NORMS[module]}.{parameter}"
+    layer = module.removesuffix(".conv2d")
+    if layer in _CONVOLUTIONS:
+        return f"{_CONVOLUTIONS[layer]}.0.{parameter}"
+    match = _RESIDUAL.fullmatch(layer)
+    if match is None:
         return None
-    block, what, which = int(found[1]) - 1, found[2], int(found[3]) - 1
-    return f"residual.{block}.body.{which}.{0 if what == 'conv' else 1}.{kind}"
+    block, half = int(match[1]) - 1, int(match[3]) - 1
+    return f"residual.{block}.body.{half}.{0 if match[2] == 'conv' else 1}.{parameter}"
 
 
-def _is_lost(name: str) -> bool:
-    """Whether this is the bias of a convolution before an instance normalization."""
+def _is_unused_bias(name: str) -> bool:
+    """Tell whether this is the bias of a convolution before an instance normalization."""
     return name.endswith(".0.bias") and not name.startswith("head")
 
 
 def _unrecognized(path: Path, state: dict[str, Tensor], unknown: list[str]) -> str:
-    """What the file holds and what was expected."""
+    """Describe the contents of an unrecognized file and what was expected."""
     known = len(state) - len(unknown)
     some = [f"{key} {tuple(state[key].shape)}" for key in (unknown or list(state))[:4]]
     return (

@@ -1,40 +1,30 @@
-"""The trained networks that come with the package, by the name of their style."""
+"""Pretrained styles: the checkpoints that come with the package."""
 
 import difflib
 from pathlib import Path
 
 from stylenet.errors import StyleNetError
 
-Pretrained = Path(__file__).parent / "assets" / "networks"
+PRETRAINED = Path(__file__).parent / "assets" / "networks"
 
 
 def pretrained_styles() -> dict[str, Path]:
-    """Lists the networks that come with the package.
-
-    Returns:
-        Checkpoints by the names of their styles, sorted.
-    """
-    return {path.stem: path for path in sorted(Pretrained.glob("[!.]*.safetensors"))}
+    """Return the checkpoints of all pretrained styles by their names, sorted."""
+    return {path.stem: path for path in sorted(PRETRAINED.glob("[!.]*.safetensors"))}
 
 
 def pretrained_style(style: str) -> Path:
-    """Finds the network of a style.
-
-    Args:
-        style: One of :func:`pretrained_styles`.
-
-    Returns:
-        Its checkpoint.
+    """Return the checkpoint of a pretrained style.
 
     Raises:
-        StyleNetError: There is none of that name.
+        StyleNetError: There is no pretrained style of this name.
     """
-    networks = pretrained_styles()
-    if style in networks:
-        return networks[style]
-    near = difflib.get_close_matches(style, networks, 1)
-    hint = f", did you mean {near[0]}" if near else ""
+    checkpoints = pretrained_styles()
+    if style in checkpoints:
+        return checkpoints[style]
+    similar = difflib.get_close_matches(style, checkpoints, 1)
+    hint = f", did you mean {similar[0]}" if similar else ""
     raise StyleNetError(
-        f"style={style} is none of the styles that StyleNet brings{hint}; they are "
-        f"{', '.join(networks)} (a network of your own: checkpoint=PATH)"
+        f"style={style} is no pretrained style{hint}; choose one of {', '.join(checkpoints)}, or "
+        f"pass a checkpoint of your own: checkpoint=PATH"
     )

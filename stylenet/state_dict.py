@@ -1,4 +1,4 @@
-"""Reading weights that other programs saved, without running code from their files."""
+"""Safe reading of state dicts from other programs, without running code from their files."""
 
 import re
 import warnings
@@ -10,40 +10,40 @@ from torch import Tensor
 
 from stylenet.errors import StyleNetError
 
-# What training scripts put a state dict under, beside their optimizer's.
+# Keys under which training scripts store the network's state dict.
 _WRAPPERS = ("model_state_dict", "state_dict", "model", "net")
-# PyTorch's words for a class that its safe unpickler does not know.
+# Message of PyTorch's safe unpickler about a class that it does not load.
 _UNKNOWN_CLASS = re.compile(r"Unsupported global: GLOBAL (\S+)|(TorchScript) archive")
 
 
 def read_state_dict(path: Path, option: str) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Reads a state dict and what its file says of itself; never runs code from the file.
+    """Read a state dict and its metadata without running code from the file.
 
     Args:
-        path: A ``.safetensors`` file, or one that ``torch.save`` wrote, there often ``.pth`` or
-            ``.model``; the state dict itself, or a dict that holds it as ``state_dict``,
+        path: A ``.safetensors`` file, or a file of ``torch.save`` (often ``.pth`` or ``.model``)
+            with a state dict, or with a dict that holds one as ``state_dict``,
             ``model_state_dict``, ``model`` or ``net``.
-        option: What the user set to the path, for messages.
+        option: Option that names the file, for messages.
 
     Returns:
-        The tensors by name, and the metadata, empty but for a ``.safetensors`` file.
+        The tensors by name, and the metadata of a ``.safetensors`` file (else empty).
 
     Raises:
-        StyleNetError: The file is damaged or something else.
+        StyleNetError: The file is damaged or holds no state dict.
     """
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as file:
                 return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
-        with warnings.catch_warnings():  # about TorchScript, which is refused below
+        with warnings.catch_warnings():  # about TorchScript files, which are refused below
             warnings.simplefilter("ignore", UserWarning)
             state = torch.load(path, map_location="cpu", weights_only=True)
-    # By trial with a fuzzer, PyTorch's unpickler meets damage with any kind of exception; its words
-    # are left out because they advise to allow the file to run code.
+    # In fuzz tests damaged files made PyTorch's unpickler raise exceptions of any type. Its message
+    # is left out, because it advises to let the file run code.
     except Exception as error:
-        unknown = _UNKNOWN_CLASS.search(str(error))
-        if unknown is not None:
-            raise StyleNetError(_whole_module(path, option, unknown[1] or unknown[2])) from error
+        match = _UNKNOWN_CLASS.search(str(error))
+        if match is not None:
+            raise StyleNetError(_pickled_module(path, option, match[1] or match[2])) from error
         raise StyleNetError(
             f"{option}={path} cannot be read ({type(error).__name__}): it is damaged, or "
             f"not a .safetensors or .pth state dict of tensors alone"
@@ -54,19 +54,17 @@ def read_state_dict(path: Path, option: str) -> tuple[dict[str, Tensor], dict[st
     if not isinstance(state, dict) or not all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
     ):
-        raise StyleNetError(
-            f"{option}={path} is not a state dict: expected names and tensors alone"
-        )
+        raise StyleNetError(f"{option}={path} is not a state dict: expected only names and tensors")
     return state, {}
 
 
-def _whole_module(path: Path, option: str, name: str) -> str:
-    """Say how to save the weights of a module that was saved with its class."""
-    script = name == "TorchScript"
-    load = f"torch.jit.load('{path}')" if script else f"torch.load('{path}', weights_only=False)"
-    what = "a TorchScript program" if script else f"a Python object of the class {name}"
+def _pickled_module(path: Path, option: str, name: str) -> str:
+    """Explain how to save the weights of a pickled module."""
+    is_script = name == "TorchScript"
+    load = f"torch.jit.load('{path}')" if is_script else f"torch.load('{path}', weights_only=False)"
+    contents = "a TorchScript program" if is_script else f"a Python object of the class {name}"
     return (
-        f"{option}={path} cannot be read: it holds {what} and not weights alone, and to load it "
-        f"would run its code; if you trust it, save its state dict where that class is: "
+        f"{option}={path} cannot be read: it holds {contents} and not weights alone, and loading "
+        f"it would run its code; if you trust it, save its state dict where that class is defined: "
         f"torch.save({load}.state_dict(), 'weights.pth')"
     )

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from stylenet.contention import ProcessorTime, give_way, others_share
+from stylenet.contention import ProcessorTime, other_programs_fraction, should_sleep
 
 # The processor time, in seconds, that 20 operations with pauses between them take: threads that
 # spin at their barriers do so after each of them.
@@ -59,7 +59,7 @@ def test_threads_sleep_at_barriers_while_asked_to_and_spin_again_afterwards():
 )
 def test_the_share_of_other_programs(busy, own, share):
     before, after = ProcessorTime(10.0, 100.0, 7.0), ProcessorTime(12.0, 100.0 + busy, 7.0 + own)
-    assert others_share(before, after, processors=2) == pytest.approx(share)
+    assert other_programs_fraction(before, after, processors=2) == pytest.approx(share)
 
 
 def test_the_times_of_the_processors_grow_with_our_own_work():
@@ -71,5 +71,5 @@ def test_the_times_of_the_processors_grow_with_our_own_work():
 
 
 def test_what_changes_little_changes_nothing():
-    assert [give_way(False, share) for share in (0.05, 0.1, 0.2)] == [False, False, True]
-    assert [give_way(True, share) for share in (0.05, 0.1, 0.2)] == [False, True, True]
+    assert [should_sleep(False, share) for share in (0.05, 0.1, 0.2)] == [False, False, True]
+    assert [should_sleep(True, share) for share in (0.05, 0.1, 0.2)] == [False, True, True]

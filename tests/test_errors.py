@@ -1,8 +1,16 @@
 import math
 
 import pytest
+import torch
 
-from stylenet.errors import StyleNetError, check_choice, check_number, first_line
+from stylenet.errors import (
+    StyleNetError,
+    check_choice,
+    check_number,
+    explain_out_of_memory,
+    first_line,
+    is_out_of_memory,
+)
 
 
 @pytest.mark.parametrize(
@@ -58,3 +66,24 @@ def test_other_word_is_refused_with_the_choices(value):
 )
 def test_another_librarys_error_is_told_in_one_line(error, line):
     assert first_line(error) == line
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError(), True),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), True),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"), True),
+        (RuntimeError("the size of tensor a must match"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_out_of_memory_errors_get_the_given_message(error, expected):
+    with (
+        pytest.raises(StyleNetError if expected else type(error)) as caught,
+        explain_out_of_memory("use a smaller size"),
+    ):
+        raise error
+    assert str(caught.value) == ("use a smaller size" if expected else str(error))
+    assert is_out_of_memory(error) is expected

@@ -2,46 +2,45 @@ import pytest
 from PIL import Image
 
 from stylenet.inference.files import plan_folder
-from stylenet.ranks import Rank, find_rank
+from stylenet.ranks import Launch, read_launch
 
 VARIABLES = ["RANK", "WORLD_SIZE", "LOCAL_RANK", "GROUP_WORLD_SIZE"]
 VARIABLES += ["SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID", "SLURM_STEP_NUM_NODES"]
 VARIABLES += ["SLURM_STEP_ID"]
 
 
-def torchrun(rank, world, local_rank, machines=1):
-    values = (rank, world, local_rank, machines)
+def torchrun(rank, world_size, local_rank, num_nodes=1):
+    values = (rank, world_size, local_rank, num_nodes)
     return dict(zip(VARIABLES[:4], map(str, values), strict=True))
 
 
-def srun(rank, world, local_rank, machines, step="0"):
-    values = (rank, world, local_rank, machines, step)
+def srun(rank, world_size, local_rank, num_nodes, step="0"):
+    values = (rank, world_size, local_rank, num_nodes, step)
     return dict(zip(VARIABLES[4:], map(str, values), strict=True))
 
 
 @pytest.mark.parametrize(
-    ("environment", "share"),
+    ("environment", "expected"),
     [
-        ({}, Rank()),
-        (torchrun(3, 8, 1, 2), Rank(3, 8, 1, 2, "torchrun")),
-        (srun(5, 6, 2, 2), Rank(5, 6, 2, 2, "srun")),
-        (srun(5, 6, 2, 2) | torchrun(0, 2, 0), Rank(0, 2, 0, 1, "torchrun")),
-        # The batch script itself has some of the variables, but is no task of a step; the shell
-        # that salloc gives is one of a kind.
-        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "6", "SLURM_LOCALID": "0"}, Rank()),
-        (srun(0, 2, 0, 1, step=4294967290), Rank()),
-        (torchrun("zero", 2, 0), Rank()),
+        ({}, Launch()),
+        (torchrun(3, 8, 1, 2), Launch(3, 8, 1, 2, "torchrun")),
+        (srun(5, 6, 2, 2), Launch(5, 6, 2, 2, "srun")),
+        (srun(5, 6, 2, 2) | torchrun(0, 2, 0), Launch(0, 2, 0, 1, "torchrun")),
+        # A batch script has some of the variables but is no step; salloc's shell is a reserved one.
+        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "6", "SLURM_LOCALID": "0"}, Launch()),
+        (srun(0, 2, 0, 1, step=4294967290), Launch()),
+        (torchrun("zero", 2, 0), Launch()),
     ],
 )
-def test_the_launcher_says_which_share(monkeypatch, environment, share):
+def test_launcher_variables_set_rank_and_world_size(monkeypatch, environment, expected):
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert find_rank() == share
+    assert read_launch() == expected
 
 
-def test_shares_are_complete_and_disjoint_whatever_is_done_meanwhile(tmp_path):
+def test_ranks_split_a_folder_without_gaps_or_overlap(tmp_path):
     source, target = tmp_path / "in", tmp_path / "out"
     source.mkdir()
     target.mkdir()
@@ -49,7 +48,7 @@ def test_shares_are_complete_and_disjoint_whatever_is_done_meanwhile(tmp_path):
         Image.new("RGB", (2, 2)).save(source / f"{i}.png")
 
     def plan(rank):
-        return plan_folder(source, target, lambda path: path.name, False, Rank(rank, 3))[0]
+        return plan_folder(source, target, lambda path: path.name, False, Launch(rank, 3))[0]
 
     first = plan(0)
     assert len(first) == 4

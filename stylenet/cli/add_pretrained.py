@@ -17,7 +17,7 @@ from stylenet.files import atomic_path, user_path, walk_files
 from stylenet.image import SUFFIXES, load_image, to_tensor
 from stylenet.networks import AdainNetwork, JohnsonMultiNetwork, StyleNetwork
 from stylenet.perceptual import PerceptualLoss
-from stylenet.pretrained import Pretrained
+from stylenet.pretrained import PRETRAINED
 
 # A quarter of a byte's step: less than rounding to bytes does.
 _UNSEEN = 0.25 / 255
@@ -48,7 +48,7 @@ def add_pretrained(config: DictConfig) -> None:
     info = dataclasses.replace(
         info, style=name, description=config.description, recipe=_portable(info.recipe)
     )
-    target = Pretrained / f"{name}.safetensors"
+    target = PRETRAINED / f"{name}.safetensors"
     with atomic_path(target) as halved:
         save_checkpoint(halved, network, info, half=True)
         change = _change(network, load_checkpoint(halved)[0], photos)
@@ -126,7 +126,7 @@ def _card(
     weights = sum(parameter.numel() for parameter in network.parameters())
     encoder, data, rate = recipe["encoder"], recipe["data"], recipe["optimizer"]
     judge = encoder.get("architecture", "lite")
-    size = (Pretrained / f"{name}.safetensors").stat().st_size
+    size = (PRETRAINED / f"{name}.safetensors").stat().st_size
     start, teacher = recipe.get("init"), recipe.get("teacher_network")
     taught = f", distilled from {teacher} (weight {recipe['teacher_weight']})" if teacher else ""
     rows = "\n".join(f"| {key} | {value:.4f} |" for key, value in losses.items())

@@ -12,11 +12,9 @@ from stylenet.benchmark.table import format_table
 from stylenet.cli.app import build, run
 from stylenet.cli.bench import ConfiguredBench
 from stylenet.cli.trainer import quieten_lightning
-from stylenet.errors import StyleNetError, check_choice, check_number
+from stylenet.errors import StyleNetError, check_choice, check_number, explain_out_of_memory
 from stylenet.files import check_output, user_path
 from stylenet.inference.precision import DTYPES, choose_device
-
-_SHORTAGE = ("out of memory", "DefaultCPUAllocator")
 
 
 def main() -> None:
@@ -54,15 +52,11 @@ def benchmark(config: DictConfig) -> None:
     quieten_lightning(wholly=True)
     given = [item.lstrip("+~").partition("=")[0] for item in HydraConfig.get().overrides.task]
     bench = ConfiguredBench(config, conditions, strict=any("layers" in name for name in given))
-    try:
+    with explain_out_of_memory(
+        f"memory is short on {device}; use a smaller size or batch, or baseline=false, because the "
+        f"reference needs more"
+    ):
         rows = suite.run(bench)
-    except RuntimeError as error:
-        if not any(sign in str(error) for sign in _SHORTAGE):
-            raise
-        raise StyleNetError(
-            f"memory is short on {device}; use a smaller size or batch, or baseline=false, for "
-            f"the reference takes more"
-        ) from error
     machine = describe_machine(device)
     print(format_table(rows, machine))
     write_rows(output, rows, machine)

@@ -16,11 +16,11 @@ from stylenet.errors import LARGEST_SEED, StyleNetError, check_number
 from stylenet.files import check_output, user_path
 from stylenet.image import (
     LoadedImage,
-    at_longer_side,
     check_quality,
     check_writable_suffix,
     flatten,
     load_image,
+    resize_long_side,
     save_image,
     to_image,
     to_tensor,
@@ -96,7 +96,7 @@ def _load(config: DictConfig, name: str, size_name: str) -> LoadedImage:
     picture, size = load_image(user_path(config[name])), config[size_name]
     if size is not None:
         check_number(size_name, size, minimum=1, integer=True)
-        picture = at_longer_side(picture, size)
+        picture = resize_long_side(picture, size)
     try:
         octave_sizes(picture.rgb.height, picture.rgb.width, DreamOptions())
     except StyleNetError as error:

@@ -21,7 +21,7 @@ from stylenet.cli.evaluate_inputs import (
     find_images_and_videos,
     load_checkpoints,
 )
-from stylenet.errors import StyleNetError
+from stylenet.errors import StyleNetError, explain_out_of_memory
 from stylenet.evaluation import (
     GridMeter,
     Row,
@@ -45,7 +45,6 @@ from stylenet.image.formats import MAX_SIDES
 
 _QUALITY = 90  # of the contact sheet, a JPEG
 _WARMUP = 2
-_SHORTAGE = ("out of memory", "DefaultCPUAllocator")
 
 
 def main() -> None:
@@ -64,14 +63,10 @@ def evaluate(config: DictConfig) -> None:
             is short.
         SystemExit: With status 1 if some of the photos or videos are unreadable.
     """
-    try:
+    with explain_out_of_memory(
+        f"memory is short at size={config.size}; use a smaller size, or encoder=lite"
+    ):
         _evaluate(config)
-    except RuntimeError as error:
-        if not any(sign in str(error) for sign in _SHORTAGE):
-            raise
-        raise StyleNetError(
-            f"memory is short at size={config.size}; use a smaller size, or encoder=lite"
-        ) from error
 
 
 def _evaluate(config: DictConfig) -> None:

@@ -21,7 +21,7 @@ from stylenet.inference.files import name_result, plan_folder, save_result
 from stylenet.inference.folder import describe_unread, stylize_all
 from stylenet.inference.precision import choose_device
 from stylenet.pretrained import pretrained_style, pretrained_styles
-from stylenet.ranks import find_rank
+from stylenet.ranks import read_launch
 from stylenet.video import VideoOptions, stylize_video
 from stylenet.video.camera import Window, camera_frames, preview
 
@@ -102,7 +102,7 @@ def _stylize_folder(
     style, background = stylizer.info.style, _background(config)
     target = user_path(config.output or f"{source.name}_{style}")
     mask = _mask(config)
-    share = find_rank()
+    launch = read_launch()
 
     def name(path: Path) -> str:
         return name_result(path, style, str(config.name or "{name}"), config.format)
@@ -118,21 +118,21 @@ def _stylize_folder(
     def paint_moving(path: Path, result: Path) -> list[str]:
         return stylize_file(stylizer, path, result, options, mask, config.quality)
 
-    pairs, skipped = plan_folder(source, target, name, bool(config.overwrite), share)
-    with tqdm(total=len(pairs), unit="image", dynamic_ncols=True, disable=share.rank > 0) as bar:
+    pairs, skipped = plan_folder(source, target, name, bool(config.overwrite), launch)
+    with tqdm(total=len(pairs), unit="image", dynamic_ncols=True, disable=launch.rank > 0) as bar:
         report = stylize_all(pairs, paint, save, paint_moving, bar.update)
     print(
         f"{report.done} image{'s' if report.done != 1 else ''} stylized in {target}"
-        + (f" by process {share.rank} of {share.world}" if share.world > 1 else "")
+        + (f" by process {launch.rank} of {launch.world_size}" if launch.world_size > 1 else "")
         + (f", {skipped} were there already (overwrite=true stylizes them)" if skipped else "")
     )
     for lost, paths in report.left_out.items():
         some = f"{len(paths)} images" if len(paths) > 1 else "1 image"
         print(f"left out: {lost} of {some} ({paths[0].name}{', …' * (len(paths) > 1)})")
-    unread = describe_unread(source, target) if share.rank == 0 else None
+    unread = describe_unread(source, target) if launch.rank == 0 else None
     if unread is not None:
         print(unread)
-    videos = find_inputs(source, target, VIDEO_SUFFIXES) if share.rank == 0 else []
+    videos = find_inputs(source, target, VIDEO_SUFFIXES) if launch.rank == 0 else []
     if videos:
         some = f"{len(videos)} videos were" if len(videos) > 1 else "1 video was"
         print(f"{some} left out ({videos[0]}{', …' * (len(videos) > 1)}); stylize each by itself")
@@ -198,9 +198,9 @@ def _load(config: DictConfig) -> Stylizer:
         path = Path(str(config.checkpoint))  # the style is one of its own
     else:
         path, style = pretrained_style(str(style)), None
-    device, share = str(config.device), find_rank()
-    if device == "auto" and share.world > 1 and choose_device("auto").type == "cuda":
-        device = f"cuda:{share.local_rank}"
+    device, launch = str(config.device), read_launch()
+    if device == "auto" and launch.world_size > 1 and choose_device("auto").type == "cuda":
+        device = f"cuda:{launch.local_rank}"
     stylizer = Stylizer.load(
         path, device, str(config.dtype), style, config.style_size, config.encoder_weights
     )

@@ -1,8 +1,7 @@
 """The command that optimizes an image."""
 
-import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from omegaconf import DictConfig
@@ -15,15 +14,15 @@ from stylenet.cli.optimize_progress import OptimizeProgress
 from stylenet.cli.optimize_state import fingerprint, load_state, restore, save_state, state_path
 from stylenet.cli.stopping import Stopping
 from stylenet.data import StyleOptions, load_style_images
-from stylenet.errors import StyleNetError, check_number
+from stylenet.errors import StyleNetError, check_number, explain_out_of_memory
 from stylenet.files import check_output, user_path
 from stylenet.image import (
     LoadedImage,
-    at_longer_side,
     check_quality,
     check_writable_suffix,
     load_image,
-    resized,
+    resize_image,
+    resize_long_side,
     save_image,
     to_image,
     to_tensor,
@@ -70,7 +69,7 @@ def optimize(config: DictConfig) -> None:
     device = choose_device(str(config.device))
     picture = load_image(source)
     if config.size is not None:
-        picture = at_longer_side(picture, config.size)
+        picture = resize_long_side(picture, config.size)
     photo = to_tensor(picture.rgb)
     height, width = photo.shape[-2:]
     factors = plan_scales((height, width), config.scales)
@@ -88,11 +87,14 @@ def optimize(config: DictConfig) -> None:
 
     def finish(image: Tensor) -> LoadedImage:
         # A preview of a coarser scale is smaller.
-        shown = resized(picture, (image.shape[-1], image.shape[-2]))
+        shown = resize_image(picture, (image.shape[-1], image.shape[-2]))
         rgb = to_image(after(color, to_tensor(shown.rgb), image.cpu()))
         return dataclasses.replace(shown, rgb=rgb)
 
-    with _memory_as_one_line():
+    with explain_out_of_memory(
+        "the image does not fit into memory; set a smaller size, a smaller history, method=adam or "
+        "encoder=lite"
+    ):
         optimization = Optimization(content.to(device), criteria, options)
         if state is not None:
             restore(optimization, state)
@@ -166,20 +168,6 @@ def _check_memory(options: OptimizationOptions, photo: Tensor, device: torch.dev
             f"{needed / 2**30:.1f} GiB, and {free / 2**30:.1f} are free; set a smaller size, a "
             f"smaller history or method=adam"
         )
-
-
-@contextlib.contextmanager
-def _memory_as_one_line() -> Iterator[None]:
-    """Says in a line that memory ran out, which PyTorch says in several ways."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate" in str(error):
-            raise StyleNetError(
-                "the image does not fit into memory; set a smaller size, a smaller history, "
-                "method=adam or encoder=lite"
-            ) from error
-        raise
 
 
 def _sizes(factors: Sequence[float], width: int, height: int) -> str:

@@ -14,7 +14,7 @@ from stylenet.image.color import (
     match_statistics,
 )
 
-_ColorS = ("false", "true", "luminance", "histogram", "statistics")
+_COLORS = ("false", "true", "luminance", "histogram", "statistics")
 
 # Below this a style's image is one flat gray, and has no contrast to be stretched.
 _FLAT = 1 / 255
@@ -33,7 +33,7 @@ def choose_color(value: bool | str) -> str:
         StyleNetError: It is something else.
     """
     word = str(value).lower() if isinstance(value, bool) else value
-    check_choice("preserve_color", word, _ColorS)
+    check_choice("preserve_color", word, _COLORS)
     return {"false": "none", "true": "luminance"}.get(str(word), str(word))
 
 

@@ -22,7 +22,7 @@ from stylenet.cli.trainer import make_trainer, quieten_lightning
 from stylenet.data import PhotoData
 from stylenet.errors import StyleNetError, check_number, first_line
 from stylenet.files import atomic_path, user_path
-from stylenet.ranks import find_rank
+from stylenet.ranks import read_launch
 from stylenet.training import ResumableModule, RunFolder
 from stylenet.training.callbacks import Checkpoints, SafeCheckpointIO, StopOnSignal
 from stylenet.training.cluster import requeue
@@ -113,7 +113,7 @@ def fit(run: Run, module: ResumableModule, doing: str) -> bool:
             callbacks.insert(kinds.index(True) + 1 if any(kinds) else 0, begin)
         start = time.monotonic()
         with _losing_others_as_one_line():
-            renew_rendezvous(find_rank())
+            renew_rendezvous(read_launch())
             trainer.fit(module, run.data, ckpt_path=checkpoint)
     if trainer.is_global_zero:
         minutes = (time.monotonic() - start) / 60

@@ -12,7 +12,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from stylenet.cli.app import build
 from stylenet.errors import StyleNetError, check_number
-from stylenet.ranks import find_rank
+from stylenet.ranks import read_launch
 from stylenet.training import RunFolder
 from stylenet.training.callbacks import SafeCheckpointIO
 from stylenet.training.cluster import choose_environment, count_devices
@@ -38,8 +38,8 @@ def make_trainer(config: DictConfig, folder: RunFolder) -> pl.Trainer:
         check_number(f"trainer.{name}", options[name], minimum=1, integer=True)
     if options.gradient_clip_val is not None:
         check_number("trainer.gradient_clip_val", options.gradient_clip_val, above=0)
-    share = find_rank()
-    devices, machines = count_devices(share, options)
+    launch = read_launch()
+    devices, machines = count_devices(launch, options)
     _keep_pace(config, devices * machines)
     callbacks = [build(callback) for callback in config.callbacks.values() if callback]
     precision = choose_precision(options.precision, options.accelerator)
@@ -54,7 +54,7 @@ def make_trainer(config: DictConfig, folder: RunFolder) -> pl.Trainer:
             default_root_dir=str(folder.path),
             callbacks=callbacks,
             logger=logger,
-            plugins=[SafeCheckpointIO(), choose_environment(share)],
+            plugins=[SafeCheckpointIO(), choose_environment(launch)],
         )
     except InstantiationException as error:
         cause = error.__cause__

@@ -1,4 +1,4 @@
-"""What a network learns from: folders of photos, and the images of a style."""
+"""Training data: photo datasets, their data modules, and style images."""
 
 from stylenet.data.coco import CocoData
 from stylenet.data.loading import Pairs, photos_of

@@ -1,4 +1,4 @@
-"""Looking at every photo before a long run does."""
+"""Check of every photo before a long run."""
 
 from collections.abc import Iterator
 
@@ -8,24 +8,23 @@ from stylenet.data.photos import PhotoDataset
 
 
 def check_photos(photos: PhotoDataset, workers: int) -> Iterator[str | None]:
-    """Decodes every photo as training would.
+    """Decode every photo as training would.
 
     Args:
-        photos: What training draws from.
-        workers: Decoding processes.
+        photos: Training dataset.
+        workers: Number of decoding processes.
 
     Yields:
-        For each photo in order, why it would be skipped, or ``None``.
+        For each photo in order, the reason why training would skip it, or ``None``.
     """
-    # The loader brings its processes, order and error handling along.
+    # DataLoader provides processes, order and error handling.
     yield from DataLoader(_Checks(photos), batch_size=None, num_workers=workers)
 
 
 class _Checks(Dataset[str | None]):
-    """The verdict on each photo."""
+    """Results of the check by the index of the photo."""
 
     def __init__(self, photos: PhotoDataset) -> None:
-        """Takes the photos."""
         self._photos = photos
 
     def __len__(self) -> int:

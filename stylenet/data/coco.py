@@ -1,4 +1,4 @@
-"""COCO: training from its folder; unpacking its zip files, and room on the disk for them."""
+"""COCO 2017: data module, and extraction of the zip file of its photos."""
 
 import os
 import re
@@ -14,61 +14,58 @@ from stylenet.files import reason
 
 
 class CocoData(PhotoData):
-    """COCO's training photos (Lin et al. 2014, arXiv:1405.0312), laid out as COCO unpacks."""
+    """Training photos of COCO (Lin et al. 2014, arXiv:1405.0312), in ``ROOT/train2017``."""
 
     def photo_folder(self) -> Path:
-        """Says which folder is searched.
-
-        Returns:
-            ``train2017`` below the root.
+        """Return the folder ``train2017`` in the root.
 
         Raises:
-            StyleNetError: It is not there.
+            StyleNetError: The folder does not exist.
         """
         folder = self.root / "train2017"
         if not folder.is_dir():
-            there = self.root.is_dir()
-            ways = [
+            root_exists = self.root.is_dir()
+            remedies = [
                 "for photos of your own: data=folder data.root=PATH",
                 f"for COCO: python scripts/prepare_coco.py output={self.root} downloads "
                 f"train2017.zip and unpacks it there (see data/README.md), or set data.root or "
                 f"STYLENET_COCO to where it is",
             ]
             raise StyleNetError(
-                f"COCO was asked for, but data.root={self.root} "
-                f"{'holds no folder train2017' if there else 'does not exist'}; "
-                f"{'; '.join(ways if there else ways[::-1])}"
+                f"data=coco needs COCO, but data.root={self.root} "
+                f"{'holds no folder train2017' if root_exists else 'does not exist'}; "
+                f"{'; '.join(remedies if root_exists else remedies[::-1])}"
             )
         return folder
 
 
 def unpack_photos(archive: Path, folder: Path) -> Iterator[Path]:
-    """Unpacks the photos of a zip file; after an interruption a new call goes on where it was.
+    """Extract the photos of a zip file; another call resumes an interrupted extraction.
 
-    A photo gets its name when it is whole and its checksum right. Nothing else in the zip file is
-    unpacked, and nothing outside the folder is written.
+    Each photo appears when it is complete and its checksum is right. Other members of the zip file
+    are ignored, and nothing is written outside the folder.
 
     Args:
-        archive: A zip file with photos ``FOLDER/NAME.jpg``, FOLDER having the name of ``folder``.
-        folder: Where they go; made where missing.
+        archive: Zip file with photos ``FOLDER/NAME.jpg``, where FOLDER is the name of ``folder``.
+        folder: Target folder; created if missing.
 
     Yields:
-        The path of each photo, in order; those that are there at the right size are not unpacked.
+        The path of each photo, in order. Photos that exist with the right size are not extracted.
 
     Raises:
-        StyleNetError: The file is no zip file or damaged, the photos do not fit on the disk, or
-            cannot be written.
+        StyleNetError: The zip file is damaged, the disk has too little space, or a photo cannot be
+            written.
     """
     try:
         with zipfile.ZipFile(archive) as zipped:
-            # COCO's names are numbers; the pattern keeps paths out that lead elsewhere.
-            wanted = re.compile(re.escape(folder.name) + r"/(\w[\w-]*\.jpg)")
+            # COCO's names are numbers; the pattern excludes paths to other folders.
+            pattern = re.compile(re.escape(folder.name) + r"/(\w[\w-]*\.jpg)")
             photos = [
-                (member, folder / found[1])
+                (member, folder / match[1])
                 for member in zipped.infolist()
-                if (found := wanted.fullmatch(member.filename))
+                if (match := pattern.fullmatch(member.filename))
             ]
-            missing = {path for member, path in photos if not _is_there(member, path)}
+            missing = {path for member, path in photos if not _is_extracted(member, path)}
             needed = sum(member.file_size for member, path in photos if path in missing)
             check_space(folder, needed, f"unpacking {archive}")
             folder.mkdir(parents=True, exist_ok=True)
@@ -79,37 +76,30 @@ def unpack_photos(archive: Path, folder: Path) -> Iterator[Path]:
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise StyleNetError(
             f"{archive} is not a whole zip file ({error}); delete it and run the same command "
-            f"again, which keeps the photos that are unpacked"
+            f"again, which keeps the extracted photos"
         ) from error
     except OSError as error:
         raise StyleNetError(
-            f"cannot unpack {archive} to {folder}: {reason(error)}; run the same command again "
-            f"once that is mended, it goes on where it was"
+            f"cannot unpack {archive} to {folder}: {reason(error)}; fix this and run the same "
+            f"command again, which resumes"
         ) from error
 
 
 def count_photos(folder: Path) -> int:
-    """Counts the unpacked photos.
-
-    Args:
-        folder: Of :func:`unpack_photos`.
-
-    Returns:
-        How many there are, 0 where there is no such folder.
-    """
+    """Count the extracted photos in a folder; 0 if it does not exist."""
     return sum(1 for _ in folder.glob("[!.]*.jpg"))
 
 
-def check_space(folder: Path, needed: int, what: str) -> None:
-    """Refuses to begin what would not fit on the disk.
+def check_space(folder: Path, needed: int, task: str) -> None:
+    """Check that a disk has enough free space.
 
     Args:
-        folder: Where it is to go; it need not exist.
+        folder: Target folder; may be missing.
         needed: Bytes.
-        what: For the message: ``unpacking a.zip``.
+        task: Description of the task for the message, such as ``unpacking a.zip``.
 
     Raises:
-        StyleNetError: Less is free.
+        StyleNetError: The disk has less free space.
     """
     folder = folder.absolute()
     while not folder.exists():
@@ -117,22 +107,21 @@ def check_space(folder: Path, needed: int, what: str) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise StyleNetError(
-            f"{what} needs {needed / 1e9:.1f} GB, but {folder} has {free / 1e9:.1f} GB free; make "
+            f"{task} needs {needed / 1e9:.1f} GB, but {folder} has {free / 1e9:.1f} GB free; make "
             f"room or give another output, then run the same command again"
         )
 
 
-def _is_there(member: zipfile.ZipInfo, path: Path) -> bool:
-    """Whether a photo was unpacked before."""
+def _is_extracted(member: zipfile.ZipInfo, path: Path) -> bool:
     return path.is_file() and path.stat().st_size == member.file_size
 
 
 def _unpack(zipped: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> None:
-    """Unpacks one photo; zipfile compares its checksum when it comes to its end.
+    """Extract one photo; zipfile verifies its checksum.
 
-    Without ``files.atomic_path``, which waits for the disk twice a file: 118,287 times that is
-    hours on a network disk. What a power failure cuts short has another size, and is unpacked again
-    by the next call.
+    This does not use ``files.atomic_path``, which flushes each file to the disk: for 118,287 photos
+    that takes hours on a network disk. A photo cut short by a power failure has a wrong size, and
+    the next call extracts it again.
     """
     temporary = path.with_name(f".{path.name}")
     try:

@@ -1,4 +1,4 @@
-"""The list of what a folder of shards holds, which makes every photo in them findable at once."""
+"""Manifest of a folder of shards: the position of every photo in its tar file."""
 
 import json
 import tarfile
@@ -10,18 +10,18 @@ from stylenet.errors import StyleNetError, check_number
 from stylenet.files import atomic_path, reason
 
 MANIFEST = "manifest.json"
-# Counted up when a manifest of today could not be understood any more.
+# Increase it when older manifests can no longer be read.
 _VERSION = 1
 
 
 @dataclass(frozen=True)
 class ShardOptions:
-    """How photos become shards.
+    """Options of ``make_shards``.
 
     Attributes:
-        size: Photos with a longer shorter side are reduced to it, in pixels.
-        quality: Of the JPEG files, as Pillow counts it.
-        per_shard: Photos a shard.
+        size: Largest short side of a photo, in pixels; larger photos are reduced to it.
+        quality: JPEG quality from 1 to 95, on Pillow's scale.
+        per_shard: Photos per shard.
     """
 
     size: int
@@ -29,16 +29,18 @@ class ShardOptions:
     per_shard: int
 
     def __post_init__(self) -> None:
-        """Checks every value.
+        """Check every option.
 
         Raises:
-            StyleNetError: A value is impossible.
+            StyleNetError: An option is invalid.
         """
         check_number("size", self.size, minimum=16, integer=True)
         check_number("quality", self.quality, minimum=1, integer=True)
-        # Pillow's documentation: above 95 files grow and hardly gain.
+        # Pillow's documentation: above 95 files grow with hardly any gain in quality.
         if self.quality > 95:
-            raise StyleNetError(f"quality={self.quality} is above 95, the best there is use for")
+            raise StyleNetError(
+                f"quality={self.quality} is above 95, where files only grow; give 95 or less"
+            )
         check_number("per_shard", self.per_shard, minimum=1, integer=True)
 
 
@@ -47,11 +49,10 @@ class Shard:
     """One tar file.
 
     Attributes:
-        name: Of the file.
-        bytes: Its size, by which a copy that broke off is noticed.
-        count: Photos in it.
-        photos: Of each photo its file name in the tar file, where its bytes begin and how many
-            they are.
+        name: File name.
+        bytes: File size; it reveals a copy that was cut short.
+        count: Number of photos.
+        photos: For each photo its name in the tar file, its offset and its size in bytes.
     """
 
     name: str
@@ -62,12 +63,13 @@ class Shard:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a folder of shards holds.
+    """Contents of a folder of shards.
 
     Attributes:
-        options: How the shards were made.
-        source: How many photos they are made of, and a fingerprint of the photos' names.
-        shards: In order; ``None`` while the set is being made.
+        options: Options that the shards were made with.
+        source: Number of source photos (``photos``) and the SHA-256 of their names
+            (``fingerprint``).
+        shards: All shards in order; ``None`` until the last one is written.
     """
 
     options: ShardOptions
@@ -75,29 +77,26 @@ class Manifest:
     shards: list[Shard] | None = None
 
     def write(self, folder: Path) -> None:
-        """Writes it; the file appears whole or not at all.
-
-        Args:
-            folder: Of the shards.
+        """Write the manifest atomically.
 
         Raises:
-            StyleNetError: It cannot be written.
+            StyleNetError: The folder cannot be written.
         """
+        content = {
+            "version": _VERSION,
+            "settings": asdict(self.options),
+            "source": self.source,
+            "shards": None if self.shards is None else [asdict(shard) for shard in self.shards],
+        }
         with atomic_path(folder / MANIFEST) as temporary:
-            temporary.write_text(json.dumps({"version": _VERSION, **asdict(self)}))
+            temporary.write_text(json.dumps(content))
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
-        """Reads the manifest of a folder.
-
-        Args:
-            folder: Of the shards.
-
-        Returns:
-            The manifest.
+        """Read the manifest of a folder of shards.
 
         Raises:
-            StyleNetError: The file is unreadable, damaged or of another version.
+            StyleNetError: The manifest is missing, damaged or of another version.
         """
         path = folder / MANIFEST
         try:
@@ -114,7 +113,7 @@ class Manifest:
                     Shard(shard["name"], shard["bytes"], shard["count"], list(shard["photos"]))
                     for shard in shards
                 ]
-            return cls(ShardOptions(**content["options"]), dict(content["source"]), shards)
+            return cls(ShardOptions(**content["settings"]), dict(content["source"]), shards)
         except OSError as error:
             raise StyleNetError(f"{path} cannot be read: {reason(error)}") from error
         except (ValueError, KeyError, TypeError) as error:
@@ -125,16 +124,10 @@ class Manifest:
 
 
 def read_shard(path: Path) -> Shard:
-    """Lists what a tar file holds, from its headers alone.
-
-    Args:
-        path: The tar file, uncompressed.
-
-    Returns:
-        Its part of a manifest.
+    """Read the manifest entry of an uncompressed tar file from its headers.
 
     Raises:
-        StyleNetError: It is unreadable or no whole tar file.
+        StyleNetError: The file is unreadable or not a complete tar file.
     """
     try:
         with tarfile.open(path, "r:") as tar:

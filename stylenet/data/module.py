@@ -1,4 +1,4 @@
-"""The Lightning data module: endless batches that continue where a run left off."""
+"""Lightning data module with endless batches that resume exactly."""
 
 import logging
 import os
@@ -25,23 +25,23 @@ from stylenet.files import user_path
 
 _log = logging.getLogger(__name__)
 
-# Files looked at before a folder is called mostly bad.
-_FEW = 32
+# Number of files tried before a run with mostly unusable files ends.
+_MIN_TRIED = 32
 
 
 class PhotoData(pl.LightningDataModule):
     """Batches of random crops from a folder of photos.
 
     Attributes:
-        batch_size: Images a step on each device.
-        dataset: What is drawn from; its photos are there after ``setup``.
-        paintings: Where crops of paintings come with the photos: what these are drawn from.
+        batch_size: Images per step and device.
+        dataset: Dataset of the photos; ``setup`` lists them.
+        paintings: Data module of the style images that accompany the photos, if any.
     """
 
-    # In configs/data/: the choice that `check_data` lists the unusable files of data.root with.
-    _choice = "folder"
-    # What the user named the folder by.
-    _setting = "data.root"
+    # Config in configs/data/ with which `check_data` lists the unusable files of data.root.
+    _config = "folder"
+    # Option that names the folder, for messages.
+    _option = "data.root"
 
     def __init__(
         self,
@@ -55,23 +55,23 @@ class PhotoData(pl.LightningDataModule):
         styles: str | None = None,
         styles_setting: str = "data.styles",
     ) -> None:
-        """Sets what is drawn, without touching the disk.
+        """Check the options without reading the disk.
 
         Args:
-            root: The folder, searched with its subfolders.
+            root: Folder of photos, searched with its subfolders.
             crop_size: Side of the square crops, in pixels.
-            batch_size: Images a step on each device.
+            batch_size: Images per step and device.
             max_scale: See :class:`PhotoDataset`.
             min_size: See :class:`PhotoDataset`.
-            workers: Decoding processes for each device; ``None`` for one a core of those that are
-                its own, 8 at most. The samples do not depend on it.
-            seed: Chooses the order and the crops.
-            styles: A folder of paintings, searched with its subfolders: with each batch of photos
-                comes one of as many crops of these. ``None`` for photos alone.
-            styles_setting: What the user named that folder by, for messages.
+            workers: Decoding processes per device; ``None`` for one per available core, at most 8.
+                The samples do not depend on it.
+            seed: Seed of the order and the crops.
+            styles: Folder of style images, searched with its subfolders; each batch then has as
+                many crops of style images as of photos. ``None`` for photos only.
+            styles_setting: Option that names this folder, for messages.
 
         Raises:
-            StyleNetError: A value is impossible.
+            StyleNetError: An option is invalid.
         """
         super().__init__()
         if not root:
@@ -88,36 +88,29 @@ class PhotoData(pl.LightningDataModule):
         self._skipped = 0
         self.paintings: PhotoData | None = None
         if styles is not None:
-            # Of another seed: as many paintings as photos would else come in the same order, and
-            # each photo always with the same painting.
+            # Another seed, because with the same seed and equally many images each photo would
+            # always come with the same style image.
             options = (crop_size, batch_size, max_scale, min_size, workers, seed + 1)
             self.paintings = PhotoData(str(styles), *options)
-            self.paintings._setting = styles_setting
+            self.paintings._option = styles_setting
 
     def photo_folder(self) -> Path:
-        """Says which folder is searched.
-
-        Returns:
-            The folder.
-        """
+        """Return the folder to search."""
         return self.root
 
     def list_photos(self) -> list[str]:
-        """Lists the photos of the folder.
-
-        Returns:
-            Paths relative to the folder.
+        """List the photos; their paths are relative to the folder.
 
         Raises:
             StyleNetError: The folder is missing or holds no image.
         """
-        return scan_photos(self.photo_folder(), self._setting)
+        return scan_photos(self.photo_folder(), self._option)
 
     def setup(self, stage: str | None = None) -> None:
-        """Finds the photos.
+        """List the photos and style images.
 
         Args:
-            stage: Of no matter; Lightning passes it.
+            stage: Passed by Lightning; not used.
 
         Raises:
             StyleNetError: The folder is missing or holds no image.
@@ -128,23 +121,20 @@ class PhotoData(pl.LightningDataModule):
         if self.paintings is not None:
             self.paintings.setup()
 
-    def decoders(self, beside: int = 1) -> int:
-        """Counts the processes that decode.
+    def decoders(self, trainers: int = 1) -> int:
+        """Return the number of decoding processes per trainer.
 
         Args:
-            beside: How many trainers share this machine.
-
-        Returns:
-            For each trainer, what ``workers`` says, else one a core, 8 at most.
+            trainers: Number of trainers on this machine; they share its cores.
         """
-        return min(8, cores(beside)) if self.workers is None else self.workers
+        return min(8, cores(trainers)) if self.workers is None else self.workers
 
     def train_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
-        """Makes the loader, from the sample that the trainer's step has come to.
+        """Build an endless loader that starts at the trainer's current step.
 
         Returns:
-            Endless batches; ``on_before_batch_transfer`` takes the images out of them. With
-            paintings two loaders, whose batches come together.
+            The loader of photos, or with style images a list of two loaders, which Lightning
+            combines. ``on_before_batch_transfer`` extracts the images from the batches.
         """
         if self.paintings is None:
             return self._loader()
@@ -152,22 +142,22 @@ class PhotoData(pl.LightningDataModule):
         return [self._loader(), self.paintings._loader()]
 
     def _loader(self) -> DataLoader[Batch]:
-        """Batches of this folder alone."""
-        world, rank, done, beside = 1, 0, 0, 1
+        """Build the loader of this folder."""
+        world_size, rank, batches_done, trainers = 1, 0, 0, 1
         if self.trainer is not None:
-            world, rank = self.trainer.world_size, self.trainer.global_rank
-            beside = self.trainer.num_devices
-            done = self.trainer.global_step * self.trainer.accumulate_grad_batches
-        workers = self.decoders(beside)
+            world_size, rank = self.trainer.world_size, self.trainer.global_rank
+            trainers = self.trainer.num_devices
+            batches_done = self.trainer.global_step * self.trainer.accumulate_grad_batches
+        workers = self.decoders(trainers)
         return DataLoader(
-            cast(Dataset[Batch], self.dataset),  # collated to batches
+            cast(Dataset[Batch], self.dataset),  # collate() turns samples into batches
             batch_size=self.batch_size,
-            sampler=EndlessSampler(done * self.batch_size * world + rank, world),
+            sampler=EndlessSampler(batches_done * self.batch_size * world_size + rank, world_size),
             num_workers=workers,
             collate_fn=collate,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=workers > 0,
-            # Of its own, so that making an iterator draws nothing from the run's random state.
+            # Its own generator, so that a new iterator leaves the run's random state unchanged.
             generator=torch.Generator().manual_seed(0),
             worker_init_fn=leave_signals_to_the_trainer,
         )
@@ -175,14 +165,14 @@ class PhotoData(pl.LightningDataModule):
     def on_before_batch_transfer(
         self, batch: Batch | list[Batch], dataloader_idx: int
     ) -> Tensor | Pairs:
-        """Names skipped files once, and ends the run if most are bad.
+        """Extract the pixels, warn of skipped files, and end the run if most files are unusable.
 
         Args:
-            batch: From the loader, or one from each of the two.
-            dataloader_idx: Of no matter; Lightning passes it.
+            batch: Batch of the loader, or one batch of each loader.
+            dataloader_idx: Passed by Lightning; not used.
 
         Returns:
-            RGB bytes, shape (batch, crop, crop, 3); with paintings as many of these beside.
+            RGB, uint8, shape (N, crop, crop, 3); a pair of them with style images.
 
         Raises:
             StyleNetError: More files were skipped than used.
@@ -196,15 +186,15 @@ class PhotoData(pl.LightningDataModule):
         return Pairs(self._pixels(photos), self.paintings._pixels(paintings))
 
     def on_after_batch_transfer(self, batch: Tensor | Pairs, dataloader_idx: int) -> Tensor | Pairs:
-        """Turn the bytes of a batch into floats, on the device.
+        """Convert uint8 to floats on the device.
 
         Args:
             batch: From :meth:`on_before_batch_transfer`.
-            dataloader_idx: Index of the loader.
+            dataloader_idx: Passed by Lightning; not used.
 
         Returns:
-            RGB in [0, 1], shape (batch, 3, crop, crop), channels-last in memory; with paintings as
-            many of these beside.
+            RGB in [0, 1], shape (N, 3, crop, crop), channels-last in memory; a pair of them with
+            style images.
         """
         double = getattr(self.trainer, "precision", None) == "64-true"
 
@@ -215,7 +205,7 @@ class PhotoData(pl.LightningDataModule):
         return Pairs(*map(convert, batch)) if isinstance(batch, Pairs) else convert(batch)
 
     def _pixels(self, batch: Batch) -> Tensor:
-        """The bytes of a batch, its bad files told of."""
+        """Return the pixels of a batch and warn of each skipped file once."""
         used = 0 if batch.pixels is None else len(batch.pixels)
         self._used += used
         self._skipped += len(batch.skipped)
@@ -224,67 +214,67 @@ class PhotoData(pl.LightningDataModule):
                 self._named.add(reason)
                 _log.warning("skipped: %s", reason)
         tried = self._used + self._skipped
-        if used < self.batch_size or (tried >= _FEW and self._skipped > self._used):
+        if used < self.batch_size or (tried >= _MIN_TRIED and self._skipped > self._used):
             raise StyleNetError(
-                f"{self._setting}={self.root}: {self._skipped} of the {tried} files tried were "
-                f"unusable; list them with: {self._check}"
+                f"{self._option}={self.root}: {self._skipped} of the {tried} files tried were "
+                f"unusable; list them with: {self._check_command}"
             )
         assert batch.pixels is not None
         return batch.pixels
 
     @property
-    def _check(self) -> str:
-        """The command that lists unusable files."""
-        return f"python scripts/check_data.py data={self._choice} data.root={self.root}"
+    def _check_command(self) -> str:
+        """Command that lists the unusable files."""
+        return f"python scripts/check_data.py data={self._config} data.root={self.root}"
 
     @property
     def skipped_files(self) -> int:
-        """How many different files were skipped so far."""
+        """Number of different files skipped so far."""
         return len(self._named) + (0 if self.paintings is None else self.paintings.skipped_files)
 
     def preview_photos(self, count: int, size: int) -> Tensor:
-        """Shows a few photos, the same ones every time, from all over the folder.
+        """Return center crops of the same photos each time, evenly spread over the folder.
 
         Args:
-            count: How many, fewer if the folder has fewer usable ones.
-            size: Side of the squares, in pixels.
+            count: Number of photos; fewer are returned if the folder has fewer usable ones.
+            size: Side of the square crops, in pixels.
 
         Returns:
             RGB in [0, 1], shape (count, 3, size, size).
 
         Raises:
-            StyleNetError: No photo tried was usable.
+            StyleNetError: None of the photos tried is usable.
         """
         total = len(self.dataset.photos)
-        # Evenly spread ones first; bad files give their places to the ones after those.
+        # Evenly spread photos first, then the ones after those in place of unusable files.
         step = max(1, total // max(1, count))
         order = sorted(range(total), key=lambda index: index % step)
         crops: list[Tensor] = []
-        for index in order[: count + _FEW]:
+        for index in order[: count + _MIN_TRIED]:
             with suppress(StyleNetError):
                 crops.append(self.dataset.center_crop(index, size))
             if len(crops) == count:
                 break
         if not crops:
             raise StyleNetError(
-                f"{self._setting}={self.root}: no usable photo among those tried; list them with: "
-                f"{self._check}"
+                f"{self._option}={self.root}: no usable photo among those tried; list them with: "
+                f"{self._check_command}"
             )
         return torch.stack(crops)
 
 
 def cores(processes: int = 1) -> int:
-    """Counts the cores that are this process' own.
+    """Return the number of cores available to this process, at least 1.
 
     Args:
-        processes: How many on this machine do the same work at the same time.
+        processes: Number of processes on this machine that do the same work at the same time.
 
     Returns:
-        One at least: those that a scheduler bound the process to, else an equal part of all.
+        The cores that a scheduler bound the process to, else an equal part of all cores.
     """
-    everything = os.cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):  # Linux alone
+    all_cores = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):  # Linux only
         bound = len(os.sched_getaffinity(0))
-        if bound < everything:
+        if bound < all_cores:
             return bound
-    return max(1, everything // processes)
+    return max(1, all_cores // processes)

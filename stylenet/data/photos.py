@@ -1,4 +1,4 @@
-"""Photos as training samples: decoded, cropped, flipped; the unusable ones replaced."""
+"""Training dataset of photos: decode, crop, flip, and replace unusable files."""
 
 import errno
 import time
@@ -15,29 +15,36 @@ from torch.utils.data import Dataset
 from stylenet.errors import StyleNetError, check_number
 from stylenet.image import flatten, open_image, to_tensor, upright_image
 
-# Files tried in turn for one sample before it is given up. Where half the files are good, that
-# many bad ones follow each other once in four billion samples.
+# Files tried for one sample. If half of the files are usable, all of 32 fail once in four billion
+# samples.
 _ATTEMPTS = 32
 
 
-# What a busy machine or a network's file system answers, and not a damaged file; and seconds to
-# wait before the photo is tried again, some three in all.
-_PASSING = {errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EIO, errno.ESTALE}
-_WAITS = (0.1, 0.2, 0.4, 0.8, 1.6)
+# Errors of a busy machine or network file system, not of a damaged file. The photo is read again
+# after these pauses in seconds, about three in all.
+_TEMPORARY_ERRORS = {
+    errno.ENOMEM,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.EAGAIN,
+    errno.EIO,
+    errno.ESTALE,
+}
+_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
 
 
-# Modes whose values can be resized as they are stored: a crop of them is turned upright and taken
-# through its color profile afterwards, which is a fifth of the work for a photo of 640x480.
-_PLAIN = ("RGB", "L", "CMYK")
+# Modes that can be cropped and resized before the orientation and the color profile are applied,
+# which then takes a fifth of the time for a photo of 640x480.
+_RESIZABLE_MODES = ("RGB", "L", "CMYK")
 
 
 class Sample(NamedTuple):
     """One training sample.
 
     Attributes:
-        pixels: RGB bytes, shape (crop, crop, 3); ``None`` if no file tried was usable. Bytes take a
-            quarter of the way from a loader's process to a GPU.
-        skipped: Why files were skipped on the way, a line each, with their paths.
+        pixels: RGB, uint8, shape (crop, crop, 3); ``None`` if no file tried was usable. Transfer to
+            the GPU takes a quarter of the time that floats take.
+        skipped: One line per skipped file, with its path and the reason.
     """
 
     pixels: Tensor | None
@@ -50,10 +57,10 @@ class Sample(NamedTuple):
 
 
 def to_floats(pixels: Tensor) -> Tensor:
-    """Turn bytes into what networks take.
+    """Convert uint8 pixels to the floats that networks take.
 
     Args:
-        pixels: RGB bytes, shape (..., H, W, 3).
+        pixels: RGB, uint8, shape (..., H, W, 3).
 
     Returns:
         RGB in [0, 1], float32, shape (..., 3, H, W), channels-last in memory.
@@ -62,16 +69,15 @@ def to_floats(pixels: Tensor) -> Tensor:
 
 
 class PhotoDataset(Dataset[Sample]):
-    """Endless random crops of photos; sample n depends on the seed and n alone.
+    """Endless random crops of photos; sample n depends only on the seed and n.
 
-    Which photo, which crop, flipped or not: all of it is drawn from a generator seeded with
-    (seed, n). So the samples are the same for any number of workers and machines, and a run that
-    resumes at sample n sees what it would have seen. Every photo comes once per round of
-    ``len(photos)`` samples, in a new order each round.
+    Photo, crop and flip of sample n come from a generator seeded with (seed, n). So the samples do
+    not depend on the number of workers and ranks, and a run resumed at sample n continues with the
+    same samples. Each epoch of ``len(photos)`` samples has every photo once, in a new order.
 
     Attributes:
-        open_photo: Opens a photo as :func:`stylenet.image.open_image` does, for photos that are no
-            files of their own; it has to be picklable.
+        open_photo: Replacement for :func:`stylenet.image.open_image` for photos that are not files
+            themselves; must be picklable.
     """
 
     def __init__(
@@ -83,19 +89,19 @@ class PhotoDataset(Dataset[Sample]):
         min_size: int = 64,
         seed: int = 0,
     ) -> None:
-        """Sets what is drawn from.
+        """Check the options.
 
         Args:
-            root: The folder.
+            root: Folder of the photos.
             photos: Paths relative to it.
             crop_size: Side of the square crops, in pixels.
-            max_scale: A photo is resized so that its shorter side is ``crop_size`` times a number
-                drawn from [1, max_scale], then cropped: objects appear at many sizes.
-            min_size: Photos with a shorter side below this are skipped, in pixels.
-            seed: Chooses the order and the crops.
+            max_scale: Photos are resized to a short side of ``crop_size`` times a random number in
+                [1, max_scale] before the crop, so that objects appear at many sizes.
+            min_size: Photos with a smaller short side are skipped, in pixels.
+            seed: Seed of the order and the crops.
 
         Raises:
-            StyleNetError: A value is impossible.
+            StyleNetError: An option is invalid.
         """
         check_number("data.crop_size", crop_size, minimum=16, integer=True)
         check_number("data.max_scale", max_scale, minimum=1)
@@ -108,37 +114,30 @@ class PhotoDataset(Dataset[Sample]):
         self.min_size = min_size
         self.seed = seed
         self.open_photo: Callable[[Path, int], Image.Image] = open_image
-        self._round: tuple[int, np.ndarray] | None = None
+        self._order: tuple[int, np.ndarray] | None = None
 
     def __getitem__(self, n: int) -> Sample:
-        """Draws sample n.
-
-        Args:
-            n: Any number from 0.
-
-        Returns:
-            The sample.
-        """
+        """Return sample n, for any n from 0."""
         random = np.random.default_rng((self.seed, n))
         skipped: list[str] = []
-        index = self._place(n)
+        index = self._index(n)
         for _ in range(_ATTEMPTS):
             path = self.root / self.photos[index]
             try:
-                return Sample(self._crop_again(path, random), skipped)
+                return Sample(self._crop_with_retries(path, random), skipped)
             except StyleNetError as error:
                 skipped.append(str(error))
             index = int(random.integers(len(self.photos)))
         return Sample(None, skipped)
 
     def check(self, index: int) -> str | None:
-        """Decodes one photo as training would.
+        """Decode one photo as training would.
 
         Args:
-            index: Its place in the list of photos.
+            index: Index in the list of photos.
 
         Returns:
-            Why it would be skipped, or ``None``.
+            The reason why training would skip it, or ``None``.
         """
         try:
             self._decode(self.root / self.photos[index], self.crop_size)
@@ -147,11 +146,11 @@ class PhotoDataset(Dataset[Sample]):
         return None
 
     def center_crop(self, index: int, size: int) -> Tensor:
-        """Shows one photo for a preview: the middle of it, nothing random.
+        """Return the center crop of a photo, for previews.
 
         Args:
-            index: Its place in the list of photos.
-            size: Side of the square, in pixels.
+            index: Index in the list of photos.
+            size: Side of the square crop, in pixels.
 
         Returns:
             RGB in [0, 1], shape (3, size, size).
@@ -162,60 +161,60 @@ class PhotoDataset(Dataset[Sample]):
         image = self._decode(self.root / self.photos[index], size)
         return to_tensor(_square(image, min(image.size), 0.5, 0.5, size))[0]
 
-    def _place(self, n: int) -> int:
-        """The photo whose turn it is: the rounds are shuffles, each with a seed of its own."""
-        number, place = divmod(n, len(self.photos))
-        if self._round is None or self._round[0] != number:
-            # The third number keeps this stream apart from the samples' own.
-            random = np.random.default_rng((self.seed, number, 1))
-            self._round = (number, random.permutation(len(self.photos)))
-        return int(self._round[1][place])
+    def _index(self, n: int) -> int:
+        """Return the index of the photo of sample n; each epoch is shuffled with its own seed."""
+        epoch, position = divmod(n, len(self.photos))
+        if self._order is None or self._order[0] != epoch:
+            # The third number separates this generator from those of the samples.
+            random = np.random.default_rng((self.seed, epoch, 1))
+            self._order = (epoch, random.permutation(len(self.photos)))
+        return int(self._order[1][position])
 
-    def _crop_again(self, path: Path, random: np.random.Generator) -> Tensor:
-        """Crop a photo as :meth:`_crop` does; wait where it fails for a reason that may pass.
+    def _crop_with_retries(self, path: Path, random: np.random.Generator) -> Tensor:
+        """Crop a photo, and try again after a temporary error.
 
-        Another photo in its place would make a run that resumes another run.
+        Replacing the photo would change the samples, and so the result of a resumed run.
         """
         state = random.bit_generator.state
-        for wait in _WAITS:
+        for pause in _PAUSES:
             try:
                 return self._crop(path, random)
             except StyleNetError as error:
-                if not _may_pass(error):
+                if not _is_temporary(error):
                     raise
-            time.sleep(wait)
+            time.sleep(pause)
             random.bit_generator.state = state
         return self._crop(path, random)
 
     def _crop(self, path: Path, random: np.random.Generator) -> Tensor:
-        """A random crop of a photo, at a random scale, perhaps flipped; bytes (H, W, 3)."""
+        """Return a random crop at a random scale, perhaps flipped: uint8, (crop, crop, 3)."""
         scale, x, y, flip = random.random(4)
-        shorter = round(self.crop_size * (1 + scale * (self.max_scale - 1)))
-        image = self._open(path, shorter)
-        soon = image.mode in _PLAIN
-        if not soon:
+        short_side = round(self.crop_size * (1 + scale * (self.max_scale - 1)))
+        image = self._open(path, short_side)
+        crop_first = image.mode in _RESIZABLE_MODES
+        if not crop_first:
             image = _flat(path, image)
-        side = min(image.size) * self.crop_size / shorter
+        side = min(image.size) * self.crop_size / short_side
         image = _square(image, side, x, y, self.crop_size)
-        if soon:
+        if crop_first:
             image = _flat(path, image)
         if flip < 0.5:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         return torch.from_numpy(np.array(image, dtype=np.uint8))
 
     def _decode(self, path: Path, smallest: int) -> Image.Image:
-        """A photo in RGB, upright, no smaller than needed.
+        """Decode a photo to upright RGB, perhaps at a reduced size.
 
         Raises:
-            StyleNetError: It is unusable.
+            StyleNetError: The photo is unusable.
         """
         return _flat(path, self._open(path, smallest))
 
     def _open(self, path: Path, smallest: int) -> Image.Image:
-        """A photo as it is stored, no smaller than needed.
+        """Decode a photo in the mode of its file, perhaps at a reduced size.
 
         Raises:
-            StyleNetError: It is unusable.
+            StyleNetError: The photo is unusable.
         """
         image = self.open_photo(path, max(smallest, self.min_size))
         if min(image.size) < self.min_size:
@@ -226,20 +225,20 @@ class PhotoDataset(Dataset[Sample]):
         return image
 
 
-def _may_pass(error: BaseException | None) -> bool:
-    """Tell whether an error comes from the machine's state instead of from the file."""
+def _is_temporary(error: BaseException | None) -> bool:
+    """Tell whether an error comes from the state of the machine and not from the file."""
     while error is not None:
-        if isinstance(error, OSError) and error.errno in _PASSING:
+        if isinstance(error, OSError) and error.errno in _TEMPORARY_ERRORS:
             return True
         error = error.__cause__
     return False
 
 
 def _flat(path: Path, image: Image.Image) -> Image.Image:
-    """Turns a photo upright and into sRGB colors.
+    """Convert a photo to upright RGB in sRGB.
 
     Raises:
-        StyleNetError: It is unusable.
+        StyleNetError: The photo is unusable.
     """
     try:
         return flatten(upright_image(image))
@@ -248,9 +247,9 @@ def _flat(path: Path, image: Image.Image) -> Image.Image:
 
 
 def _square(image: Image.Image, side: float, x: float, y: float, size: int) -> Image.Image:
-    """Cuts a square out of an image and resizes it, x and y in [0, 1] choosing the place.
+    """Crop a square at the relative position x and y in [0, 1] and resize it to ``size``.
 
-    Only what is kept gets resized: the whole of a very long photo might not fit into memory.
+    Only the crop is resized, because a very long photo at full size might not fit into memory.
     """
     left, top = x * (image.width - side), y * (image.height - side)
     right, bottom = min(left + side, image.width), min(top + side, image.height)  # rounding

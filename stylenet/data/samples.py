@@ -1,4 +1,4 @@
-"""Real photographs that come with an installed package, for a start without any download."""
+"""Photos from the installed package scikit-image, for a first run without a download."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 from stylenet.data.module import PhotoData
 from stylenet.errors import StyleNetError
 
-# Of the images bundled with scikit-image those that are photos of things at everyday scales; each
-# is in the public domain or CC0 (see the docstrings of skimage.data).
+# Photos of everyday scenes among the images of scikit-image; each is in the public domain or CC0
+# (see the docstrings of skimage.data).
 _PHOTOS = (
     "astronaut.png",
     "camera.png",
@@ -19,20 +19,17 @@ _PHOTOS = (
 
 
 class SamplePhotos(PhotoData):
-    """Crops of scikit-image's bundled photographs.
+    """Crops of six photos of scikit-image, for a first try.
 
-    Few, so they serve a first try; the crops' many scales (``max_scale``) make the most of them.
+    A large ``max_scale`` varies the scales of the crops, to make up for the small number of photos.
     """
 
     @property
-    def _check(self) -> str:
+    def _check_command(self) -> str:
         return f"python scripts/check_data.py data=samples data.min_size={self.dataset.min_size}"
 
     def photo_folder(self) -> Path:
-        """Says where the installed package keeps its images.
-
-        Returns:
-            The folder.
+        """Return the image folder of the installed package.
 
         Raises:
             StyleNetError: The package is not installed.
@@ -45,13 +42,10 @@ class SamplePhotos(PhotoData):
         return Path(package.origin).parent / "data"
 
     def list_photos(self) -> list[str]:
-        """Says which of the images serve.
-
-        Returns:
-            Their file names.
+        """Return the file names of the photos.
 
         Raises:
-            StyleNetError: This installation came without them.
+            StyleNetError: The installed package lacks some of them.
         """
         missing = [name for name in _PHOTOS if not (self.photo_folder() / name).is_file()]
         if missing:

@@ -1,4 +1,4 @@
-"""Finding the photos of a folder, fast, and remembering them."""
+"""Cached search for the photos of a folder."""
 
 import hashlib
 import json
@@ -11,26 +11,26 @@ from stylenet.image import SUFFIXES
 
 
 def scan_photos(root: str | Path, option: str = "data.root") -> list[str]:
-    """Lists the image files of a folder and its subfolders, by suffix alone.
+    """List the image files of a folder and its subfolders by their suffixes.
 
-    The list is kept in the user's cache folder and used again while no folder below has changed,
-    which spares the listing of COCO's 118,000 names over a network disk.
+    The list is cached in the user's cache folder and reused as long as no folder has changed, which
+    avoids listing COCO's 118,000 names on a network disk.
 
     Args:
-        root: The folder.
-        option: What the user named it by, for messages.
+        root: Folder to search.
+        option: Option that names the folder, for messages.
 
     Returns:
-        Paths relative to ``root``, in an order that is the same on every machine. Files and
-        folders whose names begin with a dot are left out.
+        Paths relative to ``root``, in the same order on every machine. Files and folders whose
+        names start with a dot are skipped.
 
     Raises:
         StyleNetError: The folder is missing, unreadable, or holds no image.
     """
     root = user_path(root)
     if not root.is_dir():
-        what = "is a file, expected a folder of photos" if root.is_file() else "no such folder"
-        raise StyleNetError(f"{option}={root}: {what}; set {option} to a folder of photos")
+        problem = "is a file, expected a folder of photos" if root.is_file() else "no such folder"
+        raise StyleNetError(f"{option}={root}: {problem}; set {option} to a folder of photos")
     cache = cache_folder() / "scans" / _cache_name(root)
     photos = _from_cache(cache, root)
     if photos is None:
@@ -42,7 +42,7 @@ def scan_photos(root: str | Path, option: str = "data.root") -> list[str]:
             with atomic_path(cache) as temporary:
                 temporary.write_text(json.dumps({"folders": folders, "photos": photos}))
         except StyleNetError:
-            pass  # a cache that cannot be written only costs the next start its time
+            pass  # without a cache the next start only takes longer
     if not photos:
         raise StyleNetError(
             f"{option}={root} holds no image; expected {', '.join(sorted(SUFFIXES))} files in it "
@@ -52,12 +52,11 @@ def scan_photos(root: str | Path, option: str = "data.root") -> list[str]:
 
 
 def _cache_name(root: Path) -> str:
-    """A file name of its own for each folder."""
     return hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:32] + ".json"
 
 
 def _from_cache(cache: Path, root: Path) -> list[str] | None:
-    """The remembered list if no folder has changed since, else nothing."""
+    """Return the cached list; ``None`` if there is none or a folder has changed since."""
     try:
         known = json.loads(cache.read_text())
         folders, photos = known["folders"], known["photos"]

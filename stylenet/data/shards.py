@@ -1,18 +1,17 @@
-"""Training from shards: a few large tar files in place of many small photos.
+"""Training from shards: a few large tar files instead of many small photos.
 
-A file system of a cluster opens each of 118,000 files with a request to a server that all users
-share, and often counts files against a quota. Shards are few, and large enough to be read and
+On the file system of a cluster, opening each of 118,000 files is a request to a server that all
+users share, and files often count against a quota. Shards are few, and large enough to be read and
 copied at full speed.
 
-They have the WebDataset format, so other programs can stream them. Training here does not stream:
-the manifest knows where in its tar file each photo lies, so a photo is read by itself, from a file
-that stays open. That keeps all that the folder's samples promise: the order is a shuffle of the
-whole set, each device and process reads its own share and nothing else, and a run that resumes at
-sample n sees exactly what it would have seen. A stream would shuffle within a buffer, whose state
-would have to be saved, and would deal whole shards out to processes, so that the samples would
-depend on their number. The price is that reads are not sequential: tens of kilobytes each, for
-which decoding, milliseconds a photo, leaves ample time. For a disk where it does not, copy the
-shards to the machine's own disk before the run.
+Shards have the WebDataset format, so that other programs can stream them. Training does not stream
+them: the manifest holds the position of each photo, so that a photo can be read by itself from an
+open file. Samples are then the same as from a folder: the order is a shuffle of the whole set, each
+rank and worker reads only its own photos, and a run resumed at sample n continues with the same
+samples. A stream would shuffle within a buffer, whose state would have to be saved, and distribute
+whole shards to processes, so that the samples would depend on the number of processes. Reads are
+therefore not sequential, but of tens of kilobytes each, while decoding takes milliseconds per
+photo. If a disk is too slow for this, copy the shards to the machine's own disk before the run.
 """
 
 import io
@@ -29,61 +28,58 @@ from stylenet.data.module import PhotoData
 from stylenet.errors import StyleNetError, first_line
 from stylenet.files import reason
 
-# Open tar files in each process: more than COCO's shards, and far below the 1,024 open files that
-# Linux allows a process by default.
-_OPEN = 64
+# Open tar files per process: more than COCO's shards, and far below Linux's default limit of 1,024
+# open files.
+_MAX_OPEN = 64
 
 
 class ShardReader:
-    """Photos inside tar files, each found by its path ``SHARD/PHOTO`` as if in a folder.
+    """Reader of photos in tar files by their paths ``SHARD/PHOTO``, as if shards were folders.
 
     Attributes:
-        size: The shorter side that larger photos were reduced to.
-        photos: The paths, relative to the folder of the shards.
+        size: Largest short side of the photos, in pixels.
+        photos: Paths relative to the folder of the shards.
     """
 
     def __init__(self, root: Path) -> None:
-        """Reads the manifest and looks whether the shards are whole.
+        """Read the manifest and check that the shards are complete.
 
         Args:
-            root: The folder of the shards.
+            root: Folder of the shards.
 
         Raises:
             StyleNetError: There is no finished set of shards, or a shard is missing or cut short.
         """
-        name = f"data.root={root}"
+        option = f"data.root={root}"
         if not (root / MANIFEST).is_file():
-            state = f"holds no {MANIFEST}" if root.is_dir() else "is no folder"
+            problem = f"holds no {MANIFEST}" if root.is_dir() else "is no folder"
             raise StyleNetError(
-                f"{name} {state}; make shards with: python scripts/make_shards.py "
+                f"{option} {problem}; make shards with: python scripts/make_shards.py "
                 f"data=folder data.root=photos/ output={root}"
             )
         manifest = Manifest.read(root)
         if manifest.shards is None:
             raise StyleNetError(
-                f"{name} holds shards that are not finished; run the same "
-                f"scripts/make_shards.py command again, which goes on where it was"
+                f"{option} holds shards that are not finished; run the same "
+                f"scripts/make_shards.py command again, which resumes"
             )
         self.size = manifest.options.size
-        self._places: dict[str, tuple[int, int]] = {}
+        self._positions: dict[str, tuple[int, int]] = {}
         for shard in manifest.shards:
-            _check_whole(root / shard.name, shard.bytes)
+            _check_complete(root / shard.name, shard.bytes)
             for photo, offset, size in shard.photos:
-                self._places[f"{shard.name}/{photo}"] = (offset, size)
-        self.photos = list(self._places)
+                self._positions[f"{shard.name}/{photo}"] = (offset, size)
+        self.photos = list(self._positions)
         self._files: OrderedDict[Path, BinaryIO] = OrderedDict()
         self._process = os.getpid()
 
     def open(self, path: Path, smallest: int) -> Image.Image:
-        """Decodes a photo.
+        """Decode a photo, as :func:`stylenet.image.open_image` does for a file.
 
         Args:
-            path: The folder of the shards, a shard and a photo: ``shards/shard-000000.tar/1.jpg``.
-            smallest: It may be decoded at 1/2, 1/4 or 1/8 of its size as long as both sides stay
-                at least this many pixels.
-
-        Returns:
-            The image, as :func:`stylenet.image.open_image` would.
+            path: Path of the photo, such as ``shards/shard-000000.tar/000000001.jpg``.
+            smallest: The photo is decoded at 1/2, 1/4 or 1/8 of its size where both sides keep at
+                least this many pixels.
 
         Raises:
             StyleNetError: The shard cannot be read, or the photo is damaged.
@@ -94,54 +90,50 @@ class ShardReader:
             raise StyleNetError(f"{path} cannot be read: {reason(error)}") from error
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # odd metadata, of no matter here
+                warnings.simplefilter("ignore", UserWarning)  # about unusual metadata
                 with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
                     image.draft(None, (smallest, smallest))
                     image.load()
                     return image
         except UnidentifiedImageError as error:
             raise StyleNetError(f"{path} is damaged: not a JPEG file") from error
-        except Exception as error:  # damage makes Pillow raise anything, struct.error for one
+        except Exception as error:  # damage makes Pillow raise any exception, such as struct.error
             raise StyleNetError(f"{path} is damaged: {first_line(error)}") from error
 
     def __getstate__(self) -> dict[str, Any]:
-        # For a loader's process that is started anew; open files stay behind.
+        # Open files cannot be pickled for the workers of a loader.
         return {**self.__dict__, "_files": OrderedDict()}
 
     def _read(self, path: Path) -> bytes:
-        """The bytes of a photo."""
         if self._process != os.getpid():
-            # A forked process shares the place in an open file with its parent and sisters.
+            # Forked processes share the position in an open file, so each opens its own.
             while self._files:
                 self._files.popitem()[1].close()
             self._process = os.getpid()
         shard = path.parent
         file = self._files.pop(shard, None) or shard.open("rb")
-        self._files[shard] = file  # as the last one used
-        if len(self._files) > _OPEN:
+        self._files[shard] = file  # the most recently used is last
+        if len(self._files) > _MAX_OPEN:
             self._files.popitem(last=False)[1].close()
-        offset, size = self._places[f"{shard.name}/{path.name}"]
+        offset, size = self._positions[f"{shard.name}/{path.name}"]
         file.seek(offset)
         return file.read(size)
 
 
 class ShardData(PhotoData):
-    """Crops of photos in shards; see :mod:`stylenet.data.shards` for how they are read."""
+    """Crops of photos in shards, with the same samples as from a folder."""
 
-    _choice = "shards"
+    _config = "shards"
 
     def list_photos(self) -> list[str]:
-        """Lists the photos, and has them read from the shards from now on.
-
-        Returns:
-            Paths relative to the folder of the shards, as if these were folders.
+        """List the photos as paths ``SHARD/PHOTO``, and let the dataset read them from the shards.
 
         Raises:
             StyleNetError: There is no finished set of shards, a shard is missing or cut short, or
                 the photos are smaller than the crops need.
         """
         reader = ShardReader(self.root)
-        # The largest that PhotoDataset asks for.
+        # The largest short side that PhotoDataset asks for.
         largest = round(self.dataset.crop_size * self.dataset.max_scale)
         if largest > reader.size:
             raise StyleNetError(
@@ -154,15 +146,15 @@ class ShardData(PhotoData):
         return reader.photos
 
 
-def _check_whole(path: Path, size: int) -> None:
-    """Refuses a shard that is missing or was not copied to its end.
+def _check_complete(path: Path, size: int) -> None:
+    """Check that a shard has its full size in bytes.
 
     Raises:
-        StyleNetError: It is.
+        StyleNetError: The shard is missing or was not copied completely.
     """
     try:
-        found = path.stat().st_size
+        actual = path.stat().st_size
     except OSError as error:
         raise StyleNetError(f"{path} cannot be read: {reason(error)}; copy it again") from error
-    if found != size:
-        raise StyleNetError(f"{path} has {found:,} bytes, expected {size:,}; copy it again")
+    if actual != size:
+        raise StyleNetError(f"{path} has {actual:,} bytes, expected {size:,}; copy it again")

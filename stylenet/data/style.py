@@ -1,40 +1,36 @@
-"""The images of a style: from a path or a URL, at the size asked for."""
+"""Style images, from files or URLs."""
 
 import hashlib
-import logging
+import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import pooch
-import requests
 from torch import Tensor
 
+from stylenet.data.download import DownloadError, download
 from stylenet.errors import StyleNetError, check_number
-from stylenet.files import cache_folder, user_path
-from stylenet.image import at_shorter_side, flatten, load_image, to_tensor
+from stylenet.files import cache_folder, reason, user_path
+from stylenet.image import flatten, load_image, resize_short_side, to_tensor
 
-_SECONDS_TO_CONNECT_AND_READ = (5, 60)
-# Wikimedia refuses clients that do not say who they are (its User-Agent policy).
-_HEADERS = {"User-Agent": "StyleNet (feed-forward style transfer; python-requests)"}
-
-# Of an image's sides, in pixels: VGG halves it four times on the way to relu5_1.
+# Smallest side of a style image, in pixels: VGG halves it four times before relu5_1.
 SMALLEST_STYLE = 16
 
 
 @dataclass(frozen=True)
 class StyleOptions:
-    """A style: its images, and how they are to be taken.
+    """A style: its images, their size and their weight.
 
     Attributes:
-        name: What checkpoints and run folders are called.
-        image: A path or URL, or several of them.
-        size: The shorter side that the images are resized to, in pixels; ``None`` leaves them.
-            Larger makes brush strokes larger in the result.
-        weight: Multiplies ``loss.style_weight`` for this style.
-        layers: Takes the place of ``loss.style_layers`` for this style; ``None`` leaves them.
-        image_weights: How much each of several images counts in the mean of their Gram matrices;
-            only the ratios matter. ``None`` for all alike.
+        name: Name of the style, used in the names of checkpoints and run directories.
+        image: Path or URL of a style image, or a list of them.
+        size: Short side that the images are resized to, in pixels; ``None`` keeps their sizes. A
+            larger size gives larger brush strokes.
+        weight: Factor on ``loss.style_weight`` for this style.
+        layers: Style layers that replace ``loss.style_layers``; ``None`` keeps those.
+        image_weights: Weight of each image in the mean of the Gram matrices; only their ratios
+            matter. ``None`` for equal weights.
     """
 
     name: str
@@ -45,10 +41,10 @@ class StyleOptions:
     image_weights: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
-        """Checks every value.
+        """Check every option.
 
         Raises:
-            StyleNetError: A value is impossible.
+            StyleNetError: An option is invalid.
         """
         if not isinstance(self.name, str) or not self.name or set(self.name) & set('/\\:*?"<>|'):
             raise StyleNetError(f"style.name={self.name} cannot be part of a file's name")
@@ -62,27 +58,26 @@ class StyleOptions:
 
     @property
     def images(self) -> list[str]:
-        """The paths and URLs, one or more."""
-        several = isinstance(self.image, Sequence) and not isinstance(self.image, str)
-        return [str(image) for image in (self.image if several else [self.image]) if image]
+        """Paths and URLs of the images, at least one."""
+        is_list = isinstance(self.image, Sequence) and not isinstance(self.image, str)
+        return [str(image) for image in (self.image if is_list else [self.image]) if image]
 
     def _check_image_weights(self, weights: Sequence[float]) -> None:
-        given = f"style.image_weights={weights}"
+        option = f"style.image_weights={weights}"
         if not isinstance(weights, Sequence) or isinstance(weights, str):
-            raise StyleNetError(f"{given} is not a list of numbers such as '[0.7,0.3]'")
+            raise StyleNetError(f"{option} is not a list of numbers such as '[0.7,0.3]'")
         for weight in weights:
             check_number("style.image_weights", weight, minimum=0)
         if len(weights) != len(self.images):
-            raise StyleNetError(f"{given} has {len(weights)} numbers for {len(self.images)} images")
+            raise StyleNetError(
+                f"{option} has {len(weights)} numbers for {len(self.images)} images"
+            )
         if not any(weights):
-            raise StyleNetError(f"{given} lets no image count; give one a weight above 0")
+            raise StyleNetError(f"{option} gives no image a weight above 0; give at least one")
 
 
 def load_style_images(options: StyleOptions) -> list[Tensor]:
-    """Loads the images of a style, downloading them once if they are URLs.
-
-    Args:
-        options: Which images, at which size.
+    """Load the images of a style; images at URLs are downloaded once.
 
     Returns:
         RGB in [0, 1], each of shape (1, 3, H, W).
@@ -93,17 +88,17 @@ def load_style_images(options: StyleOptions) -> list[Tensor]:
     images = []
     for source in options.images:
         is_url = source.lower().startswith(("http://", "https://"))
-        path = _download(source) if is_url else user_path(source)
+        path = _download_once(source) if is_url else user_path(source)
         try:
             image = flatten(load_image(path))
         except StyleNetError as error:
-            if is_url:  # a page instead of an image, say; the next try is to download again
+            if is_url:  # it may be an error page: download it again next time
                 path.unlink(missing_ok=True)
             raise StyleNetError(
                 f"style.image={source}: {error}; set style.image to the image of your style"
             ) from error
         if options.size is not None:
-            image = at_shorter_side(image, options.size)
+            image = resize_short_side(image, options.size)
         if min(image.size) < SMALLEST_STYLE:
             raise StyleNetError(
                 f"style.image={source} has {image.width}x{image.height} pixels, expected "
@@ -114,21 +109,29 @@ def load_style_images(options: StyleOptions) -> list[Tensor]:
     return images
 
 
-def _download(url: str) -> Path:
-    """The image at a URL, from the cache if it was fetched before."""
-    # The name a user may save the image under, so it keeps the URL's suffix.
+def _download_once(url: str) -> Path:
+    """Return the cached image of a URL, downloading it if it is missing."""
+    # The error below asks users to save the image under this name, so it keeps the URL's suffix.
     suffix = PurePosixPath(url.partition("?")[0].partition("#")[0]).suffix
-    name = hashlib.sha256(url.encode()).hexdigest()[:32] + suffix
     folder = cache_folder() / "styles"
+    path = folder / (hashlib.sha256(url.encode()).hexdigest()[:32] + suffix)
+    if path.is_file():
+        return path
     try:
-        pooch.get_logger().setLevel(logging.WARNING)
-        downloader = pooch.HTTPDownloader(timeout=_SECONDS_TO_CONNECT_AND_READ, headers=_HEADERS)
-        # No hash is known for a user's URL; pooch downloads beside the place and renames.
-        return Path(
-            pooch.retrieve(url, known_hash=None, fname=name, path=folder, downloader=downloader)
-        )
-    except (requests.RequestException, OSError, ValueError) as error:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Several ranks may download the image at the same time, so each has a folder of its own.
+        with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as own:
+            for _ in download(url, Path(own, path.name), pause=0.5, retries=1):
+                pass
+            os.replace(Path(own, path.name), path)
+    except DownloadError as error:
         raise StyleNetError(
-            f"style.image={url} could not be downloaded ({type(error).__name__}); save the image "
-            f"yourself as {folder / name}, or set style.image to the path of an image"
+            f"style.image={url} could not be downloaded ({error.cause}); save the image yourself "
+            f"as {path}, or set style.image to the path of an image"
         ) from error
+    except OSError as error:
+        raise StyleNetError(
+            f"style.image={url} cannot be saved in {folder}: {reason(error)}; set style.image to "
+            f"the path of an image, or STYLENET_CACHE to a folder that can be written"
+        ) from error
+    return path

@@ -1,4 +1,4 @@
-"""Between files, Pillow images and tensors: orientation, color, transparency, atomic saving."""
+"""Reading and writing of image files, and conversion to tensors and back."""
 
 from stylenet.image.animation import Animation, Frame, is_animated, read_animation
 from stylenet.image.animation_saving import save_animation
@@ -12,17 +12,10 @@ from stylenet.image.formats import (
     check_writable_suffix,
     name_needed_package,
 )
-from stylenet.image.loaded import (
-    LoadedImage,
-    at_longer_side,
-    at_shorter_side,
-    flatten,
-    resized,
-    shorter_side_scale,
-    upright_image,
-)
+from stylenet.image.loaded_image import LoadedImage, flatten, resize_image, resize_long_side
 from stylenet.image.pages import Pages, find_pages, save_pages
 from stylenet.image.reading import load_image, open_image
+from stylenet.image.resize import resize_short_side, short_side_scale
 from stylenet.image.saving import (
     check_background,
     check_quality,
@@ -30,6 +23,7 @@ from stylenet.image.saving import (
     save_image,
 )
 from stylenet.image.tensors import to_image, to_tensor
+from stylenet.image.upright import upright_image
 
 __all__ = [
     "ANIMATION_SUFFIXES",
@@ -42,8 +36,6 @@ __all__ = [
     "Frame",
     "LoadedImage",
     "Pages",
-    "at_longer_side",
-    "at_shorter_side",
     "check_background",
     "check_quality",
     "check_writable_suffix",
@@ -55,11 +47,13 @@ __all__ = [
     "name_needed_package",
     "open_image",
     "read_animation",
-    "resized",
+    "resize_image",
+    "resize_long_side",
+    "resize_short_side",
     "save_animation",
     "save_image",
     "save_pages",
-    "shorter_side_scale",
+    "short_side_scale",
     "to_image",
     "to_tensor",
     "upright_image",

@@ -1,4 +1,4 @@
-"""Animated GIF, WebP, PNG and AVIF, read frame by frame."""
+"""Reading of animated GIF, WebP, PNG and AVIF, frame by frame."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,37 +10,38 @@ from PIL import Image
 from stylenet.errors import StyleNetError
 from stylenet.image.color_tags import COLOR_TAGS, read_color_tags
 from stylenet.image.formats import readable_formats
-from stylenet.image.loaded import LoadedImage, upright_image
+from stylenet.image.loaded_image import LoadedImage
 from stylenet.image.png import prepare_transparency
 from stylenet.image.reading import check_sides, reading
 from stylenet.image.tiff import is_tiff
+from stylenet.image.upright import upright_image
 
 _FORMATS = ("GIF", "PNG", "WEBP", "AVIF")
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One image of an animation.
+    """One frame of an animation.
 
     Attributes:
-        picture: The whole image, as it is to be seen.
-        duration: How long it is shown, in milliseconds; 0 leaves it to the viewer.
+        image: The complete image that a viewer shows, not only what changes.
+        duration: Display time in milliseconds; 0 leaves it to the viewer.
     """
 
-    picture: LoadedImage
+    image: LoadedImage
     duration: float
 
 
 @dataclass(frozen=True)
 class Animation:
-    """An animation in a file. Each iteration reads the file anew and holds one frame at a time.
+    """An animated image file. Each iteration reads the file and holds one frame at a time.
 
     Attributes:
-        path: The file.
+        path: Path of the file.
         size: Width and height of every frame, upright.
-        count: How many frames there are, at least one.
-        plays: How often it is shown in all; 0 for endlessly. Of AVIF, whose count Pillow does not
-            read, always 0.
+        count: Number of frames, at least one.
+        plays: Number of times that the animation plays; 0 for endlessly. Always 0 for AVIF, whose
+            count Pillow does not read.
     """
 
     path: Path
@@ -52,10 +53,7 @@ class Animation:
         return self.count
 
     def __iter__(self) -> Iterator[Frame]:
-        """Reads the frames in order.
-
-        Yields:
-            The frames, all of one size.
+        """Read the frames in order; all have the same size.
 
         Raises:
             StyleNetError: A frame is damaged, or the file is gone.
@@ -70,13 +68,11 @@ class Animation:
 
 
 def is_animated(source: str | Path | Image.Image) -> bool:
-    """Says whether an image moves.
+    """Tell whether an image is a GIF, WebP, PNG or AVIF with several frames.
 
     Args:
-        source: A file, or an image just opened from one.
-
-    Returns:
-        Whether it is a GIF, WebP, PNG or AVIF of several frames. Pages of a TIFF are no frames.
+        source: A file, or an image just opened from one. Pages of a TIFF file do not count as
+            frames.
 
     Raises:
         StyleNetError: The file cannot be read; see :func:`stylenet.image.open_image`.
@@ -85,36 +81,36 @@ def is_animated(source: str | Path | Image.Image) -> bool:
         return source.format in _FORMATS and _count(source) > 1
     path = Path(source)
     with reading(path):
-        if is_tiff(path):  # Pillow may not know its samples
+        if is_tiff(path):  # Pillow may not open it
             return False
     with reading(path), Image.open(path, formats=readable_formats()) as image:
         return image.format in _FORMATS and _count(image) > 1
 
 
 def read_animation(path: str | Path) -> Animation:
-    """Opens an animation; its frames are read when they are asked for.
+    """Open an animation without reading its frames.
 
     Args:
-        path: A GIF, WebP, PNG or AVIF file; a still one has a single frame.
+        path: A GIF, WebP, PNG or AVIF file; a still image has a single frame.
 
     Returns:
-        The animation; iterate over it for its frames.
+        The animation; iterate over it to read the frames.
 
     Raises:
-        StyleNetError: The file is of another format, or its beginning cannot be read; see
+        StyleNetError: The file has another format, or its first frame cannot be read; see
             :func:`stylenet.image.open_image`.
     """
     path = Path(path)
     with reading(path), _open(path) as image:
         count = max(1, _count(image))
         first = _read(image, _first(image))
-        return Animation(path, first.picture.rgb.size, count, _plays(image))
+        return Animation(path, first.image.rgb.size, count, _plays(image))
 
 
 def _open(path: Path) -> Image.Image:
     with path.open("rb") as file:
         head = file.read(12)
-    # Pillow would open anything that calls itself one of these, but say nothing of what it is.
+    # For files of other formats Pillow's error does not say which formats are expected.
     if head and not (
         head.startswith((b"GIF", b"\x89PNG")) or head[8:12] == b"WEBP" or head[4:8] == b"ftyp"
     ):
@@ -131,7 +127,7 @@ def _open(path: Path) -> Image.Image:
 
 
 def _count(image: Image.Image) -> int:
-    """Number of frames, without a PNG's image for viewers that show no animations."""
+    """Count the frames, without a PNG's still image for viewers that show no animations."""
     if not getattr(image, "is_animated", False):
         return 1
     return int(getattr(image, "n_frames", 1)) - _first(image)
@@ -142,10 +138,10 @@ def _first(image: Image.Image) -> int:
 
 
 def _plays(image: Image.Image) -> int:
-    """How often the animation is shown.
+    """Return how often the animation plays, 0 for endlessly.
 
-    GIF counts repetitions after the first time, as browsers and libwebp's gif2webp have it, and
-    without a count there are none; WebP and PNG count all.
+    A GIF stores the repetitions after the first play (so read browsers and libwebp's gif2webp), or
+    nothing if it plays once; WebP and PNG store all plays.
     """
     if image.format != "GIF":
         return int(image.info.get("loop", 0))
@@ -158,23 +154,23 @@ def _plays(image: Image.Image) -> int:
 def _read(image: Image.Image, index: int, size: tuple[int, int] | None = None) -> Frame:
     """Decode one frame.
 
-    Pillow enlarges the canvas for a GIF's frame that lies partly outside of it; as browsers do, the
-    canvas keeps its size, which is the first frame's, and the rest is cut off.
+    Pillow enlarges a GIF whose frame extends beyond the first one. Browsers cut such frames off to
+    the size of the first frame, and so does this function.
     """
     tags = image.info.get(COLOR_TAGS)
     image.seek(index)
     image.load()
     info: dict[Any, Any] = image.info
     info[COLOR_TAGS] = tags
-    picture = upright_image(image)
-    if picture.alpha is not None and picture.alpha.getextrema() == (255, 255):
-        picture = replace(picture, alpha=None)  # GIF's frames have it to leave out what stays
-    if size is not None and picture.rgb.size != size:
+    frame = upright_image(image)
+    if frame.alpha is not None and frame.alpha.getextrema() == (255, 255):
+        frame = replace(frame, alpha=None)  # GIF frames use transparency to keep unchanged pixels
+    if size is not None and frame.rgb.size != size:
         if image.format != "GIF":
             raise StyleNetError("was changed while it was read")
-        picture = replace(
-            picture,
-            rgb=picture.rgb.crop((0, 0, *size)),
-            alpha=None if picture.alpha is None else picture.alpha.crop((0, 0, *size)),
+        frame = replace(
+            frame,
+            rgb=frame.rgb.crop((0, 0, *size)),
+            alpha=None if frame.alpha is None else frame.alpha.crop((0, 0, *size)),
         )
-    return Frame(picture, float(info.get("duration", 0) or 0))
+    return Frame(frame, float(info.get("duration", 0) or 0))

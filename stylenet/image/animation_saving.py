@@ -1,8 +1,8 @@
-"""Animated GIF, WebP, PNG and AVIF, written frame by frame.
+"""Writing of animated GIF, WebP, PNG and AVIF, frame by frame.
 
-Pillow encodes the frames. The files of GIF, WebP and PNG are put together here, because Pillow
-itself keeps every frame in memory until the last one. What a stylized frame shares with the one
-before is next to nothing, so all are stored whole.
+Pillow encodes each frame, and :mod:`stylenet.image.containers` assembles GIF, WebP and PNG files,
+because Pillow would keep all frames in memory. Every frame is stored in full: consecutive stylized
+frames have hardly any equal pixels.
 """
 
 import math
@@ -21,15 +21,15 @@ from stylenet.image.animation import Frame
 from stylenet.image.avif_sequence import encode_avif
 from stylenet.image.containers import ApngWriter, GifWriter, WebpWriter
 from stylenet.image.formats import ANIMATION_SUFFIXES, check_size, format_of
-from stylenet.image.loaded import LoadedImage
-from stylenet.image.saving import encoder_options, joined
+from stylenet.image.loaded_image import LoadedImage
+from stylenet.image.saving import encoder_options, join_alpha
 
 
 class _Writer(Protocol):
-    """Puts encoded frames together in one file."""
+    """Writer of encoded frames to one file."""
 
-    unit: float  # milliseconds
-    most: int  # units that a frame can be shown
+    unit: float  # milliseconds per tick
+    max_ticks: int  # longest display time of a frame
 
     def __init__(self, file: BinaryIO, size: tuple[int, int], plays: int) -> None: ...
 
@@ -40,27 +40,27 @@ class _Writer(Protocol):
 
 _WRITERS: dict[str, type[_Writer]] = {"GIF": GifWriter, "PNG": ApngWriter, "WEBP": WebpWriter}
 
-# Browsers show a GIF's frame of one hundredth of a second for ten: so 60 frames a second must not
-# become hundredths now and then. What was that short before may stay.
-_SHORT = 15.0
+# Browsers show a GIF frame of 10 ms for 100 ms instead. Frames of at least this many milliseconds
+# (60 per second have 16.7) are therefore not rounded down to 10 ms.
+_MIN_ROUNDED = 15.0
 
 
 def save_animation(
     frames: Iterable[Frame], path: str | Path, plays: int = 0, quality: int | None = None
 ) -> None:
-    """Writes an animation; the file appears whole or not at all.
+    """Write an animation atomically.
 
     Args:
-        frames: At least one, all of one size; taken one at a time, so they may be an iterator that
-            makes them. Durations are rounded to what the format knows (GIF: 10 ms, others: 1 ms)
-            so that their sum stays.
-        path: Its suffix chooses the format: ``.gif``, ``.webp``, ``.png`` or ``.avif``.
-        plays: How often the animation is shown in all; 0 for endlessly. Pillow writes AVIF that
-            repeats endlessly in any case.
-        quality: See :func:`stylenet.image.save_image`; of WebP and AVIF only.
+        frames: At least one frame, all of one size; a generator is consumed frame by frame.
+            Durations are rounded to multiples of 10 ms (GIF) or 1 ms so that their sum is kept.
+        path: Target file; its suffix chooses the format: ``.gif``, ``.webp``, ``.png`` or
+            ``.avif``.
+        plays: Number of times that the animation plays; 0 for endlessly. AVIF written by Pillow
+            always plays endlessly.
+        quality: See :func:`stylenet.image.save_image`; for WebP and AVIF only.
 
     Raises:
-        StyleNetError: The format is another, there is no frame, the frames differ in size, or the
+        StyleNetError: The suffix is another, there is no frame, the frames differ in size, or the
             file cannot be written.
     """
     path = Path(path)
@@ -72,53 +72,53 @@ def save_animation(
     if not 0 <= plays < 2**16:
         raise StyleNetError(f"plays={plays} is not a whole number from 0 (endlessly) to 65535")
     name = format_of(path)
-    waiting = iter(frames)
-    first = next(waiting, None)
+    remaining = iter(frames)
+    first = next(remaining, None)
     if first is None:
         raise StyleNetError(f"cannot write {path}: the animation has no frame")
-    size = first.picture.rgb.size
+    size = first.image.rgb.size
     check_size(size, name, path)
-    frames = _checked(_chained(first, waiting, path), size, path)
+    frames = _check_sizes(_chain(first, remaining, path), size, path)
     if name == "AVIF":
         clock = _Clock(1, 2**31 - 1)
-        timed = ((joined(_opaque(f.picture), name), clock.ticks(f.duration)) for f in frames)
+        timed = ((join_alpha(_with_alpha(f.image), name), clock.ticks(f.duration)) for f in frames)
         with _encoding(path):
             encoded = encode_avif(timed, encoder_options(name, quality))
         with atomic_path(path) as temporary:
             temporary.write_bytes(encoded)
         return
-    clock = _Clock(_WRITERS[name].unit, _WRITERS[name].most)
+    clock = _Clock(_WRITERS[name].unit, _WRITERS[name].max_ticks)
     with atomic_path(path) as temporary, temporary.open("w+b") as file:
         writer = _WRITERS[name](file, size, plays)
         for frame in frames:
             with _encoding(path):
-                encoded = _encode(frame.picture, name, quality)
+                encoded = _encode(frame.image, name, quality)
             writer.add(encoded, clock.ticks(frame.duration))
         writer.close()
 
 
 class _Clock:
-    """Rounds durations so that the error does not add up."""
+    """Converts durations to whole ticks so that rounding errors do not add up."""
 
-    def __init__(self, unit: float, most: int) -> None:
-        self.unit, self.most = unit, most
-        self.asked, self.given = 0.0, 0
+    def __init__(self, unit: float, max_ticks: int) -> None:
+        self.unit, self.max_ticks = unit, max_ticks
+        self.exact, self.rounded = 0.0, 0  # sums of the durations (ms) and of the ticks so far
 
     def ticks(self, duration: float) -> int:
-        """How many units a frame is shown."""
-        self.asked += max(0.0, duration)
-        ticks = round(self.asked / self.unit) - self.given
-        if duration >= _SHORT:
-            ticks = max(ticks, math.ceil(_SHORT / self.unit))
-        ticks = min(max(ticks, 0), self.most)
-        self.given += ticks
+        """Return the display time of the next frame in ticks."""
+        self.exact += max(0.0, duration)
+        ticks = round(self.exact / self.unit) - self.rounded
+        if duration >= _MIN_ROUNDED:
+            ticks = max(ticks, math.ceil(_MIN_ROUNDED / self.unit))
+        ticks = min(max(ticks, 0), self.max_ticks)
+        self.rounded += ticks
         return ticks
 
 
-def _encode(picture: LoadedImage, name: str, quality: int | None) -> bytes:
-    """One frame as a file of its own."""
+def _encode(frame: LoadedImage, name: str, quality: int | None) -> bytes:
+    """Encode a frame as a file with a single image."""
     options = encoder_options(name, quality)
-    image = joined(picture if name == "WEBP" else _opaque(picture), name)
+    image = join_alpha(frame if name == "WEBP" else _with_alpha(frame), name)
     if name == "GIF":
         options |= {"interlace": 0, "optimize": False}
         options["transparency"] = image.info["transparency"]
@@ -127,30 +127,30 @@ def _encode(picture: LoadedImage, name: str, quality: int | None) -> bytes:
     return buffer.getvalue()
 
 
-def _opaque(picture: LoadedImage) -> LoadedImage:
-    """Give an image an alpha channel.
+def _with_alpha(frame: LoadedImage) -> LoadedImage:
+    """Give an opaque frame an alpha channel, because a later frame may be transparent.
 
-    A later frame may be transparent: the header of a PNG or AVIF speaks for all of them, and a
-    GIF's opaque frame would be cleared to a color (by Pillow, for one).
+    PNG and AVIF have one header for all frames, and a viewer such as Pillow would clear an opaque
+    GIF frame to a color.
     """
-    if picture.alpha is not None:
-        return picture
-    return replace(picture, alpha=Image.new("L", picture.rgb.size, 255))
+    if frame.alpha is not None:
+        return frame
+    return replace(frame, alpha=Image.new("L", frame.rgb.size, 255))
 
 
-def _checked(frames: Iterator[Frame], size: tuple[int, int], path: Path) -> Iterator[Frame]:
-    """Refuse frames of different sizes."""
+def _check_sizes(frames: Iterator[Frame], size: tuple[int, int], path: Path) -> Iterator[Frame]:
+    """Pass the frames on and refuse one of another size."""
     for frame in frames:
-        if frame.picture.rgb.size != size:
+        if frame.image.rgb.size != size:
             raise StyleNetError(
-                f"cannot write {path}: a frame has {_pixels(frame.picture.rgb.size)} pixels, "
+                f"cannot write {path}: a frame has {_pixels(frame.image.rgb.size)} pixels, "
                 f"the first one {_pixels(size)}"
             )
         yield frame
 
 
-def _chained(first: Frame, rest: Iterator[Frame], path: Path) -> Iterator[Frame]:
-    """All frames. What fails in making them is not the file's fault."""
+def _chain(first: Frame, rest: Iterator[Frame], path: Path) -> Iterator[Frame]:
+    """Yield all frames; an error in their generator must not read as an error of the file."""
     yield first
     while True:
         try:

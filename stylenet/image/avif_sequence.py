@@ -1,4 +1,4 @@
-"""Write AVIF sequences without holding all frames in memory."""
+"""Writing of AVIF sequences without holding all frames in memory."""
 
 from collections.abc import Iterator
 from io import BytesIO
@@ -11,12 +11,12 @@ def encode_avif(frames: Iterator[tuple[Image.Image, int]], options: dict[str, An
     """Encode an AVIF sequence, which repeats endlessly.
 
     Args:
-        frames: Images of one size, mode RGBA, each with its duration in milliseconds; at least one.
-            They are taken one at a time.
+        frames: At least one image with its duration in milliseconds: mode RGBA, all of one size.
+            The iterator is consumed image by image.
         options: Further arguments for ``Image.save``.
 
     Returns:
-        The file.
+        The contents of the file.
     """
     sequence, buffer = _Sequence(frames), BytesIO()
     sequence.save(buffer, "AVIF", save_all=True, duration=sequence.durations, **options)
@@ -24,7 +24,7 @@ def encode_avif(frames: Iterator[tuple[Image.Image, int]], options: dict[str, An
 
 
 class _Sequence(Image.Image):
-    """Frames that Pillow's encoder asks for one after the other, as if they were a file's."""
+    """An image file for Pillow's encoder, with frames that come from an iterator."""
 
     is_animated = True
 
@@ -35,7 +35,7 @@ class _Sequence(Image.Image):
         self.seek(0)
 
     def seek(self, frame: int) -> None:
-        """Take the next frame; those before stay as they are, for Pillow asks for them again."""
+        """Load the next frame. Pillow seeks to earlier frames again, but does not read them."""
         if frame < len(self.durations):
             return
         image, duration = next(self._frames, (None, 0))
@@ -45,5 +45,5 @@ class _Sequence(Image.Image):
         self.durations.append(duration)
 
     def tell(self) -> int:
-        """The encoder starts at the first frame."""
+        """Return the first frame, where the encoder starts."""
         return 0

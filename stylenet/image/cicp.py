@@ -1,17 +1,16 @@
-"""Convert colors that are described by CICP code points (ITU-T H.273) to sRGB.
+"""Conversion of colors with CICP code points (ITU-T H.273) to sRGB.
 
-AVIF, PNG (``cICP``) and video name their color space by two numbers: the primaries and the transfer
-characteristics. Both mean here what tables 2 and 3 of H.273 say, with two conventions:
+AVIF, PNG (``cICP``) and video describe their color space by two numbers, the primaries and the
+transfer characteristics. They are read as in tables 2 and 3 of H.273, with two conventions:
 
 - The camera curves of SDR video (BT.709, BT.601, BT.2020, SMPTE 240M) are read as the sRGB curve,
   as browsers do: SDR video is made to look right on an SDR display, code value for code value. So
   BT.709 video needs no conversion at all.
 - HDR (HLG and PQ, ITU-R BT.2100) is mapped to SDR. 203 cd/m², the reference white of HDR (ITU-R
-  BT.2408, table 1), is the light of SDR white; what is brighter is compressed by the EETF of ITU-R
-  BT.2390 (section 5.4.1) from a peak of 1,000 cd/m², the reference display of BT.2408, to that
-  white. The curve acts on the largest of R, G and B, which keeps the hue. It leaves everything
-  below 89 cd/m² as it is, and reference white itself becomes 229 of 255. PQ above 1,000 cd/m² is
-  clipped.
+  BT.2408, table 1), becomes SDR white. The EETF of ITU-R BT.2390 (section 5.4.1) compresses the
+  range up to 1,000 cd/m², the peak of the reference display of BT.2408, to that white. The curve
+  is applied to the largest of R, G and B, which keeps the hue. Light below 89 cd/m² stays
+  unchanged, and reference white becomes code value 229 of 255. PQ above 1,000 cd/m² is clipped.
 
 Colors outside sRGB are clipped channel by channel.
 """
@@ -42,28 +41,28 @@ _PRIMARIES = {
 }
 _SRGB_PRIMARIES = 1
 
-# Code points of transfer characteristics: H.273, table 3. All others, "unspecified" (2) and those
-# of SDR cameras among them, are read as the sRGB curve.
+# Code points of transfer characteristics: H.273, table 3. All others, including "unspecified" (2)
+# and those of SDR cameras, are read as the sRGB curve.
 _GAMMA_22, _GAMMA_28, _LINEAR, _LOG_100, _LOG_316, _PQ, _ST_428, _HLG = 4, 5, 8, 9, 10, 16, 17, 18
 _OTHER_CURVES = {_GAMMA_22, _GAMMA_28, _LINEAR, _LOG_100, _LOG_316, _PQ, _ST_428, _HLG}
 
-# Lookup tables: one entry for each 16-bit code value, so no sample of a file is interpolated.
+# Entries of the lookup tables: one per 16-bit code value, so that no sample is interpolated.
 _LEVELS = 2**16
-# Pixels converted at a time: their intermediate arrays stay in a CPU's cache.
+# Pixels per step: the intermediate arrays stay in the CPU's cache.
 _BAND = 2**15
 
 _HDR_PEAK, _WHITE = 1000.0, 203.0  # cd/m²: BT.2408, the reference display and table 1
 _HLG_GAMMA = 1.2  # system gamma of HLG on a display of 1,000 cd/m²: BT.2100, table 5
 _BT2020_LUMA = np.array([0.2627, 0.6780, 0.0593], dtype=np.float32)  # BT.2100, table 5
 
-# Adapts colors to another white point (Bradford, as in ICC.1:2022, annex E).
+# Bradford matrix for the adaptation to another white point (ICC.1:2022, annex E).
 _BRADFORD = np.array(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
 )
 
 
 def is_srgb_like(primaries: int, transfer: int) -> bool:
-    """Tell whether code values are shown as sRGB without conversion.
+    """Tell whether code values can be shown as sRGB without conversion.
 
     Args:
         primaries: Code point of H.273, table 2; unknown ones count as BT.709.
@@ -81,7 +80,7 @@ def to_srgb(rgb: np.ndarray, primaries: int, transfer: int) -> np.ndarray:
         transfer: Code point of H.273, table 3; unknown ones count as sRGB.
 
     Returns:
-        sRGB code values in [0, 1], shape (..., 3), float32. The input itself if it is sRGB already.
+        sRGB code values in [0, 1], shape (..., 3), float32; the input itself if it is sRGB.
     """
     if is_srgb_like(primaries, transfer):
         return rgb
@@ -106,7 +105,7 @@ def _known(primaries: int) -> int:
 
 
 def _look_up(table: Array, values: Array) -> Array:
-    """Return the table's entries for values in [0, 1]; others are clipped, and NaN is 0."""
+    """Return the table entries of values in [0, 1]; other values are clipped, and NaN becomes 0."""
     # fmax and fmin ignore NaN.
     index = np.fmin(np.fmax(values * np.float32(_LEVELS - 1) + np.float32(0.5), 0), _LEVELS - 1)
     return table.take(index.astype(np.uint16))
@@ -119,7 +118,7 @@ def _steps() -> NDArray[np.float64]:
 
 @functools.cache
 def _decoding(transfer: int) -> Array:
-    """Light of each code value: of SDR relative to its white, of HDR to 1,000 cd/m²."""
+    """Return the light of each code value, relative to white (SDR) or 1,000 cd/m² (HDR)."""
     code = _steps()
     if transfer == _GAMMA_22:
         light = code**2.2
@@ -145,7 +144,7 @@ def _decoding(transfer: int) -> Array:
 
 @functools.cache
 def _encoding() -> Array:
-    """The sRGB code value of each level of light (IEC 61966-2-1)."""
+    """Return the sRGB code value of each level of light (IEC 61966-2-1)."""
     light = _steps()
     code = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
     return code.astype(np.float32)
@@ -153,27 +152,27 @@ def _encoding() -> Array:
 
 @functools.cache
 def _ootf_gain() -> Array:
-    """HLG's factor from light of the scene to light of the display, by luminance (BT.2100)."""
+    """Return HLG's factor from scene light to display light, by luminance (BT.2100)."""
     gain: Array = (_steps() ** (_HLG_GAMMA - 1)).astype(np.float32)
     return gain
 
 
 @functools.cache
 def _tone_gain() -> Array:
-    """Factor from light relative to 1,000 cd/m² to light relative to SDR white.
+    """Return the factors from light relative to 1,000 cd/m² to light relative to SDR white.
 
-    The EETF of BT.2390, section 5.4.1, in PQ; black stays black.
+    They follow the EETF of BT.2390, section 5.4.1, which works on PQ code values.
     """
     light = _steps()[1:] * _HDR_PEAK
     source, target = _pq_code(np.array([_HDR_PEAK, _WHITE]))
     code = _pq_code(light) / source
-    most = target / source
-    knee = 1.5 * most - 0.5
+    peak = target / source
+    knee = 1.5 * peak - 0.5
     t = np.maximum((code - knee) / (1 - knee), 0)
     spline = (
         (2 * t**3 - 3 * t**2 + 1) * knee
         + (t**3 - 2 * t**2 + t) * (1 - knee)
-        + (-2 * t**3 + 3 * t**2) * most
+        + (-2 * t**3 + 3 * t**2) * peak
     )
     mapped = np.where(code < knee, light, _pq_light(spline * source))
     gain = mapped / light * (_HDR_PEAK / _WHITE)
@@ -186,20 +185,20 @@ _C1, _C2, _C3 = 3424 / 4096, 2413 / 4096 * 32, 2392 / 4096 * 32
 
 
 def _pq_light(code: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Light in cd/m² of PQ code values in [0, 1]."""
+    """Convert PQ code values in [0, 1] to light in cd/m²."""
     power = code ** (1 / _M2)
     return 10_000 * (np.maximum(power - _C1, 0) / (_C2 - _C3 * power)) ** (1 / _M1)
 
 
 def _pq_code(light: NDArray[np.float64]) -> NDArray[np.float64]:
-    """PQ code values in [0, 1] of light in cd/m²."""
+    """Convert light in cd/m² to PQ code values in [0, 1]."""
     power = (light / 10_000) ** _M1
     return ((_C1 + _C2 * power) / (1 + _C3 * power)) ** _M2
 
 
 @functools.cache
 def _matrix(primaries: int) -> Array | None:
-    """Matrix for row vectors from linear RGB to linear sRGB; ``None`` for the identity."""
+    """Return the matrix from linear RGB (as row vectors) to linear sRGB; ``None`` for identity."""
     if primaries == _SRGB_PRIMARIES:
         return None
     source, white = _to_xyz(primaries)
@@ -210,7 +209,7 @@ def _matrix(primaries: int) -> Array | None:
 
 
 def _to_xyz(primaries: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The matrix from linear RGB to XYZ (SMPTE RP 177), and the white point in XYZ."""
+    """Return the matrix from linear RGB to XYZ (SMPTE RP 177), and the white point in XYZ."""
     points = np.array([(x, y, 1 - x - y) for x, y in _PRIMARIES[primaries]]).T  # (3, 4)
     white = points[:, 3] / points[1, 3]
     return points[:, :3] * np.linalg.solve(points[:, :3], white), white

@@ -1,4 +1,4 @@
-"""Keeping the colors of the image that is stylized."""
+"""Color preservation: stylized images with the colors of their content images."""
 
 from collections.abc import Callable
 
@@ -6,15 +6,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# ITU-R BT.601: the weights of Y in YIQ, the space in which Gatys et al. 2017 keep colors.
+# Weights of Y in YIQ (ITU-R BT.601), the color space of Gatys et al. 2017.
 _LUMINANCE = (0.299, 0.587, 0.114)
 _BINS = 256
-# The variance of what rounding to a byte adds: keeps the gain of a colorless result finite.
+# Variance of the error of rounding to 8 bits; keeps the gain finite for a gray image.
 _ROUNDING = (1 / 255) ** 2 / 12
 
 
 def luminance(images: Tensor) -> Tensor:
-    """Computes how bright pixels are.
+    """Compute the luminance Y of RGB images.
 
     Args:
         images: RGB in [0, 1], shape (..., 3, H, W).
@@ -27,10 +27,10 @@ def luminance(images: Tensor) -> Tensor:
 
 
 def keep_color(photo: Tensor, result: Tensor) -> Tensor:
-    """Takes the brightness from the result and the colors from the photo.
+    """Combine the luminance of the stylized image with the colors of the photo.
 
-    Gatys et al. 2017 (arXiv:1611.07865), section 5.2: Y of the result, I and Q of the photo. As Y
-    enters red, green and blue alike, the difference of Y is all that has to be added.
+    Gatys et al. 2017 (arXiv:1611.07865), section 5.2: Y of the stylized image, I and Q of the
+    photo. Y has the same weight in red, green and blue, so adding the difference of Y is enough.
 
     Args:
         photo: RGB in [0, 1], shape (..., 3, H, W).
@@ -43,7 +43,7 @@ def keep_color(photo: Tensor, result: Tensor) -> Tensor:
 
 
 class ColorStatistics:
-    """Histogram, mean and covariance of the colors of an image, added up piece by piece."""
+    """Histogram, mean and covariance of the colors of an image, accumulated piece by piece."""
 
     def __init__(self) -> None:
         self._counts = np.zeros((3, _BINS))
@@ -51,12 +51,12 @@ class ColorStatistics:
         self._products = np.zeros((3, 3))
 
     def add(self, piece: Tensor, shown: Tensor | None = None) -> None:
-        """Counts the pixels of a piece.
+        """Add the pixels of a piece of the image.
 
         Args:
             piece: RGB in [0, 1], shape (1, 3, H, W).
-            shown: How much each pixel counts, shape (H, W): what transparency hides has colors
-                that nobody sees. ``None`` for all alike. Of all pieces together not only zeros.
+            shown: Weight of each pixel, shape (H, W), because transparent pixels have invisible
+                colors; ``None`` for equal weights. The weights of all pieces must not all be zero.
         """
         pixels = piece[0].flatten(1).double().cpu()  # (3, H W)
         weights = None if shown is None else shown.flatten().double().cpu()
@@ -70,31 +70,31 @@ class ColorStatistics:
 
     @property
     def mean(self) -> np.ndarray:
-        """Shape (3,)."""
+        """Mean color in [0, 1], shape (3,)."""
         return self._sum / self._counts[0].sum()
 
     @property
     def covariance(self) -> np.ndarray:
-        """Shape (3, 3), of the pixels as bytes, whose rounding keeps it regular."""
+        """Covariance of the colors, shape (3, 3); the rounding variance keeps it regular."""
         products = self._products / self._counts[0].sum()
         return products - np.outer(self.mean, self.mean) + _ROUNDING * np.eye(3)
 
     @property
     def ranks(self) -> np.ndarray:
-        """The share of pixels below each level, half of its own included; shape (3, 256)."""
+        """Fraction of pixels below each level, plus half of those at the level; shape (3, 256)."""
         below = self._counts.cumsum(1) - self._counts / 2
         return below / self._counts.sum(1, keepdims=True)
 
 
 def match_histogram(photo: ColorStatistics, result: ColorStatistics) -> Callable[[Tensor], Tensor]:
-    """Finds the curve, one a channel, that gives a result the histograms of a photo.
+    """Return the map, one curve per channel, that gives an image the histograms of a photo.
 
     Args:
-        photo: Of the photo.
-        result: Of the whole result.
+        photo: Statistics of the photo.
+        result: Statistics of the complete stylized image.
 
     Returns:
-        What turns pieces of the result, shape (1, 3, H, W), into matched ones in [0, 1].
+        Function from pieces of the stylized image, shape (1, 3, H, W), to pieces in [0, 1].
     """
     levels = np.linspace(0, 1, _BINS)
     curves = torch.tensor(
@@ -103,27 +103,27 @@ def match_histogram(photo: ColorStatistics, result: ColorStatistics) -> Callable
     )
 
     def match(piece: Tensor) -> Tensor:
-        place = piece[0].flatten(1).float().cpu().clamp(0, 1) * (_BINS - 1)  # (3, H W)
-        low = place.floor().long().clamp(max=_BINS - 2)
+        position = piece[0].flatten(1).float().cpu().clamp(0, 1) * (_BINS - 1)  # (3, H W)
+        low = position.floor().long().clamp(max=_BINS - 2)
         left, right = curves.gather(1, low), curves.gather(1, low + 1)
-        return torch.lerp(left, right, place - low).view(piece.shape).to(piece)
+        return torch.lerp(left, right, position - low).view(piece.shape).to(piece)
 
     return match
 
 
 def match_statistics(photo: ColorStatistics, result: ColorStatistics) -> Callable[[Tensor], Tensor]:
-    """Finds the linear map that gives a result the mean and the covariance of a photo's colors.
+    """Return the linear map that gives an image the mean and covariance of a photo's colors.
 
-    Of the maps that do, this is the one by symmetric roots, root(photo) root(result)^-1. Gatys et
-    al. 2017 (section 5.1) found it better than Cholesky's, which also depends on the order of the
-    channels.
+    Among such maps this is the one with symmetric roots, root(photo) root(result)^-1. Gatys et al.
+    2017 (section 5.1) prefer it to the Cholesky decomposition, which also depends on the order of
+    the channels.
 
     Args:
-        photo: Of the photo.
-        result: Of the whole result.
+        photo: Statistics of the photo.
+        result: Statistics of the complete stylized image.
 
     Returns:
-        What turns pieces of the result, shape (1, 3, H, W), into matched ones in [0, 1].
+        Function from pieces of the stylized image, shape (1, 3, H, W), to pieces in [0, 1].
     """
     gain = _power(photo.covariance, 0.5) @ _power(result.covariance, -0.5)
     shift = photo.mean - gain @ result.mean
@@ -137,6 +137,6 @@ def match_statistics(photo: ColorStatistics, result: ColorStatistics) -> Callabl
 
 
 def _power(covariance: np.ndarray, exponent: float) -> np.ndarray:
-    """Raises a symmetric matrix to a power by its eigenvalues, none below rounding's variance."""
+    """Raise a symmetric matrix to a power; eigenvalues are at least the rounding variance."""
     values, vectors = np.linalg.eigh(covariance)
     return vectors * np.maximum(values, _ROUNDING) ** exponent @ vectors.T

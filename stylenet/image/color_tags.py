@@ -1,7 +1,6 @@
-"""Read the CICP code points that describe the colors of PNG, AVIF and HEIF files.
+"""Reading of the CICP code points (ITU-T H.273) of PNG, AVIF and HEIF files.
 
-Pillow reads ICC profiles only. The code points are those of ITU-T H.273; what they mean is in
-:mod:`stylenet.image.cicp`.
+Pillow reads ICC profiles only. :mod:`stylenet.image.cicp` converts the colors.
 """
 
 import struct
@@ -14,25 +13,25 @@ from PIL import Image
 
 from stylenet.image.cicp import is_srgb_like, to_srgb
 
-# Where an image's ``info`` holds its tags.
+# Key of the tags in the ``info`` of an image.
 COLOR_TAGS = "color_tags"
 
-# Boxes before the pixels are a few kilobytes; a damaged length must not fill the memory.
-_MOST_BYTES = 2**24
+# Boxes other than the pixels have a few kilobytes; a damaged length must not fill the memory.
+_MAX_BOX_BYTES = 2**24
 
-# Rows that are converted at a time, so that a huge image needs little more memory.
+# Rows per step; limits the memory that a huge image needs.
 _ROWS = 256
 
 
 class ColorTags(NamedTuple):
-    """How RGB code values are to be understood.
+    """Color space and range of RGB code values.
 
     Attributes:
         primaries: Code point of H.273, table 2.
         transfer: Code point of H.273, table 3.
-        full_range: Whether code values span the whole range, or 16 to 235 (of 255) as in video.
-        wins: Whether the tags are stronger than an ICC profile: in PNG they are (PNG specification,
-            third edition, 4.3), in AVIF and HEIF a profile is (MIAF, ISO/IEC 23000-22, 7.3.6.4).
+        full_range: Whether code values span the full range, or 16 to 235 (of 255) as in video.
+        wins: Whether the tags take precedence over an ICC profile, as in PNG (PNG specification,
+            third edition, 4.3) but not in AVIF and HEIF (MIAF, ISO/IEC 23000-22, 7.3.6.4).
     """
 
     primaries: int
@@ -46,10 +45,10 @@ def read_color_tags(path: Path, image: Image.Image) -> ColorTags | None:
 
     Args:
         path: The file.
-        image: Opened from it; need not be decoded yet.
+        image: Opened from the file; need not be decoded.
 
     Returns:
-        The code points, ``None`` if the file has none or they are damaged.
+        The tags; ``None`` if the file has none or they are damaged.
     """
     if image.format == "HEIF":
         nclx = image.info.get("nclx_profile")
@@ -70,10 +69,10 @@ def apply_color_tags(image: Image.Image, tags: ColorTags) -> Image.Image:
 
     Args:
         image: Mode RGB, or gray with 16 bits.
-        tags: What its code values mean.
+        tags: Color space and range of its code values.
 
     Returns:
-        Mode RGB; the image itself if there is nothing to convert.
+        Mode RGB; the image itself if it is sRGB.
     """
     if image.mode == "RGB" and tags.full_range and is_srgb_like(tags.primaries, tags.transfer):
         return image
@@ -110,28 +109,28 @@ def _read_png(file: BinaryIO) -> ColorTags | None:
 def _read_avif(file: BinaryIO) -> ColorTags | None:
     """Find the property ``colr`` of type ``nclx`` (ISO/IEC 14496-12, 12.1.5).
 
-    Of a sequence it stands with the track, of an image with the primary item.
+    It belongs to the track of a sequence, or to the primary item of an image.
     """
     boxes = dict(_file_boxes(file))
     if boxes[b"ftyp"][:4] == b"avis" and b"moov" in boxes:
-        return _of_track(boxes[b"moov"])
-    return _of_item(boxes[b"meta"][4:])
+        return _read_track(boxes[b"moov"])
+    return _read_item(boxes[b"meta"][4:])
 
 
-def _of_track(moov: bytes) -> ColorTags | None:
+def _read_track(moov: bytes) -> ColorTags | None:
     for name, track in _boxes(moov):
         if name != b"trak":
             continue
         body = track
         for step in (b"mdia", b"minf", b"stbl", b"stsd"):
             body = dict(_boxes(body))[step]
-        for kind, entry in _boxes(body[8:]):
-            if kind == b"av01":  # its fields are 78 bytes (ISO/IEC 14496-12, 12.1.3)
+        for name, entry in _boxes(body[8:]):
+            if name == b"av01":  # 78 bytes of fields precede its boxes (ISO/IEC 14496-12, 12.1.3)
                 return _nclx(body for name, body in _boxes(entry[78:]) if name == b"colr")
     return None
 
 
-def _of_item(meta: bytes) -> ColorTags | None:
+def _read_item(meta: bytes) -> ColorTags | None:
     boxes = dict(_boxes(meta))
     pitm = boxes[b"pitm"]
     (primary,) = struct.unpack_from(">I" if pitm[0] else ">H", pitm, 4)
@@ -148,16 +147,16 @@ def _of_item(meta: bytes) -> ColorTags | None:
 
 
 def _associations(ipma: bytes) -> Iterator[tuple[int, int]]:
-    """Pairs of an item and the index of one of its properties (ISO/IEC 23008-12, 9.3.1)."""
+    """Yield pairs of an item and the index of one of its properties (ISO/IEC 23008-12, 9.3.1)."""
     wide_items, wide_indices = ipma[0] > 0, ipma[3] & 1
     (count,) = struct.unpack_from(">I", ipma, 4)
-    at = 8
+    offset = 8
     for _ in range(count):
-        item, number = struct.unpack_from(">IB" if wide_items else ">HB", ipma, at)
-        at += 5 if wide_items else 3
+        item, number = struct.unpack_from(">IB" if wide_items else ">HB", ipma, offset)
+        offset += 5 if wide_items else 3
         for _ in range(number):
-            (index,) = struct.unpack_from(">H" if wide_indices else ">B", ipma, at)
-            at += 2 if wide_indices else 1
+            (index,) = struct.unpack_from(">H" if wide_indices else ">B", ipma, offset)
+            offset += 2 if wide_indices else 1
             yield item, index & (0x7FFF if wide_indices else 0x7F)  # the high bit: "essential"
 
 
@@ -170,7 +169,7 @@ def _nclx(bodies: Iterator[bytes]) -> ColorTags | None:
 
 
 def _file_boxes(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """The boxes of a file that describe it, without its pixels."""
+    """Yield name and contents of the boxes that describe the file, not those with pixels."""
     while len(head := file.read(8)) == 8:
         length, name = struct.unpack(">I4s", head)
         start = 8
@@ -178,7 +177,7 @@ def _file_boxes(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
             (length,) = struct.unpack(">Q", file.read(8))
             start = 16
         if name in (b"ftyp", b"meta", b"moov"):
-            yield name, file.read(min(length - start, _MOST_BYTES) if length else _MOST_BYTES)
+            yield name, file.read(min(length - start, _MAX_BOX_BYTES) if length else _MAX_BOX_BYTES)
         elif length < start:  # 0: to the end of the file
             return
         else:
@@ -186,11 +185,11 @@ def _file_boxes(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The boxes inside a box."""
-    at = 0
-    while at + 8 <= len(data):
-        length, name = struct.unpack_from(">I4s", data, at)
+    """Yield name and contents of the boxes inside a box."""
+    offset = 0
+    while offset + 8 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, offset)
         if length < 8:
             return
-        yield name, data[at + 8 : at + length]
-        at += length
+        yield name, data[offset + 8 : offset + length]
+        offset += length

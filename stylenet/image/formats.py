@@ -1,4 +1,4 @@
-"""Which image files can be read and written here, and how large they may be."""
+"""Readable and writable image formats, and their size limits."""
 
 import importlib
 from contextlib import suppress
@@ -8,29 +8,29 @@ from PIL import Image, features
 
 from stylenet.errors import StyleNetError
 
-# The largest image that is taken: 30,000 x 30,000. Pillow refuses twice its own limit, by default
-# 179 megapixels, as an attack; a stitched panorama or a scanned painting is larger. It compares
-# with this global wherever it decodes, so the limit is raised once, here, for the whole process.
+# Largest accepted image: 30,000 x 30,000. Pillow refuses images above twice its own limit (by
+# default above 179 megapixels) as an attack, but stitched panoramas and scanned paintings are
+# larger. Its limit is a global variable, so this raises it for the whole process.
 MAX_PIXELS = 30_000 * 30_000
 if Image.MAX_IMAGE_PIXELS is not None:
     Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, MAX_PIXELS // 2)
-# No image is so long; what a damaged header says can be, and Pillow then takes minutes, because
-# it puts each row together piece by piece: 16 million pixels by 20 took more than three.
+# Longer sides come from damaged headers. Pillow needs minutes for such an image, because it builds
+# each row from pieces: three minutes for 16 million pixels by 20.
 MAX_SIDE = 2**20
 
 Image.init()
-# HEIC, what iPhones take, is read by a package of its own: its codec is not free of patents.
+# HEIC, the format of iPhone photos, needs a separate package because its codec is patented.
 with suppress(ImportError):
     importlib.import_module("pillow_heif").register_heif_opener()
 
 
 def _works(name: str) -> bool:
-    """Whether this Pillow reads and writes a format; AVIF needs 11.3."""
-    known = name in Image.OPEN and name in Image.SAVE
-    return known and (name not in ("AVIF", "WEBP") or bool(features.check(name.lower())))
+    """Tell whether this Pillow reads and writes a format; AVIF needs Pillow 11.3."""
+    registered = name in Image.OPEN and name in Image.SAVE
+    return registered and (name not in ("AVIF", "WEBP") or bool(features.check(name.lower())))
 
 
-_WANTED = {
+_FORMATS = {
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
     ".jpe": "JPEG",
@@ -45,13 +45,13 @@ _WANTED = {
     ".heif": "HEIF",
     ".hif": "HEIF",
 }
-# What a folder of photos is searched for: each can be read and written with what is installed.
-SUFFIXES = frozenset(suffix for suffix, name in _WANTED.items() if _works(name))
-# What can be written: GIF too, whose 256 colors make it a last choice for a still image.
+# Suffixes of photos in a folder; all of them can be read and written.
+SUFFIXES = frozenset(suffix for suffix, name in _FORMATS.items() if _works(name))
+# GIF is writable too, although its 256 colors suit a still image badly.
 WRITABLE_SUFFIXES = SUFFIXES | {".gif"}
-# What can be read: further formats of Pillow, but none that is no image or that Pillow only names.
+# Formats of Pillow that are not images, or that it only identifies.
 _NO_IMAGES = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}
-# .mpo are JPEG files with several images.
+# Every other format that Pillow reads, and .mpo: JPEG files with several images.
 READABLE_SUFFIXES = (
     WRITABLE_SUFFIXES
     | {".mpo"}
@@ -59,11 +59,11 @@ READABLE_SUFFIXES = (
         suffix
         for suffix, name in Image.registered_extensions().items()
         if name in Image.OPEN and name not in _NO_IMAGES
-        if name not in _WANTED.values() or _works(name)
+        if name not in _FORMATS.values() or _works(name)
     }
 )
-# Images that are not read: camera RAW, vector graphics, HDR and the files of paint programs, and
-# those whose codec is missing. A folder's are named and counted.
+# Unreadable images: camera RAW, vector graphics, HDR, files of paint programs, and formats whose
+# codec is missing. Commands report how many of them a folder holds.
 UNREAD_SUFFIXES = frozenset(
     {
         *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dng", ".erf", ".iiq", ".mef", ".mos", ".nef"),
@@ -74,49 +74,41 @@ UNREAD_SUFFIXES = frozenset(
         *(".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
     }
 ).difference(READABLE_SUFFIXES)
-# What can hold an animation, and what pages of different sizes.
 ANIMATION_SUFFIXES = WRITABLE_SUFFIXES & {".gif", ".png", ".webp", ".avif"}
-
+# Formats for several pages of different sizes.
 PAGE_SUFFIXES = frozenset({".tif", ".tiff"})
 
-# How long a side may be in pixels. JPEG: JPEG_MAX_DIMENSION of libjpeg; WebP: its container has
-# 14 bits (RFC 9649, 2.5); GIF: 16 bits (GIF89a, 18); AVIF: what libaom takes.
+# Longest side in pixels. JPEG: JPEG_MAX_DIMENSION of libjpeg; WebP: 14 bits in its container
+# (RFC 9649, 2.5); GIF: 16 bits (GIF89a, 18); AVIF: the limit of libaom.
 MAX_SIDES = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535, "AVIF": 65_536}
 
-# The brands by which a file of the HEIF family says what it is (ISO/IEC 23008-12, annex B).
+# Brands that identify files of the HEIF family (ISO/IEC 23008-12, annex B).
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _AVIF_BRANDS = {b"avif", b"avis"}
 
 
 def readable_formats() -> tuple[str, ...]:
-    """Names the formats that are read.
+    """Return the names of the formats that may be read.
 
-    Returns:
-        All that Pillow has but EPS, for which it starts another program (Ghostscript) on the file.
+    All formats of Pillow except EPS, for which it would run Ghostscript on the file.
     """
     return tuple(name for name in Image.OPEN if name != "EPS")
 
 
 def format_of(path: str | Path) -> str:
-    """Names the format that a suffix stands for.
+    """Return Pillow's name of the format for a suffix, such as ``JPEG``.
 
     Args:
         path: A file whose suffix is one of ``WRITABLE_SUFFIXES``.
-
-    Returns:
-        Pillow's name for it, such as ``JPEG``.
     """
-    return _WANTED.get(Path(path).suffix.lower(), "GIF")
+    return _FORMATS.get(Path(path).suffix.lower(), "GIF")
 
 
 def name_missing_codec(path: Path) -> str | None:
-    """Says what has to be installed for a file that nothing here could read.
-
-    Args:
-        path: The file.
+    """Describe the package that an unreadable image file needs; ``None`` for unknown formats.
 
     Returns:
-        What to do, or ``None`` if the file is of no kind known here.
+        The end of a sentence that starts with the path.
     """
     try:
         with path.open("rb") as file:
@@ -132,13 +124,13 @@ def name_missing_codec(path: Path) -> str | None:
 
 
 def name_needed_package(suffix: str) -> str | None:
-    """Name the package that has to be installed for an image format to be read and written.
+    """Name the missing package that reads and writes an image format.
 
     Args:
         suffix: In lower case, with its dot.
 
     Returns:
-        What ``pip install`` takes; ``None`` if nothing is missing or nothing would help.
+        Arguments for ``pip install``; ``None`` if the format is readable or no package helps.
     """
     if suffix in READABLE_SUFFIXES:
         return None
@@ -148,13 +140,10 @@ def name_needed_package(suffix: str) -> str | None:
 
 
 def check_writable_suffix(path: str | Path) -> None:
-    """Refuses a file name whose suffix names no format that can be written.
-
-    Args:
-        path: The file to be written.
+    """Check that the suffix of a file names a writable format.
 
     Raises:
-        StyleNetError: The suffix is missing or unknown, or its format needs what is not installed.
+        StyleNetError: The suffix is missing or unknown, or its format needs a missing package.
     """
     suffix = Path(path).suffix.lower()
     if suffix in WRITABLE_SUFFIXES:
@@ -168,15 +157,15 @@ def check_writable_suffix(path: str | Path) -> None:
 
 
 def check_size(size: tuple[int, int], name: str, path: Path) -> None:
-    """Refuses an image whose sides are longer than the format allows.
+    """Check that a format can store an image of this size.
 
     Args:
         size: Width and height.
         name: Pillow's name of the format.
-        path: Where it was to be written, for the message.
+        path: Target file, for the message.
 
     Raises:
-        StyleNetError: It is too long or too wide.
+        StyleNetError: A side is too long.
     """
     limit = MAX_SIDES.get(name)
     if limit is not None and max(size) > limit:

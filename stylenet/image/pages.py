@@ -1,4 +1,4 @@
-"""TIFF files of several pages, read and written one page at a time."""
+"""Reading and writing of TIFF files with several pages, page by page."""
 
 import struct
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ from PIL.TiffImagePlugin import AppendingTiffWriter
 from stylenet.errors import StyleNetError, first_line
 from stylenet.files import atomic_path
 from stylenet.image.formats import PAGE_SUFFIXES
-from stylenet.image.loaded import LoadedImage
+from stylenet.image.loaded_image import LoadedImage
 from stylenet.image.reading import load_image, reading
 from stylenet.image.saving import encode
 from stylenet.image.tiff import is_tiff, list_pages
@@ -19,12 +19,12 @@ from stylenet.image.tiff import is_tiff, list_pages
 
 @dataclass(frozen=True)
 class Pages:
-    """The pages of a TIFF file. Each iteration reads the file anew and holds one page at a time.
+    """Pages of a TIFF file. Each iteration reads the file and holds one page at a time.
 
     Attributes:
-        path: The file.
-        indices: Where the pages stand among the images of the file.
-        left_out: How many images of the file are no pages: thumbnails and masks.
+        path: Path of the file.
+        indices: Indices of the pages among the images of the file.
+        left_out: Number of images that are no pages: thumbnails and masks.
     """
 
     path: Path
@@ -62,11 +62,11 @@ def find_pages(path: str | Path) -> Pages:
 
 
 def save_pages(images: Iterable[LoadedImage], path: str | Path) -> None:
-    """Write a TIFF file of several pages; the file appears whole or not at all.
+    """Write a TIFF file with several pages atomically.
 
     Args:
-        images: The pages, taken one at a time, of any sizes.
-        path: Its suffix is ``.tif`` or ``.tiff``.
+        images: Pages of any sizes; a generator is consumed page by page.
+        path: Target file with the suffix ``.tif`` or ``.tiff``.
 
     Raises:
         StyleNetError: The suffix is another, or the file cannot be written.
@@ -78,10 +78,10 @@ def save_pages(images: Iterable[LoadedImage], path: str | Path) -> None:
         )
     try:
         with atomic_path(path) as temporary, AppendingTiffWriter(str(temporary)) as file:
-            for picture in images:
+            for image in images:
                 page = BytesIO()
-                encode(picture, page, "TIFF")
+                encode(image, page, "TIFF")
                 file.write(page.getvalue())
                 file.newFrame()
-    except (struct.error, RuntimeError, MemoryError) as error:  # addresses end at 4 GiB
+    except (struct.error, RuntimeError, MemoryError) as error:  # offsets end at 4 GiB
         raise StyleNetError(f"cannot write {path}: {first_line(error)}") from error

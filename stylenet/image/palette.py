@@ -1,31 +1,31 @@
-"""256 colors for GIF."""
+"""Reduction to the 256 colors of a GIF."""
 
 from PIL import Image
 
-from stylenet.image.loaded import LoadedImage
+from stylenet.image.loaded_image import LoadedImage
 
-# Half transparent or more is see-through: GIF knows no shades.
-_HALF = 128
+# GIF has no partial transparency: pixels with less alpha become transparent.
+_MIN_OPAQUE = 128
 
 
-def to_palette(picture: LoadedImage) -> Image.Image:
-    """Reduces an image to the 256 colors of a palette, chosen for it and dithered.
+def to_palette(image: LoadedImage) -> Image.Image:
+    """Reduce an image to a palette of 256 colors, chosen for the image, with dithering.
 
     Args:
-        picture: With or without transparency.
+        image: With or without transparency.
 
     Returns:
-        Mode P. With transparency ``info["transparency"]`` is the index of what is see-through.
+        Mode P. With transparency ``info["transparency"]`` is the index of the transparent color.
     """
-    colors = 256 if picture.alpha is None else 255
-    chosen = picture.rgb.quantize(colors, Image.Quantize.MEDIANCUT)
-    # Pillow dithers only with a palette that it is given.
-    image = picture.rgb.quantize(palette=chosen, dither=Image.Dither.FLOYDSTEINBERG)
-    if picture.alpha is not None:
-        # The index of what is see-through has to be in the palette, however few colors it has.
-        palette = image.getpalette() or []
-        image.putpalette(palette + [0] * (3 * 256 - len(palette)))
-        mask = picture.alpha.point(lambda value: 255 * (value < _HALF))
-        image.paste(colors, mask=mask)
-        image.info["transparency"] = colors
-    return image
+    colors = 256 if image.alpha is None else 255
+    # Pillow dithers only with a given palette, so this takes two steps.
+    quantized = image.rgb.quantize(colors, Image.Quantize.MEDIANCUT)
+    result = image.rgb.quantize(palette=quantized, dither=Image.Dither.FLOYDSTEINBERG)
+    if image.alpha is not None:
+        # Pad the palette, so that it contains the transparent index.
+        palette = result.getpalette() or []
+        result.putpalette(palette + [0] * (3 * 256 - len(palette)))
+        mask = image.alpha.point(lambda value: 255 * (value < _MIN_OPAQUE))
+        result.paste(colors, mask=mask)
+        result.info["transparency"] = colors
+    return result

@@ -1,4 +1,4 @@
-"""Pillow's warnings, kept from the user while files are read, whatever the thread."""
+"""Thread-safe suppression of Pillow's warnings while files are read."""
 
 import logging
 import threading
@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 from PIL import Image
 
-# Pillow logs damage as well as raising it; without a handler Python would print that.
+# Pillow logs errors in addition to raising them; without a handler Python would print the log.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _lock = threading.Lock()
@@ -18,20 +18,17 @@ _silence = ExitStack()
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Ignores warnings about odd metadata and large images; both are of no matter here.
+    """Ignore warnings about unusual metadata and large images, which do not affect the result.
 
-    ``warnings.catch_warnings`` alone puts back what it found. Of two threads that enter and leave
-    crosswise the second would put back the silence of the first, for good. So the first one in
-    makes silence and the last one out ends it.
-
-    Yields:
-        Nothing.
+    ``warnings.catch_warnings`` is not safe with overlapping threads: the last one to leave would
+    restore the filters of the first one for good. Here the first thread to enter sets the filters,
+    and the last one to leave restores them.
     """
     global _depth
     with _lock:
         if _depth == 0:
             _silence.enter_context(warnings.catch_warnings())
-            # Up to twice MAX_IMAGE_PIXELS Pillow warns only; beyond, it raises.
+            # Pillow warns up to twice MAX_IMAGE_PIXELS and raises an error above.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             warnings.simplefilter("ignore", UserWarning)
         _depth += 1

@@ -1,4 +1,4 @@
-"""Image files, opened: every kind of damage ends in one line that names the file."""
+"""Reading of image files; every error becomes one line that names the file."""
 
 import re
 from collections.abc import Iterator
@@ -13,21 +13,25 @@ from stylenet.files import reason
 from stylenet.image.color_tags import COLOR_TAGS, read_color_tags
 from stylenet.image.exif import read_exif
 from stylenet.image.formats import MAX_PIXELS, MAX_SIDE, name_missing_codec, readable_formats
-from stylenet.image.loaded import LoadedImage, upright_image
+from stylenet.image.loaded_image import LoadedImage
 from stylenet.image.png import exact_transparency, prepare_transparency
 from stylenet.image.quiet import quiet
 from stylenet.image.tiff import is_tiff, list_pages, reads_wrongly
 from stylenet.image.tiff_samples import decode_tiff
+from stylenet.image.upright import upright_image
 
-# Where ``info`` names what is not kept, and formats whose frames are kept or (PSD) are layers.
+# Key of the contents that are not kept, in ``info``.
 _LEFT_OUT = "left_out"
+# Formats whose further frames are read elsewhere, or are layers (PSD).
 _KEPT_FRAMES = {"GIF", "PNG", "WEBP", "AVIF", "TIFF", "PSD"}
 
-# Brand of an image with a gain map (ISO 21496-1, as AVIF 1.2 and HEIF have it).
+# Brand of AVIF 1.2 and HEIF images with a gain map (ISO 21496-1).
 _GAIN_MAP = b"tmap"
 
-# How Pillow's messages speak of files that are sound, but rare.
-_RARE = re.compile(r"unsupported|not supported|not implemented|invalid palette size", re.IGNORECASE)
+# Words of Pillow's messages about intact files of rare kinds.
+_UNSUPPORTED = re.compile(
+    r"unsupported|not supported|not implemented|invalid palette size", re.IGNORECASE
+)
 
 # Tags of TIFF 6.0.
 _BITS, _PHOTOMETRIC = 258, 262
@@ -36,16 +40,16 @@ _BITS, _PHOTOMETRIC = 258, 262
 def open_image(
     path: str | Path, smallest: int | None = None, page: int | None = None
 ) -> Image.Image:
-    """Open and decode an image file, whole; of an animation the first frame.
+    """Open and decode an image file; of an animation, the first frame.
 
     Args:
         path: The file.
-        smallest: If given, JPEG files may be decoded at 1/2, 1/4 or 1/8 of their size as long as
-            both sides stay at least this many pixels, which is several times as fast.
-        page: Which image of a TIFF file, counted from 0; ``None`` for the first that is a page.
+        smallest: If given, JPEG files are decoded at 1/2, 1/4 or 1/8 of their size where both sides
+            keep at least this many pixels, which is several times faster.
+        page: Index of an image in a TIFF file; ``None`` for the first page.
 
     Returns:
-        The image, not turned upright (but for TIFF, which is), in whatever mode it has.
+        The image in the mode of its file. Only TIFF images are turned upright.
 
     Raises:
         StyleNetError: The file is missing, unreadable, damaged, truncated, not an image, or has
@@ -64,7 +68,7 @@ def open_image(
                 page = list_pages(path)[0][0] if page is None else page
                 try:
                     image.seek(page)
-                except SyntaxError:  # samples that Pillow does not know
+                except SyntaxError:  # a sample layout that Pillow does not know
                     return decode_tiff(path, page)
                 if reads_wrongly(image):
                     return decode_tiff(path, page)
@@ -73,7 +77,7 @@ def open_image(
 
 
 def _decode(path: Path, image: Image.Image, smallest: int | None) -> Image.Image:
-    """Decode an image with what Pillow leaves out of its ``info``."""
+    """Decode an image and add what Pillow does not put into its ``info``."""
     image.info[COLOR_TAGS] = read_color_tags(path, image)
     image.info[_LEFT_OUT] = _list_left_out(path, image)
     exact = exact_transparency(path, image)
@@ -84,23 +88,20 @@ def _decode(path: Path, image: Image.Image, smallest: int | None) -> Image.Image
         image.draft(None, (smallest, smallest))
     image.load()
     result = image.copy() if image.readonly else image
-    if image.format == "TIFF":  # what a copy would not have, and what cannot be read later
+    if image.format == "TIFF":  # copies have no tags, and tags need the open file
         _keep_tags(image, result)
     return result
 
 
 def load_image(path: str | Path, page: int | None = None) -> LoadedImage:
-    """Open an image file as an image.
+    """Load an image file upright and in sRGB: :func:`open_image` and :func:`upright_image`.
 
     Args:
         path: The file.
-        page: See :func:`open_image`.
-
-    Returns:
-        See :func:`upright_image`.
+        page: Index of an image in a TIFF file; ``None`` for the first page.
 
     Raises:
-        StyleNetError: See :func:`open_image` and :func:`upright_image`; the file is named.
+        StyleNetError: The file is missing, unreadable, damaged, not an image or too large.
     """
     image = open_image(path, page=page)
     try:
@@ -111,17 +112,7 @@ def load_image(path: str | Path, page: int | None = None) -> LoadedImage:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turns whatever goes wrong in reading an image file into one line about it.
-
-    Args:
-        path: The file.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        StyleNetError: See :func:`open_image`.
-    """
+    """Turn every error in reading an image file into a :class:`StyleNetError` that names it."""
     try:
         with quiet():
             yield
@@ -134,20 +125,22 @@ def reading(path: Path) -> Iterator[None]:
     except IsADirectoryError as error:
         raise StyleNetError(f"{path} is a folder, expected an image file") from error
     except UnidentifiedImageError as error:
-        empty = path.stat().st_size == 0
-        what = "is empty" if empty else "is not an image, or of a kind that Pillow cannot read"
-        raise StyleNetError(f"{path} {name_missing_codec(path) or what}") from error
+        is_empty = path.stat().st_size == 0
+        problem = (
+            "is empty" if is_empty else "is not an image, or of a kind that Pillow cannot read"
+        )
+        raise StyleNetError(f"{path} {name_missing_codec(path) or problem}") from error
     except Image.DecompressionBombError as error:
         raise StyleNetError(
             f"{path} is too large: more than {MAX_PIXELS / 1e6:.0f} megapixels; make it smaller"
         ) from error
     except MemoryError as error:
         raise StyleNetError(f"{path} is too large for the memory of this machine") from error
-    except Exception as error:  # damage makes Pillow raise anything, struct.error for one
-        if isinstance(error, OSError) and error.errno is not None:  # the system's, not Pillow's
+    except Exception as error:  # damage makes Pillow raise any exception, such as struct.error
+        if isinstance(error, OSError) and error.errno is not None:  # from the operating system
             raise StyleNetError(f"{path} cannot be read: {reason(error)}") from error
         message = first_line(error)
-        if _RARE.search(message):
+        if _UNSUPPORTED.search(message):
             raise StyleNetError(
                 f"{path} is of a kind that Pillow cannot read ({message}); save it as .png"
             ) from error
@@ -155,14 +148,10 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def check_sides(path: Path, image: Image.Image) -> None:
-    """Refuses an image, not yet decoded, of which a side is impossibly long.
-
-    Args:
-        path: Its file, for the message.
-        image: The image.
+    """Check that no side of an undecoded image is longer than ``MAX_SIDE``.
 
     Raises:
-        StyleNetError: A side is longer than a million pixels.
+        StyleNetError: A side is too long.
     """
     if max(image.size) > MAX_SIDE:
         raise StyleNetError(
@@ -172,38 +161,38 @@ def check_sides(path: Path, image: Image.Image) -> None:
 
 
 def _list_left_out(path: Path, image: Image.Image) -> list[str]:
-    """Name what a file holds beside the image and is not kept.
+    """Name the contents of a file that are not kept.
 
-    Frames of animations and pages of a TIFF are kept elsewhere, layers are in the image already.
+    Frames of animations and pages of TIFF files are read elsewhere; layers are part of the image.
     """
-    found = []
-    further = getattr(image, "n_frames", 1) - 1
-    if further > 0 and image.format not in _KEPT_FRAMES:
-        found.append("further images (burst, preview, stereo or HDR gain map)")
-    for kind in image.info.get("aux") or ():  # of HEIC
-        found.append("HDR gain map" if "hdrgainmap" in kind else "auxiliary images")
+    left_out = []
+    further_images = getattr(image, "n_frames", 1) - 1
+    if further_images > 0 and image.format not in _KEPT_FRAMES:
+        left_out.append("further images (burst, preview, stereo or HDR gain map)")
+    for name in image.info.get("aux") or ():  # auxiliary images of HEIC
+        left_out.append("HDR gain map" if "hdrgainmap" in name else "auxiliary images")
     if image.format in ("AVIF", "HEIF") and _GAIN_MAP in _brands(path):
-        found.append("HDR gain map")
+        left_out.append("HDR gain map")
     if image.info.get("depth_images"):
-        found.append("depth map")
-    return sorted(set(found))
+        left_out.append("depth map")
+    return sorted(set(left_out))
 
 
 def _brands(path: Path) -> bytes:
-    """The brands by which an AVIF or HEIF file says what it holds (ISO/IEC 14496-12, 4.3)."""
+    """Return the brands of an AVIF or HEIF file (ISO/IEC 14496-12, 4.3)."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(4), "big")
         return file.read(min(length, 1024))
 
 
 def _keep_tags(image: Image.Image, result: Image.Image) -> None:
-    """Puts into ``info`` what only the TIFF file's own tags say."""
-    if result.mode.startswith("I;16"):  # of the others Pillow inverts those that count from white
+    """Copy the needed tags of a TIFF file to ``info``."""
+    if result.mode.startswith("I;16"):  # Pillow itself inverts other modes that count from white
         result.info["photometric"] = image.tag_v2.get(_PHOTOMETRIC)  # type: ignore[attr-defined]
         result.info["bits"] = max(image.tag_v2.get(_BITS, (16,)))  # type: ignore[attr-defined]
     try:
         block = read_exif(image)
-    except Exception:  # damaged EXIF does not cost the photo
+    except Exception:  # the EXIF data are damaged, but the photo is not
         block = None
     if block is not None:
         result.info["exif"] = block

@@ -1,4 +1,4 @@
-"""Images, written: straight to the disk, whole or not at all."""
+"""Atomic writing of image files."""
 
 from io import BytesIO
 from pathlib import Path
@@ -10,114 +10,104 @@ from stylenet.errors import StyleNetError, check_number, first_line
 from stylenet.files import atomic_path
 from stylenet.image.exif import clean_exif, describing_exif
 from stylenet.image.formats import check_size, check_writable_suffix, format_of
-from stylenet.image.loaded import LoadedImage, flatten
+from stylenet.image.loaded_image import LoadedImage, flatten
 from stylenet.image.palette import to_palette
 
-# JPEG and WebP: the highest that Pillow's documentation recommends. AVIF and HEIC: what comes close
-# to that JPEG on photos and paintings, in decibels (PSNR) at bits a pixel: JPEG 95 44.8 at 4.7,
-# AVIF 90 42.6 at 2.9, HEIC 80 46.5 at 4.2.
+# Default qualities. JPEG and WebP: the highest that Pillow's documentation recommends. AVIF and
+# HEIC: close to that JPEG on photos and paintings. PSNR and bits per pixel: JPEG 95 44.8 dB at 4.7,
+# AVIF 90 42.6 dB at 2.9, HEIC 80 46.5 dB at 4.2.
 _QUALITY = {"JPEG": 95, "WEBP": 95, "AVIF": 90, "HEIF": 80}
-# From here on colors are stored as finely as brightness: at 95 3.6 dB for a quarter more bytes.
-# Who asks for less wants a small file.
-_FULL_Color = 90
+# From this JPEG quality on chroma is stored at full resolution, which gains 3.6 dB for 25 % more
+# bytes at quality 95. Lower qualities are for small files.
+_FULL_CHROMA = 90
 
 _WITHOUT_ALPHA = frozenset({"JPEG", "BMP"})
 _WITH_EXIF = frozenset({"JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"})
 
-# Addresses in a TIFF file have 32 bits; a little is for what is not pixels.
-_TIFF_BYTES = 2**32 - 2**20
+# Offsets in a TIFF file have 32 bits; 1 MiB is reserved for everything but pixels.
+_MAX_TIFF_BYTES = 2**32 - 2**20
 
 
 def save_image(
-    picture: LoadedImage, path: str | Path, quality: int | None = None, background: str = "white"
+    image: LoadedImage, path: str | Path, quality: int | None = None, background: str = "white"
 ) -> None:
-    """Write an image; the file appears whole or not at all.
-
-    The file is plain sRGB, without a color profile.
+    """Write an image atomically, in sRGB without a color profile.
 
     Args:
-        picture: What to write. EXIF data are dropped where the format has none.
-        path: Its suffix chooses the format.
-        quality: Of JPEG, WebP, AVIF and HEIC, from 1 (small) to 100 (good); ``None`` for 95 (AVIF
-            90, HEIC 80). Other formats lose nothing and have none.
-        background: What transparent parts are laid on where the format has no transparency (JPEG,
-            BMP): a color as :func:`PIL.ImageColor.getrgb` takes it.
+        image: The image; its EXIF data are dropped for formats without EXIF.
+        path: Target file; its suffix chooses the format.
+        quality: From 1 (small file) to 100 (best) for JPEG, WebP, AVIF and HEIC; ``None`` for 95
+            (AVIF 90, HEIC 80). Ignored for lossless formats.
+        background: Color behind transparent pixels in formats without transparency (JPEG, BMP), as
+            :func:`PIL.ImageColor.getrgb` accepts it.
 
     Raises:
-        StyleNetError: The format is unknown or too small for the image, or the file cannot be
-            written.
+        StyleNetError: The suffix is unknown, the image is too large for the format, or the file
+            cannot be written.
     """
     path = Path(path)
     check_writable_suffix(path)
     name = format_of(path)
-    check_size(picture.rgb.size, name, path)
-    _check_tiff_size(picture, name, path)
+    check_size(image.rgb.size, name, path)
+    _check_tiff_size(image, name, path)
     with atomic_path(path) as temporary:
         try:
-            encode(picture, temporary, name, quality, background)
+            encode(image, temporary, name, quality, background)
         except (OSError, ValueError, OverflowError, RuntimeError, MemoryError) as error:
-            if isinstance(error, OSError) and error.errno is not None:  # the system's
+            if isinstance(error, OSError) and error.errno is not None:  # from the operating system
                 raise
             raise StyleNetError(f"cannot write {path}: {first_line(error)}") from error
 
 
 def encode(
-    picture: LoadedImage,
+    image: LoadedImage,
     target: Path | BytesIO,
     name: str,
     quality: int | None = None,
     background: str = "white",
 ) -> None:
-    """Encode an image into a file as it is, or into memory.
+    """Encode an image to a file or to memory.
 
     Args:
-        picture: What to write.
-        target: Where to; empty.
+        image: The image.
+        target: Path of a file, or an empty buffer.
         name: Pillow's name of the format.
         quality: See :func:`save_image`.
         background: See :func:`save_image`.
 
     Raises:
-        Exception: Pillow cannot write it.
+        Exception: Pillow cannot write the image.
     """
     options = encoder_options(name, quality)
-    image = joined(picture, name, background)
-    if name == "GIF" and "transparency" in image.info:
-        options["transparency"] = image.info["transparency"]
-    exif = _exif_for(picture, name)
+    joined = join_alpha(image, name, background)
+    if name == "GIF" and "transparency" in joined.info:
+        options["transparency"] = joined.info["transparency"]
+    exif = _exif_block(image, name)
     if exif is not None:
         try:
-            image.save(target, name, **options, exif=exif)
+            joined.save(target, name, **options, exif=exif)
             return
-        except Exception as error:  # Pillow raises anything at EXIF data that it cannot write
+        except Exception as error:  # Pillow raises any exception for EXIF data it cannot write
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             if isinstance(target, BytesIO):
                 target.seek(0)
                 target.truncate()
-    image.save(target, name, **options)
+    joined.save(target, name, **options)
 
 
-def loses_transparency(picture: LoadedImage, path: Path) -> bool:
-    """Tell whether an image is partly transparent and its format cannot say so.
-
-    Args:
-        picture: What is written.
-        path: Where to.
-    """
-    if picture.alpha is None or format_of(path) not in _WITHOUT_ALPHA:
+def loses_transparency(image: LoadedImage, path: Path) -> bool:
+    """Tell whether an image has transparency that the format of a target file cannot store."""
+    if image.alpha is None or format_of(path) not in _WITHOUT_ALPHA:
         return False
-    return picture.alpha.getextrema() != (255, 255)
+    return image.alpha.getextrema() != (255, 255)
 
 
 def check_background(background: Any) -> None:
-    """Refuse what is no color.
-
-    Args:
-        background: What was given for it, see :func:`save_image`.
+    """Check the option ``background`` of :func:`save_image`.
 
     Raises:
-        StyleNetError: It is no opaque color.
+        StyleNetError: The value is not an opaque color.
     """
     try:
         good = len(ImageColor.getrgb(background)) == 3
@@ -130,70 +120,64 @@ def check_background(background: Any) -> None:
 
 
 def check_quality(quality: Any) -> None:
-    """Refuses what is no quality of an image.
-
-    Args:
-        quality: What was given for it, see :func:`save_image`.
+    """Check the option ``quality`` of :func:`save_image`.
 
     Raises:
-        StyleNetError: It is neither ``None`` nor a whole number from 1 to 100.
+        StyleNetError: The value is neither ``None`` nor a whole number from 1 to 100.
     """
     if quality is not None:
         check_number("quality", quality, minimum=1, maximum=100, integer=True)
 
 
 def encoder_options(name: str, quality: int | None = None) -> dict[str, Any]:
-    """Says how Pillow is to write a format.
+    """Return the arguments of ``Image.save`` for a format.
 
     Args:
         name: Pillow's name of the format.
         quality: See :func:`save_image`.
-
-    Returns:
-        Arguments for ``Image.save``.
     """
     if name not in _QUALITY:
         return {}
     quality = _QUALITY[name] if quality is None else quality
     options: dict[str, Any] = {"quality": quality}
-    full = quality >= (_FULL_Color if name == "JPEG" else _QUALITY[name])
+    full_chroma = quality >= (_FULL_CHROMA if name == "JPEG" else _QUALITY[name])
     if name in ("JPEG", "AVIF"):
-        options["subsampling"] = "4:4:4" if full else "4:2:0"
+        options["subsampling"] = "4:4:4" if full_chroma else "4:2:0"
     if name == "HEIF":
-        options["chroma"] = 444 if full else 420
+        options["chroma"] = 444 if full_chroma else 420
     return options
 
 
-def joined(picture: LoadedImage, name: str, background: str = "white") -> Image.Image:
-    """Put the colors and the transparency of an image together.
+def join_alpha(image: LoadedImage, name: str, background: str = "white") -> Image.Image:
+    """Join colors and transparency as a format needs them.
 
     Args:
-        picture: The image.
-        name: Pillow's name of the format that it is for.
+        image: The image.
+        name: Pillow's name of the format.
         background: See :func:`save_image`.
 
     Returns:
         Mode RGB or RGBA; P for GIF.
     """
     if name == "GIF":
-        return to_palette(picture)
+        return to_palette(image)
     if name in _WITHOUT_ALPHA:
-        return flatten(picture, background)
-    if picture.alpha is None:
-        return picture.rgb
-    image = picture.rgb.copy()
-    image.putalpha(picture.alpha)
-    return image
+        return flatten(image, background)
+    if image.alpha is None:
+        return image.rgb
+    rgba = image.rgb.copy()
+    rgba.putalpha(image.alpha)
+    return rgba
 
 
-def _exif_for(picture: LoadedImage, name: str) -> bytes | None:
-    """The EXIF block to write; the image may have another size since it was read."""
-    if picture.exif is None or name not in _WITH_EXIF:
+def _exif_block(image: LoadedImage, name: str) -> bytes | None:
+    """Return the EXIF block with the current size of the image, which may have been resized."""
+    if image.exif is None or name not in _WITH_EXIF:
         return None
-    block = clean_exif(picture.exif, picture.rgb.size)
+    block = clean_exif(image.exif, image.rgb.size)
     if block is None or name != "TIFF":
         return block
-    # Some cameras put tags there that would overrule how the file is laid out.
+    # Layout tags, which some cameras write into EXIF blocks, would override those of the new file.
     try:
         exif = Image.Exif()
         exif.load(block)
@@ -202,10 +186,10 @@ def _exif_for(picture: LoadedImage, name: str) -> bytes | None:
         return None
 
 
-def _check_tiff_size(picture: LoadedImage, name: str, path: Path) -> None:
-    width, height = picture.rgb.size
-    needed = width * height * (3 if picture.alpha is None else 4)
-    if name == "TIFF" and needed > _TIFF_BYTES:
+def _check_tiff_size(image: LoadedImage, name: str, path: Path) -> None:
+    width, height = image.rgb.size
+    needed = width * height * (3 if image.alpha is None else 4)
+    if name == "TIFF" and needed > _MAX_TIFF_BYTES:
         raise StyleNetError(
             f"cannot write {path}: {width}x{height} pixels need {needed / 2**30:.1f} GiB and a "
             f"TIFF file ends at 4; save it as .png"

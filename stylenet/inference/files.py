@@ -28,7 +28,7 @@ from stylenet.image import (
 )
 from stylenet.inference.options import StylizeOptions
 from stylenet.inference.stylizer import Progress, Stylizer
-from stylenet.ranks import SINGLE, Rank
+from stylenet.ranks import SINGLE_PROCESS, Launch
 
 
 def stylize_file(
@@ -117,7 +117,7 @@ def _stylize_animation(
         )
     animation = read_animation(source)
     frames = (
-        dataclasses.replace(frame, picture=stylizer.stylize(frame.picture, options, mask))
+        dataclasses.replace(frame, image=stylizer.stylize(frame.image, options, mask))
         for frame in animation
     )
     save_animation(frames, target, animation.plays, quality)
@@ -181,7 +181,7 @@ def plan_folder(
     target: Path,
     name: Callable[[Path], str],
     overwrite: bool,
-    share: Rank = SINGLE,
+    launch: Launch = SINGLE_PROCESS,
 ) -> tuple[list[tuple[Path, Path]], int]:
     """List the images of a folder to stylize, each with the file for its result.
 
@@ -190,8 +190,8 @@ def plan_folder(
         target: The folder for the results; it gets the same subfolders as ``source``.
         name: Returns the file name for the result of an image.
         overwrite: Whether to stylize images whose result exists.
-        share: Which of several processes this is. Each takes every ``world``-th image of the
-            whole folder, done or not: so none is done twice, and none left out, whenever they look.
+        launch: Rank and world size. Each rank takes every ``world_size``-th image of the folder,
+            done or not, so that no image is stylized twice or left out, whenever a rank starts.
 
     Returns:
         Pairs of content image and result, and the number of images skipped.
@@ -217,7 +217,7 @@ def plan_folder(
             )
         pairs[result] = source / relative
     order = {source / relative: index for index, relative in enumerate(images)}
-    own = sorted(pairs.items(), key=lambda pair: order[pair[1]])[share.rank :: share.world]
+    own = sorted(pairs.items(), key=lambda pair: order[pair[1]])[launch.rank :: launch.world_size]
     wanted = [(image, result) for result, image in own if overwrite or not os.path.isfile(result)]
     return wanted, len(own) - len(wanted)
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from stylenet.checkpoint import STYLE_SIZE, CheckpointInfo, load_style
 from stylenet.contention import watch
-from stylenet.errors import StyleNetError
-from stylenet.image import LoadedImage, shorter_side_scale
+from stylenet.errors import StyleNetError, is_out_of_memory
+from stylenet.image import LoadedImage, short_side_scale
 from stylenet.inference.arrays import unpack
 from stylenet.inference.buffers import ImageBuffer
 from stylenet.inference.forward import make_forward
@@ -222,7 +222,7 @@ class Stylizer:
         try:
             return self._forward(images)
         except RuntimeError as error:
-            if not _is_shortage(error):
+            if not is_out_of_memory(error):
                 raise
             raise self._too_large(images.shape[-2], images.shape[-1]) from error
 
@@ -286,7 +286,7 @@ class Stylizer:
                     self._converted, inputs[0], results[0], tile, self.device, progress, in_file
                 )
             except RuntimeError as error:
-                if not _is_shortage(error):
+                if not is_out_of_memory(error):
                     raise
                 raise self._too_large(height, width) from error
             return results
@@ -304,15 +304,10 @@ class Stylizer:
         )
 
 
-def _is_shortage(error: RuntimeError) -> bool:
-    # CUDA's has a class of its own, MPS' and the CPU's have not.
-    return any(sign in str(error) for sign in ("out of memory", "DefaultCPUAllocator"))
-
-
 def _scale_short_side(content: ImageBuffer, size: int | None) -> ImageBuffer:
     """Scale a buffer to a short side of ``size`` pixels; ``None`` keeps its size."""
     if size is None or size == min(content.size):
         return content
-    factor = shorter_side_scale(content.size, size)
+    factor = short_side_scale(content.size, size)
     height, width = (max(1, round(side * factor)) for side in content.size)
     return content.resized(height, width)

@@ -14,7 +14,7 @@ from pytorch_lightning.plugins.environments import (
 )
 
 from stylenet.errors import StyleNetError, check_number
-from stylenet.ranks import Rank
+from stylenet.ranks import Launch
 
 AUTO = "auto"
 
@@ -22,33 +22,33 @@ AUTO = "auto"
 _PATIENCE = 60.0
 
 
-def choose_environment(share: Rank) -> ClusterEnvironment:
+def choose_environment(launch: Launch) -> ClusterEnvironment:
     """Says how the processes of a run find each other.
 
     Lightning would take any program in a Slurm job for one of several that srun started, and wait
     for the others; and on SIGUSR1 it would save in the middle of a step.
 
     Args:
-        share: What the launcher says.
+        launch: Rank and world size from the launcher.
 
     Returns:
         Lightning's description of the launcher.
     """
-    if share.launcher == "torchrun":
+    if launch.launcher == "torchrun":
         return TorchElasticEnvironment()
-    if share.launcher == "srun":
+    if launch.launcher == "srun":
         # Lightning asks for the variable, which only the option of this name sets; a step inherits
         # that of its job, of which it may take a part.
-        os.environ["SLURM_NTASKS_PER_NODE"] = str(share.world // share.machines)
+        os.environ["SLURM_NTASKS_PER_NODE"] = str(launch.world_size // launch.num_nodes)
         return SLURMEnvironment(auto_requeue=False)
     return LightningEnvironment()
 
 
-def count_devices(share: Rank, options: Any) -> tuple[int, int]:
+def count_devices(launch: Launch, options: Any) -> tuple[int, int]:
     """Says how many devices a run uses, before there is a trainer to ask.
 
     Args:
-        share: What the launcher says.
+        launch: Rank and world size from the launcher.
         options: The trainer's: ``accelerator``, ``devices``, ``num_nodes``, ``strategy``.
 
     Returns:
@@ -59,21 +59,21 @@ def count_devices(share: Rank, options: Any) -> tuple[int, int]:
     """
     distributed = "strategy" in options
     asked: Any = getattr(options, "num_nodes", AUTO)  # of a strategy on trainer=default
-    per_machine, machines = share.world // share.machines, share.machines
-    if share.launcher:
-        if not distributed and share.world > 1:
+    per_machine, machines = launch.world_size // launch.num_nodes, launch.num_nodes
+    if launch.launcher:
+        if not distributed and launch.world_size > 1:
             raise StyleNetError(
-                f"{share.launcher} started {share.world} processes, but trainer=default is for "
-                f"one; add trainer=ddp"
+                f"{launch.launcher} started {launch.world_size} processes, but trainer=default is "
+                f"for one; add trainer=ddp"
             )
         if options.devices not in (AUTO, -1, per_machine):
             raise StyleNetError(
-                f"trainer.devices={options.devices}, but {share.launcher} started {per_machine} "
+                f"trainer.devices={options.devices}, but {launch.launcher} started {per_machine} "
                 f"processes on each machine, one for each device; leave trainer.devices out"
             )
         if distributed and asked not in (AUTO, machines):
             raise StyleNetError(
-                f"trainer.num_nodes={asked}, but {share.launcher} started processes "
+                f"trainer.num_nodes={asked}, but {launch.launcher} started processes "
                 f"on {machines} machines; leave trainer.num_nodes out"
             )
         return per_machine, machines
@@ -112,7 +112,7 @@ def requeue() -> str:
         state = dict(word.split("=", 1) for word in words if "=" in word)
         # A job that ends without a reason, such as a time limit, was canceled by scancel, which
         # requeueing would undo, or somebody has requeued it already (seen with Slurm 22.05).
-        if state.get("JobState") in ("COMPLETING", "Canceled") and state.get("Reason") == "None":
+        if state.get("JobState") in ("COMPLETING", "CANCELLED") and state.get("Reason") == "None":
             runs_before = int(os.environ.get("SLURM_RESTART_COUNT", 0))
             again = int(state.get("Restarts", 0)) > runs_before
             return f"job {job} is requeued already and goes on from here" if again else ""

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from torch.distributed import TCPStore
 
-from stylenet.ranks import Rank
+from stylenet.ranks import Launch
 
 # Between two looks of the first process at who has arrived.
 _PAUSE = 0.05
@@ -16,7 +16,7 @@ _PAUSE = 0.05
 _PATIENCE = timedelta(minutes=30)
 
 
-def renew_rendezvous(share: Rank) -> None:
+def renew_rendezvous(launch: Launch) -> None:
     """Agrees on a meeting place that no process of an earlier attempt has been to.
 
     torchrun's own store outlives its processes. After a restart a process may find there the
@@ -26,14 +26,14 @@ def renew_rendezvous(share: Rank) -> None:
     that only a living process can know.
 
     Args:
-        share: What the launcher says; nothing is done but under torchrun.
+        launch: Rank and world size; nothing happens unless torchrun set them.
     """
     shared = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
-    if share.launcher != "torchrun" or share.world == 1 or not shared:
+    if launch.launcher != "torchrun" or launch.world_size == 1 or not shared:
         return
     address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     store = TCPStore(address, port, is_master=False, timeout=_PATIENCE)
-    place = _invite(store, share.world) if share.rank == 0 else _arrive(store, share.rank)
+    place = _invite(store, launch.world_size) if launch.rank == 0 else _arrive(store, launch.rank)
     os.environ["MASTER_PORT"] = place
     os.environ["TORCHELASTIC_USE_AGENT_STORE"] = "False"
 

@@ -17,7 +17,7 @@ from stylenet.video.codecs import (
     writing,
 )
 from stylenet.video.color import SCALING, Colors
-from stylenet.video.times import DECODING_TIMES
+from stylenet.video.encoding import keep_frame_order, open_output, set_color_tags
 
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
@@ -48,10 +48,7 @@ class NewVideo:
         self._av = import_av()
         self._target, self._fps = target, fps
         self._stream: VideoStream | None = None
-        with writing(
-            self._target, "its suffix names no format for videos, expected .mp4, .mkv or .mov"
-        ):
-            self._container = self._av.open(f"file:{path}", "w")
+        self._container = open_output(path, target)
         name, meant_for = self._container.format.name, self._container.default_video_codec
         if name.startswith("image2") or name in ("gif", "apng", "webp") or meant_for == "none":
             self._container.close()
@@ -102,10 +99,8 @@ class NewVideo:
         is_odd = width % 2 or height % 2
         stream.pix_fmt = _ODD if is_odd and _ODD in pixel_formats(self._codec) else _EVEN
         context: Any = stream.codec_context
-        if self._container.format.name in DECODING_TIMES:
-            context.max_b_frames = 0
-        context.color_range, context.colorspace = _COLORS.range, _COLORS.space
-        context.color_primaries, context.color_trc = _COLORS.primaries, _COLORS.transfer
+        keep_frame_order(context, self._container.format.name)
+        set_color_tags(context, _COLORS)
         context.options = quality_options(self._codec, _QUALITY)
         self._stream = stream
         return stream

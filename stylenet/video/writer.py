@@ -13,7 +13,6 @@ from stylenet.video.codecs import (
     alpha_codec,
     alpha_format,
     check_codec,
-    import_av,
     pixel_formats,
     quality_options,
     usual_codec,
@@ -21,13 +20,13 @@ from stylenet.video.codecs import (
 )
 from stylenet.video.color import SCALING
 from stylenet.video.copies import StreamCopies
+from stylenet.video.encoding import keep_frame_order, open_output, set_color_tags
 from stylenet.video.frames import RgbFrame
 from stylenet.video.reader import VideoReader
-from stylenet.video.times import DECODING_TIMES, unit_of_times
+from stylenet.video.times import unit_of_times
 
 if TYPE_CHECKING:
     import av
-    from av.container import OutputContainer
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
@@ -67,12 +66,8 @@ class VideoWriter:
             StyleNetError: The format, the encoder or their combination is not supported, or the
                 format cannot hold the sound.
         """
-        av = import_av()
         self._source, self._target = source, target
-        with writing(
-            self._target, "its suffix names no format for videos, expected .mp4, .mkv or .mov"
-        ):
-            self._container: OutputContainer = av.open(f"file:{path}", "w")
+        self._container = open_output(path, target)
         self._format = self._container.format.name
         try:
             if self._format.startswith("image2"):
@@ -195,8 +190,7 @@ class VideoWriter:
         colors = source.frames.colors
         self._has_matrix = self._pixel_format.startswith("yuv")
         if self._has_matrix:
-            context.color_range, context.colorspace = colors.range, colors.space
-            context.color_primaries, context.color_trc = colors.primaries, colors.transfer
+            set_color_tags(context, colors)
         self._scaler = VideoReformatter()
         with writing(self._target, f"codec={self.codec} cannot encode it"):
             context.open()
@@ -233,8 +227,7 @@ class VideoWriter:
         context.width, context.height = source.width, source.height
         context.pix_fmt = pixel_format
         context.time_base, context.framerate = self._unit, self._source.rate
-        if self._format in DECODING_TIMES:
-            context.max_b_frames = 0
+        keep_frame_order(context, self._format)
         context.sample_aspect_ratio = source.aspect
 
     def _copy_metadata(self) -> None:

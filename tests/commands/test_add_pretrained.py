@@ -7,7 +7,7 @@ from stylenet.cli import add_pretrained
 
 from .conftest import blotches
 
-STARRY = pretrained.Pretrained / "starry.safetensors"
+STARRY = pretrained.PRETRAINED / "starry.safetensors"
 WORDS = ["description='Red dots, 2026'", "source=mine", "trained_on=blotches", "command='style=x'"]
 
 
@@ -17,7 +17,7 @@ def assets(tmp_path, monkeypatch):
     folder = tmp_path / "assets"
     folder.mkdir()
     for module in (pretrained, add_pretrained):
-        monkeypatch.setattr(module, "Pretrained", folder)
+        monkeypatch.setattr(module, "PRETRAINED", folder)
     return folder
 
 

@@ -1,10 +1,12 @@
+import base64
+import hashlib
 import io
 import shutil
+import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-import webdataset
 from PIL import Image
 
 from stylenet.data.manifest import Manifest, ShardOptions
@@ -14,29 +16,69 @@ from stylenet.errors import StyleNetError
 
 from .conftest import PER_SHARD, make, no_large_files
 
+# A gray image of 8 x 8 pixels.
+TINY_JPEG = (
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAP//////////////////////////////////////////////////////"
+    "////////////////////////////////wAALCAAIAAgBAREA/8QAFAABAAAAAAAAAAAAAAAAAAAAAf/EABQQAQAA"
+    "AAAAAAAAAAAAAAAAAAD/2gAIAQEAAD8AH//Z"
+)
+
 
 def content(folder):
     return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 
+def tar_members(folder):
+    """Headers and contents of all files in the shards of a folder, in order."""
+    members = []
+    for path in sorted(Path(folder).glob("*.tar")):
+        with tarfile.open(path) as tar:
+            members += [(header, tar.extractfile(header).read()) for header in tar]
+    return members
+
+
 def photos_of(folder):
-    """What WebDataset itself finds in shards."""
-    paths = sorted(str(path) for path in Path(folder).glob("*.tar"))
-    found = webdataset.WebDataset(paths, shardshuffle=False, empty_check=False)
-    return {sample["__key__"]: sample["jpg"] for sample in found}
+    """Photos by their keys: WebDataset splits a name at its first dot into key and extension."""
+    photos = {}
+    for header, photo in tar_members(folder):
+        key, _, extension = header.name.partition(".")
+        assert extension == "jpg"
+        assert key not in photos
+        photos[key] = photo
+    return photos
 
 
-def test_webdataset_reads_the_shards(jpegs, shards):
+def test_shards_hold_the_photos_in_order(jpegs, shards):
     files = sorted(str(path.relative_to(jpegs)) for path in jpegs.rglob("*.jpg"))
-    found = photos_of(shards)
-    assert list(found) == [f"{i:09d}" for i in range(10)]
-    # Small JPEG files go in byte for byte.
-    assert list(found.values()) == [(jpegs / name).read_bytes() for name in files]
+    photos = photos_of(shards)
+    assert list(photos) == [f"{i:09d}" for i in range(10)]
+    # Small JPEG files are copied byte for byte.
+    assert list(photos.values()) == [(jpegs / name).read_bytes() for name in files]
     assert [shard.count for shard in Manifest.read(shards).shards] == [4, 4, 2]
 
 
+def test_tar_headers_depend_on_nothing_but_name_and_size(shards):
+    for header, photo in tar_members(shards):
+        assert header.isreg()
+        assert header.size == len(photo)
+        assert (header.mtime, header.uid, header.gid, header.mode) == (0, 0, 0, 0o444)
+        assert header.uname == header.gname == "bigdata"
+
+
+def test_shards_are_those_of_the_webdataset_package_byte_for_byte(tmp_path):
+    photo = base64.b64decode(TINY_JPEG)
+    (tmp_path / "photos").mkdir()
+    for name, contents in (("0.jpg", photo), ("1.jpg", b"no photo"), ("2.jpg", photo)):
+        (tmp_path / "photos" / name).write_bytes(contents)
+    make(tmp_path / "photos", tmp_path / "out")
+    shard = (tmp_path / "out/shard-000000.tar").read_bytes()
+    # webdataset 1.0: TarWriter(file, encoder=False, mtime=0), keys 000000000 and 000000002.
+    expected = "5c1a0e0f890fcda21431354781ffaa38433cb7d4a25fec656ae7508ab1342b50"
+    assert hashlib.sha256(shard).hexdigest() == expected
+
+
 @pytest.mark.parametrize("workers", [1, 2])
-def test_shards_do_not_depend_on_the_processes(jpegs, shards, tmp_path, workers):
+def test_shards_do_not_depend_on_the_number_of_workers(jpegs, shards, tmp_path, workers):
     make(jpegs, tmp_path, workers=workers)
     assert content(tmp_path) == content(shards)
 
@@ -64,7 +106,7 @@ def test_finished_set_is_left_as_it_is(jpegs, copy):
     assert {path: path.stat().st_mtime_ns for path in copy.iterdir()} == before
 
 
-def test_lost_shard_of_a_finished_set_is_made_again(jpegs, shards, copy):
+def test_missing_shard_of_a_finished_set_is_made_again(jpegs, shards, copy):
     (copy / "shard-000001.tar").unlink()
     assert make(jpegs, copy) == [None] * 4
     assert content(copy) == content(shards)
@@ -72,7 +114,7 @@ def test_lost_shard_of_a_finished_set_is_made_again(jpegs, shards, copy):
 
 @pytest.mark.parametrize("change", [{"size": 20}, {"quality": 80}, {"per_shard": 3}])
 @pytest.mark.parametrize("finished", [True, False])
-def test_other_settings_on_a_set_are_refused(jpegs, copy, change, finished):
+def test_other_options_for_existing_shards_are_refused(jpegs, copy, change, finished):
     if not finished:
         manifest = Manifest.read(copy)
         Manifest(manifest.options, manifest.source).write(copy)
@@ -85,14 +127,14 @@ def test_other_settings_on_a_set_are_refused(jpegs, copy, change, finished):
     assert content(copy) == before
 
 
-def test_other_photos_on_a_set_are_refused(jpegs, copy, tmp_path):
+def test_other_photos_for_existing_shards_are_refused(jpegs, copy, tmp_path):
     shutil.copytree(jpegs, tmp_path / "photos")
     (tmp_path / "photos/1.jpg").rename(tmp_path / "photos/new.jpg")
     with pytest.raises(StyleNetError, match="give another output"):
         make(tmp_path / "photos", copy)
 
 
-def test_other_files_in_the_output_are_left_alone(jpegs, tmp_path):
+def test_output_with_other_files_is_refused_and_kept(jpegs, tmp_path):
     (tmp_path / "mine.tar").touch()
     with pytest.raises(StyleNetError, match=f"^output={tmp_path} holds other files"):
         make(jpegs, tmp_path)
@@ -118,7 +160,7 @@ def test_large_and_odd_photos_become_upright_rgb_jpegs_of_the_size(tmp_path):
     assert np.abs(np.subtract(colors, expected)).max() <= 1
 
 
-def test_unusable_files_are_left_out_named_and_counted(jpegs, tmp_path):
+def test_unusable_files_are_left_out_and_named(jpegs, tmp_path):
     photos = tmp_path / "photos"
     shutil.copytree(jpegs, photos)
     (photos / "0_empty.jpg").touch()
@@ -163,9 +205,9 @@ def test_bad_files_alone_are_an_error(tmp_path):
         make(tmp_path / "photos", tmp_path / "out")
 
 
-@pytest.mark.parametrize(("name", "said"), [("no", "is no folder"), (".", "holds no image")])
-def test_missing_photos_are_named(tmp_path, name, said):
-    with pytest.raises(StyleNetError, match=f"^data.root={tmp_path / name} {said}"):
+@pytest.mark.parametrize(("name", "message"), [("no", "is no folder"), (".", "holds no image")])
+def test_missing_photos_are_named(tmp_path, name, message):
+    with pytest.raises(StyleNetError, match=f"^data.root={tmp_path / name} {message}"):
         make(tmp_path / name, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -189,6 +231,6 @@ def test_full_disk_is_one_line_and_finished_shards_stay(jpegs, shards, tmp_path)
     + [("quality", value) for value in (0, 96, 1.5, "abc", None)]
     + [("per_shard", value) for value in (0, -1, 1.5, "abc", None)],
 )
-def test_impossible_setting_is_named(option, value):
+def test_invalid_option_is_named(option, value):
     with pytest.raises(StyleNetError, match=f"^{option}={value} is "):
         ShardOptions(**{"size": 24, "quality": 90, "per_shard": 4, option: value})

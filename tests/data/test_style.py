@@ -23,7 +23,7 @@ def png(color="red", size=(30, 20)):
 
 
 @pytest.fixture
-def picture(tmp_path):
+def image_path(tmp_path):
     (tmp_path / "style.png").write_bytes(png())
     return str(tmp_path / "style.png")
 
@@ -87,7 +87,7 @@ def test_impossible_value_is_named(option, value):
 
 
 @pytest.mark.parametrize("image", ["", None, [], [""], ()])
-def test_style_without_a_picture_is_refused(image):
+def test_style_without_a_image_is_refused(image):
     with pytest.raises(StyleNetError, match=r"^style\.image is empty"):
         style(image)
 
@@ -96,7 +96,7 @@ def test_style_without_a_picture_is_refused(image):
     ("image", "images"),
     [("a.png", ["a.png"]), (["a.png", "b.png"], ["a.png", "b.png"]), (7, ["7"]), ([7], ["7"])],
 )
-def test_one_picture_or_several_are_listed(image, images):
+def test_one_image_or_several_are_listed(image, images):
     assert style(image).images == images
 
 
@@ -106,28 +106,28 @@ def test_one_picture_or_several_are_listed(image, images):
 @pytest.mark.parametrize(
     ("size", "shape"), [(None, (20, 30)), (40, (40, 60)), (16, (16, 24)), (20, (20, 30))]
 )
-def test_shorter_side_gets_the_size(picture, size, shape):
-    (image,) = load_style_images(style(picture, size))
+def test_shorter_side_gets_the_size(image_path, size, shape):
+    (image,) = load_style_images(style(image_path, size))
     assert image.shape == (1, 3, *shape)
     assert image.dtype == torch.float32
     assert torch.equal(image, torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1).expand_as(image))
 
 
-def test_several_pictures_come_in_order(tmp_path, picture):
+def test_several_images_come_in_order(tmp_path, image_path):
     (tmp_path / "tall.png").write_bytes(png("blue", (20, 80)))
-    red, blue = load_style_images(style([picture, str(tmp_path / "tall.png")], 16))
+    red, blue = load_style_images(style([image_path, str(tmp_path / "tall.png")], 16))
     assert red.shape == (1, 3, 16, 24)
     assert blue.shape == (1, 3, 64, 16)
     assert red[0, 0].min() == 1
     assert blue[0, 2].min() == 1
 
 
-def test_transparent_picture_is_laid_on_white(tmp_path):
+def test_transparent_image_is_laid_on_white(tmp_path):
     Image.new("RGBA", (20, 20), (0, 0, 0, 0)).save(tmp_path / "a.png")
     assert load_style_images(style(str(tmp_path / "a.png")))[0].min() == 1
 
 
-def test_home_is_understood(tmp_path, picture, monkeypatch):
+def test_home_is_understood(tmp_path, image_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert len(load_style_images(style("~/style.png"))) == 1
 
@@ -136,26 +136,26 @@ def test_home_is_understood(tmp_path, picture, monkeypatch):
     ("name", "what"),
     [("missing.png", "no such file"), ("text.png", "is not an image"), (".", "is a folder")],
 )
-def test_unusable_picture_is_named(tmp_path, name, what):
+def test_unusable_image_is_named(tmp_path, name, what):
     (tmp_path / "text.png").write_text("no image")
     assert_refused(str(tmp_path / name), what)
     assert (tmp_path / "text.png").exists()
 
 
-def test_a_picture_too_small_for_the_encoder_is_named(tmp_path):
+def test_a_image_too_small_for_the_encoder_is_named(tmp_path):
     Image.new("RGB", (15, 40)).save(tmp_path / "a.png")
     assert_refused(str(tmp_path / "a.png"), "has 15x40 pixels, expected 16 at least on each side")
 
 
-def test_unusable_one_of_several_is_named(tmp_path, picture):
+def test_unusable_one_of_several_is_named(tmp_path, image_path):
     with pytest.raises(StyleNetError, match=f"^style.image={tmp_path / 'no.png'}: "):
-        load_style_images(style([picture, str(tmp_path / "no.png")]))
+        load_style_images(style([image_path, str(tmp_path / "no.png")]))
 
 
 # From the web
 
 
-def test_picture_is_downloaded_once(server, cache):
+def test_image_is_downloaded_once(server, cache):
     server.pages["/a.png?width=9"] = (200, body := png(), len(body))
     for _ in range(2):
         (image,) = load_style_images(style(f"{server.url}/a.png?width=9", 40))
@@ -200,7 +200,7 @@ def test_bad_answer_is_named_and_not_kept(server, cache, page, what):
     assert len(load_style_images(style(f"{server.url}/a.png"))) == 1
 
 
-def test_refused_connection_is_named_with_where_to_save_the_picture(cache):
+def test_refused_connection_is_named_with_where_to_save_the_image(cache):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/a.png"
@@ -208,7 +208,7 @@ def test_refused_connection_is_named_with_where_to_save_the_picture(cache):
     assert not files_in(cache)
 
 
-def test_picture_saved_by_hand_where_the_error_says_is_used(tmp_path, monkeypatch):
+def test_image_saved_by_hand_where_the_error_says_is_used(tmp_path, monkeypatch):
     with pytest.raises(StyleNetError) as error:
         load_style_images(style("http://127.0.0.1:9/a.png"))
     place = str(error.value).partition("yourself as ")[2].partition(", or set")[0]

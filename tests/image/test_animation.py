@@ -39,9 +39,9 @@ def frames(count=4, size=(32, 24), alpha=False, durations=(40, 70, 100)):
 
 
 def same(frame, expected):
-    mask = expected.picture.alpha
+    mask = expected.image.alpha
     where = ... if mask is None else np.asarray(mask) > 0
-    got, want = (np.asarray(one.picture.rgb, int)[where] for one in (frame, expected))
+    got, want = (np.asarray(one.image.rgb, int)[where] for one in (frame, expected))
     return np.abs(got - want).max(initial=0) <= 6
 
 
@@ -59,9 +59,9 @@ def test_everything_is_kept(suffix, alpha, plays, tmp_path):
         for frame, expected in zip(animation, frames(5, alpha=alpha), strict=True):
             assert frame.duration == expected.duration
             assert same(frame, expected)
-            assert (frame.picture.alpha is not None) == alpha
+            assert (frame.image.alpha is not None) == alpha
             if alpha:
-                assert np.array_equal(frame.picture.alpha, expected.picture.alpha)
+                assert np.array_equal(frame.image.alpha, expected.image.alpha)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
@@ -84,11 +84,11 @@ def test_sizes_and_numbers_of_frames(tmp_path_factory, width, height, count, suf
     read = list(read_animation(path))
     assert len(read) == count
     for frame, expected in zip(read, made, strict=True):
-        assert frame.picture.rgb.size == (width, height)
+        assert frame.image.rgb.size == (width, height)
         assert same(frame, expected)
         kept, asked = (
             np.full((height, width), 255) if one.alpha is None else np.asarray(one.alpha)
-            for one in (frame.picture, expected.picture)
+            for one in (frame.image, expected.image)
         )
         assert np.array_equal(kept, asked)
 
@@ -99,13 +99,13 @@ def test_shades_of_transparency_are_kept(suffix, tmp_path):
     frame = Frame(LoadedImage(Image.new("RGB", (32, 32), "teal"), mask), 20)
     save_animation([frame, frame], tmp_path / f"a{suffix}")
     for read in read_animation(tmp_path / f"a{suffix}"):
-        assert np.array_equal(read.picture.alpha, mask)
+        assert np.array_equal(read.image.alpha, mask)
 
 
 @pytest.mark.parametrize("suffix", ALL)
 def test_what_pillow_wrote_is_read(suffix, tmp_path):
     path = tmp_path / f"a{suffix}"
-    first, *rest = [frame.picture.rgb for frame in frames(4)]
+    first, *rest = [frame.image.rgb for frame in frames(4)]
     options = {"lossless": True} if suffix == ".webp" else {}
     first.save(path, save_all=True, append_images=rest, duration=[30, 60, 90, 120], **options)
     read = list(read_animation(path))
@@ -125,22 +125,22 @@ def test_pillow_reads_what_was_written(suffix, tmp_path):
             assert image.convert("RGBA").getpixel((31, 0))[3] == 0
 
 
-def test_picture_for_viewers_without_animation_is_no_frame(tmp_path):
-    still, *rest = [frame.picture.rgb for frame in frames(4)]
+def test_image_for_viewers_without_animation_is_no_frame(tmp_path):
+    still, *rest = [frame.image.rgb for frame in frames(4)]
     still.save(tmp_path / "a.png", save_all=True, append_images=rest, default_image=True)
     animation = read_animation(tmp_path / "a.png")
     assert animation.count == 3
-    assert [frame.picture.rgb.getpixel((0, 0))[0] for frame in animation] == [0, 0, 255]
+    assert [frame.image.rgb.getpixel((0, 0))[0] for frame in animation] == [0, 0, 255]
 
 
 def test_color_profile_and_orientation_are_applied(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
-    first, *rest = [frame.picture.rgb for frame in frames(3)]
+    first, *rest = [frame.image.rgb for frame in frames(3)]
     first.save(tmp_path / "a.webp", save_all=True, append_images=rest, exif=exif)
     animation = read_animation(tmp_path / "a.webp")
     assert animation.size == (24, 32)
-    assert {frame.picture.rgb.size for frame in animation} == {(24, 32)}
+    assert {frame.image.rgb.size for frame in animation} == {(24, 32)}
 
 
 @pytest.mark.parametrize("suffix", ALL)
@@ -158,7 +158,7 @@ def test_frames_are_made_one_at_a_time(suffix, tmp_path):
         def __del__(self):
             alive[0] -= 1
 
-    save_animation((Counted(f.picture, f.duration) for f in frames(100)), path)
+    save_animation((Counted(f.image, f.duration) for f in frames(100)), path)
     assert alive[1] <= 3
     assert len(list(islice(read_animation(path), 3))) == 3  # and a reader may stop early
 
@@ -175,9 +175,9 @@ def test_avif_sequence_is_kept(alpha, tmp_path):
     for frame, expected in zip(animation, frames(5, (64, 48), alpha), strict=True):
         assert frame.duration == expected.duration
         assert same(frame, expected)
-        assert (frame.picture.alpha is not None) == alpha
+        assert (frame.image.alpha is not None) == alpha
         if alpha:
-            difference = np.asarray(frame.picture.alpha, int) - np.asarray(expected.picture.alpha)
+            difference = np.asarray(frame.image.alpha, int) - np.asarray(expected.image.alpha)
             assert np.abs(difference).mean() <= 2
 
 
@@ -188,9 +188,9 @@ def test_gif_frame_larger_than_its_canvas_is_cut_off(tmp_path):
     data[second + 1 : second + 5] = struct.pack("<HH", 10, 20)  # its top left corner
     (tmp_path / "a.gif").write_bytes(data)
     first, second = read_animation(tmp_path / "a.gif")
-    assert first.picture.rgb.size == second.picture.rgb.size == (40, 30)
-    assert first.picture.rgb.getpixel((15, 25))[0] > 250  # red, then lime from (10, 20) on
-    assert second.picture.rgb.getpixel((15, 25))[1] > 250
+    assert first.image.rgb.size == second.image.rgb.size == (40, 30)
+    assert first.image.rgb.getpixel((15, 25))[0] > 250  # red, then lime from (10, 20) on
+    assert second.image.rgb.getpixel((15, 25))[1] > 250
 
 
 @pytest.mark.parametrize(
@@ -209,20 +209,20 @@ def test_gif_of_60_frames_a_second_is_not_slowed_down_by_browsers(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ALL)
-def test_still_picture_is_an_animation_of_one_frame(suffix, tmp_path):
+def test_still_image_is_an_animation_of_one_frame(suffix, tmp_path):
     Image.new("RGB", (8, 6), "red").save(tmp_path / f"a{suffix}")
     assert not is_animated(tmp_path / f"a{suffix}")
     (frame,) = read_animation(tmp_path / f"a{suffix}")
-    assert frame.picture.rgb.size == (8, 6)
+    assert frame.image.rgb.size == (8, 6)
 
 
-def test_first_frame_is_the_picture(tmp_path):
+def test_first_frame_is_the_image(tmp_path):
     save_animation(frames(3), tmp_path / "a.gif")
     assert load_image(tmp_path / "a.gif").rgb.getpixel((0, 0)) == (255, 0, 0)
 
 
 def test_pages_are_no_frames(tmp_path):
-    first, *rest = [frame.picture.rgb for frame in frames(3)]
+    first, *rest = [frame.image.rgb for frame in frames(3)]
     first.save(tmp_path / "a.tif", save_all=True, append_images=rest)
     assert not is_animated(tmp_path / "a.tif")
     with Image.open(tmp_path / "a.tif") as image:
@@ -301,6 +301,6 @@ def test_corrupted_bytes_raise_nothing_but_stylenet_error(suffix, tmp_path):
             is_animated(path)
         with suppress(StyleNetError):
             for frame in islice(read_animation(path), 20):
-                assert frame.picture.rgb.mode == "RGB"
+                assert frame.image.rgb.mode == "RGB"
             opened += 1
     assert 0 < opened < 250  # both ways were gone

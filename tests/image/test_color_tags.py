@@ -53,7 +53,7 @@ def test_avif_is_converted_by_its_code_points(primaries, transfer, tmp_path):
 def test_avif_sequence_is_converted_by_its_code_points(tmp_path):
     more = [Image.fromarray(255 - colors())]
     (tmp_path / "a.avif").write_bytes(avif(BT2020, PQ, save_all=True, append_images=more))
-    first = next(iter(read_animation(tmp_path / "a.avif"))).picture
+    first = next(iter(read_animation(tmp_path / "a.avif"))).image
     assert np.abs(np.asarray(first.rgb) - expected(BT2020, PQ)).mean() <= 2
 
 

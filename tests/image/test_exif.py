@@ -89,15 +89,15 @@ def test_exif_data_are_kept(source, suffix, tmp_path):
 def test_orientation_is_applied_once_and_only_once(orientation, suffix, tmp_path):
     path = tmp_path / f"a{suffix}"
     (tmp_path / "a").write_bytes(jpeg(camera_exif(orientation)))
-    picture = load_image(tmp_path / "a")
+    loaded = load_image(tmp_path / "a")
     for _ in range(2):
-        save_image(picture, path, quality=100)
+        save_image(loaded, path, quality=100)
         again = load_image(path)
-        assert again.rgb.size == picture.rgb.size
+        assert again.rgb.size == loaded.rgb.size
         assert again.exif is not None
-        difference = np.asarray(again.rgb, int) - np.asarray(picture.rgb, int)
+        difference = np.asarray(again.rgb, int) - np.asarray(loaded.rgb, int)
         assert np.abs(difference).mean() < 25  # 85 for noise that is turned wrongly
-        picture = again
+        loaded = again
 
 
 @pytest.mark.parametrize("suffix", KEPT)
@@ -105,10 +105,10 @@ def test_thumbnail_is_dropped(suffix, tmp_path):
     thumbnail = b"\xff\xd8 a small image, sideways \xff\xd9" * 20
     (tmp_path / "a.jpg").write_bytes(jpeg(with_thumbnail(camera_exif(), thumbnail)))
     assert thumbnail in (tmp_path / "a.jpg").read_bytes()
-    picture = load_image(tmp_path / "a.jpg")
-    assert b"sideways" not in picture.exif
-    assert len(picture.exif) <= len(camera_exif()) + 1
-    save_image(picture, tmp_path / f"b{suffix}")
+    loaded = load_image(tmp_path / "a.jpg")
+    assert b"sideways" not in loaded.exif
+    assert len(loaded.exif) <= len(camera_exif()) + 1
+    save_image(loaded, tmp_path / f"b{suffix}")
     assert b"sideways" not in (tmp_path / f"b{suffix}").read_bytes()
     assert read_back(tmp_path / f"b{suffix}")[0][Tag.Make] == "maker"
 
@@ -136,7 +136,7 @@ def test_adobe_rgb_is_no_longer_said(tmp_path):
     assert b"R98\0" in kept
 
 
-def test_saved_size_is_the_pictures_own(tmp_path):
+def test_saved_size_is_the_images_own(tmp_path):
     image = photo()
     image.info["exif"] = camera_exif()
     exif = upright_image(image).exif
@@ -155,8 +155,8 @@ def test_tags_of_layout_do_not_break_a_file(suffix, tmp_path):
     exif[Tag.Compression] = 6
     (tmp_path / "a.jpg").write_bytes(jpeg(exif.tobytes()))
     save_image(load_image(tmp_path / "a.jpg"), tmp_path / f"b{suffix}")
-    picture = load_image(tmp_path / f"b{suffix}")
-    assert picture.rgb.size == (16, 24)
+    loaded = load_image(tmp_path / f"b{suffix}")
+    assert loaded.rgb.size == (16, 24)
     assert read_back(tmp_path / f"b{suffix}")[0][Tag.Make] == "maker"
 
 
@@ -164,30 +164,30 @@ def test_tags_of_layout_do_not_break_a_file(suffix, tmp_path):
 def test_formats_without_exif_drop_it(suffix, tmp_path):
     (tmp_path / "a.jpg").write_bytes(jpeg(camera_exif()))
     save_image(load_image(tmp_path / "a.jpg"), tmp_path / f"b{suffix}")
-    picture = load_image(tmp_path / f"b{suffix}")
-    assert picture.exif is None
-    assert picture.rgb.size == (16, 24)
+    loaded = load_image(tmp_path / f"b{suffix}")
+    assert loaded.exif is None
+    assert loaded.rgb.size == (16, 24)
 
 
 @pytest.mark.parametrize("suffix", KEPT)
-def test_picture_without_exif_gets_none(suffix, tmp_path):
+def test_image_without_exif_gets_none(suffix, tmp_path):
     save_image(LoadedImage(photo()), tmp_path / f"a{suffix}")
     assert load_image(tmp_path / f"a{suffix}").exif is None
 
 
-def test_exif_too_long_for_jpeg_does_not_cost_the_picture(tmp_path):
+def test_exif_too_long_for_jpeg_does_not_cost_the_image(tmp_path):
     exif = Image.Exif()
     exif[Tag.ImageDescription] = "long " * 20_000
     photo().save(tmp_path / "a.png", exif=exif)
-    picture = load_image(tmp_path / "a.png")
-    assert len(picture.exif) > 100_000
-    save_image(picture, tmp_path / "b.jpg")
+    loaded = load_image(tmp_path / "a.png")
+    assert len(loaded.exif) > 100_000
+    save_image(loaded, tmp_path / "b.jpg")
     assert load_image(tmp_path / "b.jpg").exif is None
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("suffix", KEPT)
-def test_damaged_exif_never_costs_the_picture(suffix, tmp_path):
+def test_damaged_exif_never_costs_the_image(suffix, tmp_path):
     rng = random.Random(suffix)
     block = with_thumbnail(camera_exif(), b"x" * 50)
     dropped = kept = 0
@@ -197,11 +197,11 @@ def test_damaged_exif_never_costs_the_picture(suffix, tmp_path):
             broken[rng.randrange(6, len(broken))] = rng.randrange(256)
         image = photo()
         image.info["exif"] = bytes(broken[: rng.choice([len(broken), rng.randrange(len(broken))])])
-        picture = upright_image(image)
-        save_image(picture, tmp_path / f"a{suffix}")
+        loaded = upright_image(image)
+        save_image(loaded, tmp_path / f"a{suffix}")
         again = load_image(tmp_path / f"a{suffix}")
-        assert again.rgb.size == picture.rgb.size
-        dropped += picture.exif is None
+        assert again.rgb.size == loaded.rgb.size
+        dropped += loaded.exif is None
         kept += again.exif is not None
     assert dropped
     assert kept

@@ -60,19 +60,19 @@ def test_every_format_keeps_size_and_transparency(tmp_path_factory, width, heigh
     rgb = gradient(width, height)
     mask = Image.fromarray(np.where(np.asarray(rgb)[..., 0] > 127, 255, 0).astype(np.uint8))
     save_image(LoadedImage(rgb, mask if alpha else None), path)
-    picture = load_image(path)
-    assert picture.rgb.mode == "RGB"
-    assert picture.rgb.size == (width, height)
-    assert (picture.alpha is not None) == (alpha and suffix in WITH_ALPHA)
+    loaded = load_image(path)
+    assert loaded.rgb.mode == "RGB"
+    assert loaded.rgb.size == (width, height)
+    assert (loaded.alpha is not None) == (alpha and suffix in WITH_ALPHA)
     if alpha and suffix not in WITH_ALPHA:
         rgb = Image.composite(rgb, Image.new("RGB", rgb.size, "white"), mask)
-    if picture.alpha is not None and suffix not in (".heic", ".heif", ".hif"):
-        assert mean_difference(picture.alpha, mask) <= (2 if suffix == ".avif" else 0)
+    if loaded.alpha is not None and suffix not in (".heic", ".heif", ".hif"):
+        assert mean_difference(loaded.alpha, mask) <= (2 if suffix == ".avif" else 0)
     elif suffix in LOSSLESS:
-        assert mean_difference(picture.rgb, rgb) == 0
+        assert mean_difference(loaded.rgb, rgb) == 0
     elif min(width, height) >= 16 and not (alpha and suffix not in WITH_ALPHA):
         # Of two pixels of opposite colors WebP makes one color.
-        assert mean_difference(picture.rgb, rgb) <= CLOSE
+        assert mean_difference(loaded.rgb, rgb) <= CLOSE
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
@@ -94,10 +94,10 @@ def test_every_mode_that_a_file_can_have_is_read(tmp_path_factory, mode, width, 
     if mode == "CMYK" and suffix == ".png":
         return
     image.save(path)
-    picture = load_image(path)
-    assert picture.rgb.size == (width, height)
-    assert mean_difference(picture.rgb, expected) <= 1
-    assert (picture.alpha is not None) == (mode in ("LA", "RGBA"))
+    loaded = load_image(path)
+    assert loaded.rgb.size == (width, height)
+    assert mean_difference(loaded.rgb, expected) <= 1
+    assert (loaded.alpha is not None) == (mode in ("LA", "RGBA"))
 
 
 def test_what_is_offered_is_what_this_pillow_has():
@@ -115,10 +115,10 @@ def test_gif_has_shapes_and_colors(tmp_path):
     mask = Image.new("L", (60, 40))
     mask.paste(255, (10, 10, 50, 30))
     save_image(LoadedImage(gradient(60, 40), mask), tmp_path / "a.gif")
-    picture = load_image(tmp_path / "a.gif")
-    assert mean_difference(picture.alpha, mask) == 0
+    loaded = load_image(tmp_path / "a.gif")
+    assert mean_difference(loaded.alpha, mask) == 0
     inside = (10, 10, 50, 30)
-    assert mean_difference(picture.rgb.crop(inside), gradient(60, 40).crop(inside)) < CLOSE
+    assert mean_difference(loaded.rgb.crop(inside), gradient(60, 40).crop(inside)) < CLOSE
 
 
 # Rare kinds

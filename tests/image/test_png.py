@@ -55,10 +55,10 @@ def test_transparent_level_of_gray_becomes_alpha(bits, tmp_path):
         expected = np.where(values == level, 0, 255)
         with Image.open(tmp_path / "a.png") as lazy:
             images = [load_image(tmp_path / "a.png"), upright_image(lazy)]
-        for picture in images:
-            assert np.array_equal(np.asarray(picture.alpha), expected)
+        for loaded in images:
+            assert np.array_equal(np.asarray(loaded.alpha), expected)
             gray = (values * (255 / (2**bits - 1))).round()
-            assert np.array_equal(np.asarray(picture.rgb), gray[..., np.newaxis].repeat(3, -1))
+            assert np.array_equal(np.asarray(loaded.rgb), gray[..., np.newaxis].repeat(3, -1))
 
 
 @pytest.mark.parametrize("bits", [8, 16])
@@ -67,11 +67,11 @@ def test_transparent_color_becomes_alpha(bits, tmp_path):
     color = values[2, 3]
     values[2, 4] = color ^ 1  # differs from it in the lowest bits alone
     (tmp_path / "a.png").write_bytes(png(values, bits, [(b"tRNS", struct.pack(">3H", *color))]))
-    picture = load_image(tmp_path / "a.png")
+    loaded = load_image(tmp_path / "a.png")
     expected = np.full(values.shape[:2], 255)
     expected[2, 3] = 0
-    assert np.array_equal(np.asarray(picture.alpha), expected)
-    assert np.array_equal(np.asarray(picture.rgb), values >> (bits - 8))
+    assert np.array_equal(np.asarray(loaded.alpha), expected)
+    assert np.array_equal(np.asarray(loaded.rgb), values >> (bits - 8))
 
 
 @pytest.mark.parametrize("bits", [2, 4])
@@ -103,7 +103,7 @@ def test_transparent_level_is_kept_in_an_animation(bits, tmp_path):
     frames = list(read_animation(tmp_path / "a.png"))
     assert len(frames) == 2
     for one in frames:
-        assert np.array_equal(np.asarray(one.picture.alpha), np.where(values == level, 0, 255))
+        assert np.array_equal(np.asarray(one.image.alpha), np.where(values == level, 0, 255))
 
 
 @pytest.mark.parametrize("significant", [10, 12, 14])

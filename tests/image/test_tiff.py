@@ -34,10 +34,10 @@ def assert_near(image, expected, tolerance=0.51):
 @pytest.mark.parametrize("photometric", [WHITE_IS_0, None])
 def test_gray_of_every_depth_is_scaled_by_its_bits(bits, order, photometric, tmp_path):
     samples = ramp(bits)
-    picture = read(tmp_path, tiff(samples, bits, photometric, order))
+    loaded = read(tmp_path, tiff(samples, bits, photometric, order))
     expected = in_8_bits(samples, bits).repeat(3, -1)
-    assert_near(picture.rgb, 255 - expected if photometric == WHITE_IS_0 else expected)
-    assert picture.alpha is None
+    assert_near(loaded.rgb, 255 - expected if photometric == WHITE_IS_0 else expected)
+    assert loaded.alpha is None
 
 
 def test_an_opened_12_bit_image_is_scaled_too(tmp_path):
@@ -53,38 +53,38 @@ def test_colors_of_every_depth_and_layout(bits, separate, deflate, tmp_path):
     samples = ramp(bits, 3)
     for rows_per_strip in (None, 4):
         layout = {"separate": separate, "deflate": deflate, "rows_per_strip": rows_per_strip}
-        picture = read(tmp_path, tiff(samples, bits, **layout))
-        assert_near(picture.rgb, in_8_bits(samples, bits), 1)  # Pillow cuts 16 bits off
+        loaded = read(tmp_path, tiff(samples, bits, **layout))
+        assert_near(loaded.rgb, in_8_bits(samples, bits), 1)  # Pillow cuts 16 bits off
 
 
 @pytest.mark.parametrize("bits", [10, 12])
 @pytest.mark.parametrize("channels", [2, 4])
 def test_alpha_of_10_and_12_bits(bits, channels, tmp_path):
     samples = ramp(bits, channels)
-    picture = read(tmp_path, tiff(samples, bits, extra=ALPHA))
-    assert_near(picture.alpha, in_8_bits(samples, bits)[..., -1])
+    loaded = read(tmp_path, tiff(samples, bits, extra=ALPHA))
+    assert_near(loaded.alpha, in_8_bits(samples, bits)[..., -1])
     colors = in_8_bits(samples, bits)[..., :-1]
-    assert_near(picture.rgb, colors if channels == 4 else colors.repeat(3, -1))
+    assert_near(loaded.rgb, colors if channels == 4 else colors.repeat(3, -1))
     samples[..., -1] = 2 ** (bits - 1)
     samples[..., :-1] //= 4
-    picture = read(tmp_path, tiff(samples, bits, extra=PREMULTIPLIED))
+    loaded = read(tmp_path, tiff(samples, bits, extra=PREMULTIPLIED))
     colors = in_8_bits(samples, bits)[..., :-1] * 2
-    assert_near(picture.rgb, colors if channels == 4 else colors.repeat(3, -1), 2)
+    assert_near(loaded.rgb, colors if channels == 4 else colors.repeat(3, -1), 2)
 
 
 def test_inks_of_12_bits(tmp_path):
     samples = ramp(12, 4)
     expected = Image.fromarray(in_8_bits(samples, 12).round().astype(np.uint8), "CMYK")
-    picture = read(tmp_path, tiff(samples, 12, CMYK))
-    assert_near(picture.rgb, np.asarray(expected.convert("RGB"), float))
+    loaded = read(tmp_path, tiff(samples, 12, CMYK))
+    assert_near(loaded.rgb, np.asarray(expected.convert("RGB"), float))
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
 def test_orientation_of_12_bits(orientation, tmp_path):
     samples = ramp(12, 3)
-    picture = read(tmp_path, tiff(samples, 12, orientation=orientation))
+    loaded = read(tmp_path, tiff(samples, 12, orientation=orientation))
     turns = {1: 0, 3: 2, 6: 3, 8: 1}[orientation]
-    assert_near(picture.rgb, np.rot90(in_8_bits(samples, 12), turns))
+    assert_near(loaded.rgb, np.rot90(in_8_bits(samples, 12), turns))
 
 
 @pytest.mark.parametrize("photometric", [4, 8, 32803])
@@ -125,9 +125,9 @@ def test_pages_are_found_and_kept(tmp_path):
     assert (len(found), found.left_out) == (3, 0)
     save_pages(iter(found), tmp_path / "b.tiff")
     for kept in (found, find_pages(tmp_path / "b.tiff")):
-        for picture, page in zip(kept, pages(), strict=True):
-            assert np.array_equal(picture.rgb, page.convert("RGB"))
-            assert (picture.alpha is not None) == (page.mode == "RGBA")
+        for loaded, page in zip(kept, pages(), strict=True):
+            assert np.array_equal(loaded.rgb, page.convert("RGB"))
+            assert (loaded.alpha is not None) == (page.mode == "RGBA")
     assert {path.name for path in tmp_path.iterdir()} == {"a.tif", "b.tiff"}
 
 

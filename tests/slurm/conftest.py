@@ -117,7 +117,7 @@ class Slurm:
             if until is not None and until():
                 return
             states = self.states(job, "%T")
-            if until is None and states and states <= {"COMPLETED", "FAILED", "Canceled"}:
+            if until is None and states and states <= {"COMPLETED", "FAILED", "CANCELLED"}:
                 assert states == {"COMPLETED"}, f"{states} {self.printed(job)}"
                 return
             if self.states(job, "%T %r") == {"PENDING", "BeginTime"}:

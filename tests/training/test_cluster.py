@@ -4,11 +4,11 @@ from types import SimpleNamespace
 import pytest
 
 from stylenet.errors import StyleNetError
-from stylenet.ranks import SINGLE, Rank
+from stylenet.ranks import SINGLE_PROCESS, Launch
 from stylenet.training.cluster import choose_environment, count_devices, requeue
 
-FOUR = Rank(rank=1, world=8, local_rank=1, machines=2, launcher="srun")
-PAIR = Rank(world=2, launcher="torchrun")
+FOUR = Launch(rank=1, world_size=8, local_rank=1, num_nodes=2, launcher="srun")
+PAIR = Launch(world_size=2, launcher="torchrun")
 
 
 class Options(SimpleNamespace):
@@ -22,44 +22,44 @@ def options(devices="auto", ddp=True, **more):
 
 
 @pytest.mark.parametrize(
-    ("share", "given", "expected"),
+    ("launch", "given", "expected"),
     [
-        (SINGLE, options(1, ddp=False), (1, 1)),
-        (SINGLE, options(), (1, 1)),
-        (SINGLE, options(3), (3, 1)),
-        (SINGLE, options([0, 2]), (2, 1)),
-        (SINGLE, options(2, ddp=False, strategy="ddp"), (2, 1)),
+        (SINGLE_PROCESS, options(1, ddp=False), (1, 1)),
+        (SINGLE_PROCESS, options(), (1, 1)),
+        (SINGLE_PROCESS, options(3), (3, 1)),
+        (SINGLE_PROCESS, options([0, 2]), (2, 1)),
+        (SINGLE_PROCESS, options(2, ddp=False, strategy="ddp"), (2, 1)),
         (FOUR, options(), (4, 2)),
         (FOUR, options(4, num_nodes=2), (4, 2)),
         (PAIR, options(), (2, 1)),
-        (Rank(launcher="srun"), options(1, ddp=False), (1, 1)),
+        (Launch(launcher="srun"), options(1, ddp=False), (1, 1)),
     ],
 )
-def test_the_launcher_says_how_many_else_the_settings(share, given, expected):
-    assert count_devices(share, given) == expected
+def test_the_launcher_says_how_many_else_the_settings(launch, given, expected):
+    assert count_devices(launch, given) == expected
 
 
 @pytest.mark.parametrize(
-    ("share", "given", "said"),
+    ("launch", "given", "message"),
     [
         (PAIR, options(1, ddp=False), "torchrun started 2 processes.*trainer=ddp"),
         (FOUR, options(2), "trainer.devices=2, but srun started 4"),
         (FOUR, options(num_nodes=3), "trainer.num_nodes=3, but .* on 2 machines"),
-        (SINGLE, options(num_nodes=2), "trainer.num_nodes=2 needs a launcher"),
-        (SINGLE, options(0), "trainer.devices=0"),
-        (SINGLE, options("many"), "trainer.devices=many"),
+        (SINGLE_PROCESS, options(num_nodes=2), "trainer.num_nodes=2 needs a launcher"),
+        (SINGLE_PROCESS, options(0), "trainer.devices=0"),
+        (SINGLE_PROCESS, options("many"), "trainer.devices=many"),
     ],
 )
-def test_contradictions_are_refused(share, given, said):
-    with pytest.raises(StyleNetError, match=said):
-        count_devices(share, given)
+def test_contradictions_are_refused(launch, given, message):
+    with pytest.raises(StyleNetError, match=message):
+        count_devices(launch, given)
 
 
 def test_a_step_of_fewer_processes_than_its_job_has_starts(monkeypatch):
     monkeypatch.setenv("SLURM_NTASKS", "1")
     monkeypatch.setenv("SLURM_NNODES", "1")
     monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "2")  # of the job
-    choose_environment(Rank(launcher="srun")).validate_settings(num_devices=1, num_nodes=1)
+    choose_environment(Launch(launcher="srun")).validate_settings(num_devices=1, num_nodes=1)
 
 
 @pytest.fixture

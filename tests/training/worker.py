@@ -37,7 +37,7 @@ from stylenet.perceptual import (
     LossOptions,
     PerceptualLoss,
 )
-from stylenet.ranks import find_rank
+from stylenet.ranks import read_launch
 from stylenet.training import (
     AdversarialModule,
     AnyStyleModule,
@@ -123,7 +123,7 @@ def train(job, photos, rank):
             Checkpoints(job.get("every", 4), keep=2),
             StopOnSignal(),
         ],
-        plugins=[SafeCheckpointIO(), choose_environment(find_rank())],
+        plugins=[SafeCheckpointIO(), choose_environment(read_launch())],
     )
     data = PhotoData(
         photos,
