@@ -11,6 +11,7 @@ from hydra.core.global_hydra import GlobalHydra
 from PIL import Image
 
 from stylenet.cli import (
+    add_pretrained,
     benchmark,
     check_data,
     contact_sheet,
@@ -24,7 +25,6 @@ from stylenet.cli import (
     optimize,
     paint_styles,
     prepare_coco,
-    add_pretrained,
     train,
 )
 
