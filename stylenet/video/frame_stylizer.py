@@ -13,8 +13,10 @@ from stylenet.inference.options import StylizeOptions
 from stylenet.inference.stylizer import Stylizer
 from stylenet.networks.statistics import with_statistics
 from stylenet.video.flicker import FlickerMeter
+from stylenet.video.flow import opencv
+from stylenet.video.motion import MotionBlend
 from stylenet.video.options import VideoOptions
-from stylenet.video.steady import CutFinder, ShortTermBlend, SteadyStatistics
+from stylenet.video.steady import CutFinder, SteadyStatistics, StillBlend
 from stylenet.video.transfer import Download, upload
 
 
@@ -69,7 +71,7 @@ class FrameStylizer:
         if mask is not None:
             weight = torch.from_numpy(np.array(mask, dtype=np.float32) / 255)  # (H, W)
             self._mask = weight.to(stylizer.device)
-        self._blend = ShortTermBlend(video.blend)
+        self._blend = (MotionBlend if opencv() else StillBlend)(video.blend)
         self._is_cut = CutFinder()
         self._every = flicker_every if video.flicker else 0
         self._previous: tuple[Tensor, Tensor] | None = None
@@ -112,7 +114,7 @@ class FrameStylizer:
             self._previous = None
         stylized = self._steady(content, **self._options)
         if self._blend.weight:
-            stylized = self._blend(content, stylized, cut)
+            stylized = self._blend(pixels, content, stylized, cut)
         self._measure(content, stylized)
         if self._mask is not None:
             stylized = content + (stylized - content) * self._mask

@@ -7,7 +7,7 @@ from stylenet.inference import Stylizer
 from stylenet.networks import build_network
 from stylenet.networks.statistics import with_statistics
 from stylenet.video import FrameStylizer, VideoOptions
-from stylenet.video.steady import CutFinder, ShortTermBlend, SteadyStatistics
+from stylenet.video.steady import CutFinder, SteadyStatistics, StillBlend
 
 INFO = CheckpointInfo("test", 1)
 
@@ -106,26 +106,26 @@ def test_a_frame_stylizer_does_not_change_the_stylizer(network):
 
 
 def test_blending_affects_only_still_parts():
-    blend = ShortTermBlend(0.8)
+    blend = StillBlend(0.8)
     first, second = torch.zeros(1, 3, 40, 80), torch.zeros(1, 3, 40, 80)
     second[..., 40:] = 0.5  # an object has come into the right half
     old, new = torch.zeros_like(first), torch.ones_like(first)
-    assert torch.equal(blend(first, old), old)
-    result = blend(second, new)
+    assert torch.equal(blend(None, first, old), old)
+    result = blend(None, second, new)
     assert torch.allclose(result[..., :30], torch.tensor(0.2), atol=1e-6)
     assert torch.equal(result[..., 40:], new[..., 40:])
-    again = blend(second, new)
+    again = blend(None, second, new)
     assert torch.allclose(again[..., :30], torch.tensor(1 - 0.8**2), atol=1e-6)
-    assert torch.equal(blend(second, old, torch.tensor(True)), old)
+    assert torch.equal(blend(None, second, old, torch.tensor(True)), old)
 
 
 def test_camera_noise_counts_as_standing_still():
     rng = torch.Generator().manual_seed(0)
     photo = torch.full((1, 3, 60, 60), 0.5)
     noisy = [photo + torch.randn(photo.shape, generator=rng) * 4 / 255 for _ in range(2)]
-    blend = ShortTermBlend(0.8)
-    blend(noisy[0], torch.zeros_like(photo))
-    assert blend(noisy[1], torch.ones_like(photo)).mean() < 0.3
+    blend = StillBlend(0.8)
+    blend(None, noisy[0], torch.zeros_like(photo))
+    assert blend(None, noisy[1], torch.ones_like(photo)).mean() < 0.3
 
 
 def test_cuts_are_detected_and_movement_is_not_a_cut():
