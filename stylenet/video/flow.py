@@ -7,6 +7,7 @@ from types import ModuleType
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 # A pixel counts as occluded in the previous frame if the forward and backward flows disagree: the
@@ -80,27 +81,34 @@ def warp(image: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
     )
 
 
-def to_gray(pixels: np.ndarray, short_side: int) -> np.ndarray:
-    """Return the brightness of a frame, at a bounded size.
+def reduce_frame(pixels: np.ndarray, short_side: int) -> np.ndarray:
+    """Scale a frame down to a bounded size, by averaging.
 
     Args:
         pixels: RGB, uint8, shape (H, W, 3).
         short_side: Short side of the result in pixels; a smaller frame keeps its size.
 
     Returns:
-        Gray levels, uint8, shape (h, w).
+        RGB, uint8, shape (h, w, 3).
     """
     height, width = pixels.shape[:2]
-    scale = min(1.0, short_side / min(height, width))
-    size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    cv2 = opencv()
-    if cv2 is not None:
-        gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-        return gray if scale == 1 else cv2.resize(gray, size[::-1], interpolation=cv2.INTER_AREA)
-    image = torch.from_numpy(pixels).permute(2, 0, 1)[None].float().mean(1, keepdim=True)
-    if scale < 1:
-        image = F.interpolate(image, size, mode="bilinear", antialias=True)
-    return image[0, 0].round().byte().numpy()
+    scale = short_side / min(height, width)
+    if scale >= 1:
+        return pixels
+    size = (round(width * scale), round(height * scale))
+    return np.array(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
+
+
+def to_gray(pixels: np.ndarray) -> np.ndarray:
+    """Return the gray levels of a frame.
+
+    Args:
+        pixels: RGB, uint8, shape (H, W, 3).
+
+    Returns:
+        Uint8, shape (H, W).
+    """
+    return np.asarray(Image.fromarray(pixels).convert("L"))
 
 
 def _estimate(reference: np.ndarray, moving: np.ndarray) -> Tensor:

@@ -5,19 +5,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylenet.video.flow import find_flow, to_gray, warp
+from stylenet.video.flow import find_flow, reduce_frame, to_gray, warp
 from stylenet.video.steady import average
 
-# Short side at which the flow is estimated; larger frames scale it up.
-_FLOW_SIDE = 480
+# Short side at which the flow and the weights are computed; larger frames scale them up.
+_SHORT_SIDE = 256
 # Change of a pixel along its motion, averaged over 5x5 pixels, up to which the flow is trusted;
 # from twice as much on it is not. Noise of 4 of 255 levels leaves 1 to 2.
-_SAME = 8 / 255
+_SAME = 8.0
 # Most that detail is amplified. Blending strokes that do not coincide halves their contrast.
 _MOST_GAIN = 2.5
-# Side in pixels of the average that parts fine detail from coarse. With fine detail alone a pan
-# kept 88 % of its sharpness, with both 91 % (great_wave_compact, 160 x 120).
-_COARSE = 3
+# Side in pixels of the areas in which the strength of detail is compared.
+_AREA = 8
 
 
 class MotionBlend:
@@ -37,7 +36,7 @@ class MotionBlend:
             weight: Weight of the previous result, in [0, 1), where the flow is trusted.
         """
         self.weight = weight
-        self._previous: tuple[np.ndarray, Tensor, Tensor] | None = None
+        self._previous: tuple[np.ndarray, Tensor] | None = None
 
     def __call__(
         self, pixels: np.ndarray, content: Tensor, stylized: Tensor, cut: Tensor | None = None
@@ -47,67 +46,71 @@ class MotionBlend:
         Args:
             pixels: The original frame, RGB, uint8, shape (H, W, 3), for the flow: it is estimated
                 on the CPU, and so nothing waits for a GPU.
-            content: The same frame, RGB in [0, 1], shape (1, 3, H, W).
-            stylized: The stylized frame, same shape.
+            content: Not used; see :class:`stylenet.video.steady.StillBlend`.
+            stylized: The stylized frame, RGB in [0, 1], shape (1, 3, H, W).
             cut: Whether a new scene starts here, a scalar on the same device; ``None`` if not.
 
         Returns:
             The frame to show, same shape.
         """
-        gray = to_gray(pixels, _FLOW_SIDE)
-        if self._previous is not None and self._previous[1].shape == content.shape:
-            old_gray, old_content, old_stylized = self._previous
-            flow, visible = (part.to(content.device) for part in find_flow(old_gray, gray))
-            height, width = content.shape[-2:]
-            if gray.shape != (height, width):
-                scale = torch.tensor([height / gray.shape[0], width / gray.shape[1]])
-                flow = _resize(flow, (height, width)) * scale.to(flow).view(1, 2, 1, 1)
-                visible = _resize(visible, (height, width))
-            change = average(warp(old_content, flow) - content, 5).abs().amax(1, keepdim=True)
-            # Eroded by a pixel, and soft: a mask with hard edges would show as a contour.
-            seen = 1 - F.max_pool2d(1 - visible, 3, stride=1, padding=1)
-            weight = self.weight * average(seen * (2 - change / _SAME).clamp(0, 1), 5)
+        small = reduce_frame(pixels, _SHORT_SIDE)  # (h, w, 3)
+        if self._previous is not None and self._previous[1].shape == stylized.shape:
+            old_small, old_stylized = self._previous
+            flow, weight = self._plan(old_small, small)
+            height, width = stylized.shape[-2:]
+            scale = torch.tensor([height / small.shape[0], width / small.shape[1]])
+            flow = _resize(flow * scale.view(1, 2, 1, 1), stylized)
+            weight = _resize(weight, stylized)
             if cut is not None:
                 weight = weight * ~cut
-            moved = warp(old_stylized, flow, "bicubic").clamp(0, 1)
-            blended = _encode(torch.lerp(_decode(stylized), _decode(moved), weight))
+            moved = warp(old_stylized, flow, "bicubic")
+            # Squares stand for light: the curve of sRGB is close to the power of 2.
+            blended = torch.lerp(stylized.square(), moved.square(), weight).sqrt()
             stylized = _restore_detail(blended, stylized)
-        self._previous = (gray, content, stylized)
+        self._previous = (small, stylized)
         return stylized
+
+    def _plan(self, before: np.ndarray, after: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Return the flow between two frames and the weight of the previous result."""
+        flow, visible = find_flow(to_gray(before), to_gray(after))
+        first, second = (
+            torch.from_numpy(frame).permute(2, 0, 1)[None].float()  # (1, 3, h, w)
+            for frame in (before, after)
+        )
+        change = average(warp(first, flow) - second, 5).abs().amax(1, keepdim=True)
+        # Eroded by a pixel, and soft: a mask with hard edges would show as a contour.
+        seen = 1 - F.max_pool2d(1 - visible, 3, stride=1, padding=1)
+        return flow, self.weight * average(seen * (2 - change / _SAME).clamp(0, 1), 5)
 
 
 def _restore_detail(blended: Tensor, stylized: Tensor) -> Tensor:
-    """Give the blended frame's detail, in two bands, the local energy of the stylized frame's."""
+    """Give the blended frame's fine and coarse detail the local energy of the stylized one's."""
     result = blended
-    for blur in (_blur, lambda image: average(_blur(image), _COARSE)):
-        low, wanted_low = blur(blended), blur(stylized)
-        detail, wanted = blended - low, stylized - wanted_low  # (1, 3, H, W)
-        gain = ((_energy(wanted) + 1e-6) / (_energy(detail) + 1e-6)).sqrt().clamp(1, _MOST_GAIN)
-        result = result + (gain - 1) * detail
-        blended, stylized = low, wanted_low
+    for scale in (1, 2):
+        if min(blended.shape[-2:]) < scale * _AREA:
+            break
+        images = (F.avg_pool2d(image, scale) for image in (blended, stylized))
+        detail, wanted = (image - _blur(image) for image in images)
+        energy, wanted_energy = (
+            F.avg_pool2d(image.square().mean(1, keepdim=True), _AREA // scale, ceil_mode=True)
+            for image in (detail, wanted)
+        )
+        gain = ((wanted_energy + 1e-6) / (energy + 1e-6)).sqrt().clamp(1, _MOST_GAIN)
+        result = result + _resize((_resize(gain, detail) - 1) * detail, result)
     return result.clamp(0, 1)
 
 
-def _energy(detail: Tensor) -> Tensor:
-    """Return the mean square around each pixel, shape (1, 1, H, W)."""
-    return average(detail.square().mean(1, keepdim=True), 7)
-
-
-def _decode(code: Tensor) -> Tensor:
-    """Return linear light of sRGB code values (IEC 61966-2-1)."""
-    return torch.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055).pow(2.4))
-
-
-def _encode(light: Tensor) -> Tensor:
-    """Return sRGB code values of linear light (IEC 61966-2-1)."""
-    return torch.where(light <= 0.0031308, light * 12.92, 1.055 * light.pow(1 / 2.4) - 0.055)
-
-
-def _resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    return F.interpolate(maps, size, mode="bilinear", align_corners=False)
+def _resize(maps: Tensor, like: Tensor) -> Tensor:
+    """Bring maps to the size of an image, on its device."""
+    maps = maps.to(like)
+    if maps.shape[-2:] == like.shape[-2:]:
+        return maps
+    return F.interpolate(maps, like.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def _blur(images: Tensor) -> Tensor:
     """Blur by the binomial filter 1, 2, 1 in both directions, a Gaussian of 0.7 pixels."""
-    padded = F.pad(images, (1, 1, 1, 1), mode="replicate")
-    return F.avg_pool2d(F.avg_pool2d(padded, 2, stride=1), 2, stride=1)
+    images = F.pad(images, (1, 1, 1, 1), mode="replicate")
+    images = (images[..., :-2] + images[..., 2:]).lerp(images[..., 1:-1] * 2, 0.5)
+    images = (images[..., :-2, :] + images[..., 2:, :]).lerp(images[..., 1:-1, :] * 2, 0.5)
+    return images / 4

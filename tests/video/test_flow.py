@@ -4,7 +4,7 @@ import torch
 from skimage import data, transform
 
 from stylenet.video import flow as module
-from stylenet.video.flow import find_flow, to_gray, warp
+from stylenet.video.flow import find_flow, reduce_frame, to_gray, warp
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +67,14 @@ def test_warping_undoes_a_shift_of_whole_pixels():
         assert torch.allclose(warp(image, torch.zeros(1, 2, 6, 7), mode), image, atol=1e-5)
 
 
-def test_gray_levels_have_a_bounded_size(library):
+def test_frames_are_reduced_by_averaging_to_a_bounded_size():
     pixels = np.tile(np.arange(0, 240, 2, dtype=np.uint8)[:, None, None], (1, 200, 3))
-    assert to_gray(pixels, 480).shape == (120, 200)
-    assert np.array_equal(to_gray(pixels, 480)[:, 0], pixels[:, 0, 0])
-    small = to_gray(pixels, 30)
-    assert (small.shape, small.dtype) == ((30, 50), np.uint8)
-    assert np.abs(small[:, 0].astype(int) - np.arange(3, 240, 8)).max() <= 3
+    assert reduce_frame(pixels, 480) is pixels
+    small = reduce_frame(pixels, 30)
+    assert (small.shape, small.dtype) == ((30, 50, 3), np.uint8)
+    assert np.abs(small[:, 0, 0].astype(int) - np.arange(3, 240, 8)).max() <= 1
+
+
+def test_gray_levels_weigh_colors_as_the_eye_does():
+    red, green, blue = to_gray(np.eye(3, dtype=np.uint8)[None] * 255)[0]
+    assert blue < red < green
