@@ -55,13 +55,16 @@ KNOWS["evaluation"] = {
     *("perceptual", "optimization", "inference", "video", "networks", "checkpoint"),
     *("image", "data", "files", "errors"),
 }
+KNOWS["methods"] = {
+    *("training", "perceptual", "networks", "data", "checkpoint", "image", "files", "errors"),
+}
 KNOWS["cli"] = {*KNOWS}
 
 # Which rooms may know what is heavy.
 MAY_IMPORT = {
     "hydra": {"cli"},
     "omegaconf": {"cli"},
-    "pytorch_lightning": {"data", "training", "benchmark", "cli"},
+    "pytorch_lightning": {"data", "training", "methods", "benchmark", "cli"},
 }
 
 

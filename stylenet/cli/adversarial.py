@@ -7,9 +7,10 @@ from omegaconf import DictConfig
 from stylenet.cli.app import build
 from stylenet.cli.runs import Run
 from stylenet.errors import StyleNetError
+from stylenet.methods.adversarial.module import AdversarialModule
 from stylenet.networks import StyleNetwork
 from stylenet.perceptual import AdversarialOptions, LossOptions, PerceptualLoss
-from stylenet.training import AdversarialModule, OptimizerOptions, Teacher
+from stylenet.training import OptimizerOptions, Teacher
 
 _SETTING = "loss.style_folder"
 _TARGET = "stylenet.perceptual.AdversarialOptions"

@@ -10,8 +10,8 @@ from stylenet.cli.app import build
 from stylenet.cli.runs import Run, prepare
 from stylenet.errors import StyleNetError
 from stylenet.files import user_path
-from stylenet.perceptual import AnyStyleLoss
-from stylenet.training import AnyStyleModule
+from stylenet.methods.adain.loss import AnyStyleLoss
+from stylenet.methods.adain.module import AnyStyleModule
 
 # Paintings that previews show, a row each.
 _SHOWN = 3

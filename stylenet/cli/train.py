@@ -19,11 +19,12 @@ from stylenet.cli.runs import Run, fit, prepare
 from stylenet.cli.start import INFORMATION
 from stylenet.data import load_style_images
 from stylenet.errors import StyleNetError
+from stylenet.methods.adain.module import AnyStyleModule
+from stylenet.methods.conditional.loss import ManyStylesLoss
+from stylenet.methods.conditional.module import ManyStylesModule
 from stylenet.networks import AdainNetwork, JohnsonMultiNetwork, join_style_names
-from stylenet.perceptual import AdversarialOptions, ManyStylesLoss, PerceptualLoss
+from stylenet.perceptual import AdversarialOptions, PerceptualLoss
 from stylenet.training import (
-    AnyStyleModule,
-    ManyStylesModule,
     StyleTransferModule,
     Teacher,
     check_compile_mode,

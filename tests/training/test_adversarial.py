@@ -10,9 +10,10 @@ from pytorch_lightning.plugins.precision import MixedPrecision
 from stylenet.checkpoint import load_checkpoint
 from stylenet.data import PhotoData
 from stylenet.errors import StyleNetError
+from stylenet.methods.adversarial.module import AdversarialModule
 from stylenet.networks import build_network
 from stylenet.perceptual import AdversarialOptions, PerceptualLoss
-from stylenet.training import AdversarialModule, OptimizerOptions, RunFolder, Teacher
+from stylenet.training import OptimizerOptions, RunFolder, Teacher
 from stylenet.training.callbacks import Checkpoints, Guard, SafeCheckpointIO
 
 from .test_resume import assert_equal

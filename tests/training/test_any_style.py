@@ -5,9 +5,11 @@ import torch
 from PIL import Image
 
 from stylenet.data import PhotoData
+from stylenet.methods.adain.loss import AnyStyleLoss
+from stylenet.methods.adain.module import AnyStyleModule
 from stylenet.networks import build_network
-from stylenet.perceptual import AnyStyleLoss, LossOptions, PerceptualLoss
-from stylenet.training import AnyStyleModule, OptimizerOptions, RunFolder
+from stylenet.perceptual import LossOptions, PerceptualLoss
+from stylenet.training import OptimizerOptions, RunFolder
 from stylenet.training.callbacks import Guard, Previews, SafeCheckpointIO
 
 from .test_resume import assert_equal, fit, weights

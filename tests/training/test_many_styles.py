@@ -8,9 +8,11 @@ from PIL import Image
 
 from stylenet.checkpoint import load_checkpoint
 from stylenet.errors import StyleNetError
+from stylenet.methods.conditional.loss import ManyStylesLoss
+from stylenet.methods.conditional.module import ManyStylesModule
 from stylenet.networks import add_styles, build_network
-from stylenet.perceptual import LossOptions, ManyStylesLoss, PerceptualLoss
-from stylenet.training import ManyStylesModule, OptimizerOptions, RunFolder
+from stylenet.perceptual import LossOptions, PerceptualLoss
+from stylenet.training import OptimizerOptions, RunFolder
 from stylenet.training.callbacks import Previews
 
 from .test_resume import assert_equal, fit, weights

@@ -4,17 +4,13 @@ import pytest
 import torch
 
 from stylenet.errors import StyleNetError
+from stylenet.methods.adain.loss import AnyStyleLoss
+from stylenet.methods.adain.module import AnyStyleModule
+from stylenet.methods.conditional.loss import ManyStylesLoss
+from stylenet.methods.conditional.module import ManyStylesModule
 from stylenet.networks import build_network
-from stylenet.perceptual import (
-    AnyStyleLoss,
-    Encoder,
-    LossOptions,
-    ManyStylesLoss,
-    PerceptualLoss,
-)
+from stylenet.perceptual import Encoder, LossOptions, PerceptualLoss
 from stylenet.training import (
-    AnyStyleModule,
-    ManyStylesModule,
     OptimizerOptions,
     RunFolder,
     StyleTransferModule,

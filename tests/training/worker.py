@@ -29,22 +29,13 @@ import torch
 from torch import nn
 
 from stylenet.data import PhotoData
+from stylenet.methods.adain.loss import AnyStyleLoss
+from stylenet.methods.adain.module import AnyStyleModule
+from stylenet.methods.adversarial.module import AdversarialModule
 from stylenet.networks import build_network
-from stylenet.perceptual import (
-    AdversarialOptions,
-    AnyStyleLoss,
-    Encoder,
-    LossOptions,
-    PerceptualLoss,
-)
+from stylenet.perceptual import AdversarialOptions, Encoder, LossOptions, PerceptualLoss
 from stylenet.ranks import read_launch
-from stylenet.training import (
-    AdversarialModule,
-    AnyStyleModule,
-    OptimizerOptions,
-    RunFolder,
-    StyleTransferModule,
-)
+from stylenet.training import OptimizerOptions, RunFolder, StyleTransferModule
 from stylenet.training.callbacks import Checkpoints, SafeCheckpointIO, StopOnSignal
 from stylenet.training.cluster import choose_environment
 from stylenet.training.run_lock import RunLock
