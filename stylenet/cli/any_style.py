@@ -54,7 +54,7 @@ def prepare_any_style(config: DictConfig) -> tuple[Run, AnyStyleModule]:
         StyleNetError: An option is impossible or for other networks, or something is missing.
     """
     _check(config)
-    loss = build_loss(config)
+    terms = build_loss(config)
     build(config.optimizer)
     config.run_dir = str(config.run_dir)  # which may name the style
     config.style = None
@@ -81,7 +81,7 @@ def prepare_any_style(config: DictConfig) -> tuple[Run, AnyStyleModule]:
     assert paintings is not None
     module = AnyStyleModule(
         network,
-        AnyStyleLoss(encoder, loss),
+        AnyStyleLoss(encoder, terms),
         build(config.optimizer),  # as the number of devices has it
         prepared.recipe,
         paintings.preview_photos(_SHOWN, paintings.dataset.crop_size),

@@ -1,49 +1,52 @@
-"""The loss of a batch in which each photo has a painting of its own."""
+"""The loss of a batch in which each photo has a style image of its own."""
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from stylenet.perceptual.encoder import Encoder
-from stylenet.perceptual.perceptual_loss import LossOptions, PerceptualLoss
+from stylenet.perceptual.loss_term import LossTerm
+from stylenet.perceptual.perceptual_loss import PerceptualLoss
 
 
 class AnyStyleLoss(nn.Module):
-    """Judges each photo of a batch by its own painting.
+    """Compares each photo of a batch with a style image of its own.
 
-    The encoder sees each image once: what was stylized, photos and paintings, each as deep as
-    needed.
+    The encoder sees each stylized image, photo and style image once, as deep as needed.
 
     Attributes:
         encoder: The frozen encoder.
     """
 
-    def __init__(self, encoder: Encoder, options: LossOptions) -> None:
-        """Takes the parts.
+    def __init__(self, encoder: Encoder, terms: Mapping[str, LossTerm]) -> None:
+        """Check the terms.
 
         Args:
             encoder: The frozen encoder.
-            options: What is compared, and how much it counts.
+            terms: Terms by name, see :class:`PerceptualLoss`.
 
         Raises:
-            StyleNetError: The encoder lacks a layer.
+            StyleNetError: A term is unusable with the encoder.
         """
         super().__init__()
         self.encoder = encoder
-        self._judge = PerceptualLoss(encoder, options, None)
+        self._loss = PerceptualLoss(encoder, terms, None)
 
-    def forward(self, images: Tensor, photos: Tensor, paintings: Tensor) -> dict[str, Tensor]:
-        """Judges stylized photos.
+    def forward(self, stylized: Tensor, content: Tensor, styles: Tensor) -> dict[str, Tensor]:
+        """Compute the losses of stylized images.
 
         Args:
-            images: The network's output, RGB in [0, 1], shape (N, 3, H, W).
-            photos: What it was given, the same shape and range.
-            paintings: Of the styles, shape (N, 3, H', W').
+            stylized: Output of the network, RGB in [0, 1], shape (N, 3, H, W).
+            content: Input of the network, the same shape and range.
+            styles: Style images, shape (N, 3, H', W').
 
         Returns:
             See :meth:`PerceptualLoss.forward`.
         """
-        judge = self._judge
+        loss = self._loss
         with torch.no_grad():
-            targets = self.encoder(photos, judge.photo_layers)
-            styles = judge.style_of(self.encoder(paintings, judge.options.style_layers))
-        return judge.compare(images, self.encoder(images, judge.image_layers), targets, styles)
+            content_features = self.encoder(content, loss.content_layers)
+            targets = loss.style_targets(self.encoder(styles, loss.style_layers))
+        features = self.encoder(stylized, loss.stylized_layers)
+        return loss.compare(stylized, content, features, content_features, targets)

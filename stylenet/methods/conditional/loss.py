@@ -1,13 +1,15 @@
 """The loss of a batch whose photos are stylized in different styles."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-from stylenet.perceptual.dream import dream_loss, feature_strength
-from stylenet.perceptual.losses import content_loss, style_loss, total_variation
+from stylenet.perceptual.loss_term import LossInputs, LossTerm
 from stylenet.perceptual.perceptual_loss import PerceptualLoss
+
+# Losses that are also logged for each style.
+_LOGGED_BY_STYLE = ("content", "style")
 
 
 class ManyStylesLoss(nn.Module):
@@ -19,129 +21,104 @@ class ManyStylesLoss(nn.Module):
     Attributes:
         names: The styles.
         encoder: The frozen encoder.
+        terms: Terms by name, each with the layers of all styles.
     """
-
-    _style_shares: Tensor
-    _dream_shares: Tensor
 
     def __init__(self, losses: Mapping[str, PerceptualLoss]) -> None:
         """Gather the styles' targets.
 
         Args:
-            losses: One for each style, by name, all with the same encoder. They may differ in
-                their weights and in their style layers.
+            losses: One loss for each style, by name, all with the same encoder. They may differ in
+                their weights and in the layers of their terms.
 
         Raises:
             ValueError: There is none, or they differ in something else.
         """
         super().__init__()
         self.names = list(losses)
-        parts = list(losses.values())
-        if len({id(loss.encoder) for loss in parts}) != 1:
+        each = list(losses.values())
+        if len({id(loss.encoder) for loss in each}) != 1:
             raise ValueError("the losses of many styles share one encoder")
-        self.encoder = parts[0].encoder
-        self.options = parts[0].options
-        if len({_shared(loss) for loss in parts}) != 1:
-            raise ValueError("the losses of many styles differ in weights and style layers only")
-        self._judge = parts[0]
-        self._style_layers = _union([loss.options.style_layers for loss in parts])
-        self._dream_layers = _union([loss.dream_layers for loss in parts])
-        for layer in self._style_layers:
-            known = next(loss for loss in parts if layer in loss.options.style_layers)
-            # Of a style that leaves the layer out any finite number serves: it counts nothing.
-            absent = torch.ones_like(known.target(layer))
-            grams = [
-                loss.target(layer) if layer in loss.options.style_layers else absent
-                for loss in parts
-            ]
-            self.register_buffer(f"_gram_{layer}", torch.cat(grams), persistent=False)
-        relative = self.options.form == "relative"
-        for name, layers, own, mean in (
-            ("style", self._style_layers, [loss.options.style_layers for loss in parts], relative),
-            ("dream", self._dream_layers, [loss.dream_layers for loss in parts], True),
-        ):
-            shares = [[(x in ls) / (len(ls) if mean else 1) for x in layers] for ls in own]
-            self.register_buffer(f"_{name}_shares", torch.tensor(shares), persistent=False)
-        for name in parts[0].weights:
-            weights = torch.tensor([loss.weights[name] for loss in parts])
-            self.register_buffer(f"_weight_{name}", weights, persistent=False)
+        if len({_fixed_options(loss) for loss in each}) != 1:
+            raise ValueError("the losses of many styles differ in weights and layers only")
+        self.encoder = each[0].encoder
+        self.terms: dict[str, LossTerm] = {}
+        for name, term in each[0].terms.items():
+            own = [loss.terms[name] for loss in each]
+            layers = list(dict.fromkeys(layer for other in own for layer in other.layers))
+            self.terms[name] = term.with_layers(layers) if layers else term
+            factors = [[other.layer_factors.get(k, 0.0) for k in layers] for other in own]
+            self._keep(f"factors_{name}", torch.tensor(factors))  # (styles, layers)
+            self._keep(f"weight_{name}", torch.tensor([loss.weights[name] for loss in each]))
+            if term.compares_style:
+                for layer in layers:
+                    self._keep(f"style_{name}_{layer}", _targets(each, name, layer))
+        self._registered_terms = nn.ModuleList(self.terms.values())
+        every = self.terms.values()
+        self._content_layers = [k for term in every if term.compares_content for k in term.layers]
+        self._stylized_layers = [k for term in every for k in term.layers]
 
-    def forward(self, images: Tensor, photos: Tensor, styles: Tensor) -> dict[str, Tensor]:
-        """Compare stylized photos with their photos and styles.
+    def forward(self, stylized: Tensor, content: Tensor, styles: Tensor) -> dict[str, Tensor]:
+        """Compute the losses of stylized images, each with its own style.
 
         Args:
-            images: The network's output, RGB in [0, 1], shape (N, 3, H, W).
-            photos: What it was given, the same shape and range.
-            styles: Indices of the photos' styles in ``names``, shape (N,), on their device.
+            stylized: Output of the network, RGB in [0, 1], shape (N, 3, H, W).
+            content: Input of the network, the same shape and range.
+            styles: Indices of the images' styles in ``names``, shape (N,), on their device.
 
         Returns:
             Scalars by name: ``total``, ``content``, ``style``, ``tv`` … as of
-            :class:`PerceptualLoss`, means over the N photos with their own styles' weights; and
-            ``starry/content`` and ``starry/style`` for each style, NaN for those of no photo.
+            :class:`PerceptualLoss`, means over the N images with their own styles' weights; and
+            ``starry/content`` and ``starry/style`` for each style, NaN for those of no image.
         """
-        options = self.options
-        relative = options.form == "relative"
-        content_layers = list(options.content_layers)
         with torch.no_grad():
-            targets = self.encoder(photos, [*content_layers, *self._dream_layers])
-        wanted = [*content_layers, *self._style_layers, *self._dream_layers]
-        features = self.encoder(images, wanted)
-        content = torch.stack(
-            [content_loss(features[k], targets[k], relative, "none") for k in content_layers]
-        )
-        grams = self._judge.style_of(features, self._style_layers)
-        style = torch.stack(
-            [
-                style_loss(gram, self.get_buffer(f"_gram_{k}")[styles], relative, "none")
-                for k, gram in grams.items()
-            ],
-            dim=1,
-        )  # (N, layers)
-        each = {
-            "content": content.mean(0) if relative else content.sum(0),
-            "style": (style * self._style_shares[styles]).sum(1),
-            "tv": total_variation(images, "none"),
-        }
-        if self._dream_layers:
-            strengths = {k: feature_strength(targets[k]) for k in self._dream_layers}
-            channels = options.dream_channels
-            dream = torch.stack(
-                [
-                    dream_loss(features[k], strength, channels, reduction="none")
-                    for k, strength in strengths.items()
-                ],
-                dim=1,
-            )
-            each["dream"] = (dream * self._dream_shares[styles]).sum(1)
+            content_features = self.encoder(content, self._content_layers)
+        features = self.encoder(stylized, self._stylized_layers)
+        each: dict[str, Tensor] = {}
+        for name, term in self.terms.items():
+            targets = {
+                layer: self.get_buffer(f"_style_{name}_{layer}")[styles]
+                for layer in (term.layers if term.compares_style else ())
+            }
+            inputs = LossInputs(stylized, content, features, content_features, targets)
+            losses = term(inputs)
+            if not isinstance(losses, Tensor):
+                stacked = torch.stack(list(losses.values()), dim=1)  # (N, layers)
+                losses = (stacked * self.get_buffer(f"_factors_{name}")[styles]).sum(1)
+            each[name] = losses
         total = sum(self.get_buffer(f"_weight_{k}")[styles] * value for k, value in each.items())
         assert isinstance(total, Tensor)
         values = {"total": total.mean(), **{name: value.mean() for name, value in each.items()}}
         return values | self._by_style(each, styles)
 
     def _by_style(self, each: dict[str, Tensor], styles: Tensor) -> dict[str, Tensor]:
-        """Means of content and style loss over the photos of each style."""
-        ones = torch.ones_like(each["content"])
-        counts = torch.zeros_like(self._style_shares[:, 0], dtype=ones.dtype)
-        counts = counts.index_add(0, styles, ones)
+        """Return the mean content and style loss of each style over its images."""
+        ones = torch.ones_like(styles, dtype=torch.float32)
+        counts = ones.new_zeros(len(self.names)).index_add(0, styles, ones)
         values: dict[str, Tensor] = {}
-        for name in ("content", "style"):
-            sums = torch.zeros_like(counts).index_add(0, styles, each[name].detach())
-            means = (sums / counts).unbind()
-            values |= {f"{k}/{name}": mean for k, mean in zip(self.names, means, strict=True)}
+        for name in _LOGGED_BY_STYLE:
+            if name in each:
+                losses = each[name].detach()
+                sums = losses.new_zeros(len(self.names)).index_add(0, styles, losses)
+                means = (sums / counts).unbind()
+                values |= {f"{k}/{name}": mean for k, mean in zip(self.names, means, strict=True)}
         return values
 
-
-def _shared(loss: PerceptualLoss) -> str:
-    """What has to be the same for all styles, as text."""
-    options = loss.options
-    return str(
-        (
-            *(options.form, list(options.content_layers), options.style_statistics),
-            *(options.dream_channels, bool(options.dream_weight)),
-        )
-    )
+    def _keep(self, name: str, values: Tensor) -> None:
+        self.register_buffer(f"_{name}", values, persistent=False)
 
 
-def _union(layers: Sequence[Sequence[str]]) -> list[str]:
-    """Every layer once, in the order in which they are named."""
-    return list(dict.fromkeys(layer for names in layers for layer in names))
+def _fixed_options(loss: PerceptualLoss) -> str:
+    """Return what has to be the same for all styles, as text."""
+    return str([(name, type(term), term.options) for name, term in loss.terms.items()])
+
+
+def _targets(losses: list[PerceptualLoss], name: str, layer: str) -> Tensor:
+    """Return the targets of all styles for a term at a layer, shape (styles, …)."""
+    known = [layer in loss.terms[name].layers for loss in losses]
+    # A style that leaves the layer out has factor 0 there, so any finite target serves.
+    absent = torch.ones_like(losses[known.index(True)].target(name, layer))
+    targets = [
+        loss.target(name, layer) if has else absent for loss, has in zip(losses, known, strict=True)
+    ]
+    return torch.cat(targets)
