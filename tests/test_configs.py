@@ -51,7 +51,7 @@ def test_every_choice_is_built_by_its_command(group, choice, request):
     )
     given = GIVEN.get(group, [])
     if (group, choice) == ("loss", "adversarial"):
-        given = ["loss.style_folder=paintings"]
+        given = ["loss.adversarial.style_folder=paintings"]
     if (group, choice) == ("encoder", "lite"):
         given = []
     if (group, choice) == ("teacher", "vgg19_distilled"):

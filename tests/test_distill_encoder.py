@@ -205,7 +205,7 @@ def test_a_teacher_of_one_layer_teaches_that_one_upon_the_others(teacher, tmp_pa
     module = make_module(short_of(teacher, "relu1_2", "relu2_2", "relu3_2", "relu3_4"))
     module.network.save(tmp_path / "short.safetensors", {})
     student = LiteEncoder(str(tmp_path / "short.safetensors"), allow_random=True)
-    assert student.drawn == ["relu4_1"]
+    assert student.untrained == ["relu4_1"]
     before = {key: value.clone() for key, value in student.state_dict().items()}
 
     only = short_of(teacher, "relu4_1")

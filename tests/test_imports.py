@@ -23,8 +23,9 @@ KNOWS = {
     "arithmetic": {"files", "errors"},
     "state_dict": {"errors"},
     "painting": set(),
-    "networks": {"errors"},
-    "perceptual": {"state_dict", "errors", "files"},
+    "vgg": set(),
+    "networks": {"vgg", "errors"},
+    "perceptual": {"vgg", "state_dict", "errors", "files"},
     "optimization": {"perceptual", "files", "errors"},
     "data": {"image", "files", "errors"},
     "pretrained": {"errors"},
@@ -55,13 +56,16 @@ KNOWS["evaluation"] = {
     *("perceptual", "optimization", "inference", "video", "networks", "checkpoint"),
     *("image", "data", "files", "errors"),
 }
+KNOWS["methods"] = {
+    *("training", "perceptual", "networks", "data", "checkpoint", "image", "files", "errors"),
+}
 KNOWS["cli"] = {*KNOWS}
 
 # Which rooms may know what is heavy.
 MAY_IMPORT = {
     "hydra": {"cli"},
     "omegaconf": {"cli"},
-    "pytorch_lightning": {"data", "training", "benchmark", "cli"},
+    "pytorch_lightning": {"data", "training", "methods", "benchmark", "cli"},
 }
 
 

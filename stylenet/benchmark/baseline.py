@@ -69,13 +69,11 @@ def reference_training(network: StyleNetwork, criterion: PerceptualLoss, style: 
     Returns:
         The reference, with a method ``step``.
     """
-    options = criterion.options
-    layers = [*options.content_layers, *options.style_layers]
+    content, style_layers = criterion.term_layers("content"), criterion.term_layers("style")
+    layers = [*content, *style_layers]
     features = _reference_encoder(criterion.encoder, layers).to(style.device)
     reference = reference_network(network)[0].to(style.device).train()
-    return load_reference().Training(
-        reference, features, style, options.content_layers, options.style_layers
-    )
+    return load_reference().Training(reference, features, style, content, style_layers)
 
 
 def _reference_encoder(encoder: Encoder, layers: list[str]) -> nn.Module:

@@ -102,10 +102,11 @@ class CurveSuite:
         """Train one pair."""
         criterion, style = bench.criterion()
         weights = {name: weight for name, weight in criterion.weights.items() if weight}
-        if criterion.options.form != "absolute" or weights != load_reference().WEIGHTS:
+        relative = any(term.options.get("relative") for term in criterion.terms.values())
+        if relative or weights != load_reference().WEIGHTS:
             raise StyleNetError(
                 "suite=curve compares losses with the reference's, which has its own objective; "
-                "leave the weights and form of loss, and style.weight, as the suite sets them"
+                "leave the terms of loss, and style.weight, as the suite sets them"
             )
         # Built before the module, which moves the loss into another memory layout.
         reference = reference_training(bench.network(seed), criterion, style)

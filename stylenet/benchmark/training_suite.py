@@ -160,7 +160,7 @@ def _measure(bench: Bench, size: Size, meter: PeakMeter) -> Row:
         Measured(Timing(side.seconds), precision, side.work, meter(_dtype(precision)), side.memory)
         for side, precision in sides
     ]
-    network, options = module.network, criterion.options
+    network = module.network
     batch, _, height, width = images.shape
     return make_row(
         "training",
@@ -171,8 +171,8 @@ def _measure(bench: Bench, size: Size, meter: PeakMeter) -> Row:
         network={"name": network.name, **network.arguments},
         encoder=criterion.encoder.architecture,
         encoder_weights=criterion.encoder.weights,
-        content_layers=list(options.content_layers),
-        style_layers=list(options.style_layers),
+        content_layers=criterion.term_layers("content"),
+        style_layers=criterion.term_layers("style"),
     )
 
 

@@ -11,16 +11,20 @@ from torchvision.transforms.v2 import functional
 
 from stylenet.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
 from stylenet.cli.app import build, run
+from stylenet.cli.loss import build_terms
 from stylenet.data import load_style_images
 from stylenet.errors import StyleNetError
 from stylenet.files import atomic_path, user_path, walk_files
 from stylenet.image import SUFFIXES, load_image, to_tensor
 from stylenet.networks import AdainNetwork, JohnsonMultiNetwork, StyleNetwork
-from stylenet.perceptual import PerceptualLoss
+from stylenet.perceptual import PerceptualLoss, take_adversarial, with_style_layers
 from stylenet.pretrained import PRETRAINED
 
 # A quarter of a byte's step: less than rounding to bytes does.
 _UNSEEN = 0.25 / 255
+
+# Names of terms in model cards, if not their own.
+_TERMS = {"tv": "total variation"}
 
 
 def main() -> None:
@@ -83,11 +87,14 @@ def _losses(network: StyleNetwork, recipe: DictConfig, photos: list[Tensor]) -> 
         raise StyleNetError(
             "this checkpoint holds no recipe; only what train.py wrote is pretrained"
         )
-    style, loss = build(recipe.style), build(recipe.loss)
-    if style.layers is not None:
-        loss = dataclasses.replace(loss, style_layers=style.layers)
+    style, terms = build(recipe.style), build_terms(recipe.loss)
+    take_adversarial(terms)  # its discriminator is not part of a checkpoint
     criterion = PerceptualLoss(
-        build(recipe.encoder), loss, load_style_images(style), style.weight, style.image_weights
+        build(recipe.encoder),
+        with_style_layers(terms, style.layers),
+        load_style_images(style),
+        style.weight,
+        style.image_weights,
     ).eval()
     with torch.inference_mode():
         found = [criterion(network(photo), photo) for photo in photos]
@@ -139,9 +146,7 @@ def _card(
 - **Trained:** {step:,} steps of {data["batch_size"]} crops of {data["crop_size"]} pixels from
   {config.trained_on}; Adam, peak learning rate {rate["lr"]}, {rate["warmup_steps"]} warm-up steps,
   {rate["decay"]} decay; from {f"the network {start}" if start else "random weights"}{taught}.
-- **Loss:** encoder {judge} ({encoder["weights"]}), content {recipe["loss"]["content_weight"]} at
-  {", ".join(recipe["loss"]["content_layers"])}, style {recipe["loss"]["style_weight"]} at
-  {", ".join(recipe["loss"]["style_layers"])}, total variation {recipe["loss"]["tv_weight"]}.
+- **Loss:** encoder {judge} ({encoder["weights"]}), {_describe_loss(recipe["loss"])}.
 - **Half precision** changes the stylized image by {change * 255:.3f}/255 on average.
 
 The command:
@@ -159,3 +164,19 @@ Mean losses on {len(photos)} held-out photos ({config.held_out_name}), center cr
 
 {config.license}
 """
+
+
+def _describe_loss(loss: dict[str, Any]) -> str:
+    """Return the terms of a loss with their weights and layers in words."""
+    described = []
+    terms = build_terms(OmegaConf.create(loss))
+    take_adversarial(terms)
+    for name, term in terms.items():
+        if term.is_active:
+            layers = [
+                layer if weight == 1 else f"{layer} ({weight:g})"
+                for layer, weight in term.layers.items()
+            ]
+            where = f" at {', '.join(layers)}" if layers else ""
+            described.append(f"{_TERMS.get(name, name)} {term.weight}{where}")
+    return ", ".join(described)

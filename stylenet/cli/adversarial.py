@@ -4,43 +4,45 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from stylenet.cli.app import build
+from stylenet.cli.loss import build_terms
 from stylenet.cli.runs import Run
 from stylenet.errors import StyleNetError
+from stylenet.methods.adversarial.module import AdversarialModule
 from stylenet.networks import StyleNetwork
-from stylenet.perceptual import AdversarialOptions, LossOptions, PerceptualLoss
-from stylenet.training import AdversarialModule, OptimizerOptions, Teacher
+from stylenet.perceptual import AdversarialOptions, LossTerm, PerceptualLoss, take_adversarial
+from stylenet.training import OptimizerOptions, Teacher
 
-_SETTING = "loss.style_folder"
-_TARGET = "stylenet.perceptual.AdversarialOptions"
+_SETTING = "loss.adversarial.style_folder"
 
 
-def build_loss(config: DictConfig) -> LossOptions:
-    """Builds the options of the loss where no discriminator learns.
+def build_loss(config: DictConfig) -> dict[str, LossTerm]:
+    """Build the terms of the loss for commands that train no discriminator.
 
     Args:
-        config: The whole of the command's options.
+        config: All options of the command.
 
     Returns:
-        The options.
+        The terms by name.
 
     Raises:
         StyleNetError: A value is impossible, or a discriminator is asked for.
     """
-    if config.loss._target_ == _TARGET:
+    # Before the terms are built: a style_folder that is missing is not to be asked for here.
+    terms = {} if config.loss.get("adversarial") else build_terms(config.loss)
+    if not terms or take_adversarial(terms) is not None:
         raise StyleNetError(
             "loss=adversarial is for scripts/train.py and networks of one style, beside which a "
             "discriminator learns; here leave it out, or choose loss=relative"
         )
-    return build(config.loss)
+    return terms
 
 
-def find_style_folder(config: DictConfig, loss: LossOptions) -> dict[str, Any]:
+def find_style_folder(config: DictConfig, loss: AdversarialOptions | None) -> dict[str, Any]:
     """Checks what the options of a training have to do with ``loss=adversarial``, if it is chosen.
 
     Args:
         config: configs/train.yaml, composed.
-        loss: Its loss.
+        loss: Its adversarial term, if any.
 
     Returns:
         How the data is to be built beyond its own options.
@@ -48,7 +50,7 @@ def find_style_folder(config: DictConfig, loss: LossOptions) -> dict[str, Any]:
     Raises:
         StyleNetError: There are no paintings, or another option does not go with it.
     """
-    if not isinstance(loss, AdversarialOptions):
+    if loss is None:
         return {}
     if config.network.name == "johnson_multi":
         raise StyleNetError(
@@ -66,7 +68,7 @@ def find_style_folder(config: DictConfig, loss: LossOptions) -> dict[str, Any]:
         raise StyleNetError(
             f"data.crop_size={crop} is smaller than the patches of {loss.patch_size} pixels that "
             f"the discriminator judges; set a larger one, or a smaller "
-            f"loss.discriminator_layers than {loss.discriminator_layers}"
+            f"loss.adversarial.discriminator_layers than {loss.discriminator_layers}"
         )
     return {"styles": str(loss.style_folder), "styles_setting": _SETTING}
 

@@ -10,8 +10,8 @@ from stylenet.cli.app import build
 from stylenet.cli.runs import Run, prepare
 from stylenet.errors import StyleNetError
 from stylenet.files import user_path
-from stylenet.perceptual import AnyStyleLoss
-from stylenet.training import AnyStyleModule
+from stylenet.methods.adain.loss import AnyStyleLoss
+from stylenet.methods.adain.module import AnyStyleModule
 
 # Paintings that previews show, a row each.
 _SHOWN = 3
@@ -54,7 +54,7 @@ def prepare_any_style(config: DictConfig) -> tuple[Run, AnyStyleModule]:
         StyleNetError: An option is impossible or for other networks, or something is missing.
     """
     _check(config)
-    loss = build_loss(config)
+    terms = build_loss(config)
     build(config.optimizer)
     config.run_dir = str(config.run_dir)  # which may name the style
     config.style = None
@@ -81,7 +81,7 @@ def prepare_any_style(config: DictConfig) -> tuple[Run, AnyStyleModule]:
     assert paintings is not None
     module = AnyStyleModule(
         network,
-        AnyStyleLoss(encoder, loss),
+        AnyStyleLoss(encoder, terms),
         build(config.optimizer),  # as the number of devices has it
         prepared.recipe,
         paintings.preview_photos(_SHOWN, paintings.dataset.crop_size),

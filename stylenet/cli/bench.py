@@ -21,7 +21,7 @@ from stylenet.cli.trainer import quieten_lightning
 from stylenet.data import PhotoData, load_style_images
 from stylenet.errors import StyleNetError, first_line
 from stylenet.networks import AdainNetwork, JohnsonMultiNetwork, StyleNetwork
-from stylenet.perceptual import Encoder, LossOptions, PerceptualLoss
+from stylenet.perceptual import Encoder, LossTerm, PerceptualLoss, with_style_layers
 from stylenet.training import StyleTransferModule, check_compile_mode
 from stylenet.training.hardware import choose_precision
 
@@ -29,9 +29,11 @@ from stylenet.training.hardware import choose_precision
 _ACCELERATORS = {"cpu": "cpu", "cuda": "gpu", "mps": "mps"}
 _PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
 
-# For encoders that end early: those of configs/experiment/laptop.yaml.
-_CONTENT_LAYERS = ("relu2_2",)
-_STYLE_LAYERS = ("relu1_2", "relu2_2", "relu3_2", "relu3_4")
+# For encoders that end early: the layers of configs/experiment/laptop.yaml.
+_LAYERS = {
+    "content": ("relu2_2",),
+    "style": ("relu1_2", "relu2_2", "relu3_2", "relu3_4"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,14 +63,13 @@ class ConfiguredBench:
 
     def criterion(self) -> tuple[PerceptualLoss, Tensor]:
         """Builds the perceptual loss; gives the (first) image of the style with it."""
-        style, loss = build(self.config.style), build_loss(self.config)
-        if style.layers is not None:
-            loss = dataclasses.replace(loss, style_layers=style.layers)
+        style, terms = build(self.config.style), build_loss(self.config)
+        terms = with_style_layers(terms, style.layers)
         encoder = self._encoder()
         if not self.strict:
-            loss = _with_layers_of(encoder, loss)
+            terms = _with_layers_of(encoder, terms)
         images = load_style_images(style)
-        criterion = PerceptualLoss(encoder, loss, images, style.weight, style.image_weights)
+        criterion = PerceptualLoss(encoder, terms, images, style.weight, style.image_weights)
         return criterion, images[0].to(self.conditions.device)
 
     def module(self, criterion: PerceptualLoss, seed: int = 0) -> StyleTransferModule:
@@ -169,14 +170,19 @@ def _work(
     connection.send(result)
 
 
-def _with_layers_of(encoder: Encoder, loss: LossOptions) -> LossOptions:
-    """Takes layers that the encoder has, where its weights end before the loss' own."""
-    if all(layer in encoder.layers for layer in (*loss.content_layers, *loss.style_layers)):
-        return loss
-    content, style = (
-        [layer for layer in layers if layer in encoder.layers]
-        for layers in (_CONTENT_LAYERS, _STYLE_LAYERS)
-    )
-    if not content or not style:
-        return loss  # whose own refusal says what there is
-    return dataclasses.replace(loss, content_layers=content, style_layers=style)
+def _with_layers_of(encoder: Encoder, terms: dict[str, LossTerm]) -> dict[str, LossTerm]:
+    """Take layers that the encoder has, if its weights end before the layers of the loss."""
+    needed = {layer for name in _LAYERS if name in terms for layer in terms[name].layers}
+    if needed <= set(encoder.layers):
+        return terms
+    present = {
+        name: [layer for layer in layers if layer in encoder.layers]
+        for name, layers in _LAYERS.items()
+        if name in terms
+    }
+    if not all(present.values()):
+        return terms  # the loss refuses them and names the layers that there are
+    return {
+        name: term.with_layers(present[name]) if name in present else term
+        for name, term in terms.items()
+    }

@@ -6,6 +6,8 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
+from stylenet.cli.loss import is_flat, terms_of_flat
+
 # What decides what is learned; of the rest (how long, on what, with which previews) changes are the
 # point of going on.
 _LEARNED = ("style", "styles", "network", "loss", "encoder", "teacher_network", "optimizer", "data")
@@ -27,7 +29,9 @@ def describe_changes(saved: Path, config: DictConfig) -> str | None:
     try:
         before = OmegaConf.to_container(OmegaConf.load(saved), resolve=True)
         assert isinstance(before, dict)
-    except Exception:  # missing or damaged, it costs the remark alone
+        if is_flat(before.get("loss") or {}):
+            before["loss"] = terms_of_flat(before["loss"])
+    except Exception:  # missing or damaged: only the remark is lost
         return None
     now = cast(dict[Any, Any], OmegaConf.to_container(config, resolve=True))
     old, new = (dict(_flat({k: part.get(k) for k in _LEARNED})) for part in (before, now))
@@ -47,7 +51,7 @@ def describe_changes(saved: Path, config: DictConfig) -> str | None:
 
 
 def _flat(options: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The options by their whole names, ``loss.style_weight``."""
+    """The options by their whole names, ``loss.style.weight``."""
     for key, value in options.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{key}.")

@@ -38,7 +38,7 @@ from stylenet.evaluation import (
     write_report,
 )
 from stylenet.evaluation.plot import draw_iterations
-from stylenet.evaluation.recipe import same_judge
+from stylenet.evaluation.recipe import loss_key
 from stylenet.files import check_output, user_path
 from stylenet.image import LoadedImage, save_image, to_image, to_tensor
 from stylenet.image.formats import MAX_SIDES
@@ -218,7 +218,7 @@ def _study(
     """Image optimization beside the checkpoints, once for each style."""
     groups: dict[str, list[Checkpoint]] = {}
     for item in checkpoints:
-        groups.setdefault(same_judge(item.style), []).append(item)
+        groups.setdefault(loss_key(item.style), []).append(item)
     total = len(groups) * 2 * len(photos) * config.iterations
     with tqdm(total=total, unit="iteration", dynamic_ncols=True) as bar:
         for group in groups.values():

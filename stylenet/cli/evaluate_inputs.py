@@ -16,12 +16,12 @@ from stylenet.cli.infer import VIDEO_SUFFIXES
 from stylenet.data import StyleOptions, load_style_images
 from stylenet.errors import LARGEST_SEED, StyleNetError, check_number
 from stylenet.evaluation import recorded_style
-from stylenet.evaluation.recipe import same_judge
+from stylenet.evaluation.recipe import loss_key
 from stylenet.files import find_inputs, reason, user_path
 from stylenet.image import SUFFIXES
 from stylenet.inference import Stylizer
 from stylenet.networks import AdainNetwork, JohnsonMultiNetwork, StyleNetwork
-from stylenet.perceptual import PerceptualLoss
+from stylenet.perceptual import PerceptualLoss, with_style_layers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,9 +134,9 @@ def load_checkpoints(config: DictConfig) -> list[Checkpoint]:
     }
     first = next(iter(loaded.values()))
     styles = _styles(config, loaded)
-    judges = _judges(config, styles, first)
+    criteria = _criteria(config, styles, first)
     return [
-        Checkpoint(name, stylizer, style, judges[same_judge(style)])
+        Checkpoint(name, stylizer, style, criteria[loss_key(style)])
         for (name, stylizer), style in zip(loaded.items(), styles, strict=True)
     ]
 
@@ -199,22 +199,21 @@ def _styles(config: DictConfig, loaded: Mapping[str, Stylizer]) -> list[StyleOpt
     ]
 
 
-def _judges(
+def _criteria(
     config: DictConfig, styles: Sequence[StyleOptions], first: Stylizer
 ) -> dict[str, PerceptualLoss]:
-    """A judge for each style, all with one encoder."""
-    loss = build_loss(config)
+    """Build a loss for each style, all with one encoder."""
+    terms = build_loss(config)
     encoder = build(config.encoder).to(first.device)
-    judges: dict[str, PerceptualLoss] = {}
+    criteria: dict[str, PerceptualLoss] = {}
     for style in styles:
-        if same_judge(style) in judges:
+        if loss_key(style) in criteria:
             continue
-        layers = loss.style_layers if style.layers is None else style.layers
-        judges[same_judge(style)] = PerceptualLoss(
+        criteria[loss_key(style)] = PerceptualLoss(
             encoder,
-            dataclasses.replace(loss, style_layers=layers),
+            with_style_layers(terms, style.layers),
             [image.to(first.device) for image in load_style_images(style)],
             style.weight,
             style.image_weights,
         )
-    return judges
+    return criteria

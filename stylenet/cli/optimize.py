@@ -1,4 +1,4 @@
-"""The command that optimizes an image."""
+"""The command for style transfer by optimizing an image."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -37,24 +37,24 @@ from stylenet.optimization import (
     plan_scales,
     resize,
 )
-from stylenet.perceptual import PerceptualLoss
+from stylenet.perceptual import PerceptualLoss, with_style_layers
 
 
 def main() -> None:
-    """Runs ``scripts/optimize.py``."""
+    """Run ``scripts/optimize.py``."""
     run(optimize, "optimize")
 
 
 def optimize(config: DictConfig) -> None:
-    """Stylizes a photo by optimizing its pixels.
+    """Stylize a photo by optimizing its pixels.
 
     Args:
         config: configs/optimize.yaml, composed.
 
     Raises:
-        StyleNetError: An option is impossible, an image is unusable, the output unwritable or the
-            photo itself, or the loss diverges.
-        SystemExit: A signal ended it, with the status that a shell expects.
+        StyleNetError: An option is impossible, an image is unusable, the output is not writable or
+            the photo itself, or the loss diverges.
+        SystemExit: A signal stopped the program, with the exit status that a shell expects.
     """
     options = OptimizationOptions(
         *(config[name] for name in ("method", "start", "steps", "lr", "history", "seed"))
@@ -67,14 +67,14 @@ def optimize(config: DictConfig) -> None:
     check_writable_suffix(target)
     check_output(target, source)
     device = choose_device(str(config.device))
-    picture = load_image(source)
+    image = load_image(source)
     if config.size is not None:
-        picture = resize_long_side(picture, config.size)
-    photo = to_tensor(picture.rgb)
+        image = resize_long_side(image, config.size)
+    photo = to_tensor(image.rgb)
     height, width = photo.shape[-2:]
     factors = plan_scales((height, width), config.scales)
     _check_memory(options, photo, device)
-    shown = PillowBuffer(picture.rgb, picture.alpha).opacity((0, 0, height, width))
+    shown = PillowBuffer(image.rgb, image.alpha).opacity((0, 0, height, width))
     content, style_images = before(color, photo, load_style_images(style), shown)
     mark = fingerprint(config, [content, *style_images])
     state = load_state(state_path(target), mark, config.resume)
@@ -85,11 +85,11 @@ def optimize(config: DictConfig) -> None:
         flush=True,
     )
 
-    def finish(image: Tensor) -> LoadedImage:
+    def finish(optimized: Tensor) -> LoadedImage:
         # A preview of a coarser scale is smaller.
-        shown = resize_image(picture, (image.shape[-1], image.shape[-2]))
-        rgb = to_image(after(color, to_tensor(shown.rgb), image.cpu()))
-        return dataclasses.replace(shown, rgb=rgb)
+        original = resize_image(image, (optimized.shape[-1], optimized.shape[-2]))
+        rgb = to_image(after(color, to_tensor(original.rgb), optimized.cpu()))
+        return dataclasses.replace(original, rgb=rgb)
 
     with explain_out_of_memory(
         "the image does not fit into memory; set a smaller size, a smaller history, method=adam or "
@@ -108,8 +108,8 @@ def optimize(config: DictConfig) -> None:
             save_state(state_path(target), mark, optimization)
             print("stopped and saved; go on with the same command and resume=true", flush=True)
             raise SystemExit(128 + stopping.received)
-        image = optimization.now.image
-    save_image(finish(image), target, config.quality)
+        result = optimization.now.image
+    save_image(finish(result), target, config.quality)
     state_path(target).unlink(missing_ok=True)
     losses = ", ".join(f"{k} {v:.4g}" for k, v in optimization.now.losses.items() if "/" not in k)
     print(f"step {optimization.now.number:,}: {losses}")
@@ -117,7 +117,7 @@ def optimize(config: DictConfig) -> None:
 
 
 def _check(config: DictConfig) -> None:
-    """Refuses impossible values of what belongs to the command alone."""
+    """Check the options of the command itself."""
     for name in ("size", "preview_every"):
         if config[name] is not None:
             check_number(name, config[name], minimum=1, integer=True)
@@ -133,14 +133,12 @@ def _criteria(
     factors: Sequence[float],
     device: torch.device,
 ) -> list[PerceptualLoss]:
-    """What judges at each scale: at half the size against the style at half its size.
+    """Build the loss of each scale, against the style at the same scale.
 
-    So strokes have the same size beside the image at all scales, as where an image and its style
-    are made smaller together (Gatys et al. 2017, section 6).
+    So strokes have the same size relative to the image at every scale (Gatys et al. 2017, section
+    6).
     """
-    loss = build_loss(config)
-    if style.layers is not None:
-        loss = dataclasses.replace(loss, style_layers=style.layers)
+    terms = with_style_layers(build_loss(config), style.layers)
     encoder = build(config.encoder).to(device)
     at_scales = [[resize(image.to(device), f) for image in style_images] for f in factors]
     width, height = min((image.shape[:1:-1] for image in at_scales[0]), key=min)
@@ -151,13 +149,13 @@ def _criteria(
             f"fewer scales"
         )
     return [
-        PerceptualLoss(encoder, loss, images, style.weight, style.image_weights)
+        PerceptualLoss(encoder, terms, images, style.weight, style.image_weights)
         for images in at_scales
     ]
 
 
 def _check_memory(options: OptimizationOptions, photo: Tensor, device: torch.device) -> None:
-    """Refuses at once what would run out of memory when L-BFGS has filled its history."""
+    """Refuse an image for which memory would run out once L-BFGS has filled its history."""
     if options.method != "lbfgs":
         return
     needed = 2 * min(options.history, options.steps) * photo.numel() * 4
@@ -171,6 +169,6 @@ def _check_memory(options: OptimizationOptions, photo: Tensor, device: torch.dev
 
 
 def _sizes(factors: Sequence[float], width: int, height: int) -> str:
-    """The longer sides of all scales in words."""
+    """Return the long sides of all scales, for a message."""
     sides = [str(round(max(width, height) * factor)) for factor in factors]
     return f"{', '.join(sides)} px"

@@ -1,4 +1,4 @@
-"""Keeping the photo's colors where an image is optimized: before it, and after."""
+"""Color preservation for image optimization: preparation before it, completion after it."""
 
 from collections.abc import Callable, Sequence
 
@@ -16,21 +16,21 @@ from stylenet.image.color import (
 
 _COLORS = ("false", "true", "luminance", "histogram", "statistics")
 
-# Below this a style's image is one flat gray, and has no contrast to be stretched.
+# Below this standard deviation a style image is flat gray without contrast to stretch.
 _FLAT = 1 / 255
 
 
 def choose_color(value: bool | str) -> str:
-    """Reads ``preserve_color``.
+    """Check the option ``preserve_color``.
 
     Args:
-        value: What the user gave.
+        value: Value of the option.
 
     Returns:
         ``none``, ``luminance``, ``histogram`` or ``statistics``.
 
     Raises:
-        StyleNetError: It is something else.
+        StyleNetError: The value is none of these.
     """
     word = str(value).lower() if isinstance(value, bool) else value
     check_choice("preserve_color", word, _COLORS)
@@ -40,18 +40,18 @@ def choose_color(value: bool | str) -> str:
 def before(
     color: str, photo: Tensor, style_images: Sequence[Tensor], shown: Tensor | None = None
 ) -> tuple[Tensor, list[Tensor]]:
-    """Prepares what is optimized towards, by Gatys et al. 2017 (arXiv:1611.07865, section 5).
+    """Prepare content and style images by Gatys et al. 2017 (arXiv:1611.07865, section 5).
 
     Args:
         color: From :func:`choose_color`.
         photo: RGB in [0, 1], shape (1, 3, H, W).
-        style_images: The style's images, RGB in [0, 1], shape (1, 3, H, W) each.
+        style_images: RGB in [0, 1], shape (1, 3, H, W) each.
         shown: See :meth:`stylenet.image.color.ColorStatistics.add`.
 
     Returns:
-        Photo and images: gray for ``luminance``, the images' brightness with the mean and
-        the deviation of the photo's (section 5.2); the images in the photo's colors for
-        ``histogram`` and ``statistics`` (section 5.1).
+        Photo and style images: for ``luminance`` in gray, with the brightness of the style images
+        matched to mean and standard deviation of the photo (section 5.2); for ``histogram`` and
+        ``statistics`` with the style images in the photo's colors (section 5.1).
     """
     if color == "none":
         return photo, list(style_images)
@@ -66,12 +66,12 @@ def before(
 
 
 def after(color: str, photo: Tensor, result: Tensor) -> Tensor:
-    """Finishes what was optimized.
+    """Restore the photo's colors after the optimization.
 
     Args:
         color: From :func:`choose_color`.
-        photo: RGB in [0, 1], shape (1, 3, H, W), in its colors.
-        result: The same shape and range.
+        photo: The original photo, RGB in [0, 1], shape (1, 3, H, W).
+        result: The optimized image, the same shape and range.
 
     Returns:
         For ``luminance`` the photo's colors with the result's brightness, else the result.
@@ -80,7 +80,7 @@ def after(color: str, photo: Tensor, result: Tensor) -> Tensor:
 
 
 def _like(gray: Tensor, image: Tensor, shown: Tensor | None) -> Tensor:
-    """Brightness with the mean and the deviation of what is shown of another's."""
+    """Match mean and standard deviation of brightness to the visible part of another image."""
     mean, deviation = gray.mean(), gray.std(correction=0)
     if shown is not None:
         mean = (gray * shown).sum() / shown.sum()
@@ -90,7 +90,6 @@ def _like(gray: Tensor, image: Tensor, shown: Tensor | None) -> Tensor:
 
 
 def _three(gray: Tensor) -> Tensor:
-    """One channel as three."""
     return gray.expand(-1, 3, -1, -1).contiguous(memory_format=torch.contiguous_format)
 
 

@@ -1,4 +1,4 @@
-"""What is shown of an optimization while it runs: a bar, images, TensorBoard."""
+"""Progress of an optimization: a bar, previews, TensorBoard."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -14,17 +14,17 @@ from stylenet.optimization import Step
 
 
 class OptimizeProgress:
-    """Shows every step that it is told of."""
+    """Shows the steps of an optimization."""
 
     def __init__(
         self, config: DictConfig, target: Path, finish: Callable[..., LoadedImage]
     ) -> None:
-        """Shows nothing yet.
+        """Prepare; nothing is shown or written yet.
 
         Args:
-            config: configs/optimize.yaml, composed; of it ``preview_every`` and ``tensorboard``.
-            target: Of the result; images go into a folder beside it.
-            finish: Makes an image to be saved of an image at the result's size or a smaller one.
+            config: configs/optimize.yaml, composed; uses ``preview_every`` and ``tensorboard``.
+            target: Path of the result; previews go into a folder beside it.
+            finish: Turns an optimized image of any scale into an image to save.
         """
         self._every: int | None = config.preview_every
         self._log: str | None = config.tensorboard
@@ -35,7 +35,7 @@ class OptimizeProgress:
         self._open = ExitStack()
 
     def __enter__(self) -> "OptimizeProgress":
-        """Opens TensorBoard's file, if one is wanted."""
+        """Open TensorBoard's file, if asked for."""
         if self._log is not None:
             self._writer = self._open.enter_context(SummaryWriter(str(self._log)))
         return self
@@ -46,11 +46,11 @@ class OptimizeProgress:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Ends the bar, so that what is printed next has a line of its own."""
+        """Close the bar, so that further output starts on a new line."""
         self._open.close()
 
     def show(self, step: Step) -> None:
-        """Shows a step.
+        """Show a step.
 
         Args:
             step: The start, or a step just taken.

@@ -1,4 +1,4 @@
-"""Where an interrupted optimization waits, and whether it is the one meant."""
+"""State of an interrupted optimization, and the check that it belongs to the command."""
 
 import hashlib
 from collections.abc import Iterable
@@ -14,31 +14,28 @@ from stylenet.optimization import Optimization
 from stylenet.optimization import load_state as read
 from stylenet.optimization import save_state as write
 
-# What may change from one part of an optimization to the next: it does not touch the image.
+# Options that may change on resuming, as they do not affect the image.
 _FREE = {"resume", "output", "preview_every", "tensorboard", "quality"}
 
 
 def state_path(target: Path) -> Path:
-    """Says where the state of an interrupted optimization is kept.
+    """Return the path of the state, beside the result.
 
     Args:
-        target: Of the result.
-
-    Returns:
-        A path beside it.
+        target: Path of the result.
     """
     return target.with_name(f"{target.name}.interrupted")
 
 
 def fingerprint(config: DictConfig, images: Iterable[Tensor]) -> dict[str, str]:
-    """Describes an optimization, for another one to be told from it.
+    """Return what identifies an optimization.
 
     Args:
         config: configs/optimize.yaml, composed.
-        images: The photo and the style's images as they are used.
+        images: The photo and the style images as they are used.
 
     Returns:
-        Options, and a hash of the pixels, by name.
+        Options as text, and a hash of the pixels, by name.
     """
     plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)
@@ -51,18 +48,18 @@ def fingerprint(config: DictConfig, images: Iterable[Tensor]) -> dict[str, str]:
 
 
 def load_state(path: Path, mark: dict[str, str], resume: bool) -> dict[str, Any] | None:
-    """Reads the state to go on from.
+    """Read the state to resume from.
 
     Args:
         path: From :func:`state_path`.
         mark: From :func:`fingerprint`.
-        resume: Whether the user wants to go on.
+        resume: Option ``resume``.
 
     Returns:
-        The state, for :func:`restore`; ``None`` where there is none.
+        The state, for :func:`restore`; ``None`` if there is none.
 
     Raises:
-        StyleNetError: It would be lost, is unreadable, or of another optimization.
+        StyleNetError: The state would be lost, is unreadable, or of another optimization.
     """
     if not path.is_file():
         return None
@@ -84,10 +81,10 @@ def load_state(path: Path, mark: dict[str, str], resume: bool) -> dict[str, Any]
 
 
 def restore(optimization: Optimization, state: dict[str, Any]) -> None:
-    """Brings everything back to where it was.
+    """Restore an optimization and the random state.
 
     Args:
-        optimization: Of the same photo, style and options.
+        optimization: An optimization of the same photo, style and options.
         state: From :func:`load_state`.
 
     Raises:
@@ -95,20 +92,20 @@ def restore(optimization: Optimization, state: dict[str, Any]) -> None:
     """
     saved = state["optimization" if "optimization" in state else "optimisation"]  # up to 0.1
     optimization.load_state_dict(saved)
-    # Last, for building an encoder draws from it.
+    # Last, as building an encoder changes the random state.
     torch.set_rng_state(state["random"])
 
 
 def save_state(path: Path, mark: dict[str, str], optimization: Optimization) -> None:
-    """Writes a state to go on from.
+    """Write a state to resume from.
 
     Args:
         path: From :func:`state_path`.
         mark: From :func:`fingerprint`.
-        optimization: What was interrupted.
+        optimization: The interrupted optimization.
 
     Raises:
-        StyleNetError: It cannot be written.
+        StyleNetError: The file cannot be written.
     """
     state = {
         "mark": mark,

@@ -1,6 +1,5 @@
 """The command that trains a style."""
 
-import dataclasses
 import os
 import shlex
 import sys
@@ -14,16 +13,18 @@ from stylenet.checkpoint import load_checkpoint, start_from
 from stylenet.cli.adversarial import build_adversarial, find_style_folder
 from stylenet.cli.any_style import is_any_style, prepare_any_style
 from stylenet.cli.app import build, run
+from stylenet.cli.loss import build_terms
 from stylenet.cli.many_styles import build_many, compose_styles
 from stylenet.cli.runs import Run, fit, prepare
 from stylenet.cli.start import INFORMATION
 from stylenet.data import load_style_images
 from stylenet.errors import StyleNetError
+from stylenet.methods.adain.module import AnyStyleModule
+from stylenet.methods.conditional.loss import ManyStylesLoss
+from stylenet.methods.conditional.module import ManyStylesModule
 from stylenet.networks import AdainNetwork, JohnsonMultiNetwork, join_style_names
-from stylenet.perceptual import AdversarialOptions, ManyStylesLoss, PerceptualLoss
+from stylenet.perceptual import PerceptualLoss, take_adversarial, with_style_layers
 from stylenet.training import (
-    AnyStyleModule,
-    ManyStylesModule,
     StyleTransferModule,
     Teacher,
     check_compile_mode,
@@ -87,13 +88,11 @@ def train(config: DictConfig) -> None:
         _fit(*prepare_any_style(config))
         return
     # What is cheap to get wrong first, what takes long last.
-    styles, loss = compose_styles(config), build(config.loss)
+    styles, terms = compose_styles(config), build_terms(config.loss)
+    adversarial = take_adversarial(terms)
     build(config.optimizer)
-    losses = [
-        loss if style.layers is None else dataclasses.replace(loss, style_layers=style.layers)
-        for style in styles
-    ]
-    prepared = prepare(config, **find_style_folder(config, loss))
+    terms_by_style = [with_style_layers(terms, style.layers) for style in styles]
+    prepared = prepare(config, **find_style_folder(config, adversarial))
     # The first to draw from the seeded random state.
     network = build(config.network) if config.styles is None else build_many(config, styles)
     if config.init is not None:
@@ -101,8 +100,8 @@ def train(config: DictConfig) -> None:
     images = [load_style_images(style) for style in styles]
     encoder = build(config.encoder)
     criteria = {
-        style.name: PerceptualLoss(encoder, loss, pictures, style.weight, style.image_weights)
-        for style, loss, pictures in zip(styles, losses, images, strict=True)
+        style.name: PerceptualLoss(encoder, own, pictures, style.weight, style.image_weights)
+        for style, own, pictures in zip(styles, terms_by_style, images, strict=True)
     }
     optimizer = build(config.optimizer)  # as the number of devices has it
     module: StyleTransferModule
@@ -114,8 +113,10 @@ def train(config: DictConfig) -> None:
     else:
         ((name, criterion),) = criteria.items()
         teacher = _load_teacher(config.teacher_network, name)
-        if isinstance(loss, AdversarialOptions):
-            module = build_adversarial(prepared, loss, network, criterion, optimizer, name, teacher)
+        if adversarial is not None:
+            module = build_adversarial(
+                prepared, adversarial, network, criterion, optimizer, name, teacher
+            )
         else:
             module = StyleTransferModule(
                 network,

@@ -27,8 +27,8 @@ class StyleOptions:
         image: Path or URL of a style image, or a list of them.
         size: Short side that the images are resized to, in pixels; ``None`` keeps their sizes. A
             larger size gives larger brush strokes.
-        weight: Factor on ``loss.style_weight`` for this style.
-        layers: Style layers that replace ``loss.style_layers``; ``None`` keeps those.
+        weight: Factor on ``loss.style.weight`` for this style.
+        layers: Style layers that replace ``loss.style.layers``; ``None`` keeps those.
         image_weights: Weight of each image in the mean of the Gram matrices; only their ratios
             matter. ``None`` for equal weights.
     """

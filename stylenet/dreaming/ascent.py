@@ -1,4 +1,4 @@
-"""Steps up a gradient: jittered, in tiles, smoothed and normalized."""
+"""Gradient ascent steps: jittered, tiled, smoothed and normalized."""
 
 import itertools
 
@@ -6,76 +6,73 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylenet.dreaming.objective import DreamObjective
 from stylenet.dreaming.options import DreamOptions
-from stylenet.perceptual import DreamLoss
 
-# Below this a side is not halved once more for a coarser band.
+# Smallest height or width of the coarsest band, in pixels.
 _SMALLEST_BAND = 4
 _TINY = 1e-12
 
 
 def ascend(
     image: Tensor,
-    loss: DreamLoss,
+    loss: DreamObjective,
     strengths: dict[str, Tensor],
-    settings: DreamOptions,
+    options: DreamOptions,
     generator: torch.Generator,
 ) -> Tensor:
-    """Takes one step towards what the encoder sees.
+    """Take one gradient step on an image.
 
     Args:
         image: RGB in [0, 1], shape (1, 3, H, W).
-        loss: What is to fall.
-        strengths: Its yardsticks, see :func:`measure_strengths`.
-        settings: How far, and how smooth.
-        generator: Draws the jitter; on the CPU.
+        loss: Objective to lower.
+        strengths: From :func:`measure_strengths`.
+        generator: Random generator of the jitter, on the CPU.
 
     Returns:
         The same shape and range.
     """
-    reach = settings.jitter
-    if max(image.shape[2:]) > settings.tile:
-        # The seams between tiles are to fall everywhere alike.
-        reach = max(reach, settings.tile // 2)
+    reach = options.jitter
+    if max(image.shape[2:]) > options.tile:
+        # Seams between tiles must fall at every place equally often.
+        reach = max(reach, options.tile // 2)
     down, right = torch.randint(-reach, reach + 1, (2,), generator=generator).tolist()
     moved = image.roll((down, right), dims=(2, 3))
-    gradient = dream_gradient(moved, loss, strengths, settings.tile)
+    gradient = dream_gradient(moved, loss, strengths, options.tile)
     gradient = gradient.roll((-down, -right), dims=(2, 3))
-    gradient = smoothed(gradient, settings.bands, settings.smoothing)
+    gradient = smoothed(gradient, options.bands, options.smoothing)
     size = gradient.abs().mean().clamp_min(_TINY)
-    return (image + settings.step_size * gradient / size).clamp(0, 1)
+    return (image + options.step_size * gradient / size).clamp(0, 1)
 
 
-def measure_strengths(image: Tensor, loss: DreamLoss, tile: int) -> dict[str, Tensor]:
-    """Measures the yardsticks of an image, in little memory.
+def measure_strengths(image: Tensor, loss: DreamObjective, tile: int) -> dict[str, Tensor]:
+    """Measure the features of an image tile by tile.
 
     Args:
         image: RGB in [0, 1], shape (1, 3, H, W).
-        loss: Whose yardsticks.
         tile: See :func:`dream_gradient`.
 
     Returns:
-        For each layer the root mean square of its features, shape (1,).
+        Root mean square of the features by layer, shape (1,).
     """
     squares = dict.fromkeys(loss.layers, image.new_zeros(1))
     for rows, columns in _pieces(image, tile):
         piece = image[:, :, rows, columns]
-        share = piece.numel() / image.numel()
+        fraction = piece.numel() / image.numel()
         for layer, strength in loss.strengths(piece).items():
-            squares[layer] = squares[layer] + share * strength.square()
+            squares[layer] = squares[layer] + fraction * strength.square()
     return {layer: square.sqrt() for layer, square in squares.items()}
 
 
 def dream_gradient(
-    image: Tensor, loss: DreamLoss, strengths: dict[str, Tensor], tile: int
+    image: Tensor, loss: DreamObjective, strengths: dict[str, Tensor], tile: int
 ) -> Tensor:
-    """Says where each pixel has to go for the energy to fall, in little memory.
+    """Return the descent direction of the energy, computed tile by tile.
 
     Args:
         image: RGB in [0, 1], shape (1, 3, H, W).
-        loss: What is to fall.
-        strengths: Its yardsticks.
-        tile: Side of the largest piece that goes through the encoder at once, in pixels. Each
+        strengths: From :func:`measure_strengths`.
+        tile: Largest height and width of a tile that the encoder sees at once, in pixels. Each tile
             counts by its area.
 
     Returns:
@@ -90,22 +87,22 @@ def dream_gradient(
 
 
 def smoothed(gradient: Tensor, bands: int, smoothing: float) -> Tensor:
-    """Brings the frequencies of a gradient into balance.
+    """Balance the frequency bands of a gradient.
 
-    A gradient is mostly fine noise. Split into bands by a Gaussian pyramid, each band brought to
-    the same size and put together again, coarse structures get their turn: the Laplacian
-    normalization of the TensorFlow tutorial on DeepDream by one of the authors. What is coarser
-    than the last band is left out here: it shifts colors and contrast until they saturate, and
-    the smaller octaves see to large structures.
+    A gradient is mostly fine noise. A Gaussian pyramid splits it into bands, each band is scaled to
+    the same root mean square, and their sum gives coarse structures a chance: the Laplacian
+    normalization of the TensorFlow tutorial on DeepDream by one of the authors. Frequencies below
+    the last band are left out: they shift colors and contrast until they saturate, and the smaller
+    octaves take care of large structures.
 
     Args:
         gradient: Shape (1, 3, H, W).
-        bands: How many, each an octave wide; fewer where a side would fall below 4. 0 leaves the
-            gradient as it is.
-        smoothing: By how much each band counts more than the finer one before it; 1 for alike.
+        bands: Number of bands, each an octave wide; fewer if height or width would fall below 4. 0
+            returns the gradient unchanged.
+        smoothing: Factor of each band relative to the next finer one; 1 for equal bands.
 
     Returns:
-        The same shape, of any size.
+        The same shape, of any magnitude.
     """
     pyramid: list[Tensor] = []
     rest = gradient
@@ -124,7 +121,7 @@ def smoothed(gradient: Tensor, bands: int, smoothing: float) -> Tensor:
 
 
 def _pieces(image: Tensor, tile: int) -> list[tuple[slice, slice]]:
-    """Cuts an image into pieces of about the same size, rows and columns of each."""
+    """Cut an image into tiles of about the same size, as slices of rows and columns."""
     cuts = []
     for length in image.shape[2:]:
         count = -(-length // tile)
@@ -134,11 +131,10 @@ def _pieces(image: Tensor, tile: int) -> list[tuple[slice, slice]]:
 
 
 def _halved(image: Tensor) -> Tensor:
-    """Half the size, blurred by (1, 3, 3, 1) / 8: :func:`_enlarged` puts it back in its place."""
+    """Halve an image with a blur of (1, 3, 3, 1) / 8, aligned with :func:`_enlarged`."""
     size = [-(-side // 2) for side in image.shape[2:]]
     return F.interpolate(image, size, mode="bilinear", align_corners=False, antialias=True)
 
 
 def _enlarged(image: Tensor, like: Tensor) -> Tensor:
-    """The size of another."""
     return F.interpolate(image, like.shape[2:], mode="bilinear", align_corners=False)

@@ -8,24 +8,23 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylenet.dreaming.ascent import ascend, measure_strengths
+from stylenet.dreaming.objective import DreamObjective
 from stylenet.dreaming.options import SMALLEST, DreamOptions
 from stylenet.errors import StyleNetError
-from stylenet.perceptual import DreamLoss
 
 
-def octave_sizes(height: int, width: int, settings: DreamOptions) -> list[tuple[int, int]]:
-    """Lists the sizes at which an image is dreamt on.
+def octave_sizes(height: int, width: int, options: DreamOptions) -> list[tuple[int, int]]:
+    """Return the sizes of the octaves of an image.
 
     Args:
-        height: Of the image, in pixels.
-        width: Of the image.
-        settings: How many octaves, and their scale.
+        height: Height of the image, in pixels.
+        width: Width of the image, in pixels.
 
     Returns:
-        Heights and widths, from the smallest, whose sides have 32 pixels or more, to the own.
+        Heights and widths, from the smallest, at least 32 pixels each, to the image's own.
 
     Raises:
-        StyleNetError: The image itself is smaller.
+        StyleNetError: The image is smaller than 32 pixels.
     """
     if min(height, width) < SMALLEST:
         raise StyleNetError(
@@ -34,27 +33,27 @@ def octave_sizes(height: int, width: int, settings: DreamOptions) -> list[tuple[
             f"{math.ceil(SMALLEST * max(height, width) / min(height, width))}"
         )
     sizes = [(height, width)]
-    scale = settings.octave_scale
-    while len(sizes) < settings.octaves and round(min(height, width) / scale) >= SMALLEST:
+    scale = options.octave_scale
+    while len(sizes) < options.octaves and round(min(height, width) / scale) >= SMALLEST:
         sizes.append((round(height / scale), round(width / scale)))
-        scale *= settings.octave_scale
+        scale *= options.octave_scale
     return sizes[::-1]
 
 
 def dream(
     image: Tensor,
-    loss: DreamLoss,
-    settings: DreamOptions,
+    loss: DreamObjective,
+    options: DreamOptions,
     generator: torch.Generator,
     on_step: Callable[[], object] = lambda: None,
 ) -> Tensor:
-    """Makes an image show more of what the encoder sees in it.
+    """Run DeepDream on an image.
 
     Args:
-        image: RGB in [0, 1], shape (1, 3, H, W), each side 32 pixels or more.
-        loss: What the encoder is asked; on the device of the image.
-        settings: How the dream goes.
-        generator: Draws the jitter; on the CPU. The same seed gives the same image there.
+        image: RGB in [0, 1], shape (1, 3, H, W), with H and W of at least 32.
+        loss: Objective, on the device of the image.
+        generator: Random generator of the jitter, on the CPU. On the CPU the same seed gives the
+            same image.
         on_step: Called after every gradient step.
 
     Returns:
@@ -65,20 +64,19 @@ def dream(
     """
     height, width = image.shape[2:]
     detail: Tensor | None = None
-    for size in octave_sizes(height, width, settings):
+    for size in octave_sizes(height, width, options):
         base = _resized(image, size)
-        strengths = measure_strengths(base, loss, settings.tile)
-        # What was dreamt so far, apart from the image, whose own detail each octave has anew.
+        strengths = measure_strengths(base, loss, options.tile)
+        # Add the dream so far; the image itself comes with its own detail in each octave.
         dreamt = base if detail is None else (base + _resized(detail, size)).clamp(0, 1)
-        for _ in range(settings.steps):
-            dreamt = ascend(dreamt, loss, strengths, settings, generator)
+        for _ in range(options.steps):
+            dreamt = ascend(dreamt, loss, strengths, options, generator)
             on_step()
         detail = dreamt - base
     return dreamt
 
 
 def _resized(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """Another size, without aliasing."""
     if image.shape[2:] == size:
         return image
     return F.interpolate(image, size, mode="bicubic", align_corners=False, antialias=True)

@@ -1,34 +1,35 @@
-"""How a dream goes: steps, octaves, jitter and smoothing."""
+"""Options of DeepDream."""
 
 from dataclasses import dataclass
 
 from stylenet.errors import check_number
 
-# Shortest side of an image, and of an octave, in pixels: twice the stride of VGG's deepest layers.
+# Smallest height and width of an image or octave, in pixels: twice the stride of VGG's deepest
+# layers.
 SMALLEST = 32
 
-# Of jitter, in pixels; the longest side that most formats of images can have.
+# Largest jitter in pixels: the largest image size of most formats.
 _FARTHEST = 65_535
 
 
 @dataclass(frozen=True)
 class DreamOptions:
-    """How a dream goes.
+    """Options of a dream.
 
     Steps, octaves and jitter are those of the authors' notebook, where a step was 1.5 of 255. The
-    rest was chosen by looking at dreams of five photos and three encoders.
+    other defaults were chosen by comparing dreams of five photos with three encoders.
 
     Attributes:
         steps: Gradient steps on each octave.
-        step_size: Mean change of a value by a step, of [0, 1]. At twice as much colors saturate.
-        octaves: Sizes at which is dreamt, the last the image's own; fewer where a side would
-            fall below 32 pixels.
-        octave_scale: By how much each is larger than the one before.
-        jitter: By how many pixels at most the image is shifted for a step, either way.
+        step_size: Mean change of a value in a step, in [0, 1]. Twice the default saturates colors.
+        octaves: Number of image sizes, of which the last is the image's own; fewer if height or
+            width would fall below 32 pixels.
+        octave_scale: Size of each octave relative to the one before.
+        jitter: Largest shift of the image in a step, in pixels, in either direction.
         bands: Frequency bands, each an octave wide, in which the gradient is balanced, see
-            :func:`stylenet.dreaming.ascent.smoothed`; 0 leaves it as it is.
-        smoothing: By how much each band counts more than the finer one before it.
-        tile: Side of the largest piece that goes through the encoder at once, in pixels.
+            :func:`stylenet.dreaming.ascent.smoothed`; 0 for none.
+        smoothing: Factor of each band relative to the next finer one.
+        tile: Largest height and width of a tile that the encoder sees at once, in pixels.
     """
 
     steps: int = 10
@@ -41,7 +42,7 @@ class DreamOptions:
     tile: int = 768
 
     def __post_init__(self) -> None:
-        """Checks every value.
+        """Check every value.
 
         Raises:
             StyleNetError: A value is impossible.

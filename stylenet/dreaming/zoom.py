@@ -1,4 +1,4 @@
-"""A way into a dream: each image the one before, nearer, and dreamt on."""
+"""Videos that zoom into a dream."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -7,21 +7,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylenet.dreaming.objective import DreamObjective
 from stylenet.dreaming.octaves import dream
 from stylenet.dreaming.options import DreamOptions
 from stylenet.errors import check_number
-from stylenet.perceptual import DreamLoss
 
 
 @dataclasses.dataclass(frozen=True)
 class ZoomOptions:
-    """How a video goes into a dream.
+    """Options of a video that zooms into a dream.
 
     Attributes:
-        frames: How many images.
-        zoom: By how much each is nearer than the one before.
-        steps: Gradient steps on each octave of every image but the first, which has its own:
-            what it takes to make up for the blur of a zoom, and for the dream to go on.
+        frames: Number of frames.
+        zoom: Zoom factor of each frame relative to the one before.
+        steps: Gradient steps on each octave of every frame after the first, enough to make up for
+            the blur of the zoom and to continue the dream.
     """
 
     frames: int
@@ -29,7 +29,7 @@ class ZoomOptions:
     steps: int = 1
 
     def __post_init__(self) -> None:
-        """Checks every value.
+        """Check every value.
 
         Raises:
             StyleNetError: A value is impossible.
@@ -41,20 +41,19 @@ class ZoomOptions:
 
 def dream_video(
     image: Tensor,
-    loss: DreamLoss,
-    settings: DreamOptions,
+    loss: DreamObjective,
+    options: DreamOptions,
     video: ZoomOptions,
     generator: torch.Generator,
     on_step: Callable[[], object] = lambda: None,
 ) -> Iterator[Tensor]:
-    """Dreams on an image, and ever deeper into it.
+    """Run DeepDream on an image, then on ever closer views of the result.
 
     Args:
         image: See :func:`stylenet.dreaming.octaves.dream`.
-        loss: What the encoder is asked.
-        settings: How the first image is dreamt, and but for the steps all others.
-        video: How many there are, and how they move.
-        generator: Draws the jitter; on the CPU.
+        options: Options of the first frame and, except for the steps, of all others.
+        video: Options of the other frames.
+        generator: Random generator of the jitter, on the CPU.
         on_step: Called after every gradient step.
 
     Yields:
@@ -63,8 +62,8 @@ def dream_video(
     Raises:
         StyleNetError: The image is too small.
     """
-    later = dataclasses.replace(settings, steps=video.steps)
-    first = image = dream(image, loss, settings, generator, on_step)
+    later = dataclasses.replace(options, steps=video.steps)
+    first = image = dream(image, loss, options, generator, on_step)
     yield image
     for _ in range(video.frames - 1):
         nearer = _in_tone(zoomed(image, video.zoom), first)
@@ -73,11 +72,11 @@ def dream_video(
 
 
 def zoomed(image: Tensor, zoom: float) -> Tensor:
-    """Goes nearer to the middle.
+    """Zoom into the center of images.
 
     Args:
         image: RGB in [0, 1], shape (N, 3, H, W).
-        zoom: By how much, 1 or more.
+        zoom: Zoom factor, 1 or more.
 
     Returns:
         The same shape and range.
@@ -86,7 +85,7 @@ def zoomed(image: Tensor, zoom: float) -> Tensor:
         return image
     matrix = image.new_tensor([[1 / zoom, 0, 0], [0, 1 / zoom, 0]]).expand(len(image), 2, 3)
     grid = F.affine_grid(matrix, list(image.shape), align_corners=False)
-    # Bilinear would blur each frame a little more.
+    # Bilinear interpolation would blur each frame more than the one before.
     nearer = F.grid_sample(
         image, grid, mode="bicubic", padding_mode="reflection", align_corners=False
     )
@@ -94,10 +93,10 @@ def zoomed(image: Tensor, zoom: float) -> Tensor:
 
 
 def _in_tone(image: Tensor, like: Tensor) -> Tensor:
-    """Brings brightness and contrast of each color to another image's.
+    """Match mean and standard deviation of each channel to those of another image.
 
-    Every frame adds to the contrast of the one before; after a second there would be nothing but
-    black, white and pure colors.
+    Every frame raises the contrast of the one before; after a second only black, white and pure
+    colors would be left.
     """
     deviation, mean = torch.std_mean(image, dim=(2, 3), keepdim=True)
     wanted, middle = torch.std_mean(like, dim=(2, 3), keepdim=True)

@@ -12,30 +12,30 @@ from stylenet.networks.convolutions import (
     ReflectedConvolution,
     UpsampleConvolution,
 )
+from stylenet.vgg import IMAGENET_MEAN, IMAGENET_STD, LITE_CONVOLUTIONS, VGG_CONVOLUTIONS
 
-# Channels of the convolutions of each block; a block begins with 2x2 pooling, but for the first.
-# VGG: Simonyan & Zisserman 2015, table 1, columns D and E. Deeper than relu4_1 nobody decodes.
-_VGG16 = {
-    **{"conv1_1": 64, "conv1_2": 64, "conv2_1": 128, "conv2_2": 128},
-    **{"conv3_1": 256, "conv3_2": 256, "conv3_3": 256, "conv4_1": 512},
+# A decoder starts no deeper than relu4_1, the layer of Huang & Belongie 2017.
+_DEEPEST = "conv4_1"
+
+
+def _to_deepest(convolutions: Mapping[str, int]) -> dict[str, int]:
+    """Return the convolutions up to the deepest one, with their channels."""
+    names = list(convolutions)
+    return {name: convolutions[name] for name in names[: names.index(_DEEPEST) + 1]}
+
+
+# Channels of the convolutions of each encoder; a block begins with 2x2 pooling, except the first.
+ENCODERS = {
+    name: _to_deepest(convolutions)
+    for name, convolutions in {
+        "lite": LITE_CONVOLUTIONS,
+        "vgg19": VGG_CONVOLUTIONS["vgg19"],
+        "vgg16": VGG_CONVOLUTIONS["vgg16"],
+    }.items()
 }
-_VGG19 = {
-    **{"conv1_1": 64, "conv1_2": 64, "conv2_1": 128, "conv2_2": 128},
-    **{"conv3_1": 256, "conv3_2": 256, "conv3_3": 256, "conv3_4": 256, "conv4_1": 512},
-}
-# Of StyleNet's small encoder, without the convolutions that widen its features to VGG-19's.
-_LITE = {
-    **{"conv1_1": 16, "conv1_2": 16, "conv2_1": 48, "conv2_2": 48},
-    **{"conv3_1": 64, "conv3_2": 64, "conv3_4": 64, "conv4_1": 128},
-}
-ENCODERS = {"lite": _LITE, "vgg19": _VGG19, "vgg16": _VGG16}
 
 # Those whose weights come with StyleNet's files; the others' are downloaded once, 80 MB and more.
 EMBEDDED = ("lite",)
-
-# What all of them were trained with (torchvision's VGG19_Weights.transforms()).
-_MEAN = (0.485, 0.456, 0.406)
-_STD = (0.229, 0.224, 0.225)
 
 # Side in pixels of the noise image on which the scale of features is measured.
 _NOISE = 64
@@ -83,8 +83,10 @@ class EncoderPart(nn.Module):
         self.channels, self.stride = inputs, _step(names[-1])
         self.width = ENCODERS[encoder][names[0]]
         self.reach = -(-sum(map(_step, names)) // self.stride)
-        self.register_buffer("_mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("_std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer(
+            "_mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False
+        )
+        self.register_buffer("_std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("scale", torch.ones(()))
         self.requires_grad_(False)
 

@@ -1,4 +1,4 @@
-"""Style transfer without a network: the pixels of one image are what is optimized."""
+"""Style transfer without a network: optimize the pixels of one image."""
 
 from stylenet.optimization.optimize import Criterion, Optimization, Step, optimize_image
 from stylenet.optimization.options import OptimizationOptions

@@ -1,9 +1,9 @@
-"""Where to move next: L-BFGS and Adam, for a single tensor whose moves may be cut short.
+"""L-BFGS and Adam for a single tensor whose steps may be clipped afterwards.
 
-PyTorch's own optimizers take their moves for granted. Values here are brought back into the range
-of pixels after each, and PyTorch's L-BFGS, which hears nothing of that, lost its way: from a photo
-of 256 pixels its loss fell to 0.41 in 60 steps and rose to 1.39 by the 200th. This one learns from
-the move that was made.
+PyTorch's optimizers assume that their whole step is applied. Here values are clamped to the range
+of pixels after each step, and PyTorch's L-BFGS, which does not see that, diverged: from a photo of
+256 pixels its loss fell to 0.41 in 60 steps and rose to 1.39 by the 200th. This L-BFGS updates its
+history with the step that was applied.
 """
 
 from typing import Any, Protocol
@@ -11,13 +11,13 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-# Without curvatures to go by, L-BFGS begins along the gradient, so many levels on average. (PyTorch
-# begins with 1 / sum|g|, which in an image is less than float32 can tell from nothing.) Twice as
-# many after each step that met no curvature: else 1 in 100 descents from noise crept for 20 steps.
+# Average length of the first step of L-BFGS, along the gradient, in levels of 255. (PyTorch begins
+# with 1 / sum|g|, which underflows float32 for an image.) It doubles after each step without
+# positive curvature: otherwise 1 in 100 descents from noise hardly moved for 20 steps.
 _FIRST_STEP = 0.1
 
-# Of the cosine between a move and the change of the gradient along it. L-BFGS needs it above 0
-# (Nocedal & Wright 2006, section 6.1); below this, it is rounding.
+# Smallest cosine between a step and the change of the gradient along it. L-BFGS needs it above 0
+# (Nocedal & Wright 2006, section 6.1); smaller values are rounding errors.
 _LEAST_COSINE = 1e-6
 
 # Kingma & Ba 2015; their 0.999 for the squares is for thousands of steps, an image takes hundreds.
@@ -26,39 +26,35 @@ _EPSILON = 1e-8
 
 
 class Method(Protocol):
-    """What chooses moves."""
+    """An optimization method that proposes steps."""
 
     def direction(self, gradient: Tensor) -> Tensor:
-        """Chooses the next move.
+        """Return the next step for a learning rate of 1.
 
         Args:
-            gradient: At the present place, flat.
+            gradient: Gradient at the current values, flat.
 
         Returns:
-            The move at a learning rate of 1, of the same shape.
+            The same shape.
         """
 
     def learn(self, moved: Tensor, change: Tensor) -> None:
-        """Hears of the move that was made.
+        """Update the state with the step that was applied.
 
         Args:
-            moved: From the place before to the present one.
-            change: Of the gradient.
+            moved: Change of the values.
+            change: Change of the gradient.
         """
 
     def state_dict(self) -> dict[str, Any]:
-        """Gives all that it remembers.
-
-        Returns:
-            Tensors and plain values.
-        """
+        """Return the state as tensors and plain values."""
 
     def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
-        """Takes what another one remembered.
+        """Restore a state.
 
         Args:
             state: From :meth:`state_dict`.
-            device: Where to compute.
+            device: Device to compute on.
         """
 
 
@@ -66,10 +62,10 @@ class LBFGS:
     """The quasi-Newton method of Liu & Nocedal 1989, by the two loops of Nocedal 1980."""
 
     def __init__(self, history: int) -> None:
-        """Remembers nothing yet.
+        """Begin without history.
 
         Args:
-            history: How many moves to remember, each with two tensors.
+            history: Number of steps to remember, each with two tensors.
         """
         self._history = history
         self._first = _FIRST_STEP
@@ -77,23 +73,23 @@ class LBFGS:
         self._changes: list[Tensor] = []
 
     def direction(self, gradient: Tensor) -> Tensor:
-        """Chooses the next move; see :class:`Method`."""
+        """Return the next step; see :class:`Method`."""
         if not self._moves:
             size = gradient.abs().mean().clamp_min(torch.finfo(gradient.dtype).tiny)
             return gradient * (-self._first / size)
         pairs = list(zip(self._moves, self._changes, strict=True))
-        move, shares = gradient.neg(), []
+        move, factors = gradient.neg(), []
         for moved, change in reversed(pairs):
-            shares.append(moved.dot(move) / moved.dot(change))
-            move -= shares[-1] * change
+            factors.append(moved.dot(move) / moved.dot(change))
+            move -= factors[-1] * change
         moved, change = pairs[-1]
         move *= moved.dot(change) / change.dot(change)
-        for (moved, change), share in zip(pairs, reversed(shares), strict=True):
-            move += (share - change.dot(move) / moved.dot(change)) * moved
+        for (moved, change), factor in zip(pairs, reversed(factors), strict=True):
+            move += (factor - change.dot(move) / moved.dot(change)) * moved
         return move
 
     def learn(self, moved: Tensor, change: Tensor) -> None:
-        """Remembers the curvature that a move met; see :class:`Method`."""
+        """Add a step of positive curvature to the history; see :class:`Method`."""
         if bool(moved.dot(change) > _LEAST_COSINE * moved.norm() * change.norm()):
             self._moves = [*self._moves, moved][-self._history :]
             self._changes = [*self._changes, change][-self._history :]
@@ -101,11 +97,11 @@ class LBFGS:
             self._first *= 2
 
     def state_dict(self) -> dict[str, Any]:
-        """Gives all that it remembers; see :class:`Method`."""
+        """Return the state; see :class:`Method`."""
         return {"first": self._first, "moves": self._moves, "changes": self._changes}
 
     def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
-        """Takes what another one remembered; see :class:`Method`."""
+        """Restore a state; see :class:`Method`."""
         self._first = state["first"]
         self._moves = [tensor.to(device) for tensor in state["moves"]]
         self._changes = [tensor.to(device) for tensor in state["changes"]]
@@ -115,13 +111,13 @@ class Adam:
     """The method of Kingma & Ba 2015 (arXiv:1412.6980)."""
 
     def __init__(self) -> None:
-        """Remembers nothing yet."""
+        """Begin with moments of 0."""
         self._count = 0
         self._mean = torch.zeros(())
         self._square = torch.zeros(())
 
     def direction(self, gradient: Tensor) -> Tensor:
-        """Chooses the next move, of about 1 in each value; see :class:`Method`."""
+        """Return the next step, about 1 for each value; see :class:`Method`."""
         first, second = _BETAS
         self._count += 1
         self._mean = first * self._mean.to(gradient) + (1 - first) * gradient
@@ -131,13 +127,13 @@ class Adam:
         return -mean / (square.sqrt() + _EPSILON)
 
     def learn(self, moved: Tensor, change: Tensor) -> None:
-        """Has no use for it; see :class:`Method`."""
+        """Do nothing: Adam does not use the applied step; see :class:`Method`."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Gives all that it remembers; see :class:`Method`."""
+        """Return the state; see :class:`Method`."""
         return {"count": self._count, "mean": self._mean, "square": self._square}
 
     def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
-        """Takes what another one remembered; see :class:`Method`."""
+        """Restore a state; see :class:`Method`."""
         self._count = state["count"]
         self._mean, self._square = state["mean"].to(device), state["square"].to(device)

@@ -12,22 +12,22 @@ from stylenet.optimization.descent import Descent
 from stylenet.optimization.options import OptimizationOptions
 from stylenet.optimization.scales import plan_scales, resize, resize_to
 
-# Judges images against photos, both RGB in [0, 1] and of shape (N, 3, H, W): scalars by name, of
-# which ``total`` is what falls. A PerceptualLoss is one; a further term is added by wrapping it.
+# From stylized images and photos, both RGB in [0, 1] and of shape (N, 3, H, W), to scalars by name,
+# of which ``total`` is minimized; for example a PerceptualLoss.
 Criterion = Callable[[Tensor, Tensor], dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
 class Step:
-    """How far an optimization has come.
+    """Progress of an optimization.
 
     Attributes:
-        number: Steps taken, over all scales; 0 for the start.
-        total: Steps of the whole.
-        scale: Which of the scales, from 0; where a finer one begins, its start comes under the
-            number of the last step of the one before.
-        losses: Of the image as it is now, by name: ``total``, ``content`` and so on.
-        image: The image, RGB in [0, 1], shape (1, 3, H, W).
+        number: Steps taken over all scales; 0 for the start.
+        total: Steps of all scales.
+        scale: Index of the scale, from 0; the start of a finer scale has the number of the last
+            step of the scale before.
+        losses: Losses of the current image by name: ``total``, ``content`` and so on.
+        image: The current image, RGB in [0, 1], shape (1, 3, H, W).
     """
 
     number: int
@@ -38,7 +38,7 @@ class Step:
 
 
 class Optimization:
-    """An optimization that can be stopped after any step and gone on with.
+    """An optimization that can be interrupted after any step and resumed.
 
     Example:
         >>> optimization = Optimization(photo, [criterion], OptimizationOptions())
@@ -50,19 +50,18 @@ class Optimization:
     def __init__(
         self, photo: Tensor, criteria: Sequence[Criterion], options: OptimizationOptions
     ) -> None:
-        """Judges the start.
+        """Compute the losses of the start.
 
         Args:
             photo: The content, RGB in [0, 1], shape (1, 3, H, W).
-            criteria: One for each scale of :func:`plan_scales`, coarse to fine.
-            options: The dials.
+            criteria: A loss for each scale of :func:`plan_scales`, coarse to fine.
 
         Raises:
-            StyleNetError: The photo is too small, or the loss of the start is no number.
+            StyleNetError: The photo is too small, or the loss of the start is not finite.
         """
         height, width = photo.shape[-2:]
         self._factors = plan_scales((height, width), len(criteria))
-        self._photo, self._criteria, self._settings = photo, list(criteria), options
+        self._photo, self._criteria, self._options = photo, list(criteria), options
         self._scale = self._number = 0
         self._descent = self._descend(self._start())
 
@@ -73,16 +72,16 @@ class Optimization:
 
     @property
     def now(self) -> Step:
-        """How far it has come."""
+        """The current step."""
         descent = self._descent
         return Step(self._number, self._total, self._scale, descent.losses, descent.image)
 
     @property
     def _total(self) -> int:
-        return self._settings.steps * len(self._criteria)
+        return self._options.steps * len(self._criteria)
 
     def advance(self) -> None:
-        """Takes the next step, or, at the end of a scale, goes over to the finer one.
+        """Take the next step, or begin the next finer scale at the end of one.
 
         Raises:
             StyleNetError: The loss diverges.
@@ -95,21 +94,17 @@ class Optimization:
             self._number += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """Gives all that is needed to go on exactly.
-
-        Returns:
-            Tensors and plain values.
-        """
+        """Return tensors and plain values from which :meth:`load_state_dict` resumes exactly."""
         return {"scale": self._scale, "number": self._number, "descent": self._descent.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes back to where an optimization of the same photo, criteria and options was.
+        """Resume an optimization of the same photo, criteria and options.
 
         Args:
             state: From :meth:`state_dict`.
 
         Raises:
-            StyleNetError: It belongs to another one.
+            StyleNetError: The state belongs to another optimization.
         """
         try:
             self._scale, self._number = state["scale"], state["number"]
@@ -122,24 +117,22 @@ class Optimization:
 
     @property
     def _scale_is_done(self) -> bool:
-        return self._number == self._settings.steps * (self._scale + 1) and not self.done
+        return self._number == self._options.steps * (self._scale + 1) and not self.done
 
     def _start(self) -> Tensor:
-        """The image that the coarsest scale begins with."""
         photo = resize(self._photo, self._factors[0])
-        if self._settings.start == "content":
+        if self._options.start == "content":
             return photo
-        # Drawn on the CPU, so that it is the same on every device.
-        generator = torch.Generator().manual_seed(self._settings.seed)
+        # On the CPU, so that a seed gives the same noise on every device.
+        generator = torch.Generator().manual_seed(self._options.seed)
         return torch.rand(photo.shape, generator=generator, dtype=photo.dtype).to(photo.device)
 
     def _descend(self, start: Tensor) -> Descent:
-        """The descent at the present scale."""
         photo = resize(self._photo, self._factors[self._scale])
         criterion = self._criteria[self._scale]
         height, width = photo.shape[-2:]
         return Descent(
-            resize_to(start, (height, width)), lambda image: criterion(image, photo), self._settings
+            resize_to(start, (height, width)), lambda image: criterion(image, photo), self._options
         )
 
 
@@ -149,23 +142,19 @@ def optimize_image(
     options: OptimizationOptions,
     callback: Callable[[Step], object] | None = None,
 ) -> Tensor:
-    """Stylizes a photo by changing its pixels until a loss is low.
-
-    Gatys, Ecker, Bethge 2016: the image that minimizes alpha content + beta style, here with
-    total variation, each with the weight that the criteria give it.
+    """Stylize a photo by minimizing a loss over its pixels (Gatys, Ecker, Bethge 2016).
 
     Args:
         photo: The content, RGB in [0, 1], shape (1, 3, H, W).
-        criteria: What judges, one for each scale, coarse to fine: a ``PerceptualLoss`` for one
-            scale, several for :func:`plan_scales`.
-        options: The dials.
-        callback: Gets the start and every step; ``history.append`` keeps all losses.
+        criteria: A loss for each scale of :func:`plan_scales`, coarse to fine; one
+            ``PerceptualLoss`` for a single scale.
+        callback: Called with the start and with every step; ``history.append`` keeps all losses.
 
     Returns:
-        The image, RGB in [0, 1], of the photo's shape.
+        The stylized image, RGB in [0, 1], in the photo's shape.
 
     Raises:
-        StyleNetError: The photo is too small, or the loss is no number.
+        StyleNetError: The photo is too small, or the loss is not finite.
 
     Example:
         >>> history = []

@@ -1,4 +1,4 @@
-"""How an image is optimized: every dial of the descent."""
+"""Options of image optimization."""
 
 from dataclasses import dataclass
 
@@ -7,25 +7,25 @@ from stylenet.errors import LARGEST_SEED, check_choice, check_number
 METHODS = ("lbfgs", "adam")
 STARTS = ("content", "noise")
 
-# Of L-BFGS 1 is a whole quasi-Newton step; of Adam so many levels of 255 that a value moves in the
-# first steps. Measured on a photo of 192 pixels, 100 steps: 0.354 with 1, 0.358 with 0.5; Adam 0.67
-# with 2, 0.45 with 5, 0.40 with 10 and, cut down by itself from there, with 20.
+# Default learning rates. For L-BFGS 1 is a full quasi-Newton step; for Adam it is the change of a
+# value in the first steps, in levels of 255. Losses on a photo of 192 pixels after 100 steps:
+# L-BFGS 0.354 with 1, 0.358 with 0.5; Adam 0.67 with 2, 0.45 with 5, 0.40 with 10, and 0.40 with
+# 20, which the descent then cuts down.
 _LR = {"lbfgs": 1.0, "adam": 10.0}
 
 
 @dataclass(frozen=True)
 class OptimizationOptions:
-    """The dials of the descent, checked when made.
+    """Options of the descent.
 
     Attributes:
         method: ``lbfgs`` (Gatys et al. 2016) or ``adam``.
         start: ``content``, the photo, or ``noise``.
-        steps: Steps at each scale; a step is one gradient.
-        lr: Of L-BFGS, the share of its own step that is taken; of Adam, levels of 255. ``None``
-            for 1 and 10.
+        steps: Steps at each scale; a step computes one gradient.
+        lr: Fraction of a full step for L-BFGS (default 1), levels of 255 for Adam (default 10).
         history: Steps that L-BFGS remembers, each with two images in float32. 20 and 100 ended at
             the same loss (0.354 after 100 steps).
-        seed: Chooses the noise.
+        seed: Seed of the noise.
     """
 
     method: str = "lbfgs"
@@ -36,7 +36,7 @@ class OptimizationOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Checks every value.
+        """Check every value.
 
         Raises:
             StyleNetError: A value is impossible.
@@ -51,5 +51,5 @@ class OptimizationOptions:
 
     @property
     def rate(self) -> float:
-        """The learning rate, chosen or the method's own."""
+        """The learning rate: ``lr``, or the method's default."""
         return _LR[self.method] if self.lr is None else float(self.lr)

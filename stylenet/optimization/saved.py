@@ -1,4 +1,4 @@
-"""An interrupted optimization on the disk: whole or not at all, read without running code."""
+"""Files of interrupted optimizations, written atomically and read without running code."""
 
 from pathlib import Path
 from typing import Any
@@ -8,46 +8,46 @@ import torch
 from stylenet.errors import StyleNetError
 from stylenet.files import atomic_path
 
-# Raised when a state is no longer what it was.
+# Raised when the state changes.
 _VERSION = 1
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Writes a state; the file appears whole or not at all.
+    """Write a state atomically.
 
     Args:
-        path: Where to.
+        path: Path of the file.
         state: Tensors and plain values.
 
     Raises:
-        StyleNetError: It cannot be written.
+        StyleNetError: The file cannot be written.
     """
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         torch.save({"version": _VERSION, **state}, file)
 
 
 def load_state(path: Path) -> dict[str, Any]:
-    """Reads what :func:`save_state` wrote.
+    """Read a file of :func:`save_state`.
 
     Args:
-        path: The file.
+        path: Path of the file.
 
     Returns:
-        The state, its tensors on the CPU.
+        The state, with tensors on the CPU.
 
     Raises:
-        StyleNetError: It is damaged, something else, or of another version.
+        StyleNetError: The file is damaged, no such file, or of another version.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         version = state.pop("version")
-    # PyTorch's unpickler meets damage with any kind of exception.
+    # PyTorch's unpickler raises any kind of exception on damaged files.
     except Exception as error:
         raise StyleNetError(
-            f"{path} is damaged or no interrupted optimization; delete it to begin anew"
+            f"{path} is damaged or no interrupted optimization. Delete it to start anew."
         ) from error
     if version != _VERSION:
         raise StyleNetError(
-            f"{path} was saved by another version of StyleNet; delete it to begin anew"
+            f"{path} was saved by another version of StyleNet. Delete it to start anew."
         )
     return dict(state)

@@ -1,4 +1,4 @@
-"""Coarse to fine: at which sizes an image is optimized, one after the other."""
+"""The image sizes of an optimization, from coarse to fine."""
 
 import torch
 from torch import Tensor
@@ -6,8 +6,8 @@ from torch.nn import functional as F
 
 from stylenet.errors import StyleNetError, check_number
 
-# Longer side of the coarsest scale unless the user chooses, in pixels. Training crops have this
-# size, and what VGG's layers see in one place, 40 pixels at relu3_4, is a sixth of it.
+# Default long side of the coarsest scale, in pixels: the size of training crops, six times the
+# receptive field of 40 pixels at relu3_4 of VGG.
 _COARSEST = 256
 
 # VGG halves an image four times on the way to relu5_1.
@@ -15,17 +15,17 @@ SMALLEST_SIDE = 16
 
 
 def plan_scales(size: tuple[int, int], scales: int | None = None) -> list[float]:
-    """Chooses the scales, each twice as fine as the one before.
+    """Return the scales, each twice as fine as the one before.
 
-    Gatys et al. 2017 (arXiv:1611.07865, section 6) begin a large image at a size at which the
-    encoder sees whole shapes, as it sees the same number of pixels at any.
+    Gatys et al. 2017 (arXiv:1611.07865, section 6) begin a large image at a small size, at which
+    the fixed receptive field of the encoder covers whole shapes.
 
     Args:
         size: Height and width of the finished image.
-        scales: How many; ``None`` begins where the longer side is at least 256 pixels.
+        scales: Number of scales; ``None`` begins with a long side of at least 256 pixels.
 
     Returns:
-        Factors of the size, the last 1.
+        Factors of the size, coarse to fine; the last is 1.
 
     Raises:
         StyleNetError: A side would be shorter than 16 pixels at some scale.
@@ -47,11 +47,11 @@ def plan_scales(size: tuple[int, int], scales: int | None = None) -> list[float]
 
 
 def resize(images: Tensor, factor: float) -> Tensor:
-    """Makes images smaller or larger.
+    """Resize images by a factor.
 
     Args:
         images: RGB in [0, 1], shape (N, 3, H, W).
-        factor: Of both sides.
+        factor: Factor of height and width.
 
     Returns:
         RGB in [0, 1], shape (N, 3, H', W'); the same tensor for factor 1.
@@ -61,14 +61,14 @@ def resize(images: Tensor, factor: float) -> Tensor:
 
 
 def resize_to(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """Brings images to a size.
+    """Resize images to a size.
 
     Args:
         images: RGB in [0, 1], shape (N, 3, H, W).
         size: Height and width.
 
     Returns:
-        RGB in [0, 1], shape (N, 3, *size); the same tensor where they have that size already.
+        RGB in [0, 1], shape (N, 3, *size); the same tensor if they have that size already.
     """
     if images.shape[-2:] == torch.Size(size):
         return images
@@ -77,7 +77,6 @@ def resize_to(images: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _scaled(size: tuple[int, int], factor: float) -> tuple[int, int]:
-    """The size by a factor, in whole pixels."""
     height, width = (max(1, round(side * factor)) for side in size)
     return height, width
 

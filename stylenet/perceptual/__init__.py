@@ -1,34 +1,46 @@
-"""What judges an image: a frozen encoder, Gram matrices, content and style losses."""
+"""Perceptual losses: frozen encoders, loss terms and their weighted sum."""
 
-from stylenet.perceptual.adversarial import OBJECTIVES, AdversarialOptions, told_apart
-from stylenet.perceptual.any_style import AnyStyleLoss
+from stylenet.perceptual.adversarial import (
+    OBJECTIVES,
+    AdversarialOptions,
+    take_adversarial,
+    told_apart,
+)
 from stylenet.perceptual.discriminator import PatchDiscriminator
 from stylenet.perceptual.distilled_vgg import DistilledVGGEncoder
-from stylenet.perceptual.dream import DreamLoss, dream_loss, feature_strength
+from stylenet.perceptual.dream import DreamLoss, check_channels, dream_loss, feature_strength
 from stylenet.perceptual.encoder import Encoder, VGGEncoder
 from stylenet.perceptual.lite import LiteEncoder
+from stylenet.perceptual.loss_term import Layers, LossInputs, LossTerm, read_layers
 from stylenet.perceptual.losses import content_loss, gram_matrix, style_loss, total_variation
-from stylenet.perceptual.many_styles import ManyStylesLoss
-from stylenet.perceptual.perceptual_loss import LossOptions, PerceptualLoss
+from stylenet.perceptual.perceptual_loss import PerceptualLoss, with_style_layers
+from stylenet.perceptual.terms import ContentLoss, StyleLoss, TotalVariationLoss
 
 __all__ = [
     "OBJECTIVES",
     "AdversarialOptions",
-    "AnyStyleLoss",
+    "ContentLoss",
     "DistilledVGGEncoder",
     "DreamLoss",
     "Encoder",
+    "Layers",
     "LiteEncoder",
-    "LossOptions",
-    "ManyStylesLoss",
+    "LossInputs",
+    "LossTerm",
     "PatchDiscriminator",
     "PerceptualLoss",
+    "StyleLoss",
+    "TotalVariationLoss",
     "VGGEncoder",
+    "check_channels",
     "content_loss",
     "dream_loss",
     "feature_strength",
     "gram_matrix",
+    "read_layers",
     "style_loss",
+    "take_adversarial",
     "told_apart",
     "total_variation",
+    "with_style_layers",
 ]

@@ -1,8 +1,8 @@
-"""Adversarial losses: a network against a discriminator that knows a painter's images."""
+"""Objectives of adversarial training, and the options of the adversarial term."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,16 +11,16 @@ from torch.nn.functional import softplus
 from stylenet.errors import StyleNetError, check_choice, check_number
 from stylenet.perceptual.discriminator import PatchDiscriminator, patch_size
 from stylenet.perceptual.losses import wide
-from stylenet.perceptual.perceptual_loss import LossOptions
 
 
 class Objective(NamedTuple):
-    """What the two of an adversarial training strive for; outputs have any shape.
+    """Losses of a discriminator and of the network that it is trained against.
 
     Attributes:
-        discriminator: Of its outputs for paintings and for stylized photos, a scalar to lessen.
-        generator: Of its outputs for stylized photos, a scalar for the network to lessen.
-        threshold: An output above it says "a painting".
+        discriminator: Loss of the discriminator from its outputs for paintings and for stylized
+            photos, of any shape.
+        generator: Loss of the network from the outputs for stylized photos.
+        threshold: Outputs above it mean "a painting".
     """
 
     discriminator: Callable[[Tensor, Tensor], Tensor]
@@ -29,7 +29,7 @@ class Objective(NamedTuple):
 
 
 def lsgan_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """Least squares, (D(x) - 1)² / 2 + D(y)² / 2 (Mao et al. 2017, eq. 9).
+    """Return the least-squares loss (D(x) - 1)² / 2 + D(y)² / 2 (Mao et al. 2017, eq. 9).
 
     Args:
         real: Outputs for paintings, any shape and floating type.
@@ -42,7 +42,7 @@ def lsgan_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def lsgan_generator(fake: Tensor) -> Tensor:
-    """Least squares, (D(y) - 1)² / 2 (Mao et al. 2017, eq. 9).
+    """Return the least-squares loss (D(y) - 1)² / 2 (Mao et al. 2017, eq. 9).
 
     Args:
         fake: Outputs for stylized photos, any shape and floating type.
@@ -54,7 +54,9 @@ def lsgan_generator(fake: Tensor) -> Tensor:
 
 
 def bce_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """Cross entropy, -log sigmoid(D(x)) - log(1 - sigmoid(D(y))) (Goodfellow et al. 2014, eq. 1).
+    """Return the cross entropy -log sigmoid(D(x)) - log(1 - sigmoid(D(y))).
+
+    Goodfellow et al. 2014, eq. 1.
 
     Args:
         real: Outputs for paintings, any shape and floating type.
@@ -67,7 +69,7 @@ def bce_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def bce_generator(fake: Tensor) -> Tensor:
-    """Cross entropy that does not saturate, -log sigmoid(D(y)) (Goodfellow et al. 2014, section 3).
+    """Return the non-saturating loss -log sigmoid(D(y)) (Goodfellow et al. 2014, section 3).
 
     Args:
         fake: Outputs for stylized photos, any shape and floating type.
@@ -85,12 +87,12 @@ OBJECTIVES = {
 
 
 @dataclass(frozen=True)
-class AdversarialOptions(LossOptions):
-    """The perceptual losses, and a discriminator beside them.
+class AdversarialOptions:
+    """The term ``adversarial`` of a loss: a discriminator that is trained beside the network.
 
     Attributes:
-        style_folder: The folder of paintings that the discriminator learns from.
-        adversarial_weight: Weight of the adversarial loss; with 0 the discriminator only watches.
+        style_folder: Folder of the images that the discriminator takes for real.
+        weight: Weight of the adversarial loss in the total; with 0 the discriminator has no effect.
         objective: ``lsgan`` or ``bce``.
         spectral_norm: See :class:`PatchDiscriminator`.
         discriminator_width: See :class:`PatchDiscriminator`.
@@ -99,7 +101,7 @@ class AdversarialOptions(LossOptions):
     """
 
     style_folder: str = ""
-    adversarial_weight: float = 3.0
+    weight: float = 3.0
     objective: str = "lsgan"
     spectral_norm: bool = True
     discriminator_width: int = 64
@@ -107,43 +109,49 @@ class AdversarialOptions(LossOptions):
     discriminator_lr_ratio: float = 1.0
 
     def __post_init__(self) -> None:
-        """Checks every value.
+        """Check every value.
 
         Raises:
             StyleNetError: A value is impossible.
         """
-        super().__post_init__()
         if not str(self.style_folder or "").strip():
-            raise StyleNetError("loss.style_folder is empty; set it to a folder of paintings")
-        check_number("loss.adversarial_weight", self.adversarial_weight, minimum=0)
-        check_choice("loss.objective", self.objective, OBJECTIVES)
+            raise StyleNetError("style_folder is empty; set it to a folder of paintings")
+        check_number("weight", self.weight, minimum=0)
+        check_choice("objective", self.objective, OBJECTIVES)
         if not isinstance(self.spectral_norm, bool):
-            raise StyleNetError(
-                f"loss.spectral_norm={self.spectral_norm} is neither true nor false"
-            )
+            raise StyleNetError(f"spectral_norm={self.spectral_norm} is neither true nor false")
         for name in ("discriminator_width", "discriminator_layers"):
-            check_number(f"loss.{name}", getattr(self, name), minimum=1, integer=True)
-        check_number("loss.discriminator_lr_ratio", self.discriminator_lr_ratio, above=0)
+            check_number(name, getattr(self, name), minimum=1, integer=True)
+        check_number("discriminator_lr_ratio", self.discriminator_lr_ratio, above=0)
 
     @property
     def patch_size(self) -> int:
-        """The side of the squares that the discriminator judges, in pixels."""
+        """Height and width of the discriminator's patches, in pixels."""
         return patch_size(self.discriminator_layers)
 
     def build_discriminator(self) -> PatchDiscriminator:
-        """Builds the discriminator.
-
-        Returns:
-            It, with fresh weights.
-        """
+        """Return a discriminator with random weights."""
         return PatchDiscriminator(
             self.discriminator_width, self.discriminator_layers, self.spectral_norm
         )
 
 
+def take_adversarial(terms: dict[str, Any]) -> AdversarialOptions | None:
+    """Remove the adversarial term, which the adversarial method computes.
+
+    Args:
+        terms: Terms of a loss by name; the others stay.
+
+    Returns:
+        Its options, or ``None`` without one.
+    """
+    names = [name for name, term in terms.items() if isinstance(term, AdversarialOptions)]
+    return terms.pop(names[0]) if names else None
+
+
 @torch.no_grad()
 def told_apart(real: Tensor, fake: Tensor, threshold: float) -> Tensor:
-    """Says how often a discriminator is right.
+    """Return the accuracy of a discriminator.
 
     Args:
         real: Outputs for paintings, any shape.
@@ -151,6 +159,6 @@ def told_apart(real: Tensor, fake: Tensor, threshold: float) -> Tensor:
         threshold: See :class:`Objective`.
 
     Returns:
-        The share of right answers, the mean of both kinds: a scalar in [0, 1], 0.5 by chance.
+        Mean of the accuracies for both classes, a scalar in [0, 1], 0.5 by chance.
     """
     return ((real > threshold).float().mean() + (fake <= threshold).float().mean()) / 2

@@ -1,4 +1,4 @@
-"""A discriminator that judges patches of an image: painted by the painter, or stylized?"""
+"""A discriminator that classifies patches of an image as painted or stylized."""
 
 import torch
 from torch import Tensor, nn
@@ -6,8 +6,8 @@ from torch.nn.utils.parametrizations import spectral_norm as with_spectral_norm
 
 from stylenet.perceptual.losses import wide
 
-# Isola et al. 2017, section 6.1: all convolutions 4x4, LeakyReLU with slope 0.2, weights drawn
-# from N(0, 0.02); at most eight times the first layer's channels.
+# Isola et al. 2017, section 6.1: all convolutions 4x4, LeakyReLU with slope 0.2, weights from
+# N(0, 0.02); at most eight times the first layer's channels.
 _KERNEL = 4
 _SLOPE = 0.2
 _SPREAD = 0.02
@@ -17,25 +17,23 @@ _WIDEST = 8
 class PatchDiscriminator(nn.Module):
     """The PatchGAN of Isola et al. 2017 (arXiv:1611.07004): an output for each patch of an image.
 
-    It differs in two points. There is no padding, so that every output judges a patch that lies
-    wholly in the image, and none can be told by the zeros at the border. There is no batch or
-    instance normalization: it would take palette and contrast, which belong to a style, from the
-    discriminator's sight, and would let each output depend on more than its patch. What keeps it
-    in bounds is spectral normalization (Miyato et al. 2018, arXiv:1802.05957), whose power
+    It differs in two points. There is no padding, so that each patch lies within the image and the
+    zeros at the border give nothing away. There is no batch or instance normalization: it would
+    hide palette and contrast, which belong to a style, and let each output depend on more than its
+    patch. Spectral normalization (Miyato et al. 2018, arXiv:1802.05957) bounds the slope; its power
     iteration takes a step at each pass in training mode.
 
     Attributes:
-        patch_size: Side of the square that each output sees, in pixels.
-        stride: Pixels from each output's patch to the next.
+        patch_size: Height and width of the receptive field of each output, in pixels.
+        stride: Distance between neighboring patches, in pixels.
     """
 
     def __init__(self, width: int = 64, layers: int = 2, spectral_norm: bool = True) -> None:
-        """Draws fresh weights.
+        """Initialize the weights at random.
 
         Args:
-            width: Channels of the first layer; each further one has twice as many, up to eight
-                times.
-            layers: Layers that halve the image: with 1, 2, 3 patches have 16, 34, 70 pixels.
+            width: Channels of the first layer; they double with each layer, up to eight times.
+            layers: Number of layers of stride 2; 1, 2, 3 give patches of 16, 34, 70 pixels.
             spectral_norm: Whether to divide each layer's weight matrix by its largest singular
                 value.
         """
@@ -43,8 +41,8 @@ class PatchDiscriminator(nn.Module):
         channels = [3, *(width * min(2**i, _WIDEST) for i in range(layers + 1)), 1]
         strides = [*(2 for _ in range(layers)), 1, 1]
         parts: list[nn.Module] = []
-        for place, stride in enumerate(strides):
-            convolution = _Convolution(channels[place], channels[place + 1], _KERNEL, stride)
+        for index, stride in enumerate(strides):
+            convolution = _Convolution(channels[index], channels[index + 1], _KERNEL, stride)
             nn.init.normal_(convolution.weight, 0.0, _SPREAD)
             nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
             parts.append(with_spectral_norm(convolution) if spectral_norm else convolution)
@@ -54,7 +52,7 @@ class PatchDiscriminator(nn.Module):
         self.stride = 2**layers
 
     def forward(self, images: Tensor) -> Tensor:
-        """Judges every patch.
+        """Classify every patch.
 
         Args:
             images: RGB in [0, 1], shape (N, 3, H, W), with H and W of at least ``patch_size``.
@@ -67,13 +65,13 @@ class PatchDiscriminator(nn.Module):
 
 
 def patch_size(layers: int) -> int:
-    """Says how large the patches of a discriminator are.
+    """Return the patch size of a discriminator.
 
     Args:
         layers: See :class:`PatchDiscriminator`.
 
     Returns:
-        The side of the square that each output sees, in pixels.
+        Height and width of the receptive field of each output, in pixels.
     """
     size = 1
     for stride in (1, 1, *(2 for _ in range(layers))):
@@ -82,13 +80,13 @@ def patch_size(layers: int) -> int:
 
 
 class _Convolution(nn.Conv2d):
-    """A convolution whose weight is made in its own type, also under autocast.
+    """Convolution whose weight is computed in its own dtype, also under autocast.
 
-    The power iteration would leave in bfloat16 what it is to remember in float32.
+    Spectral normalization's power iteration would otherwise keep its vectors in bfloat16.
     """
 
     def forward(self, images: Tensor) -> Tensor:
-        """Convolves, (N, C, H, W)."""
+        """Return the convolution of (N, C, H, W)."""
         with torch.autocast(images.device.type, enabled=False):
             weight = self.weight
         return self._conv_forward(images, weight, self.bias)

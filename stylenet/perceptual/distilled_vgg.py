@@ -1,21 +1,22 @@
-"""A VGG-19 with a sixteenth of the weights, by Wang et al. 2020: deep layers, to distil from."""
+"""A VGG-19 with a sixteenth of the weights (Wang et al. 2020), a teacher with deep layers."""
 
 import torch
 from torch import nn
 
 from stylenet.errors import StyleNetError
 from stylenet.files import user_path
-from stylenet.perceptual.encoder import IMAGENET_MEAN, IMAGENET_STD, Encoder
+from stylenet.perceptual.encoder import Encoder
 from stylenet.state_dict import read_state_dict
+from stylenet.vgg import IMAGENET_MEAN, IMAGENET_STD, VGG_CONVOLUTIONS
 
-# Convolutions of a block and their channels, a quarter of VGG-19's.
+# Convolutions of each block and their channels, a quarter of VGG-19's.
 _BLOCKS = ((2, 16), (2, 32), (4, 64), (4, 128), (1, 128))
-# VGG-19's channels at the first convolution of each block, where its features are told from.
-_WIDTHS = (64, 128, 256, 512, 512)
+# Channels of VGG-19 at the first convolution of each block, whose features are predicted.
+_WIDTHS = tuple(VGG_CONVOLUTIONS["vgg19"][f"conv{block}_1"] for block in range(1, 6))
 
 
 class DistilledVGGEncoder(Encoder):
-    """Gives features in the place of VGG-19's at relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1.
+    """Encoder that predicts VGG-19's relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1.
 
     From "Collaborative Distillation for Ultra-Resolution Universal Style Transfer"
     (arXiv:2003.08436), whose authors publish the weights under the MIT license. Its features are in
@@ -23,14 +24,14 @@ class DistilledVGGEncoder(Encoder):
     """
 
     def __init__(self, weights: str) -> None:
-        """Builds the encoder and fills it.
+        """Build the encoder and load its weights.
 
         Args:
-            weights: Path of the authors' ``.pth`` file of the encoder with auxiliary layers, of the
-                kind ``5SE``.
+            weights: Path of the authors' ``.pth`` file of the encoder ``5SE`` with auxiliary
+                layers.
 
         Raises:
-            StyleNetError: The file is missing, damaged or something else.
+            StyleNetError: The file is missing, damaged or of another network.
         """
         layers: dict[str, nn.Module] = {}
         heads: dict[str, nn.Module] = {}
@@ -57,7 +58,6 @@ class DistilledVGGEncoder(Encoder):
 
 
 def _fill(named: dict[str, nn.Conv2d], weights: str) -> None:
-    """Takes the weights out of the file."""
     path = user_path(weights)
     if not path.is_file():
         raise StyleNetError(
@@ -66,18 +66,18 @@ def _fill(named: dict[str, nn.Conv2d], weights: str) -> None:
         )
     state, _ = read_state_dict(path, "teacher.weights")
     for name, convolution in named.items():
-        for kind, parameter in convolution.named_parameters():
-            tensor, expected = state.get(f"{name}.{kind}"), tuple(parameter.shape)
+        for key, parameter in convolution.named_parameters():
+            tensor, expected = state.get(f"{name}.{key}"), tuple(parameter.shape)
             if tensor is None or tuple(tensor.shape) != expected:
-                found = "absent" if tensor is None else tuple(tensor.shape)
+                shape = "absent" if tensor is None else tuple(tensor.shape)
                 raise StyleNetError(
                     f"teacher.weights={path} is not the 16 times smaller VGG-19 of "
-                    f"arXiv:2003.08436: {name}.{kind} is {found}, expected {expected}"
+                    f"arXiv:2003.08436: {name}.{key} is {shape}, expected {expected}"
                 )
             if not bool(torch.isfinite(tensor).all()):
                 raise StyleNetError(f"teacher.weights={path}: {name} holds NaN or infinity")
             parameter.data.copy_(tensor)
-    # It takes RGB in [0, 1] as it is; here the first layer gets it in ImageNet's normalization.
+    # The authors' encoder takes RGB in [0, 1]; Encoder passes it in ImageNet's normalization.
     mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
     first = named["conv0"]
     with torch.no_grad():

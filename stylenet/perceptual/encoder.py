@@ -1,4 +1,4 @@
-"""The frozen encoders' common part, and VGG: features of images, by layer name."""
+"""Frozen encoders: features of images by layer name."""
 
 from collections.abc import Iterable
 
@@ -8,14 +8,11 @@ from torch import Tensor, nn
 from stylenet.errors import StyleNetError, check_choice
 from stylenet.perceptual.vgg import ARCHITECTURES, vgg_layers
 from stylenet.perceptual.weights import load_weights, match_layers
-
-# What torchvision's ImageNet weights were trained with (its VGG16_Weights.transforms()).
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+from stylenet.vgg import IMAGENET_MEAN, IMAGENET_STD
 
 
 class Encoder(nn.Module):
-    """A network that gives features by layer name, in one pass as deep as needed.
+    """Frozen feature extractor that stops at the deepest layer asked for.
 
     Example:
         >>> encoder = VGGEncoder("vgg19", weights="random", allow_random=True)
@@ -24,8 +21,8 @@ class Encoder(nn.Module):
         torch.Size([1, 128, 32, 32])
 
     Attributes:
-        architecture: What it is, for messages.
-        weights: Where its weights came from, for messages.
+        architecture: Name of the architecture, for messages.
+        weights: Source of the weights, for messages.
     """
 
     _mean: Tensor
@@ -38,14 +35,14 @@ class Encoder(nn.Module):
         layers: dict[str, nn.Module],
         heads: dict[str, nn.Module] | None = None,
     ) -> None:
-        """Takes the layers and freezes them.
+        """Freeze the layers.
 
         Args:
-            architecture: What it is, for messages.
-            weights: Where its weights came from, for messages.
-            layers: What an image passes through, in order, by name.
-            heads: By the names of layers: what makes features of that layer's output, on the side.
-                A layer without one gives its output as it is.
+            architecture: Name of the architecture, for messages.
+            weights: Source of the weights, for messages.
+            layers: Layers by name, in the order in which images pass through them.
+            heads: Modules by layer name that turn the output of a layer into its features, beside
+                the main path. The output of a layer without one is its features.
         """
         super().__init__()
         self.architecture = architecture
@@ -60,14 +57,15 @@ class Encoder(nn.Module):
 
     @property
     def layers(self) -> list[str]:
-        """The names of the layers there are, first to last."""
+        """Names of the layers, first to last."""
         return list(self._layers)
 
-    def require(self, layers: Iterable[str]) -> None:
-        """Refuses layers that are not there.
+    def require(self, layers: Iterable[str], option: str = "layers") -> None:
+        """Check that the encoder has layers.
 
         Args:
             layers: Names such as ``relu3_3``.
+            option: The option that names them, for the message.
 
         Raises:
             StyleNetError: A name is unknown, or lies behind the end of the weights.
@@ -75,44 +73,42 @@ class Encoder(nn.Module):
         has = self.layers
         missing = [name for name in layers if name not in has]
         if missing:
-            relus = ", ".join(name for name in has if name.startswith("relu"))
-            raise StyleNetError(
-                f"{self.architecture} with encoder.weights={self.weights} has no layer "
-                f"{', '.join(missing)}; it has {relus}; set loss.content_layers and "
-                f"loss.style_layers to some of these"
-            )
+            raise StyleNetError(f"{option}: {self._lacks(', '.join(missing))}; choose among these")
+
+    def _lacks(self, layer: str) -> str:
+        relus = ", ".join(name for name in self.layers if name.startswith("relu"))
+        return (
+            f"{self.architecture} with encoder.weights={self.weights} has no layer {layer}; it has "
+            f"{relus}"
+        )
 
     def convolutions_to(self, layer: str) -> dict[str, nn.Conv2d]:
-        """Lists the convolutions that lead to a layer.
+        """Return the convolutions up to a layer.
 
         Args:
-            layer: Of a convolution, such as ``relu4_1``.
+            layer: A layer such as ``relu4_1``.
 
         Returns:
-            They, in order, by name: ``conv1_1`` and so on.
+            Convolutions by name, in order: ``conv1_1`` and so on.
 
         Raises:
-            StyleNetError: It has no such layer.
+            StyleNetError: There is no such layer.
         """
-        self._require_one(layer)
+        self._check_network_layer(layer)
         reached = self.layers[: self.layers.index(layer) + 1]
         layers = {name: self._layers[name] for name in reached}
         return {name: part for name, part in layers.items() if isinstance(part, nn.Conv2d)}
 
-    def _require_one(self, layer: str) -> None:
+    def _check_network_layer(self, layer: str) -> None:
         if layer not in self.layers:
-            relus = ", ".join(name for name in self.layers if name.startswith("relu"))
-            raise StyleNetError(
-                f"{self.architecture} with encoder.weights={self.weights} has no layer {layer}, "
-                f"which network.layer asks for; it has {relus}"
-            )
+            raise StyleNetError(f"network.layer={layer}: {self._lacks(layer)}; choose among these")
 
     def train(self, mode: bool = True) -> "Encoder":
-        """Stays in evaluation mode, whatever a parent module asks."""
+        """Stay in evaluation mode, whatever a parent module asks for."""
         return super().train(False)
 
     def forward(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
-        """Computes features in one pass that stops at the deepest layer asked for.
+        """Compute features in one pass that stops at the deepest layer asked for.
 
         Args:
             images: RGB in [0, 1], shape (N, 3, H, W).
@@ -132,7 +128,7 @@ class Encoder(nn.Module):
         for name, layer in self._layers.items():
             if len(features) == len(wanted):
                 break
-            # A ReLU works in its place, and so on a copy of what is captured.
+            # ReLUs work in place; a copy keeps the features that are returned.
             x = layer(x.clone() if kept and isinstance(layer, nn.ReLU) else x)
             kept = name in wanted
             if kept:
@@ -141,7 +137,7 @@ class Encoder(nn.Module):
 
 
 class VGGEncoder(Encoder):
-    """A VGG cut off where its weights end, never trained, always in evaluation mode."""
+    """Frozen VGG feature extractor that ends where its weights end."""
 
     def __init__(
         self,
@@ -150,18 +146,18 @@ class VGGEncoder(Encoder):
         pooling: str = "max",
         allow_random: bool = False,
     ) -> None:
-        """Builds the encoder and fills it.
+        """Build the encoder and load its weights.
 
         Args:
             architecture: ``vgg16`` or ``vgg19``.
             weights: ``imagenet`` (torchvision's download and cache), the path of a
                 ``.safetensors`` or ``.pth`` state dict, or ``random``.
-            pooling: ``max`` as trained, or ``average``, which Gatys et al. 2016 found to give
-                slightly smoother images.
-            allow_random: Confirms ``weights=random``, which no style can be learned from.
+            pooling: ``max`` as trained, or ``average``, which gives slightly smoother images
+                according to Gatys et al. 2016.
+            allow_random: Confirms ``weights=random``, which is of no use outside tests.
 
         Raises:
-            StyleNetError: A value is impossible, or the weights cannot be had.
+            StyleNetError: A value is impossible, or the weights are unusable.
         """
         check_choice("encoder.architecture", architecture, ARCHITECTURES)
         check_choice("encoder.pooling", pooling, ("max", "average"))

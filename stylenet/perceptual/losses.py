@@ -1,7 +1,7 @@
 """Content, style and total-variation losses as functions of features and images.
 
-All sums are taken in float32 at least, whatever the features come in: sums of squares over
-thousands of positions overflow float16 (largest value 65,504) and lose the small terms in bfloat16.
+All sums are computed in float32 at least, whatever the dtype of the features: sums of squares over
+thousands of positions overflow float16 (largest value 65,504) and lose small terms in bfloat16.
 """
 
 from typing import Any
@@ -10,18 +10,18 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-# Matrix products of bfloat16 that leave in float32; new in PyTorch 2.8.
+# Matrix products of bfloat16 with float32 results exist since PyTorch 2.8.
 _WIDE_SUMS = "dtype" in torch.ops.aten.bmm.overloads()
 
-# Keeps a relative loss finite when its target is nothing but zeros; real targets are far larger.
+# Keeps a relative loss finite for a target of zeros; real targets are far larger.
 _TINY = 1e-12
 
 
 def gram_matrix(features: Tensor) -> Tensor:
-    """Correlates the channels of a feature map over all positions.
+    """Return the Gram matrix of each feature map.
 
-    The Gram matrix of Gatys et al. 2016 with the normalization of Johnson et al. 2016, eq. 3:
-    divided by C·H·W.
+    Products of each two channels, summed over all positions (Gatys et al. 2016) and divided by
+    C·H·W (Johnson et al. 2016, eq. 3).
 
     Args:
         features: Shape (N, C, H, W), any floating type.
@@ -39,10 +39,10 @@ def gram_matrix(features: Tensor) -> Tensor:
 
 
 class _Gram(torch.autograd.Function):
-    """With a gradient that uses the symmetry: one matrix product in the place of two and a sum.
+    """Gram matrix whose gradient uses the symmetry: one matrix product instead of two and a sum.
 
-    That product is taken in the features' own type where it has float32's range, for the gradient
-    leaves in it: together 3.8 times as fast as autograd's (4 x 64 x 256 x 256, bfloat16, one core).
+    That product is computed in the features' dtype if it has float32's range, as the gradient is
+    returned in it: together 3.8 times as fast as autograd (4 x 64 x 256 x 256, bfloat16, one core).
     """
 
     @staticmethod
@@ -57,9 +57,9 @@ class _Gram(torch.autograd.Function):
         narrow = features.dtype == torch.float16
         flat = (features.float() if narrow else features).flatten(2)
         both = (gradient + gradient.transpose(1, 2)) / features[0].numel()
-        # As (N, HW, C), for that is the order of channels-last features in memory.
-        found = flat.transpose(1, 2) @ both.to(flat.dtype)
-        return found.transpose(1, 2).unflatten(2, features.shape[2:]).to(features.dtype)
+        # (N, HW, C) is the memory order of channels-last features.
+        product = flat.transpose(1, 2) @ both.to(flat.dtype)
+        return product.transpose(1, 2).unflatten(2, features.shape[2:]).to(features.dtype)
 
 
 def _products(features: Tensor) -> Tensor:
@@ -73,16 +73,16 @@ def _products(features: Tensor) -> Tensor:
         return flat @ flat.transpose(1, 2)
     count, channels, height, width = features.shape
     parts = next(n for n in (32, 16, 8, 4, 2, 1) if height * width % n == 0)
-    # As (N, HW, C), the order of channels-last features in memory.
+    # (N, HW, C) is the memory order of channels-last features.
     flat = features.permute(0, 2, 3, 1).reshape(count * parts, -1, channels)
     sums = torch.bmm(flat.transpose(1, 2), flat, out_dtype=torch.float32)
     return sums.unflatten(0, (count, parts)).sum(1)
 
 
 def moments(features: Tensor) -> Tensor:
-    """Takes each channel's mean and standard deviation over all positions.
+    """Return the mean and standard deviation of each channel over all positions.
 
-    What Huang & Belongie 2017 compare styles by, eq. 13.
+    Statistics of the style loss of Huang & Belongie 2017, eq. 13.
 
     Args:
         features: Shape (N, C, H, W), any floating type.
@@ -92,21 +92,21 @@ def moments(features: Tensor) -> Tensor:
     """
     with torch.autocast(features.device.type, enabled=False):
         variance, mean = torch.var_mean(wide(features), dim=(2, 3), correction=0)
-        # Of a channel that is zero everywhere the root alone has no gradient.
+        # The root alone has no finite gradient for a constant channel.
         return torch.stack([mean, (variance + _TINY).sqrt()], dim=1)
 
 
 def content_loss(
     features: Tensor, target: Tensor, relative: bool = True, reduction: str = "mean"
 ) -> Tensor:
-    """Compares an image's features with those of its photo.
+    """Return the distance between features of stylized and content images.
 
     Args:
-        features: Of the image, shape (N, C, H, W).
-        target: Of the photo, the same shape.
+        features: Features of the stylized images, shape (N, C, H, W).
+        target: Features of the content images, the same shape.
         relative: ‖F(y) - F(x)‖² / ‖F(x)‖² instead of the mean of the squared differences
             (Johnson et al. 2016, eq. 2).
-        reduction: ``mean``, or ``none`` for each image's own.
+        reduction: ``mean``, or ``none`` for a value per image.
 
     Returns:
         The mean over the N images, a scalar; or shape (N,).
@@ -117,14 +117,14 @@ def content_loss(
 def style_loss(
     gram: Tensor, target: Tensor, relative: bool = True, reduction: str = "mean"
 ) -> Tensor:
-    """Compares an image's Gram matrix, or its :func:`moments`, with the style's.
+    """Return the distance between Gram matrices, or :func:`moments`, of images and style.
 
     Args:
-        gram: Of the image, shape (N, C, C); or (N, 2, C).
-        target: Of the style, shape (1, C, C) or (N, C, C); or (1, 2, C) or (N, 2, C).
+        gram: Statistics of the stylized images, shape (N, C, C); or (N, 2, C).
+        target: Statistics of the style, shape (1, C, C) or (N, C, C); or (1, 2, C) or (N, 2, C).
         relative: ‖G(y) - G(s)‖² / ‖G(s)‖² instead of the mean of the squared differences (which is
             Johnson et al. 2016, eq. 4, divided by C², as in their released code).
-        reduction: ``mean``, or ``none`` for each image's own.
+        reduction: ``mean``, or ``none`` for a value per image.
 
     Returns:
         The mean over the N images, a scalar; or shape (N,).
@@ -133,14 +133,14 @@ def style_loss(
 
 
 def total_variation(images: Tensor, reduction: str = "mean") -> Tensor:
-    """Measures roughness: squared differences of neighboring pixels.
+    """Return the squared differences of neighboring pixels, across and down.
 
     The form of Mahendran & Vedaldi 2015 (β = 2) that Johnson et al. 2016 use, as a mean over
-    pixels and channels, so that it does not grow with the size of the image.
+    pixels and channels, so that it does not grow with the image size.
 
     Args:
         images: Shape (N, C, H, W), in [0, 1].
-        reduction: ``mean``, or ``none`` for each image's own.
+        reduction: ``mean``, or ``none`` for a value per image.
 
     Returns:
         The mean over the N images, a scalar; or shape (N,).
@@ -154,14 +154,14 @@ def total_variation(images: Tensor, reduction: str = "mean") -> Tensor:
 
 
 def _compare(values: Tensor, target: Tensor, relative: bool) -> Tensor:
-    """Each item's squared distance, relative or per element, shape (N,)."""
+    """Return the squared distance of each item, relative or per element, shape (N,)."""
     with torch.autocast(values.device.type, enabled=False):
         values, target = wide(values), wide(target)
-        # Not flattened, which would copy features that lie channels-last.
+        # Flattening would copy channels-last features.
         each = tuple(range(1, values.ndim))
         distance = (values - target).square().sum(each)  # (N,)
-        # Each image by its own photo, so that a batch is the mean of its parts however it is
-        # split over devices.
+        # Each image relative to its own target, so that the loss of a batch is the mean over its
+        # parts however it is split over devices.
         scale = target.square().sum(each).clamp_min(_TINY) if relative else values[0].numel()
         return distance / scale
 
@@ -171,12 +171,12 @@ def _reduce(values: Tensor, reduction: str) -> Tensor:
 
 
 def wide(values: Tensor) -> Tensor:
-    """Brings values to a type in which sums over thousands of positions keep their digits.
+    """Convert values to a dtype in which sums over thousands of positions keep their digits.
 
     Args:
         values: Any floating type.
 
     Returns:
-        The same in float32, or in float64 if they are.
+        float32, or float64 for float64 values.
     """
     return values.to(torch.promote_types(values.dtype, torch.float32))

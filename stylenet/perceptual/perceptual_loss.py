@@ -1,276 +1,237 @@
-"""The whole loss: what one encoder says of an image, its photo and a style."""
+"""The perceptual loss of one style: a weighted sum of terms that share one encoder."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from stylenet.errors import StyleNetError, check_choice, check_number
-from stylenet.perceptual.dream import (
-    check_channels,
-    check_layers,
-    dream_loss,
-    feature_strength,
-)
+from stylenet.errors import StyleNetError
 from stylenet.perceptual.encoder import Encoder
-from stylenet.perceptual.losses import (
-    content_loss,
-    gram_matrix,
-    moments,
-    style_loss,
-    total_variation,
-)
+from stylenet.perceptual.loss_term import Layers, LossInputs, LossTerm, named_options
 
-# What styles are compared by; Huang & Belongie 2017 take moments.
-_STATISTICS = {"gram": gram_matrix, "moments": moments}
-
-
-@dataclass(frozen=True)
-class LossOptions:
-    """What is compared, and how much it counts.
-
-    Attributes:
-        form: ``relative`` (every term is a fraction of its target's own size) or ``absolute``.
-        content_layers: Layers whose features are compared with the photo's.
-        style_layers: Layers whose Gram matrices are compared with the style's; the style loss is
-            their mean (relative) or their sum (absolute, as in the paper).
-        content_weight: Weight of the content loss.
-        style_weight: Weight of the style loss.
-        tv_weight: Weight of the total variation.
-        dream_weight: Weight of the dream, see :func:`stylenet.perceptual.dream.dream_loss`: with
-            it the image is also to show more of what the encoder sees in the photo. 0 leaves it
-            out, at no cost.
-        dream_layers: Whose features are to grow; ``None`` for the deepest of ``style_layers``. The
-            dream is their mean, relative in either form.
-        dream_channels: The channels of these layers that count; ``None`` for all.
-        style_statistics: ``gram``, or ``moments`` to compare the means and standard deviations of
-            channels in the place of Gram matrices.
-    """
-
-    form: str
-    content_layers: Sequence[str]
-    style_layers: Sequence[str]
-    content_weight: float
-    style_weight: float
-    tv_weight: float
-    dream_weight: float = 0.0
-    dream_layers: Sequence[str] | None = None
-    dream_channels: Sequence[int] | None = None
-    style_statistics: str = "gram"
-
-    def __post_init__(self) -> None:
-        """Checks every value.
-
-        Raises:
-            StyleNetError: A value is impossible.
-        """
-        check_choice("loss.form", self.form, ("relative", "absolute"))
-        check_choice("loss.style_statistics", self.style_statistics, _STATISTICS)
-        for name in ("content_weight", "style_weight", "tv_weight", "dream_weight"):
-            check_number(f"loss.{name}", getattr(self, name), minimum=0)
-        for name in ("content_layers", "style_layers"):
-            layers = getattr(self, name)
-            listed = isinstance(layers, Sequence) and not isinstance(layers, str)
-            if not listed or not all(isinstance(layer, str) for layer in layers):
-                raise StyleNetError(
-                    f"loss.{name}={layers} is not a list of layers such as '[relu1_2,relu2_2]'"
-                )
-            if not layers:
-                raise StyleNetError(f"loss.{name}=[] is empty; name at least one layer")
-        if self.dream_layers is not None:
-            check_layers("loss.dream_layers", self.dream_layers)
-        check_channels("loss.dream_channels", self.dream_channels)
+# Targets of the style by term and by layer.
+StyleTargets = Mapping[str, dict[str, Tensor]]
 
 
 class PerceptualLoss(nn.Module):
-    """Content, style and total-variation loss of Johnson et al. 2016 against one style.
+    """Weighted sum of loss terms for one style.
+
+    The encoder sees every image once, up to the deepest layer that a term needs.
+
+    Example:
+        >>> terms = {
+        ...     "content": ContentLoss(["relu2_2"]),
+        ...     "style": StyleLoss(["relu1_2", "relu2_2"], weight=15.0),
+        ... }
+        >>> criterion = PerceptualLoss(LiteEncoder(), terms, [style_image])
+        >>> criterion(stylized, content)["total"].backward()
 
     Attributes:
-        options: What it was built with.
-        weights: Of the losses in ``total``, by name.
-        dream_layers: The layers to dream with; none without a weight.
+        encoder: The frozen encoder.
+        terms: Active terms by name, in the order in which they are added.
+        weights: Weight of each term in ``total``; for terms that compare with the style, times the
+            weight of the style.
+        content_layers: Layers that the terms need of the content images.
+        style_layers: Layers that the terms need of style images.
+        stylized_layers: Layers that the terms need of the stylized images.
     """
 
     def __init__(
         self,
         encoder: Encoder,
-        options: LossOptions,
+        terms: Mapping[str, LossTerm],
         style_images: Sequence[Tensor] | None,
         style_weight: float = 1.0,
         image_weights: Sequence[float] | None = None,
     ) -> None:
-        """Takes the style's Gram matrices, or moments, once.
+        """Compute the targets of the style.
 
         Args:
             encoder: The frozen encoder.
-            options: What is compared, and how much it counts.
+            terms: Terms by name, which is the name that losses are logged by.
             style_images: One or more images of the style, RGB in [0, 1], each of shape
-                (1, 3, H, W) with sizes of their own. Their Gram matrices are averaged. ``None``
-                where :meth:`compare` is told the style each time.
-            style_weight: Multiplies ``options.style_weight`` for this style.
-            image_weights: How much each image counts in the mean of the Gram matrices; only
-                their ratios matter. ``None`` for all alike.
+                (1, 3, H, W) with a size of its own. Their targets are averaged. ``None`` if
+                :meth:`compare` gets the targets of every batch.
+            style_weight: Multiplies the weight of terms that compare with the style.
+            image_weights: Weights of the images in that average, of which only the ratios matter;
+                ``None`` for equal weights.
 
         Raises:
-            StyleNetError: The encoder lacks a layer, there is no style image, or there are not as
-                many weights as images.
+            StyleNetError: A term is unusable with the encoder, there is no term or no style image,
+                or the number of weights is not that of the images.
         """
         super().__init__()
-        if style_images is not None and not style_images:
-            raise StyleNetError("style.image is empty; name at least one image")
-        if image_weights is not None and style_images and len(image_weights) != len(style_images):
-            raise StyleNetError(
-                f"style.image_weights={list(image_weights)} has {len(image_weights)} numbers for "
-                f"{len(style_images)} images"
-            )
-        encoder.require([*options.content_layers, *options.style_layers])
+        _check_images(style_images, image_weights)
         self.encoder = encoder
-        self.options = options
+        self.terms: dict[str, LossTerm] = {}
+        for name, term in terms.items():
+            if name == "total" or not name.isidentifier():
+                raise StyleNetError(f"loss.{name} cannot be the name of a term. Choose another.")
+            if term.is_active:
+                with named_options(f"loss.{name}"):
+                    self.terms[name] = term.fit_to(encoder, terms)
+        if not self.terms:
+            raise StyleNetError("loss has no term. Keep one at least, such as loss.content.")
+        self._registered_terms = nn.ModuleList(self.terms.values())
         self.weights = {
-            "content": options.content_weight,
-            "style": options.style_weight * style_weight,
-            "tv": options.tv_weight,
-            "dream": options.dream_weight,
+            name: term.weight * (style_weight if term.compares_style else 1)
+            for name, term in self.terms.items()
         }
-        self.dream_layers = _dream_layers(encoder, options)
-        if style_images is None:
-            return
-        with torch.no_grad():
-            grams = [self.style_of(encoder(image, options.style_layers)) for image in style_images]
-        for layer in options.style_layers:
-            mean = _mean([gram[layer] for gram in grams], image_weights)
-            self.register_buffer(f"_gram_{layer}", mean, persistent=False)
+        every = self.terms.values()
+        self.content_layers = _union(term.layers for term in every if term.compares_content)
+        self.style_layers = _union(term.layers for term in every if term.compares_style)
+        self.stylized_layers = _union(term.layers for term in every)
+        if style_images is not None:
+            with torch.no_grad():
+                targets = [
+                    self.style_targets(encoder(image, self.style_layers)) for image in style_images
+                ]
+            for name, layers in targets[0].items():
+                for layer in layers:
+                    mean = _mean([target[name][layer] for target in targets], image_weights)
+                    self.register_buffer(f"_style_{name}_{layer}", mean, persistent=False)
 
-    def forward(self, images: Tensor, photos: Tensor) -> dict[str, Tensor]:
-        """Judges stylized photos.
+    def forward(self, stylized: Tensor, content: Tensor) -> dict[str, Tensor]:
+        """Compute the losses of stylized images.
 
         Args:
-            images: The network's output, RGB in [0, 1], shape (N, 3, H, W).
-            photos: What it was given, the same shape and range.
+            stylized: Output of the network, RGB in [0, 1], shape (N, 3, H, W).
+            content: Input of the network, the same shape and range.
 
         Returns:
-            Scalars by name: ``total``, the weighted sum; ``content``, ``style`` and ``tv``
-            without their weights; and ``content/relu2_2``, ``style/relu1_2`` … for each layer. With
-            a weight for it also ``dream``, negative, and ``dream/relu3_4`` ….
+            Scalars by name: ``total``, the weighted sum; each term by its name, without its
+            weight, such as ``content``, ``style`` and ``tv``; and the values of layers, such as
+            ``content/relu2_2`` and ``style/relu1_2``, without weights.
         """
         with torch.no_grad():
-            targets = self.encoder(photos, self.photo_layers)
-        return self.compare(images, self.encoder(images, self.image_layers), targets)
-
-    @property
-    def photo_layers(self) -> list[str]:
-        """The layers of the photos that :meth:`compare` takes."""
-        return [*self.options.content_layers, *self.dream_layers]
-
-    @property
-    def image_layers(self) -> list[str]:
-        """The layers of the network's output that :meth:`compare` takes."""
-        options = self.options
-        return [*options.content_layers, *options.style_layers, *self.dream_layers]
+            content_features = self.encoder(content, self.content_layers)
+        features = self.encoder(stylized, self.stylized_layers)
+        targets = {
+            name: {layer: self.target(name, layer) for layer in term.layers}
+            for name, term in self.terms.items()
+            if term.compares_style
+        }
+        return self.compare(stylized, content, features, content_features, targets)
 
     def compare(
         self,
-        images: Tensor,
-        features: dict[str, Tensor],
-        targets: dict[str, Tensor],
-        styles: dict[str, Tensor] | None = None,
+        stylized: Tensor,
+        content: Tensor,
+        stylized_features: dict[str, Tensor],
+        content_features: dict[str, Tensor],
+        style_targets: StyleTargets,
     ) -> dict[str, Tensor]:
-        """Judges stylized photos by their features, as :meth:`forward` does.
+        """Compute the losses from features.
 
         Args:
-            images: The network's output, RGB in [0, 1], shape (N, 3, H, W).
-            features: What the encoder says of it, at least the ``image_layers``.
-            targets: What it says of the photos, at least the ``photo_layers``.
-            styles: From :meth:`style_of`, one for each photo; ``None`` for the style's own.
+            stylized: Output of the network, RGB in [0, 1], shape (N, 3, H, W).
+            content: Input of the network, the same shape and range.
+            stylized_features: Features of the output, at least at ``stylized_layers``.
+            content_features: Features of the input, at least at ``content_layers``.
+            style_targets: Targets by term and layer, of shape (1, …) or (N, …).
 
         Returns:
-            See :meth:`forward`.
+            As :meth:`forward`.
         """
-        options = self.options
-        relative = options.form == "relative"
-        content = {
-            layer: content_loss(features[layer], targets[layer], relative)
-            for layer in options.content_layers
+        values: dict[str, Tensor] = {}
+        by_layer: dict[str, Tensor] = {}
+        weighted: list[Tensor] = []
+        for name, term in self.terms.items():
+            inputs = LossInputs(
+                stylized,
+                content,
+                stylized_features,
+                content_features,
+                style_targets.get(name, {}),
+            )
+            losses = term(inputs)
+            if isinstance(losses, Tensor):
+                values[name] = losses.mean()
+            else:
+                means = {layer: loss.mean() for layer, loss in losses.items()}
+                values[name] = term.combine(means)
+                by_layer |= {f"{name}/{layer}": value for layer, value in means.items()}
+            weighted.append(self.weights[name] * values[name])
+        total = weighted[0]
+        for value in weighted[1:]:
+            total = total + value
+        return {"total": total, **values, **by_layer}
+
+    def style_targets(self, features: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+        """Reduce features of style images to the targets of the terms.
+
+        Args:
+            features: Features of K images, at least at ``style_layers``.
+
+        Returns:
+            Targets of shape (K, …) by term and layer.
+        """
+        return {
+            name: {layer: term.style_target(features[layer]) for layer in term.layers}
+            for name, term in self.terms.items()
+            if term.compares_style
         }
-        style = {
-            layer: style_loss(found, styles[layer] if styles else self.target(layer), relative)
-            for layer, found in self.style_of(features).items()
-        }
-        values = {
-            "content": _combine(list(content.values()), relative),
-            "style": _combine(list(style.values()), relative),
-            "tv": total_variation(images),
-        }
-        total = (
-            self.weights["content"] * values["content"]
-            + self.weights["style"] * values["style"]
-            + self.weights["tv"] * values["tv"]
+
+    def term_layers(self, name: str) -> list[str]:
+        """Return the layers of a term; none if there is no such term."""
+        return list(self.terms[name].layers) if name in self.terms else []
+
+    def target(self, name: str, layer: str) -> Tensor:
+        """Return the target of the style for a term at a layer, for example a Gram matrix.
+
+        Args:
+            name: A term that compares with the style.
+            layer: One of its layers.
+
+        Returns:
+            Shape (1, …).
+        """
+        return self.get_buffer(f"_style_{name}_{layer}")
+
+
+def with_style_layers(terms: Mapping[str, LossTerm], layers: Layers | None) -> dict[str, LossTerm]:
+    """Replace the layers of the term ``style``, for a style that has layers of its own.
+
+    Args:
+        terms: Terms by name.
+        layers: ``style.layers`` of the style; ``None`` keeps the term as it is.
+
+    Returns:
+        The terms, in the same order.
+
+    Raises:
+        StyleNetError: These are no layers, or no term has the name ``style``.
+    """
+    if layers is None:
+        return dict(terms)
+    if "style" not in terms:
+        raise StyleNetError(
+            f"style.layers={layers} needs the term loss.style, which is left out here. Leave out "
+            f"style.layers, or keep the term."
         )
-        layers = {f"content/{layer}": value for layer, value in content.items()}
-        layers |= {f"style/{layer}": value for layer, value in style.items()}
-        if self.dream_layers:
-            dream = {
-                layer: dream_loss(
-                    features[layer], feature_strength(targets[layer]), options.dream_channels
-                )
-                for layer in self.dream_layers
-            }
-            values["dream"] = torch.stack(list(dream.values())).mean()
-            total = total + self.weights["dream"] * values["dream"]
-            layers |= {f"dream/{layer}": value for layer, value in dream.items()}
-        return {"total": total, **values, **layers}
-
-    def target(self, layer: str) -> Tensor:
-        """Return the style's target of a layer.
-
-        Args:
-            layer: One of ``options.style_layers``.
-
-        Returns:
-            A Gram matrix, shape (1, C, C), or moments, (1, 2, C).
-        """
-        return self.get_buffer(f"_gram_{layer}")
-
-    def style_of(
-        self, features: dict[str, Tensor], layers: Sequence[str] | None = None
-    ) -> dict[str, Tensor]:
-        """Takes what styles are compared by.
-
-        Args:
-            features: Of images, at least the layers.
-            layers: ``None`` for ``options.style_layers``.
-
-        Returns:
-            For each layer Gram matrices, shape (N, C, C), or moments, (N, 2, C).
-        """
-        take = _STATISTICS[self.options.style_statistics]
-        layers = self.options.style_layers if layers is None else layers
-        return {layer: take(features[layer]) for layer in layers}
+    with named_options("style"):
+        return {**terms, "style": terms["style"].with_layers(layers)}
 
 
-def _dream_layers(encoder: Encoder, options: LossOptions) -> list[str]:
-    """The layers to dream with, known to be there; none without a weight."""
-    if not options.dream_weight:
-        return []
-    layers = options.dream_layers
-    if layers is None:  # it is computed anyway
-        layers = [max(options.style_layers, key=encoder.layers.index)]
-    check_layers("loss.dream_layers", layers, encoder)
-    check_channels("loss.dream_channels", options.dream_channels, encoder, layers)
-    return list(layers)
+def _check_images(images: Sequence[Tensor] | None, weights: Sequence[float] | None) -> None:
+    if images is not None and not images:
+        raise StyleNetError("style.image is empty; name at least one image")
+    if weights is not None and images and len(weights) != len(images):
+        raise StyleNetError(
+            f"style.image_weights={list(weights)} has {len(weights)} numbers for "
+            f"{len(images)} images"
+        )
 
 
-def _mean(grams: list[Tensor], weights: Sequence[float] | None) -> Tensor:
-    """The mean of Gram matrices or moments, weighted if so wished; the shape of one, (1, C, C)."""
-    stacked = torch.stack(grams)  # (K, 1, C, C)
+def _mean(targets: list[Tensor], weights: Sequence[float] | None) -> Tensor:
+    """Return the weighted mean of K targets of shape (1, …), in the same shape."""
+    stacked = torch.stack(targets)  # (K, 1, …)
     if weights is None:
         return stacked.mean(dim=0)
-    shares = torch.tensor(weights).to(stacked) / sum(weights)
-    return (stacked * shares.view(-1, 1, 1, 1)).sum(dim=0)
+    factors = torch.tensor(weights).to(stacked) / sum(weights)
+    return (stacked * factors.view(-1, *[1] * (stacked.ndim - 1))).sum(dim=0)
 
 
-def _combine(values: list[Tensor], relative: bool) -> Tensor:
-    """The mean over layers of relative losses, the sum of absolute ones."""
-    stacked = torch.stack(values)
-    return stacked.mean() if relative else stacked.sum()
+def _union(layers: Iterable[Iterable[str]]) -> list[str]:
+    """Every layer once, in the order in which they come."""
+    return list(dict.fromkeys(layer for names in layers for layer in names))

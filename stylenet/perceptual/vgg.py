@@ -10,7 +10,7 @@ ARCHITECTURES = tuple(_BUILDERS)
 
 
 def vgg_layers(architecture: str) -> dict[str, nn.Module]:
-    """Lists the convolutional part of a VGG, layer by layer, without weights.
+    """Return the layers of the convolutional part of a VGG, without weights.
 
     Args:
         architecture: ``vgg16`` or ``vgg19``.
@@ -18,9 +18,9 @@ def vgg_layers(architecture: str) -> dict[str, nn.Module]:
     Returns:
         The layers in order under the papers' names: ``conv1_1``, ``relu1_1``, ``conv1_2``, …,
         ``pool1``, ``conv2_1``, … . The convolutions are on the meta device; the ReLUs work
-        in their place, which spares one feature map of each two.
+        in place, which halves the memory of feature maps.
     """
-    with torch.device("meta"):  # no 550 MB of classifier for the sake of its shapes
+    with torch.device("meta"):  # without allocating 550 MB of classifier
         features = _BUILDERS[architecture](weights=None).features
     layers: dict[str, nn.Module] = {}
     block, convolution = 1, 0

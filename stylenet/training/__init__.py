@@ -1,10 +1,7 @@
 """Training: the Lightning modules, their callbacks, and what a run folder holds."""
 
-from stylenet.training.adversarial import AdversarialModule
-from stylenet.training.any_style import AnyStyleModule
 from stylenet.training.distillation import DistillationModule, DistillationOptions
 from stylenet.training.fidelity import mean_errors
-from stylenet.training.many_styles import ManyStylesModule
 from stylenet.training.module import StyleTransferModule
 from stylenet.training.resumable import ResumableModule
 from stylenet.training.run_folder import RunFolder
@@ -13,11 +10,8 @@ from stylenet.training.step import check_compile_mode
 from stylenet.training.teacher import Teacher
 
 __all__ = [
-    "AdversarialModule",
-    "AnyStyleModule",
     "DistillationModule",
     "DistillationOptions",
-    "ManyStylesModule",
     "OptimizerOptions",
     "ResumableModule",
     "RunFolder",

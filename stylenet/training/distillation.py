@@ -104,7 +104,7 @@ class DistillationModule(ResumableModule):
         self.stylized = nn.ModuleList(stylized).requires_grad_(False)
         self._dreams: Dreams | None = None
         self._sizes = feature_sizes(teacher, photos, self.layers)
-        if student.drawn:
+        if student.untrained:
             start_from_teacher(student, teacher, torch.cat([photos, disfigure(photos)]))
 
     @property

@@ -33,7 +33,7 @@ def choose_layers(student: LiteEncoder, teacher: Encoder) -> list[str]:
     missing = [
         layer
         for index, layer in enumerate(layers[:last])
-        if layer not in taught and (index > first or layer in student.drawn)
+        if layer not in taught and (index > first or layer in student.untrained)
     ]
     if missing:
         raise StyleNetError(

@@ -5,13 +5,12 @@ from typing import Any, cast
 
 import torch
 from pytorch_lightning.core.optimizer import LightningOptimizer
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from stylenet.checkpoint import CheckpointInfo, save_checkpoint
 from stylenet.errors import check_number
 from stylenet.networks import StyleNetwork
-from stylenet.perceptual import AnyStyleLoss, ManyStylesLoss, PerceptualLoss
 from stylenet.training.resumable import ResumableModule
 from stylenet.training.schedule import OptimizerOptions
 from stylenet.training.step import Judge, Losses, ReplayedStep, can_replay, compile_judge
@@ -34,7 +33,7 @@ class StyleTransferModule(ResumableModule):
     def __init__(
         self,
         network: StyleNetwork,
-        criterion: PerceptualLoss | ManyStylesLoss | AnyStyleLoss,
+        criterion: nn.Module,
         optimizer: OptimizerOptions,
         style: str,
         recipe: dict[str, Any],

@@ -27,13 +27,15 @@ def start_from_teacher(student: LiteEncoder, teacher: Encoder, images: Tensor) -
         teacher: What it is to resemble.
         images: RGB in [0, 1], shape (N, 3, H, W).
     """
-    convolutions = {k: v for layer in student.drawn for k, v in student.convolutions(layer).items()}
+    convolutions = {
+        k: v for layer in student.untrained for k, v in student.convolutions(layer).items()
+    }
     targets = teacher(images, convolutions)  # before the ReLUs
     for name, convolution in convolutions.items():
         chosen = choose_channels(targets[name].relu(), convolution.out_channels)
         # Every channel inside the student gets size 1, which suits one learning rate for all.
         _fit(student, images, convolution, _units(targets[name][:, chosen]))
-    for layer in student.drawn:
+    for layer in student.untrained:
         target = targets[layer.replace("relu", "conv")]
         head, size = student.head(layer), _size(target)
         _fit(student, images, head, _units(target))

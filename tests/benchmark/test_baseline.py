@@ -3,7 +3,14 @@ import torch
 
 from stylenet.benchmark.baseline import load_reference, reference_network, reference_training
 from stylenet.networks import build_network
-from stylenet.perceptual import LiteEncoder, LossOptions, PerceptualLoss, VGGEncoder, gram_matrix
+from stylenet.perceptual import (
+    ContentLoss,
+    LiteEncoder,
+    PerceptualLoss,
+    StyleLoss,
+    VGGEncoder,
+    gram_matrix,
+)
 
 LAYERS = ["relu1_2", "relu2_2"]
 
@@ -24,7 +31,7 @@ def network():
 
 
 def make_criterion(encoder):
-    options = LossOptions("relative", ["relu2_2"], LAYERS, 1.0, 1.0, 0.0)
+    options = {"content": ContentLoss(["relu2_2"]), "style": StyleLoss(LAYERS)}
     return PerceptualLoss(encoder, options, [torch.rand(1, 3, 32, 32)])
 
 

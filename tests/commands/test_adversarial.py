@@ -24,9 +24,9 @@ def adversarial(tiny, paintings):
     return [
         *tiny,
         "loss=adversarial",
-        f"loss.style_folder={paintings}",
-        "loss.discriminator_width=4",
-        "loss.discriminator_layers=1",
+        f"loss.adversarial.style_folder={paintings}",
+        "loss.adversarial.discriminator_width=4",
+        "loss.adversarial.discriminator_layers=1",
         "trainer.precision=32-true",
     ]
 
@@ -55,7 +55,7 @@ def test_a_run_logs_resumes_and_leaves_a_network_to_stylize_with(
     assert load_checkpoint(run_dir)[1].step == 3
     assert set(load_checkpoint(run_dir)[0].state_dict())  # the network's own names: it was loaded
     options = yaml.safe_load((run_dir / "config.yaml").read_text())
-    assert options["loss"]["adversarial_weight"] == 3.0
+    assert options["loss"]["adversarial"]["weight"] == 3.0
     assert options["trainer"]["gradient_clip_val"] == 10.0
 
     longer = [*adversarial, *logs, "trainer.max_steps=5"]
@@ -68,7 +68,7 @@ def test_a_run_logs_resumes_and_leaves_a_network_to_stylize_with(
         assert torch.equal(value, ends[1]["state_dict"][name]), name
 
     back = [o for o in adversarial if not o.startswith("loss")]
-    back += ["loss.content_layers=[relu1_2]", "loss.style_layers=[relu1_1]"]
+    back += ["loss.content.layers=[relu1_2]", "loss.style.layers=[relu1_1]"]
     error = run("train", *back, "resume=true", "trainer.max_steps=6").error
     assert "trained network and discriminator, this one trains network" in error
 
@@ -83,26 +83,28 @@ def test_a_relative_run_does_not_go_on_as_an_adversarial_one(run, tiny, adversar
 def test_a_compact_network_learns_too(run, adversarial, tmp_path):
     rest = [o for o in adversarial if not o.startswith("network")]
     small = ["network.width=4", "network.deep_width=4", "data.crop_size=24"]
-    more = ["loss.objective=bce", "loss.spectral_norm=false", "trainer.gradient_clip_val=null"]
+    more = [f"{TERM}.objective=bce", f"{TERM}.spectral_norm=false"]
+    more += ["trainer.gradient_clip_val=null"]
     result = run("train", *rest, "network=compact", *small, *more)
     assert result.status == 0, result.err
     assert load_checkpoint(tmp_path / "run")[0].name == "compact"
 
 
+TERM = "loss.adversarial"
 MISTAKES = [
-    (["loss.style_folder=nowhere"], "loss.style_folder=nowhere: no such folder"),
-    (["loss.style_folder=pyproject.toml"], "loss.style_folder=pyproject.toml: is a file"),
-    (["loss.style_folder=configs"], "loss.style_folder=configs holds no image"),
-    (["loss.style_folder=''"], "loss.style_folder is empty"),
-    (["loss.style_folder=???"], "loss.style_folder is missing"),
-    (["loss.adversarial_weight=-1"], "loss.adversarial_weight=-1"),
-    (["loss.objective=wgan"], "loss.objective=wgan is unknown; choose one of lsgan, bce"),
-    (["loss.spectral_norm=3"], "loss.spectral_norm=3"),
-    (["loss.discriminator_width=0"], "loss.discriminator_width=0"),
-    (["loss.discriminator_layers=0"], "loss.discriminator_layers=0"),
-    (["loss.discriminator_layers=2"], "data.crop_size=16 is smaller than the patches of 34 pixels"),
-    (["loss.discriminator_lr_ratio=0"], "loss.discriminator_lr_ratio=0"),
-    (["loss.adversarial_wieght=1"], "did you mean loss.adversarial_weight"),
+    ([f"{TERM}.style_folder=nowhere"], f"{TERM}.style_folder=nowhere: no such folder"),
+    ([f"{TERM}.style_folder=pyproject.toml"], f"{TERM}.style_folder=pyproject.toml: is a file"),
+    ([f"{TERM}.style_folder=configs"], f"{TERM}.style_folder=configs holds no image"),
+    ([f"{TERM}.style_folder=''"], f"{TERM}.style_folder is empty"),
+    ([f"{TERM}.style_folder=???"], f"{TERM}.style_folder is missing"),
+    ([f"{TERM}.weight=-1"], f"{TERM}.weight=-1"),
+    ([f"{TERM}.objective=wgan"], f"{TERM}.objective=wgan is unknown; choose one of lsgan, bce"),
+    ([f"{TERM}.spectral_norm=3"], f"{TERM}.spectral_norm=3"),
+    ([f"{TERM}.discriminator_width=0"], f"{TERM}.discriminator_width=0"),
+    ([f"{TERM}.discriminator_layers=0"], f"{TERM}.discriminator_layers=0"),
+    ([f"{TERM}.discriminator_layers=2"], "data.crop_size=16 is smaller than the patches of 34 "),
+    ([f"{TERM}.discriminator_lr_ratio=0"], f"{TERM}.discriminator_lr_ratio=0"),
+    ([f"{TERM}.wieght=1"], f"did you mean {TERM}.weight"),
     (["data.styles=photos"], "leave data.styles out"),
     (["trainer.accumulate_grad_batches=2"], "larger data.batch_size"),
 ]
@@ -115,7 +117,8 @@ def test_a_mistake_is_one_line_and_leaves_nothing(run, adversarial, tmp_path, gi
 
 
 def test_the_folder_has_to_be_given(run, tiny):
-    assert "loss.style_folder is missing" in run("train", *tiny, "loss=adversarial").error
+    error = run("train", *tiny, "loss=adversarial").error
+    assert "loss.adversarial.style_folder is missing" in error
 
 
 def test_paintings_that_are_none_end_the_run_before_it_begins(
@@ -124,7 +127,7 @@ def test_paintings_that_are_none_end_the_run_before_it_begins(
     for painting in paintings.iterdir():
         painting.write_bytes(b"no image")
     error = run("train", *adversarial).error
-    assert f"loss.style_folder={paintings}: no usable photo" in error
+    assert f"loss.adversarial.style_folder={paintings}: no usable photo" in error
     assert not (tmp_path / "run").exists()
 
 

@@ -31,9 +31,9 @@ def paintings(tmp_path):
 @pytest.fixture
 def any_style(tiny, paintings):
     """Overrides for a run of a second."""
-    dropped = ("style.", "network.blocks", "encoder", "loss.style_layers", "loss.content_layers")
+    dropped = ("style.", "network.blocks", "encoder", "loss.style.layers", "loss.content.layers")
     rest = [option for option in tiny if not option.startswith(dropped)]
-    loss = ["loss.content_layers=[relu1_2]", "loss.style_layers=[relu1_2]"]
+    loss = ["loss.content.layers=[relu1_2]", "loss.style.layers=[relu1_2]"]
     return [*rest, "network=adain", "encoder=lite", *loss, f"data.styles={paintings}"]
 
 
@@ -119,7 +119,8 @@ def test_an_encoder_that_does_not_come_with_stylenet_is_named_by_its_hash(
     vgg = [option for option in any_style if not option.startswith("encoder")]
     vgg += ["encoder=vgg19", f"encoder.weights={mine}", "trainer.max_steps=1"]
     error = run("train", *vgg).error
-    assert "has no layer relu4_1, which network.layer asks for; it has relu1_1" in error
+    assert "network.layer=relu4_1: vgg19" in error
+    assert "has no layer relu4_1; it has relu1_1" in error
     result = run("train", *vgg, "network.layer=relu3_1")
     assert result.status == 0, result.err
     checkpoint = tmp_path / "run" / "adain.safetensors"
@@ -265,8 +266,8 @@ def test_a_mistake_in_stylizing_is_one_line(run, checkpoint, pictures, tmp_path,
         (["init=starry"], "init=starry: it is a johnson network"),
         (["network.layer=relu9_9"], "network.layer=relu9_9 is unknown"),
         (["network.width=0"], "network.width=0"),
-        (["loss.style_statistics=mean"], "loss.style_statistics=mean is unknown"),
-        (["loss=adversarial", "loss.style_folder=paintings"], "networks of one style"),
+        (["loss.style.statistics=mean"], "loss.style.statistics=mean is unknown"),
+        (["loss=adversarial", "loss.adversarial.style_folder=paintings"], "networks of one style"),
     ],
     ids=lambda given: " ".join(given) if isinstance(given, list) else "",
 )

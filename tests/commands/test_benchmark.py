@@ -135,7 +135,7 @@ def test_curves_are_compared_by_the_logarithms_of_their_second_halves():
     assert noise == pytest.approx(math.exp(math.sqrt(2)) - 1)
 
 
-@pytest.mark.parametrize("other", ["style.weight=3", "loss=relative", "loss.tv_weight=1"])
+@pytest.mark.parametrize("other", ["style.weight=3", "loss=relative", "loss.tv.weight=1"])
 def test_curves_of_another_objective_are_not_compared(run, tmp_path, other):
     arguments = ["encoder=lite", "data=samples", "size=32", "suite.steps=3", "suite.pairs=2"]
     output = tmp_path / "curve.json"
@@ -248,7 +248,7 @@ def test_without_matplotlib_the_rows_are_there(run, tmp_path, monkeypatch):
         (["suite=curve", "data=samples", "encoder=lite", "size=64x32"], "squares"),
         (["suite=curve", "data=samples", "encoder=lite", "baseline=false"], "baseline=false"),
         (["suite=memory", "suite.crop=8"], "suite.crop=8"),
-        (["suite=training", "encoder=lite", "loss.style_layers=[relu9_9]"], "relu9_9"),
+        (["suite=training", "encoder=lite", "loss.style.layers=[relu9_9]"], "relu9_9"),
         (
             ["suite=training", "encoder=lite", "network=johnson_multi", "+styles=[a]"],
             "network=johnson_multi learns from many styles",

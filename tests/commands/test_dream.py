@@ -204,7 +204,7 @@ def test_a_network_is_trained_to_dream(run, tmp_path, loss):
         *("style=starry", "experiment=quickstart", f"loss={loss}", f"run_dir={tmp_path}/run"),
         *("data.crop_size=32", "data.batch_size=1", "data.workers=0", "network.width=2"),
         *("callbacks.previews.size=32", "trainer.accelerator=cpu", "trainer.max_steps=2"),
-        *("loss.dream_weight=2", "loss.dream_layers=[relu3_4,relu4_1]", "loss.dream_channels=[5]"),
+        *("loss.dream.weight=2", "loss.dream.layers=[relu3_4,relu4_1]", "loss.dream.channels=[5]"),
         "trainer.log_every_n_steps=1",
     )
     assert result.status == 0, result.err
@@ -221,8 +221,8 @@ def test_a_network_is_trained_to_dream(run, tmp_path, loss):
 def test_training_refuses_to_dream_of_what_is_not_there(run, tmp_path):
     arguments = ["style=starry", "experiment=quickstart", f"run_dir={tmp_path}/run"]
     for mistake, said in [
-        ("loss.dream_layers=[relu5_1]", "loss.dream_layers: lite "),
-        ("loss.dream_channels=[999]", "relu3_4 of lite has no channel 999"),
-        ("loss.dream_weight=-1", "loss.dream_weight=-1 is not a number of at least 0"),
+        ("loss.dream.layers=[relu5_1]", "loss.dream.layers: lite "),
+        ("loss.dream.channels=[999]", "relu3_4 of lite has no channel 999"),
+        ("loss.dream.weight=-1", "loss.dream.weight=-1 is not a number of at least 0"),
     ]:
-        assert said in run("train", *arguments, "loss.dream_weight=1", mistake).error
+        assert said in run("train", *arguments, "loss.dream.weight=1", mistake).error

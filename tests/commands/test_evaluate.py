@@ -11,7 +11,13 @@ from stylenet.data import StyleOptions, load_style_images
 from stylenet.evaluation import GridMeter, find_defects, load_square
 from stylenet.image import to_tensor
 from stylenet.networks import build_network
-from stylenet.perceptual import LiteEncoder, LossOptions, PerceptualLoss
+from stylenet.perceptual import (
+    ContentLoss,
+    LiteEncoder,
+    PerceptualLoss,
+    StyleLoss,
+    TotalVariationLoss,
+)
 
 from .conftest import blotches
 
@@ -67,7 +73,11 @@ def test_losses_are_those_of_training(report, checkpoint, tmp_path):
     style = StyleOptions(**info.recipe["style"])
     criterion = PerceptualLoss(
         LiteEncoder(),
-        LossOptions("relative", ["relu2_2"], layers, 1.0, 15.0, 5.0),
+        {
+            "content": ContentLoss(["relu2_2"]),
+            "style": StyleLoss(layers, weight=15.0),
+            "tv": TotalVariationLoss(weight=5.0),
+        },
         load_style_images(style),
         2.0,
     )
@@ -273,7 +283,7 @@ def test_without_matplotlib_the_numbers_are_there(report, checkpoint, monkeypatc
         (["style=nosuch"], "nosuch"),
         (["style=custom", "style.image=gone.png"], "gone.png"),
         (["encoder=vgg19", "encoder.weights=/nowhere.pth"], "/nowhere.pth"),
-        (["loss.style_layers=[relu9_9]"], "relu9_9"),
+        (["loss.style.layers=[relu9_9]"], "relu9_9"),
         (["size=8"], "size=8 is not a whole number of at least 16"),
         (["limit=0"], "limit=0"),
         (["repeats=0"], "repeats=0"),

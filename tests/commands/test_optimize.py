@@ -60,9 +60,9 @@ def test_the_longer_side_gets_the_size(optimize, small_folder, size, expected):
         "preserve_color=histogram",
         "preserve_color=statistics",
         "loss=relative",
-        "loss.style_weight=1",
-        "loss.tv_weight=500",
-        "loss.dream_weight=5",
+        "loss.style.weight=1",
+        "loss.tv.weight=500",
+        "loss.dream.weight=5",
         "style.weight=30",
         "style.layers=[relu1_2]",
         "style.size=64",
@@ -113,7 +113,7 @@ def test_histogram_paints_with_the_photos_colors(optimize, small_folder):
     photo.save("photo.jpg", quality=100)
     Image.open(blotches(small_folder / "a.png", seed=3)).convert("L").save("painting.png")
     for color, red in (("histogram", True), ("statistics", True), ("false", False)):
-        result = optimize(f"preserve_color={color}", "loss.style_weight=2000", "steps=30")
+        result = optimize(f"preserve_color={color}", "loss.style.weight=2000", "steps=30")
         assert result.status == 0, result.err
         mean = pixels("out.png").reshape(-1, 3).mean(0)
         assert (mean[0] - mean[1] > 90) == red, (color, mean)
@@ -192,7 +192,7 @@ def test_real_weights_bring_the_style_nearer(run, small_folder, shared):
         "optimize",
         *("content=photo.jpg", "style=starry", "style.size=64", "size=48", "steps=12"),
         *("encoder=vgg19", f"encoder.weights={weights}", "tensorboard=logs", "output=out.png"),
-        "loss.style_layers=[relu1_2,relu2_2,relu3_2,relu3_4]",
+        "loss.style.layers=[relu1_2,relu2_2,relu3_2,relu3_4]",
     )
     assert result.status == 0, result.err
     style = EventAccumulator(str(small_folder / "logs")).Reload().Scalars("style")

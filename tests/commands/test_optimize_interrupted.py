@@ -81,7 +81,7 @@ def test_only_the_same_optimization_goes_on(optimize, small_folder, stop_after, 
     monkeypatch.setattr(command, "Stopping", Stopping)
     assert (
         "with another method, loss;"
-        in optimize("resume=true", "method=adam", "loss.style_weight=3").error
+        in optimize("resume=true", "method=adam", "loss.style.weight=3").error
     )
     blotches(small_folder / "photo.jpg", 48, 36, seed=5)
     assert "with another the images" in optimize("resume=true").error

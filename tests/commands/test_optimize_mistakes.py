@@ -30,8 +30,8 @@ def names(folder):
         ("device=abacus", "device=abacus is not there"),
         ("style.image=nowhere.png", "style.image=nowhere.png"),
         ("style.image_weights=[1,2]", "2 numbers for 1 images"),
-        ("loss.style_layers=[relu9_9]", "no layer relu9_9"),
-        ("loss.style_weight=1e300", "the loss of the image to start with is inf"),
+        ("loss.style.layers=[relu9_9]", "no layer relu9_9"),
+        ("loss.style.weight=1e300", "the loss of the image to start with is inf"),
         ("sise=3", "unknown option sise, did you mean size"),
         ("output=photo.jpg/out.png", "cannot write output="),
         ("output=photo.jpg/out.png steps=100000000", "cannot write output="),  # before any work

@@ -108,13 +108,13 @@ def test_a_run_that_goes_on_with_other_settings_says_so(run, tiny, tmp_path):
     given = [o for o in more if not o.startswith("data.root")]
     for name in ("photos", "others"):
         blotches(tmp_path / name / "a.jpg")
-    changed = ["trainer.max_steps=5", f"data.root={tmp_path / 'others'}", "loss.style_weight=7"]
+    changed = ["trainer.max_steps=5", f"data.root={tmp_path / 'others'}", "loss.style.weight=7"]
     result = run("train", *given, *changed)
     assert result.status == 0, result.err
     (line,) = [line for line in result.err.splitlines() if "other options" in line]
     assert line.startswith("warning: this run goes on")
     assert f"data.root={tmp_path / 'others'} (was {tmp_path / 'photos'})" in line
-    assert "loss.style_weight=7 (was 15" in line
+    assert "loss.style.weight=7 (was 15" in line
     for steps, damaged in ((6, "{"), (7, "seed: ${nowhere}"), (8, "- 1")):  # no remark, no more
         (tmp_path / "run" / "config.yaml").write_text(damaged)
         assert run("train", *given, *changed, f"trainer.max_steps={steps}").status == 0
@@ -378,7 +378,7 @@ MISTAKES = [
     ("style.name=a/b", "style.name"),
     ("style.weight=zero", "style.weight=zero"),
     ("style.layers=[relu8_8]", "relu1_1"),
-    ("style.layers=[]", "style_layers"),
+    ("style.layers=[]", "style.layers=[] is empty"),
     ("run_dir=null", "run_dir is null"),
     ("seed=5000000000", "seed=5000000000 is not a whole number of at least 0 and at most"),
     ("trainer.max_stps=3", "did you mean trainer.max_steps"),
@@ -391,12 +391,12 @@ MISTAKES = [
     ("data.batch_size=0", "data.batch_size=0"),
     ("data.root=nowhere", "nowhere: no such folder"),
     ("data.root=''", "data.root is empty"),
-    ("loss.style_weight=abc", "loss.style_weight=abc"),
-    ("loss.content_weight=-1", "loss.content_weight=-1"),
-    ("loss.tv_weight=nan", "loss.tv_weight=nan"),
-    ("loss.style_layers=[relu9_9]", "relu1_1"),
-    ("loss.style_layers=[]", "loss.style_layers"),
-    ("loss.style_layers=relu1_1", "loss.style_layers"),
+    ("loss.style.weight=abc", "loss.style.weight=abc"),
+    ("loss.content.weight=-1", "loss.content.weight=-1"),
+    ("loss.tv.weight=nan", "loss.tv.weight=nan"),
+    ("loss.style.layers=[relu9_9]", "relu1_1"),
+    ("loss.style.layers=[]", "loss.style.layers"),
+    ("loss.style.layers=relu1_1", "loss.style.layers"),
     ("optimizer.lr=fast", "optimizer.lr=fast"),
     ("optimizer.decay=linear", "none, cosine"),
     ("trainer.max_steps=0", "trainer.max_steps=0"),
@@ -453,7 +453,7 @@ def test_help_explains_the_choices_with_examples(run, name):
     assert f"python scripts/{name}.py" in result.out
     if name == "train":
         assert "starry, starry_night" in result.out
-        assert "style_weight" in result.out
+        assert "loss.style.weight" in result.out
     if name == "check_data":
         own = "Choices (GROUP=CHOICE):\n\ndata: coco, folder, samples, shards\n\nSettings"
         assert own in result.out

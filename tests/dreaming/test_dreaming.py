@@ -4,11 +4,18 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from stylenet.dreaming import DreamOptions, ZoomOptions, ascent, dream, dream_video, octave_sizes
+from stylenet.dreaming import (
+    DreamObjective,
+    DreamOptions,
+    ZoomOptions,
+    ascent,
+    dream,
+    dream_video,
+    octave_sizes,
+)
 from stylenet.dreaming import octaves as octaves_module
 from stylenet.dreaming.zoom import zoomed
 from stylenet.errors import StyleNetError
-from stylenet.perceptual import DreamLoss
 
 QUICK = DreamOptions(steps=2, octaves=2, jitter=4)
 
@@ -19,7 +26,7 @@ def seeded(seed=0):
 
 @pytest.fixture
 def loss(encoder):
-    return DreamLoss(encoder, ["relu2_1"])
+    return DreamObjective(encoder, ["relu2_1"])
 
 
 @pytest.mark.parametrize(
@@ -27,7 +34,7 @@ def loss(encoder):
 )
 @pytest.mark.parametrize("bands", [0, 3])
 def test_what_the_encoder_sees_grows(encoder, photo, asked, bands):
-    loss = DreamLoss(encoder, ["relu1_1", "relu2_1"], **asked)
+    loss = DreamObjective(encoder, ["relu1_1", "relu2_1"], **asked)
     photo = 0.3 + 0.4 * photo  # there is room for more
     before = loss(photo, photo)
     dreamt = dream(photo, loss, DreamOptions(steps=4, bands=bands), seeded())
@@ -128,14 +135,14 @@ def test_a_large_picture_goes_through_the_encoder_in_pieces():
 
 
 def test_the_yardsticks_of_pieces_are_those_of_the_whole(encoder, photo):
-    loss = DreamLoss(encoder, ["point"])  # no piece has a border there
+    loss = DreamObjective(encoder, ["point"])  # no piece has a border there
     photo = photo * torch.linspace(0, 1, 80)
     pieces = ascent.measure_strengths(photo, loss, tile=33)
     torch.testing.assert_close(pieces, loss.strengths(photo))
 
 
 def test_tiles_change_little(encoder, photo):
-    loss = DreamLoss(encoder, ["relu2_1"])
+    loss = DreamObjective(encoder, ["relu2_1"])
     strengths = loss.strengths(photo)
     whole, pieces = (ascent.dream_gradient(photo, loss, strengths, tile) for tile in (80, 40))
     assert F.cosine_similarity(whole.flatten(), pieces.flatten(), dim=0) > 0.9
@@ -143,7 +150,7 @@ def test_tiles_change_little(encoder, photo):
 
 @pytest.mark.parametrize("layers", [["relu2_1"], ["relu1_1", "relu2_1"]])
 def test_a_flat_tile_gets_no_more_than_in_the_whole(encoder, photo, layers):
-    loss = DreamLoss(encoder, layers)
+    loss = DreamObjective(encoder, layers)
     photo = photo.clone()
     photo[..., 40:] = 0.5 + (photo[..., 40:] - 0.5) / 50  # a sky
     strengths = loss.strengths(photo)

@@ -1,7 +1,13 @@
 import pytest
 import torch
 
-from stylenet.perceptual import LiteEncoder, LossOptions, PerceptualLoss
+from stylenet.perceptual import (
+    ContentLoss,
+    LiteEncoder,
+    PerceptualLoss,
+    StyleLoss,
+    TotalVariationLoss,
+)
 
 
 @pytest.fixture(scope="session")
@@ -24,5 +30,9 @@ def encoder():
 
 @pytest.fixture(scope="session")
 def criterion(image, encoder):
-    options = LossOptions("relative", ["relu2_2"], ["relu1_2", "relu2_2"], 1.0, 15.0, 5.0)
-    return PerceptualLoss(encoder, options, [image(40, seed=9, grid=12)], style_weight=2.0)
+    terms = {
+        "content": ContentLoss(["relu2_2"]),
+        "style": StyleLoss(["relu1_2", "relu2_2"], weight=15.0),
+        "tv": TotalVariationLoss(weight=5.0),
+    }
+    return PerceptualLoss(encoder, terms, [image(40, seed=9, grid=12)], style_weight=2.0)

@@ -4,7 +4,7 @@ from stylenet.checkpoint import CheckpointInfo
 from stylenet.data import StyleOptions
 from stylenet.errors import StyleNetError
 from stylenet.evaluation import recorded_style
-from stylenet.evaluation.recipe import same_judge
+from stylenet.evaluation.recipe import loss_key
 
 
 @pytest.fixture
@@ -67,11 +67,11 @@ def test_a_damaged_recipe_is_one_line(find):
 
 def test_a_judge_is_told_by_what_the_losses_depend_on():
     style = StyleOptions("a", "x.jpg", 64)
-    assert same_judge(style) == same_judge(StyleOptions("b", ["x.jpg"], 64))
+    assert loss_key(style) == loss_key(StyleOptions("b", ["x.jpg"], 64))
     for other in (
         StyleOptions("a", "y.jpg", 64),
         StyleOptions("a", "x.jpg", 32),
         StyleOptions("a", "x.jpg", 64, weight=2.0),
         StyleOptions("a", "x.jpg", 64, layers=["relu1_1"]),
     ):
-        assert same_judge(style) != same_judge(other)
+        assert loss_key(style) != loss_key(other)

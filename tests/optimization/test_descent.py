@@ -13,11 +13,11 @@ def options(**changes):
     return OptimizationOptions(**{"steps": 20, **changes})
 
 
-def test_the_gradient_equals_finite_differences(criterion, picture):
-    style = picture(32, 40, seed=9, grid=12).double()
-    exact = PerceptualLoss(LiteEncoder().double(), criterion.options, [style])
-    photo = picture().double()
-    start = picture(seed=1).double().clamp(0.1, 0.9)
+def test_the_gradient_equals_finite_differences(criterion, make_image):
+    style = make_image(32, 40, seed=9, grid=12).double()
+    exact = PerceptualLoss(LiteEncoder().double(), criterion.terms, [style])
+    photo = make_image().double()
+    start = make_image(seed=1).double().clamp(0.1, 0.9)
 
     def total(image):
         return exact(image, photo)["total"].item()
@@ -38,8 +38,8 @@ def test_the_gradient_equals_finite_differences(criterion, picture):
 
 @pytest.mark.parametrize("method", ["lbfgs", "adam"])
 @pytest.mark.parametrize("start", ["photo", "noise"])
-def test_the_loss_falls(criterion, picture, method, start):
-    photo = picture()
+def test_the_loss_falls(criterion, make_image, method, start):
+    photo = make_image()
     # This noise meets no curvature at first: without longer steps it would go nowhere.
     generator = torch.Generator().manual_seed(117)
     begin = photo if start == "photo" else torch.rand(photo.shape, generator=generator)
@@ -53,8 +53,8 @@ def test_the_loss_falls(criterion, picture, method, start):
     assert totals[-1] < (0.5 if method == "lbfgs" else 0.8) * totals[0]
 
 
-def test_losses_are_those_of_the_picture_and_the_picture_is_one(criterion, picture):
-    photo = picture()
+def test_losses_are_those_of_the_picture_and_the_picture_is_one(criterion, make_image):
+    photo = make_image()
     descent = Descent(photo, lambda image: criterion(image, photo), options())
     for _ in range(8):
         descent.step()
@@ -66,8 +66,8 @@ def test_losses_are_those_of_the_picture_and_the_picture_is_one(criterion, pictu
             assert value == pytest.approx(again[name].item(), rel=1e-4)
 
 
-def test_the_order_of_dimensions_in_memory_does_not_matter(criterion, picture):
-    photo = picture()
+def test_the_order_of_dimensions_in_memory_does_not_matter(criterion, make_image):
+    photo = make_image()
     results = []
     for layout in (torch.contiguous_format, torch.channels_last):
         start = photo.clone(memory_format=layout)
@@ -77,15 +77,15 @@ def test_the_order_of_dimensions_in_memory_does_not_matter(criterion, picture):
     assert torch.equal(*results)
 
 
-def test_a_step_too_far_is_taken_back_and_made_smaller(picture):
-    target = picture(seed=3)
+def test_a_step_too_far_is_taken_back_and_made_smaller(make_image):
+    target = make_image(seed=3)
 
     def loss(image):
         total = (image - target).square().mean()
         walled = bool(total > 1.05 * (photo - target).square().mean())
         return {"total": total * (float("nan") if walled else 1)}
 
-    photo = picture()
+    photo = make_image()
     descent = Descent(photo, loss, options(method="adam", lr=200.0))
     before = descent.losses["total"]
     for _ in range(19):
@@ -94,10 +94,10 @@ def test_a_step_too_far_is_taken_back_and_made_smaller(picture):
     assert descent.state_dict()["share"] < 1
 
 
-def test_a_loss_may_fall_below_zero(picture):
-    target = picture(seed=3)
+def test_a_loss_may_fall_below_zero(make_image):
+    target = make_image(seed=3)
     descent = Descent(
-        picture(), lambda image: {"total": (image - target).square().mean() - 0.02}, options()
+        make_image(), lambda image: {"total": (image - target).square().mean() - 0.02}, options()
     )
     assert descent.losses["total"] > 0
     for _ in range(10):
@@ -106,33 +106,33 @@ def test_a_loss_may_fall_below_zero(picture):
     assert descent.state_dict()["share"] == 1
 
 
-def test_divergence_is_one_line(picture):
+def test_divergence_is_one_line(make_image):
     judged = []
 
     def loss(image):
         judged.append(image)
         return {"total": image.sum() * (1 if len(judged) == 1 else float("inf"))}
 
-    descent = Descent(picture(), loss, options())
+    descent = Descent(make_image(), loss, options())
     with pytest.raises(StyleNetError, match=r"^the loss went from .* to inf .*smaller lr") as error:
         descent.step()
     assert "\n" not in str(error.value)
 
 
-def test_a_start_without_a_loss_is_one_line(picture):
+def test_a_start_without_a_loss_is_one_line(make_image):
     with pytest.raises(StyleNetError, match=r"^the loss of the image to start with is nan"):
-        Descent(picture(), lambda image: {"total": image.sum() * float("nan")}, options())
+        Descent(make_image(), lambda image: {"total": image.sum() * float("nan")}, options())
 
 
-def test_a_picture_that_cannot_become_better_stays(picture):
-    photo = picture()
+def test_a_picture_that_cannot_become_better_stays(make_image):
+    photo = make_image()
     descent = Descent(photo, lambda image: {"total": (image * 0).sum()}, options())
     descent.step()
     torch.testing.assert_close(descent.image, photo)
 
 
-def test_a_picture_that_is_as_good_as_can_be_stays(picture):
-    photo = picture()
+def test_a_picture_that_is_as_good_as_can_be_stays(make_image):
+    photo = make_image()
     descent = Descent(photo, lambda image: {"total": (image - photo).square().mean()}, options())
     for _ in range(3):
         descent.step()

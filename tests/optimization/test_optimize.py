@@ -15,8 +15,8 @@ def options(**changes):
     return OptimizationOptions(**{"steps": 6, **changes})
 
 
-def test_the_start_and_every_step_are_told(criterion, picture):
-    history, photo = [], picture()
+def test_the_start_and_every_step_are_told(criterion, make_image):
+    history, photo = [], make_image()
     image = optimize_image(photo, [criterion], options(), history.append)
     assert [step.number for step in history] == list(range(7))
     assert {step.total for step in history} == {6}
@@ -29,12 +29,12 @@ def test_the_start_and_every_step_are_told(criterion, picture):
     assert image.shape == photo.shape
 
 
-def test_nobody_has_to_listen(criterion, picture):
-    assert optimize_image(picture(), [criterion], options(steps=1)).shape == (1, 3, 24, 20)
+def test_nobody_has_to_listen(criterion, make_image):
+    assert optimize_image(make_image(), [criterion], options(steps=1)).shape == (1, 3, 24, 20)
 
 
-def test_noise_is_white_and_the_seeds(criterion, picture):
-    photo = picture(40, 40)
+def test_noise_is_white_and_the_seeds(criterion, make_image):
+    photo = make_image(40, 40)
 
     def start(**changes):
         chosen = options(start="noise", **changes)
@@ -46,8 +46,8 @@ def test_noise_is_white_and_the_seeds(criterion, picture):
     assert start().std().item() == pytest.approx(12**-0.5, abs=0.02)
 
 
-def test_a_finer_scale_begins_with_the_result_of_the_coarser(criterion, picture):
-    history, photo = [], picture(64, 80)
+def test_a_finer_scale_begins_with_the_result_of_the_coarser(criterion, make_image):
+    history, photo = [], make_image(64, 80)
     optimize_image(photo, [criterion] * 3, options(steps=4), history.append)
     sizes = [tuple(step.image.shape[-2:]) for step in history]
     assert sizes == [(16, 20)] * 5 + [(32, 40)] * 5 + [(64, 80)] * 5
@@ -59,7 +59,7 @@ def test_a_finer_scale_begins_with_the_result_of_the_coarser(criterion, picture)
         assert (larger - history[first].image).abs().max() < 0.05
 
 
-def test_each_scale_has_its_own_criterion(picture):
+def test_each_scale_has_its_own_criterion(make_image):
     seen = []
 
     def judge(name):
@@ -70,12 +70,12 @@ def test_each_scale_has_its_own_criterion(picture):
         return criterion
 
     start = options(steps=1, start="noise")
-    optimize_image(picture(64, 32), [judge("coarse"), judge("fine")], start)
+    optimize_image(make_image(64, 32), [judge("coarse"), judge("fine")], start)
     assert seen == [("coarse", (32, 16), (32, 16))] * 2 + [("fine", (64, 32), (64, 32))] * 2
 
 
-def test_a_further_term_is_added_by_wrapping_the_criterion(criterion, picture):
-    photo, weight = picture(), 200.0
+def test_a_further_term_is_added_by_wrapping_the_criterion(criterion, make_image):
+    photo, weight = make_image(), 200.0
 
     def grayer(images, photos):
         losses = criterion(images, photos)
@@ -94,9 +94,9 @@ def test_a_further_term_is_added_by_wrapping_the_criterion(criterion, picture):
 @pytest.mark.parametrize("start", ["content", "noise"])
 @pytest.mark.parametrize("stop", [0, 3, 6, 7, 12])
 def test_interrupted_equals_uninterrupted_bit_for_bit(
-    criterion, picture, tmp_path, method, start, stop
+    criterion, make_image, tmp_path, method, start, stop
 ):
-    photo, chosen = picture(40, 32), options(method=method, start=start, history=3)
+    photo, chosen = make_image(40, 32), options(method=method, start=start, history=3)
     whole = []
     optimize_image(photo, [criterion] * 2, chosen, whole.append)
     first = Optimization(photo, [criterion] * 2, chosen)
@@ -118,25 +118,25 @@ def test_interrupted_equals_uninterrupted_bit_for_bit(
         assert torch.equal(ours.image, theirs.image)
 
 
-def test_a_state_of_another_picture_is_refused(criterion, picture):
-    state = Optimization(picture(), [criterion], options()).state_dict()
-    other = Optimization(picture(32, 32), [criterion], options())
+def test_a_state_of_another_picture_is_refused(criterion, make_image):
+    state = Optimization(make_image(), [criterion], options()).state_dict()
+    other = Optimization(make_image(32, 32), [criterion], options())
     with pytest.raises(StyleNetError, match="another optimization"):
         other.load_state_dict(state)
     with pytest.raises(StyleNetError, match="another optimization"):
         other.load_state_dict({})
 
 
-def test_a_photo_too_small_is_refused(criterion, picture):
+def test_a_photo_too_small_is_refused(criterion, make_image):
     with pytest.raises(StyleNetError, match="20x12 pixels"):
-        optimize_image(picture(12, 20), [criterion], options())
+        optimize_image(make_image(12, 20), [criterion], options())
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"PK\x03\x04"])
 def test_a_damaged_state_is_one_line(tmp_path, content):
     path = tmp_path / "state"
     path.write_bytes(content)
-    with pytest.raises(StyleNetError, match=r"state is damaged .*delete it"):
+    with pytest.raises(StyleNetError, match=r"state is damaged .*Delete it"):
         load_state(path)
 
 

@@ -35,16 +35,16 @@ def test_too_many_scales_are_refused():
 
 
 @pytest.mark.parametrize("factor", [0.25, 0.5, 1.0, 2.0])
-def test_a_picture_keeps_its_mean_and_its_range(picture, factor):
-    image = picture(64, 48)
+def test_a_picture_keeps_its_mean_and_its_range(make_image, factor):
+    image = make_image(64, 48)
     resized = resize(image, factor)
     assert resized.shape == (1, 3, round(64 * factor), round(48 * factor))
     assert 0 <= resized.min() <= resized.max() <= 1
     assert resized.mean().item() == pytest.approx(image.mean().item(), abs=0.01)
 
 
-def test_what_has_its_size_already_is_left_alone(picture):
-    image = picture()
+def test_what_has_its_size_already_is_left_alone(make_image):
+    image = make_image()
     assert resize(image, 1.0) is image
     assert resize_to(image, (24, 20)) is image
 

@@ -2,11 +2,14 @@ import numpy as np
 import pytest
 import torch
 
+from stylenet.dreaming import DreamObjective
 from stylenet.errors import StyleNetError
 from stylenet.perceptual import (
+    ContentLoss,
     DreamLoss,
-    LossOptions,
     PerceptualLoss,
+    StyleLoss,
+    TotalVariationLoss,
     dream,
     dream_loss,
     feature_strength,
@@ -44,7 +47,7 @@ def numpy_dream(features, reference, channels, guide):
 @pytest.mark.parametrize("guided", [False, True])
 def test_the_loss_equals_its_formula(encoder, channels, guided):
     images, photos, other = draw(2, 3, 12, 9), draw(2, 3, 12, 9, seed=1), draw(1, 3, 8, 7, seed=2)
-    loss = DreamLoss(encoder, LAYERS, channels, other if guided else None)
+    loss = DreamObjective(encoder, LAYERS, channels, other if guided else None)
     of_images, of_photos, of_other = (encoder(x, LAYERS) for x in (images, photos, other))
     expected = np.mean(
         [
@@ -60,7 +63,7 @@ def test_the_loss_equals_its_formula(encoder, channels, guided):
 @pytest.mark.parametrize("layers", [["relu1_1"], ["conv2_1"], LAYERS])
 def test_a_photo_is_at_minus_one_for_every_layer(encoder, layers):
     photos = draw(3, 3, 16, 16) * torch.tensor([0.1, 1, 0.5]).view(3, 1, 1, 1)
-    assert DreamLoss(encoder, layers)(photos, photos).item() == pytest.approx(-1)
+    assert DreamObjective(encoder, layers)(photos, photos).item() == pytest.approx(-1)
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1e3])
@@ -82,7 +85,7 @@ def test_the_unit_of_the_features_does_not_matter(scale, guided):
 @pytest.mark.parametrize("guided", [False, True])
 def test_the_gradient_equals_finite_differences(encoder, channels, guided):
     photos, guide = draw(2, 3, 8, 8, seed=1), draw(1, 3, 8, 8, seed=2) if guided else None
-    loss = DreamLoss(encoder, LAYERS, channels, guide)
+    loss = DreamObjective(encoder, LAYERS, channels, guide)
     images = draw(2, 3, 8, 8).requires_grad_()
     loss(images, photos).backward()
     step = 1e-6
@@ -97,7 +100,7 @@ def test_the_gradient_equals_finite_differences(encoder, channels, guided):
 
 def test_a_guide_is_matched_alike_piece_by_piece(encoder, monkeypatch):
     images, guide = draw(2, 3, 12, 12), draw(1, 3, 10, 12, seed=1)
-    loss = DreamLoss(encoder, ["relu1_2"], guide=guide)
+    loss = DreamObjective(encoder, ["relu1_2"], guide=guide)
     expected = loss(images, images)
     monkeypatch.setattr(dream, "_PRODUCTS", 1000)
     torch.testing.assert_close(loss(images, images), expected)
@@ -105,7 +108,9 @@ def test_a_guide_is_matched_alike_piece_by_piece(encoder, monkeypatch):
 
 def test_a_picture_is_closer_to_itself_than_to_another_guide(encoder):
     photo, other = draw(1, 3, 16, 16), draw(1, 3, 16, 16, seed=1).round()
-    own, others = (DreamLoss(encoder, ["relu1_1"], guide=g)(photo, photo) for g in (photo, other))
+    own, others = (
+        DreamObjective(encoder, ["relu1_1"], guide=g)(photo, photo) for g in (photo, other)
+    )
     assert own < others
 
 
@@ -113,7 +118,7 @@ def test_a_batch_is_the_mean_of_its_parts(encoder):
     images, photos = draw(4, 3, 8, 8), draw(4, 3, 8, 8, seed=1)
     photos *= torch.tensor([0.1, 1.0, 0.5, 0.9]).view(4, 1, 1, 1)
     for guide in (None, draw(1, 3, 8, 8, seed=2)):
-        loss = DreamLoss(encoder, LAYERS, guide=guide)
+        loss = DreamObjective(encoder, LAYERS, guide=guide)
         halves = [loss(i, p) for i, p in zip(images.split(2), photos.split(2), strict=True)]
         torch.testing.assert_close(loss(images, photos), torch.stack(halves).mean())
 
@@ -143,7 +148,7 @@ def test_half_precision_features_do_not_overflow(dtype):
     [
         (["relu9_9"], None, "has no layer relu9_9; it has relu1_1, "),
         ("relu1_1", None, "layers=relu1_1 is not a list of layers"),
-        ([], None, "is not a list of layers"),
+        ([], None, "layers=[] is empty"),
         (None, None, "is not a list of layers"),
         (["relu1_1"], [64], "relu1_1 of vgg16 has no channel 64; its channels are 0 to 63"),
         (["relu2_1", "relu1_1"], [100], "relu1_1 of vgg16 has no channel 100"),
@@ -152,32 +157,29 @@ def test_half_precision_features_do_not_overflow(dtype):
 )
 def test_a_mistake_is_refused(encoder, layers, channels, said):
     with pytest.raises(StyleNetError) as error:
-        DreamLoss(encoder, layers, channels)
+        DreamObjective(encoder, layers, channels)
     assert said in str(error.value)
-
-
-def options(**changes):
-    values = {
-        "form": "relative",
-        "content_layers": ["relu1_2"],
-        "style_layers": ["relu2_1", "relu1_1"],
-        "content_weight": 1.0,
-        "style_weight": 5.0,
-        "tv_weight": 0.1,
-    }
-    return LossOptions(**{**values, **changes})
 
 
 PICTURES = [draw(2, 3, 12, 12), draw(2, 3, 12, 12, seed=1)]
 STYLE = [draw(1, 3, 12, 12, seed=2)]
 
 
-@pytest.mark.parametrize("form", ["relative", "absolute"])
-def test_the_dream_enters_the_total_by_its_weight(encoder, form):
-    plain = PerceptualLoss(encoder, options(form=form), STYLE)(*PICTURES)
-    chosen = {"dream_weight": 3.0, "dream_layers": ["relu1_1", "relu2_2"], "dream_channels": [4, 9]}
-    values = PerceptualLoss(encoder, options(form=form, **chosen), STYLE)(*PICTURES)
-    alone = DreamLoss(encoder, ["relu1_1", "relu2_2"], [4, 9])(*PICTURES)
+def terms(relative=True, **dream):
+    return {
+        "content": ContentLoss(["relu1_2"], relative=relative),
+        "style": StyleLoss(["relu2_1", "relu1_1"], weight=5.0, relative=relative),
+        "tv": TotalVariationLoss(weight=0.1),
+        **({"dream": DreamLoss(**dream)} if dream else {}),
+    }
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_the_dream_enters_the_total_by_its_weight(encoder, relative):
+    plain = PerceptualLoss(encoder, terms(relative), STYLE)(*PICTURES)
+    dream = {"weight": 3.0, "layers": ["relu1_1", "relu2_2"], "channels": [4, 9]}
+    values = PerceptualLoss(encoder, terms(relative, **dream), STYLE)(*PICTURES)
+    alone = DreamObjective(encoder, ["relu1_1", "relu2_2"], [4, 9])(*PICTURES)
     assert values["dream"].item() == pytest.approx(alone.item())
     mean = (values["dream/relu1_1"] + values["dream/relu2_2"]) / 2
     assert values["dream"].item() == pytest.approx(mean.item())
@@ -187,14 +189,21 @@ def test_the_dream_enters_the_total_by_its_weight(encoder, form):
     assert all(values[name] == plain[name] for name in plain.keys() - {"total"})
 
 
+def test_layers_of_a_dream_have_weights(encoder):
+    weights = {"relu1_1": 3.0, "relu2_2": 1.0}
+    values = PerceptualLoss(encoder, terms(layers=weights), STYLE)(*PICTURES)
+    first, second = (DreamObjective(encoder, [layer])(*PICTURES).item() for layer in weights)
+    assert values["dream"].item() == pytest.approx(0.75 * first + 0.25 * second, rel=1e-12)
+
+
 def test_it_dreams_by_the_deepest_style_layer_where_none_is_named(encoder):
-    values = PerceptualLoss(encoder, options(dream_weight=1.0), STYLE)(*PICTURES)
+    values = PerceptualLoss(encoder, terms(weight=1.0), STYLE)(*PICTURES)
     assert [name for name in values if name.startswith("dream/")] == ["dream/relu2_1"]
 
 
 @pytest.mark.parametrize("weight", [0, 2.0])
 def test_the_encoder_runs_once_for_each_picture_and_no_deeper_than_needed(encoder, weight):
-    loss = PerceptualLoss(encoder, options(dream_weight=weight, dream_layers=["relu2_2"]), STYLE)
+    loss = PerceptualLoss(encoder, terms(weight=weight, layers=["relu2_2"]), STYLE)
     asked = []
     encoder.register_forward_pre_hook(lambda _, arguments: asked.append(set(arguments[1])))
     loss(*PICTURES)
@@ -205,22 +214,22 @@ def test_the_encoder_runs_once_for_each_picture_and_no_deeper_than_needed(encode
 @pytest.mark.parametrize(
     ("option", "value"),
     [
-        *[("dream_weight", value) for value in (-1, float("nan"), "1", None)],
-        *[("dream_layers", value) for value in ([], "relu2_2", [3], 5)],
-        *[("dream_channels", value) for value in ([], [-1], ["a"], 5)],
+        *[("weight", value) for value in (-1, float("nan"), "1", None)],
+        *[("layers", value) for value in ([], "relu2_2", [3], 5)],
+        *[("channels", value) for value in ([], [-1], ["a"], 5)],
     ],
 )
-def test_an_impossible_setting_is_named(option, value):
+def test_an_impossible_option_is_named(option, value):
     with pytest.raises(StyleNetError) as error:
-        options(**{option: value})
-    assert str(error.value).startswith(f"loss.{option}={value} is not ")
+        DreamLoss(**{option: value})
+    assert str(error.value).startswith(f"{option}={value} is ")
 
 
 def test_what_the_encoder_lacks_is_refused_before_any_work(encoder):
     for changes, said in [
-        ({"dream_layers": ["relu4_3"]}, r"loss\.dream_layers: vgg16 .* no layer relu4_3"),
-        ({"dream_channels": [128]}, r"loss\.dream_channels=\[128\]: relu2_1 .* 0 to 127"),
+        ({"layers": ["relu4_3"]}, r"loss\.dream\.layers: vgg16 .* no layer relu4_3"),
+        ({"channels": [128]}, r"loss\.dream\.channels=\[128\]: relu2_1 .* 0 to 127"),
     ]:
         with pytest.raises(StyleNetError, match=said):
-            PerceptualLoss(encoder, options(dream_weight=1.0, **changes), STYLE)
-        PerceptualLoss(encoder, options(**changes), STYLE)  # of no matter without a weight
+            PerceptualLoss(encoder, terms(weight=1.0, **changes), STYLE)
+        PerceptualLoss(encoder, terms(weight=0.0, **changes), STYLE)  # a term of weight 0 is out

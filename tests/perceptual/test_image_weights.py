@@ -5,10 +5,10 @@ import torch
 
 from stylenet.data import StyleOptions
 from stylenet.errors import StyleNetError
-from stylenet.perceptual import LossOptions, PerceptualLoss, gram_matrix
+from stylenet.perceptual import PerceptualLoss, StyleLoss, gram_matrix
 
 LAYERS = ["relu1_1", "relu2_2"]
-SETTINGS = LossOptions("relative", ["relu1_2"], LAYERS, 1.0, 5.0, 0.0)
+TERMS = {"style": StyleLoss(LAYERS)}
 
 
 def draw(seed, *size):
@@ -21,8 +21,8 @@ def images():
 
 
 def grams(encoder, images, weights):
-    loss = PerceptualLoss(encoder, SETTINGS, images, image_weights=weights)
-    return [loss.get_buffer(f"_gram_{layer}") for layer in LAYERS]
+    loss = PerceptualLoss(encoder, TERMS, images, image_weights=weights)
+    return [loss.target("style", layer) for layer in LAYERS]
 
 
 def test_the_mean_of_gram_matrices_is_weighted(encoder, images):

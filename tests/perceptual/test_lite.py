@@ -10,11 +10,12 @@ import stylenet
 from stylenet.errors import StyleNetError
 from stylenet.image import load_image, to_tensor
 from stylenet.perceptual import (
+    ContentLoss,
     DistilledVGGEncoder,
     Encoder,
     LiteEncoder,
-    LossOptions,
     PerceptualLoss,
+    StyleLoss,
     VGGEncoder,
 )
 
@@ -95,9 +96,9 @@ def test_a_layer_that_is_not_there_is_refused_with_those_that_are(lite):
 
 
 def test_it_serves_the_perceptual_loss(lite):
-    options = LossOptions("relative", ["relu2_2"], LAYERS, 1.0, 5.0, 0.0)
+    terms = {"content": ContentLoss(["relu2_2"]), "style": StyleLoss(LAYERS, weight=5.0)}
     photo = picture(seed=1)
-    loss = PerceptualLoss(lite, options, [photo])
+    loss = PerceptualLoss(lite, terms, [photo])
     same, other = loss(photo, photo), loss(picture(seed=2), photo)
     assert float(same["total"]) < 1e-6 < float(other["content"])
 
@@ -171,7 +172,7 @@ def test_a_file_that_ends_early_makes_an_encoder_that_ends_there(tmp_path):
     assert LiteEncoder(path).layers == LAYERS[:3]
     whole = LiteEncoder(path, allow_random=True)
     assert whole.layers == LAYERS
-    assert whole.drawn == LAYERS[3:]
+    assert whole.untrained == LAYERS[3:]
     found, expected = (e(picture(), LAYERS[:3]) for e in (whole, LiteEncoder(path)))
     assert all(torch.equal(found[layer], expected[layer]) for layer in expected)
 

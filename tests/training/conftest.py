@@ -5,7 +5,13 @@ from PIL import Image
 
 from stylenet.data import PhotoData
 from stylenet.networks import build_network
-from stylenet.perceptual import LossOptions, PerceptualLoss, VGGEncoder
+from stylenet.perceptual import (
+    ContentLoss,
+    PerceptualLoss,
+    StyleLoss,
+    TotalVariationLoss,
+    VGGEncoder,
+)
 from stylenet.training import OptimizerOptions, StyleTransferModule
 
 
@@ -34,11 +40,15 @@ def encoder():
 def make_module(encoder):
     def make(lr=1e-3, warmup=2, decay="none", width=2, seed=0):
         torch.manual_seed(seed)
-        options = LossOptions("relative", ["relu1_2"], ["relu1_1"], 1.0, 5.0, 1.0)
+        terms = {
+            "content": ContentLoss(["relu1_2"]),
+            "style": StyleLoss(["relu1_1"], weight=5.0),
+            "tv": TotalVariationLoss(weight=1.0),
+        }
         style = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
         return StyleTransferModule(
             build_network("johnson", width=width, blocks=1),
-            PerceptualLoss(encoder, options, [style]),
+            PerceptualLoss(encoder, terms, [style]),
             OptimizerOptions(lr, warmup, decay),
             "test",
             {"seed": seed},

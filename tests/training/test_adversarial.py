@@ -10,9 +10,16 @@ from pytorch_lightning.plugins.precision import MixedPrecision
 from stylenet.checkpoint import load_checkpoint
 from stylenet.data import PhotoData
 from stylenet.errors import StyleNetError
+from stylenet.methods.adversarial.module import AdversarialModule
 from stylenet.networks import build_network
-from stylenet.perceptual import AdversarialOptions, PerceptualLoss
-from stylenet.training import AdversarialModule, OptimizerOptions, RunFolder, Teacher
+from stylenet.perceptual import (
+    AdversarialOptions,
+    ContentLoss,
+    PerceptualLoss,
+    StyleLoss,
+    TotalVariationLoss,
+)
+from stylenet.training import OptimizerOptions, RunFolder, Teacher
 from stylenet.training.callbacks import Checkpoints, Guard, SafeCheckpointIO
 
 from .test_resume import assert_equal
@@ -25,12 +32,16 @@ def make(encoder):
     def make(seed=0, clip=None, teacher=None, decay="cosine", lr=1e-2, **changes):
         torch.manual_seed(seed)
         values = {"discriminator_width": 4, "discriminator_layers": 1, "style_folder": "paintings"}
-        layers = (["relu1_2"], ["relu1_1"])
-        options = AdversarialOptions("relative", *layers, 1.0, 5.0, 1.0, **values | changes)
+        options = AdversarialOptions(**values | changes)
+        terms = {
+            "content": ContentLoss(["relu1_2"]),
+            "style": StyleLoss(["relu1_1"], weight=5.0),
+            "tv": TotalVariationLoss(),
+        }
         style = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
         return AdversarialModule(
             build_network("johnson", width=2, blocks=1),
-            PerceptualLoss(encoder, options, [style]),
+            PerceptualLoss(encoder, terms, [style]),
             OptimizerOptions(lr, 2, decay),
             "test",
             {"seed": seed},
@@ -126,7 +137,7 @@ def test_both_networks_learn_and_what_they_lose_is_known(make, paired, tmp_path)
 
 def test_the_discriminator_learns_against_an_idle_network(make, paired, tmp_path):
     # A fresh network's images against real ones; without a weight nothing tells the network.
-    module = make(adversarial_weight=0.0, lr=1e-3, discriminator_lr_ratio=10.0, decay="none")
+    module = make(weight=0.0, lr=1e-3, discriminator_lr_ratio=10.0, decay="none")
     first = fit(module, paired(), tmp_path / "a", 1).callback_metrics["loss/discriminator"]
     last = fit(module, paired(), tmp_path / "b", 40).callback_metrics["loss/discriminator"]
     assert last < 0.5 * first
@@ -135,7 +146,7 @@ def test_the_discriminator_learns_against_an_idle_network(make, paired, tmp_path
 def test_without_a_weight_the_network_is_that_of_the_perceptual_losses(
     make, make_module, paired, make_data, tmp_path
 ):
-    watching = make(adversarial_weight=0.0, decay="none", lr=1e-3)
+    watching = make(weight=0.0, decay="none", lr=1e-3)
     plain = make_module()
     fit(watching, paired(), tmp_path / "a")
     fit(plain, make_data(), tmp_path / "b")
@@ -187,7 +198,7 @@ def test_another_kind_of_run_cannot_be_resumed(make, make_module, paired, make_d
         fit(make(), paired(), tmp_path, resume=checkpoint)
     checkpoint = RunFolder(tmp_path / "with").checkpoint(2)
     for change in ({"discriminator_width": 5}, {"spectral_norm": False}):
-        with pytest.raises(StyleNetError, match=r"loss\.discriminator_width"):
+        with pytest.raises(StyleNetError, match=r"loss\.adversarial\.discriminator_width"):
             fit(make(**change), paired(), tmp_path, resume=checkpoint)
 
 

@@ -5,9 +5,11 @@ import torch
 from PIL import Image
 
 from stylenet.data import PhotoData
+from stylenet.methods.adain.loss import AnyStyleLoss
+from stylenet.methods.adain.module import AnyStyleModule
 from stylenet.networks import build_network
-from stylenet.perceptual import AnyStyleLoss, LossOptions, PerceptualLoss
-from stylenet.training import AnyStyleModule, OptimizerOptions, RunFolder
+from stylenet.perceptual import ContentLoss, PerceptualLoss, StyleLoss, TotalVariationLoss
+from stylenet.training import OptimizerOptions, RunFolder
 from stylenet.training.callbacks import Guard, Previews, SafeCheckpointIO
 
 from .test_resume import assert_equal, fit, weights
@@ -17,8 +19,12 @@ def picture(seed, count=1):
     return torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(seed))
 
 
-def options(**more):
-    return LossOptions("relative", ["relu1_2"], ["relu1_1", "relu2_1"], 1.0, 5.0, 1.0, **more)
+def terms(statistics="gram"):
+    return {
+        "content": ContentLoss(["relu1_2"]),
+        "style": StyleLoss(["relu1_1", "relu2_1"], weight=5.0, statistics=statistics),
+        "tv": TotalVariationLoss(),
+    }
 
 
 @pytest.fixture
@@ -33,7 +39,7 @@ def make_any(encoder):
             {k: torch.randn(v.shape, generator=generator) / 9 for k, v in part.items()}
         )
         optimizer = OptimizerOptions(1e-2, 2, "cosine")
-        criterion = AnyStyleLoss(encoder, options())
+        criterion = AnyStyleLoss(encoder, terms())
         return AnyStyleModule(network, criterion, optimizer, {}, picture(3, 2))
 
     return make
@@ -51,7 +57,7 @@ def pairs(photos):
 
 @pytest.mark.parametrize("statistics", ["gram", "moments"])
 def test_the_loss_of_a_batch_is_the_mean_of_its_photos_by_their_own_paintings(encoder, statistics):
-    told = options(style_statistics=statistics)
+    told = terms(statistics)
     images, photos, paintings = picture(7, 3), picture(8, 3), picture(9, 3)
     values = AnyStyleLoss(encoder, told)(images, photos, paintings)
     each = [
@@ -66,7 +72,7 @@ def test_the_encoder_sees_each_image_once(encoder):
     seen = []
     handle = encoder.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     images = picture(7, 2), picture(8, 2), picture(9, 2)
-    AnyStyleLoss(encoder, options())(*images)
+    AnyStyleLoss(encoder, terms())(*images)
     handle.remove()
     assert [sum(found is image for found in seen) for image in images] == [1, 1, 1]
     assert len(seen) == 3

@@ -8,9 +8,11 @@ from PIL import Image
 
 from stylenet.checkpoint import load_checkpoint
 from stylenet.errors import StyleNetError
+from stylenet.methods.conditional.loss import ManyStylesLoss
+from stylenet.methods.conditional.module import ManyStylesModule
 from stylenet.networks import add_styles, build_network
-from stylenet.perceptual import LossOptions, ManyStylesLoss, PerceptualLoss
-from stylenet.training import ManyStylesModule, OptimizerOptions, RunFolder
+from stylenet.perceptual import ContentLoss, PerceptualLoss, StyleLoss, TotalVariationLoss
+from stylenet.training import OptimizerOptions, RunFolder
 from stylenet.training.callbacks import Previews
 
 from .test_resume import assert_equal, fit, weights
@@ -23,14 +25,19 @@ def picture(seed, count=1):
 
 
 def loss(encoder, seed, layers=("relu1_1",), weight=1.0, form="relative"):
-    options = LossOptions(form, ["relu1_2"], list(layers), 1.0, 5.0, 1.0)
-    return PerceptualLoss(encoder, options, [picture(seed)], weight)
+    relative = form == "relative"
+    terms = {
+        "content": ContentLoss(["relu1_2"], relative=relative),
+        "style": StyleLoss(layers, weight=5.0, relative=relative),
+        "tv": TotalVariationLoss(),
+    }
+    return PerceptualLoss(encoder, terms, [picture(seed)], weight)
 
 
 def styles_with_settings_of_their_own(encoder, form="relative"):
     return {
         "starry": loss(encoder, 1, form=form),
-        "mosaic": loss(encoder, 2, ["relu1_2", "relu2_1"], form=form),
+        "mosaic": loss(encoder, 2, {"relu1_2": 0.5, "relu2_1": 2.0}, form=form),
         "ink": loss(encoder, 3, weight=4.0, form=form),
     }
 

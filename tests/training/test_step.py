@@ -4,17 +4,13 @@ import pytest
 import torch
 
 from stylenet.errors import StyleNetError
+from stylenet.methods.adain.loss import AnyStyleLoss
+from stylenet.methods.adain.module import AnyStyleModule
+from stylenet.methods.conditional.loss import ManyStylesLoss
+from stylenet.methods.conditional.module import ManyStylesModule
 from stylenet.networks import build_network
-from stylenet.perceptual import (
-    AnyStyleLoss,
-    Encoder,
-    LossOptions,
-    ManyStylesLoss,
-    PerceptualLoss,
-)
+from stylenet.perceptual import ContentLoss, Encoder, PerceptualLoss, StyleLoss, TotalVariationLoss
 from stylenet.training import (
-    AnyStyleModule,
-    ManyStylesModule,
     OptimizerOptions,
     RunFolder,
     StyleTransferModule,
@@ -25,7 +21,11 @@ from stylenet.training import step as step_room
 
 from .test_resume import weights
 
-SETTINGS = LossOptions("relative", ["relu1_2"], ["relu1_1", "relu1_2"], 1.0, 5.0, 1.0)
+TERMS = {
+    "content": ContentLoss(["relu1_2"]),
+    "style": StyleLoss(["relu1_1", "relu1_2"], weight=5.0),
+    "tv": TotalVariationLoss(weight=1.0),
+}
 OPTIMIZER = OptimizerOptions(1e-2, 2, "cosine")
 
 
@@ -51,12 +51,12 @@ def johnson():
 
 
 def one_style():
-    criterion = PerceptualLoss(tiny_encoder(), SETTINGS, [image(1)])
+    criterion = PerceptualLoss(tiny_encoder(), TERMS, [image(1)])
     return StyleTransferModule(johnson(), criterion, OPTIMIZER, "test", {})
 
 
 def taught():
-    criterion = PerceptualLoss(tiny_encoder(), SETTINGS, [image(1)])
+    criterion = PerceptualLoss(tiny_encoder(), TERMS, [image(1)])
     teacher = Teacher(johnson())
     torch.manual_seed(1)
     student = build_network("compact", width=4, deep_width=4, deep_blocks=1, fine_blocks=1)
@@ -66,7 +66,7 @@ def taught():
 def many_styles():
     encoder = tiny_encoder()
     losses = {
-        name: PerceptualLoss(encoder, SETTINGS, [image(i)], weight)
+        name: PerceptualLoss(encoder, TERMS, [image(i)], weight)
         for i, (name, weight) in enumerate([("a", 1.0), ("b", 3.0), ("c", 0.5)])
     }
     torch.manual_seed(0)
@@ -79,7 +79,7 @@ def any_style():
     network = build_network("adain", layer="relu2_1", width=2).double()
     network.encoder.load_weights(network.encoder.convolutions.state_dict())
     shown = image(5)
-    return AnyStyleModule(network, AnyStyleLoss(tiny_encoder(), SETTINGS), OPTIMIZER, {}, shown)
+    return AnyStyleModule(network, AnyStyleLoss(tiny_encoder(), TERMS), OPTIMIZER, {}, shown)
 
 
 MODULES = [one_style, taught, many_styles, any_style]

@@ -29,22 +29,20 @@ import torch
 from torch import nn
 
 from stylenet.data import PhotoData
+from stylenet.methods.adain.loss import AnyStyleLoss
+from stylenet.methods.adain.module import AnyStyleModule
+from stylenet.methods.adversarial.module import AdversarialModule
 from stylenet.networks import build_network
 from stylenet.perceptual import (
     AdversarialOptions,
-    AnyStyleLoss,
+    ContentLoss,
     Encoder,
-    LossOptions,
     PerceptualLoss,
+    StyleLoss,
+    TotalVariationLoss,
 )
 from stylenet.ranks import read_launch
-from stylenet.training import (
-    AdversarialModule,
-    AnyStyleModule,
-    OptimizerOptions,
-    RunFolder,
-    StyleTransferModule,
-)
+from stylenet.training import OptimizerOptions, RunFolder, StyleTransferModule
 from stylenet.training.callbacks import Checkpoints, SafeCheckpointIO, StopOnSignal
 from stylenet.training.cluster import choose_environment
 from stylenet.training.run_lock import RunLock
@@ -77,19 +75,22 @@ def make_module(seed, kind):
         "relu1_2": nn.ReLU(),
     }
     encoder = Encoder("tiny", "random", layers).double()
-    values = ("relative", ["relu1_2"], ["relu1_1"], 1.0, 5.0, 1.0)
-    options = LossOptions(*values)
+    terms = {
+        "content": ContentLoss(["relu1_2"]),
+        "style": StyleLoss(["relu1_1"], weight=5.0),
+        "tv": TotalVariationLoss(),
+    }
     style = torch.rand(1, 3, 32, 32, dtype=torch.float64)
     if kind == "any style":
         network = build_network("adain", layer="relu2_1", width=2).double()
         network.encoder.load_weights(network.encoder.convolutions.state_dict())
         optimizer = OptimizerOptions(1e-2, 2, "cosine")
-        return AnyStyleModule(network, AnyStyleLoss(encoder, options), optimizer, {}, style)
+        return AnyStyleModule(network, AnyStyleLoss(encoder, terms), optimizer, {}, style)
     torch.manual_seed(seed)
     parts = (
         # Lightning would make it float64 only after it has taken the weights of a checkpoint.
         build_network("johnson", width=2, blocks=1).double(),
-        PerceptualLoss(encoder, options, [style]),
+        PerceptualLoss(encoder, terms, [style]),
         OptimizerOptions(1e-2, 2, "cosine"),
         "test",
         {},
@@ -97,7 +98,7 @@ def make_module(seed, kind):
     if kind is None:
         return StyleTransferModule(*parts)
     more = {"style_folder": "photos", "discriminator_width": 2, "discriminator_layers": 1}
-    module = AdversarialModule(*parts, AdversarialOptions(*values, **more), gradient_clip_val=1.0)
+    module = AdversarialModule(*parts, AdversarialOptions(**more), gradient_clip_val=1.0)
     module.discriminator.double()
     return module
 

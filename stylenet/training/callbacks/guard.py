@@ -58,7 +58,7 @@ class Guard(pl.Callback):
         if self._flat_looks >= self.patience:
             raise StyleNetError(
                 f"the network paints one color only, up to step {trainer.global_step}. Try a "
-                f"smaller optimizer.lr, a smaller loss.tv_weight or a larger loss.content_weight"
+                f"smaller optimizer.lr, a smaller loss.tv.weight or a larger loss.content.weight"
             )
 
     def on_save_checkpoint(

@@ -5,8 +5,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from stylenet.methods.conditional.loss import ManyStylesLoss
 from stylenet.networks import JohnsonMultiNetwork
-from stylenet.perceptual import ManyStylesLoss
 from stylenet.training.module import StyleTransferModule
 from stylenet.training.schedule import OptimizerOptions
 from stylenet.training.step import Losses

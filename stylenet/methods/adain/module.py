@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from stylenet.data import Pairs
+from stylenet.methods.adain.loss import AnyStyleLoss
 from stylenet.networks import AdainNetwork
-from stylenet.perceptual import AnyStyleLoss
 from stylenet.training.module import StyleTransferModule
 from stylenet.training.schedule import OptimizerOptions
 from stylenet.training.step import Losses

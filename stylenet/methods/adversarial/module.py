@@ -74,9 +74,10 @@ class AdversarialModule(StyleTransferModule):
         """Network and discriminator in the words of the options, for messages."""
         options = self._adversarial
         return (
-            f"{super().described} beside loss.discriminator_width={options.discriminator_width} "
-            f"loss.discriminator_layers={options.discriminator_layers} "
-            f"loss.spectral_norm={str(options.spectral_norm).lower()}"
+            f"{super().described} beside "
+            f"loss.adversarial.discriminator_width={options.discriminator_width} "
+            f"loss.adversarial.discriminator_layers={options.discriminator_layers} "
+            f"loss.adversarial.spectral_norm={str(options.spectral_norm).lower()}"
         )
 
     @property
@@ -124,7 +125,7 @@ class AdversarialModule(StyleTransferModule):
         values["discriminator"] = self._teach_discriminator(paintings, stylized.detach())
         self.discriminator.eval()  # its power iteration is part of its own step
         values["adversarial"] = self._objective.generator(self.discriminator(stylized))
-        weight = self._adversarial.adversarial_weight
+        weight = self._adversarial.weight
         values["total"] = values["total"] + weight * values["adversarial"]
         self.note(stylized, values)
 

@@ -1,0 +1,1 @@
+"""Training methods, one folder each: loss, Lightning module, config checks, style selection."""

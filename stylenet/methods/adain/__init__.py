@@ -1,0 +1,1 @@
+"""AdaIN: arbitrary styles in one network (Huang & Belongie 2017)."""
