@@ -17,7 +17,7 @@ from stylenet.networks import build_network
 
 onnxruntime = pytest.importorskip("onnxruntime")
 
-README = Path(__file__).parents[2] / "README.md"
+GUIDE = Path(__file__).parents[2] / "docs/export.md"
 INFO = CheckpointInfo("dots", 7)
 
 
@@ -97,7 +97,7 @@ def test_opencv_gives_the_same_images(network, tmp_path):
 
 
 def test_the_documented_onnxruntime_example_runs(exported, network, tmp_path):
-    examples = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    examples = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
     (example,) = [example for example in examples if "onnxruntime" in example]
     pixels = np.random.default_rng(0).integers(0, 256, (31, 45, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "photo.png")
