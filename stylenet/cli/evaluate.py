@@ -27,13 +27,13 @@ from stylenet.evaluation import (
     Row,
     Study,
     Summary,
-    find_defects,
+    compare_with_optimization,
     format_table,
-    judge,
     load_square,
+    measure_defects,
     measure_flicker,
-    similarity,
-    study,
+    measure_losses,
+    measure_similarity,
     summarize,
     write_report,
 )
@@ -149,11 +149,11 @@ def _judge_photos(
         for item in checkpoints:
             painted = item.paint(photo)
             try:
-                losses = judge(item.criterion, painted, photo)
+                losses = measure_losses(item.criterion, painted, photo)
             except StyleNetError as error:
                 raise StyleNetError(f"{item.name} on {path}: {error}") from error
             grids[item.name].add(painted)
-            rows.append(Row(item.name, name, losses, *similarity(painted, photo)))
+            rows.append(Row(item.name, name, losses, *measure_similarity(painted, photo)))
             if is_shown:
                 columns[item.name].append(to_image(painted))
     if not rows:
@@ -198,7 +198,7 @@ def _summarize(
             style_images=item.style.images,
             photos=sum(row.checkpoint == item.name for row in rows),
             means=summarize(rows, item.name)
-            | find_defects(item.paint, item.stylizer.device, grids[item.name]),
+            | measure_defects(item.paint, item.stylizer.device, grids[item.name]),
             parameters=sum(weight.numel() for weight in item.stylizer.network.parameters()),
             precision=str(item.stylizer.dtype).removeprefix("torch."),
             images_per_second=1 / timing.median,
@@ -231,7 +231,7 @@ def _study(
                 for item in group
             }
             style, criterion = Path(group[0].style.images[0]).stem, group[0].criterion
-            yield study(
+            yield compare_with_optimization(
                 style, photos, criterion, objectives, config.iterations, config.seed, bar.update
             )
 

@@ -1,10 +1,16 @@
-"""How good networks are: losses, likeness, flicker, and how much optimization one pass is worth."""
+"""Quality of networks: losses, similarity, defects, flicker, comparison with image optimization."""
 
-from stylenet.evaluation.defects import find_defects
+from stylenet.evaluation.defects import measure_defects
 from stylenet.evaluation.flicker import measure_flicker
 from stylenet.evaluation.grid import GridMeter
-from stylenet.evaluation.iterations import Curve, Study, average_curve, find_crossing, study
-from stylenet.evaluation.measures import judge, load_square, similarity
+from stylenet.evaluation.iterations import (
+    Curve,
+    Study,
+    average_curve,
+    compare_with_optimization,
+    find_crossing,
+)
+from stylenet.evaluation.measures import load_square, measure_losses, measure_similarity
 from stylenet.evaluation.recipe import recorded_style
 from stylenet.evaluation.report import Row, Summary, format_table, summarize, write_report
 
@@ -15,15 +21,15 @@ __all__ = [
     "Study",
     "Summary",
     "average_curve",
+    "compare_with_optimization",
     "find_crossing",
-    "find_defects",
     "format_table",
-    "judge",
     "load_square",
+    "measure_defects",
     "measure_flicker",
+    "measure_losses",
+    "measure_similarity",
     "recorded_style",
-    "similarity",
-    "study",
     "summarize",
     "write_report",
 ]

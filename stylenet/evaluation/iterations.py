@@ -1,7 +1,7 @@
-"""How many iterations of image optimization one forward pass equals.
+"""Number of image optimization iterations that one forward pass equals.
 
-Johnson, Alahi, Fei-Fei 2016 (section 4.1, figure 5) let L-BFGS lessen the very objective that their
-network was trained on, and found a pass to be worth 50 to 100 of its iterations.
+Johnson, Alahi, Fei-Fei 2016 (section 4.1, figure 5) let L-BFGS minimize the objective on which
+their network was trained, and found that a pass equals 50 to 100 of its iterations.
 """
 
 import statistics
@@ -14,18 +14,17 @@ from torch import Tensor
 
 from stylenet.optimization import Criterion, OptimizationOptions, Step, optimize_image
 
-# What an image is optimized from, by the words of the report: those of OptimizationOptions.start.
+# OptimizationOptions.start by the name of the start in the report.
 STARTS = {"noise": "noise", "photo": "content"}
 
 
 @dataclass(frozen=True)
 class Curve:
-    """How the objective falls.
+    """Objective over the iterations of an image optimization.
 
     Attributes:
-        values: The mean over photos of the objective of the start, after the first iteration, and
-            so on.
-        seconds: What an iteration takes, the median.
+        values: Objective, as a mean over photos: that of the start, after the first iteration, ….
+        seconds: Median time of an iteration.
     """
 
     values: Sequence[float]
@@ -34,15 +33,15 @@ class Curve:
 
 @dataclass(frozen=True)
 class Study:
-    """Networks beside image optimization towards one style.
+    """Networks compared with image optimization for one style.
 
     Attributes:
         style: Name of the style.
-        photos: Names of the photos that everything is a mean over.
-        curves: By where it starts: ``noise``, ``photo``.
-        objectives: Of each checkpoint's images.
-        crossings: By checkpoint and start, after how many iterations the curve is as low; ``None``
-            where it never is.
+        photos: Names of the photos over which all values are averaged.
+        curves: Curve by start, ``noise`` or ``photo``.
+        objectives: Objective by checkpoint.
+        crossings: By checkpoint and start, the number of iterations after which the curve is as low
+            as the checkpoint; ``None`` if it never is.
     """
 
     style: str
@@ -52,20 +51,15 @@ class Study:
     crossings: Mapping[str, Mapping[str, int | None]]
 
     def describe(self) -> list[str]:
-        """Says it in a line for each checkpoint.
-
-        Returns:
-            The lines.
-        """
+        """Return one line of text for each checkpoint."""
         return [
-            f"one pass of {name} equals {self._count('noise', found['noise'])} from noise and "
-            f"{self._count('photo', found['photo'])} from the photo (objective "
+            f"one pass of {name} equals {self._count('noise', crossings['noise'])} from noise and "
+            f"{self._count('photo', crossings['photo'])} from the photo (objective "
             f"{self.objectives[name]:.4g}, photos: {len(self.photos)})"
-            for name, found in self.crossings.items()
+            for name, crossings in self.crossings.items()
         ]
 
     def _count(self, start: str, number: int | None) -> str:
-        """A number of iterations in words."""
         curve = self.curves[start]
         if number is None:
             return f"more than {len(curve.values) - 1} iterations of L-BFGS"
@@ -73,16 +67,12 @@ class Study:
 
 
 def find_crossing(values: Sequence[float], level: float) -> int | None:
-    """Finds where a falling curve meets a level.
-
-    Args:
-        values: The curve; the first is the start's.
-        level: What to meet.
+    """Find the first index at which a curve is no higher than a level.
 
     Returns:
-        The first place at which the curve is no higher; ``None`` if there is none.
+        The index; ``None`` if the curve stays above the level.
     """
-    return next((place for place, value in enumerate(values) if value <= level), None)
+    return next((index for index, value in enumerate(values) if value <= level), None)
 
 
 def average_curve(
@@ -93,21 +83,21 @@ def average_curve(
     seed: int = 0,
     advance: Callable[[], object] = lambda: None,
 ) -> Curve:
-    """Optimizes photos by L-BFGS, at one size, and averages their objectives.
+    """Optimize photos by L-BFGS at one size and average their objectives.
 
     Args:
         photos: RGB in [0, 1], each of shape (1, 3, H, W).
-        criterion: What falls.
-        start: One of ``noise`` and ``photo``.
-        iterations: How many, each one gradient.
-        seed: Chooses the noise.
+        criterion: Its ``total`` is minimized.
+        start: ``noise`` or ``photo``.
+        iterations: Number of gradients.
+        seed: Seed of the noise.
         advance: Called after each iteration.
 
     Returns:
         The curve, with ``iterations`` + 1 values.
 
     Raises:
-        StyleNetError: A photo is too small, or the loss is no number.
+        StyleNetError: A photo is too small, or the loss is not finite.
     """
     options = OptimizationOptions(method="lbfgs", start=STARTS[start], steps=iterations, seed=seed)
     runs: list[list[float]] = []
@@ -116,20 +106,20 @@ def average_curve(
         totals: list[float] = []
         times: list[float] = []
 
-        def note(step: Step, totals: list[float] = totals, times: list[float] = times) -> None:
+        def record(step: Step, totals: list[float] = totals, times: list[float] = times) -> None:
             totals.append(step.losses["total"])
             times.append(time.perf_counter())
             if step.number:
                 advance()
 
-        optimize_image(photo, [criterion], options, note)
+        optimize_image(photo, [criterion], options, record)
         runs.append(totals)
         seconds += [after - before for before, after in pairwise(times)]
     values = [statistics.fmean(column) for column in zip(*runs, strict=True)]
     return Curve(values, statistics.median(seconds))
 
 
-def study(
+def compare_with_optimization(
     style: str,
     photos: Mapping[str, Tensor],
     criterion: Criterion,
@@ -138,19 +128,17 @@ def study(
     seed: int = 0,
     advance: Callable[[], object] = lambda: None,
 ) -> Study:
-    """Sets checkpoints of one style beside image optimization towards the same objective.
+    """Compare checkpoints of one style with image optimization for the same objective.
 
     Args:
-        style: Its name.
         photos: By name, RGB in [0, 1], each of shape (1, 3, H, W).
-        criterion: What judges.
-        objectives: Of each checkpoint's images of these photos, the mean of ``total``.
-        iterations: How many, from each start.
-        seed: Chooses the noise.
+        objectives: By checkpoint, the mean of ``total`` over its images of these photos.
+        iterations: Number of iterations from each start.
+        seed: Seed of the noise.
         advance: Called after each iteration of each photo.
 
     Returns:
-        The curves, and where they meet the checkpoints.
+        The curves, and their crossings with the checkpoints.
 
     Raises:
         StyleNetError: See :func:`average_curve`.

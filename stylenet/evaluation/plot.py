@@ -1,4 +1,4 @@
-"""The objective of image optimization beside networks', as in figure 5 of Johnson et al. 2016."""
+"""Plot of image optimization and networks, as in figure 5 of Johnson et al. 2016."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,44 +12,44 @@ _NETWORKS = ("#1f5fa8", "#c8571b", "#2c8a57", "#8e3b8a", "#a88a1f", "#b02a3a", "
 
 
 def draw_iterations(path: Path, studies: Sequence[Study]) -> None:
-    """Draws a panel for each style; the file appears whole or not at all.
+    """Draw a panel for each style; the file is written atomically.
 
     Args:
-        path: Where to, ``*.png``.
-        studies: One at least.
+        path: A ``.png`` file.
+        studies: At least one.
 
     Raises:
         ImportError: Matplotlib is not installed.
         StyleNetError: The file cannot be written.
     """
-    from matplotlib.figure import Figure  # optional; without pyplot, which looks for a display
+    from matplotlib.figure import Figure  # optional; pyplot would look for a display
 
     figure = Figure(figsize=(1 + 4.6 * len(studies), 4.4), layout="constrained")
     panels = figure.subplots(1, len(studies), squeeze=False)[0]
     for axes, study in zip(panels, studies, strict=True):
         _draw(axes, study)
-    panels[0].set_ylabel("objective, the mean over photos")
+    panels[0].set_ylabel("objective, mean over photos")
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=150, format="png")
 
 
 def _draw(axes: Any, study: Study) -> None:
-    """The curves, a line for each checkpoint, and where they meet."""
+    """Draw the curves, a line for each checkpoint, and their crossings."""
     for start, curve in study.curves.items():
         label = f"L-BFGS from {'noise' if start == 'noise' else 'the photo'}"
         axes.plot(range(len(curve.values)), curve.values, color=_CURVES[start], lw=2, label=label)
     last = max(len(curve.values) for curve in study.curves.values()) - 1
-    for place, (name, level) in enumerate(study.objectives.items()):
-        color = _NETWORKS[place % len(_NETWORKS)]
-        label = _describe(name, study.crossings[name], last)
+    for index, (name, level) in enumerate(study.objectives.items()):
+        color = _NETWORKS[index % len(_NETWORKS)]
+        label = _label(name, study.crossings[name], last)
         axes.axhline(level, color=color, lw=1.2, ls="--", label=label)
         _mark(axes, study.crossings[name], level, color)
-    every = [value for curve in study.curves.values() for value in curve.values]
-    if min(*every, *study.objectives.values()) > 0:  # with a dream it may fall below
+    values = [value for curve in study.curves.values() for value in curve.values]
+    if min(*values, *study.objectives.values()) > 0:  # a dream term can make it negative
         axes.set_yscale("log")
-        for axis in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-            axis("{x:g}")
-        axes.yaxis.get_minor_locator().set_params(subs=(2, 3, 5))  # more would overlap
+        for set_format in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+            set_format("{x:g}")
+        axes.yaxis.get_minor_locator().set_params(subs=(2, 3, 5))  # more labels would overlap
     axes.set_xlim(0, last)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_title(f"{study.style}, photos: {len(study.photos)}", fontsize=10)
@@ -60,12 +60,15 @@ def _draw(axes: Any, study: Study) -> None:
 
 
 def _mark(axes: Any, crossings: Mapping[str, int | None], level: float, color: str) -> None:
-    """A dot where a curve meets a network."""
-    met = [number for number in crossings.values() if number is not None]
-    axes.plot(met, [level] * len(met), "o", color=color, ms=5)
+    """Draw a dot where a curve crosses the line of a network."""
+    iterations = [number for number in crossings.values() if number is not None]
+    axes.plot(iterations, [level] * len(iterations), "o", color=color, ms=5)
 
 
-def _describe(name: str, crossings: Mapping[str, int | None], most: int) -> str:
-    """A checkpoint and its iterations: in the legend, where those of many do not overlap."""
-    counts = {s: f"more than {most}" if n is None else str(n) for s, n in crossings.items()}
+def _label(name: str, crossings: Mapping[str, int | None], last: int) -> str:
+    # The counts stand in the legend because labels beside many dots would overlap.
+    counts = {
+        start: f"more than {last}" if number is None else str(number)
+        for start, number in crossings.items()
+    }
     return f"{name}: {counts['noise']} from noise, {counts['photo']} from the photo"

@@ -1,4 +1,4 @@
-"""What was found, as a table and as JSON."""
+"""Results of an evaluation as a table and as JSON."""
 
 import json
 import statistics
@@ -13,14 +13,14 @@ from stylenet.files import atomic_path
 
 @dataclass(frozen=True)
 class Row:
-    """One photo, stylized by one checkpoint.
+    """Measures of one photo stylized by one checkpoint.
 
     Attributes:
-        checkpoint: Its name.
-        photo: The photo's, relative to its folder.
-        losses: See :func:`stylenet.evaluation.measures.judge`.
-        ssim: See :func:`stylenet.evaluation.measures.similarity`.
-        ms_ssim: Likewise; ``None`` for small photos.
+        checkpoint: Name of the checkpoint.
+        photo: Path of the photo relative to its folder.
+        losses: See :func:`stylenet.evaluation.measures.measure_losses`.
+        ssim: See :func:`stylenet.evaluation.measures.measure_similarity`.
+        ms_ssim: See there; ``None`` for small photos.
     """
 
     checkpoint: str
@@ -30,27 +30,28 @@ class Row:
     ms_ssim: float | None
 
     def flat(self) -> dict[str, Any]:
-        """Gives all values by name, losses among the others."""
-        own = {"checkpoint": self.checkpoint, "photo": self.photo}
-        return {**own, **self.losses, "ssim": self.ssim, "ms_ssim": self.ms_ssim}
+        """Return all values by name, with the losses on the same level as the others."""
+        names = {"checkpoint": self.checkpoint, "photo": self.photo}
+        return {**names, **self.losses, "ssim": self.ssim, "ms_ssim": self.ms_ssim}
 
 
 @dataclass(frozen=True)
 class Summary:
-    """One checkpoint, over all photos and videos.
+    """Measures of one checkpoint over all photos and videos.
 
     Attributes:
-        checkpoint: Its name.
-        style_images: What its style was judged by.
-        photos: How many counted.
-        means: Of every value of its rows, by name; and its grids and halos, see
-            :func:`stylenet.evaluation.defects.find_defects`.
-        parameters: How many numbers it has learned.
-        precision: In what it computes.
-        images_per_second: At the photos' size, one at a time, from the median time.
-        seconds_quartiles: Of those times.
-        flicker: Warping errors by video: of the ``source``, ``plain`` frame by frame, and
-            ``painted`` as videos are; ``None`` for a video without two frames of one scene.
+        checkpoint: Name of the checkpoint.
+        style_images: Style images of the style loss.
+        photos: Number of photos.
+        means: Mean of each value of the rows by name, and the grids and halos of
+            :func:`stylenet.evaluation.defects.measure_defects`.
+        parameters: Number of parameters.
+        precision: Data type of the convolutions.
+        images_per_second: Throughput at the photos' size, one at a time, from the median time.
+        seconds_quartiles: First and third quartile of the time for one photo.
+        flicker: Warping errors by video: ``source`` for the original, ``plain`` for frames
+            stylized one by one, ``painted`` for the stylized video; ``None`` for a video without
+            two frames of one scene.
     """
 
     checkpoint: str
@@ -64,23 +65,22 @@ class Summary:
     flicker: Mapping[str, Mapping[str, float] | None]
 
     def mean_flicker(self) -> float | None:
-        """The mean over videos of the error as videos are painted."""
-        known = [errors["painted"] for errors in self.flicker.values() if errors]
-        return statistics.fmean(known) if known else None
+        """Return the mean warping error of the stylized videos."""
+        errors = [report["painted"] for report in self.flicker.values() if report]
+        return statistics.fmean(errors) if errors else None
 
 
 def summarize(rows: Sequence[Row], checkpoint: str) -> dict[str, float | None]:
-    """Averages the rows of a checkpoint.
+    """Average the rows of a checkpoint.
 
     Args:
-        rows: Of all checkpoints; one at least of this one.
-        checkpoint: Its name.
+        rows: Rows of all checkpoints, with at least one of this checkpoint.
 
     Returns:
-        The mean of each value; ``None`` where a row has none.
+        The mean of each value; ``None`` if a row lacks it.
     """
-    own = [row.flat() for row in rows if row.checkpoint == checkpoint]
-    columns = {name: [row[name] for row in own] for name in own[0]}
+    values_by_row = [row.flat() for row in rows if row.checkpoint == checkpoint]
+    columns = {name: [values[name] for values in values_by_row] for name in values_by_row[0]}
     return {
         name: None if None in values else statistics.fmean(values)
         for name, values in columns.items()
@@ -89,26 +89,26 @@ def summarize(rows: Sequence[Row], checkpoint: str) -> dict[str, float | None]:
 
 
 def format_table(summaries: Sequence[Summary], studies: Sequence[Study] = ()) -> str:
-    """Writes checkpoints below each other.
+    """Format a table with one line for each checkpoint.
 
     Args:
-        summaries: One at least.
-        studies: Of some or all of them.
+        summaries: At least one.
+        studies: Comparisons with image optimization for some or all of the checkpoints.
 
     Returns:
-        Several lines, the first with the columns' names.
+        Several lines; the first holds the column names.
     """
     layers = [name for name in summaries[0].means if name.startswith("style/")]
     defects = [name for name in summaries[0].means if name.startswith(("grid", "halo"))]
-    crossings = {name: found for study in studies for name, found in study.crossings.items()}
-    most = max((len(c.values) - 1 for s in studies for c in s.curves.values()), default=0)
+    crossings = {name: counts for study in studies for name, counts in study.crossings.items()}
+    last = max((len(c.values) - 1 for s in studies for c in s.curves.values()), default=0)
 
     def iterations(start: str) -> Callable[[Summary], str]:
         def show(summary: Summary) -> str:
             if summary.checkpoint not in crossings:
                 return ""
             number = crossings[summary.checkpoint][start]
-            return f">{most}" if number is None else str(number)
+            return f">{last}" if number is None else str(number)
 
         return show
 
@@ -132,15 +132,15 @@ def format_table(summaries: Sequence[Summary], studies: Sequence[Study] = ()) ->
         "from photo": iterations("photo"),
     }
     cells = [[show(summary) for summary in summaries] for show in columns.values()]
-    # Nothing found anywhere: no column.
-    kept = [(title, *column) for title, column in zip(columns, cells, strict=True) if any(column)]
-    widths = [max(map(len, column)) for column in kept]
+    # A column that is empty for all checkpoints is left out.
+    filled = [(title, *column) for title, column in zip(columns, cells, strict=True) if any(column)]
+    widths = [max(map(len, column)) for column in filled]
     return "\n".join(
         "  ".join(
-            cell.ljust(width) if place == 0 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+            cell.ljust(width) if index == 0 else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
-        for line in zip(*kept, strict=True)
+        for line in zip(*filled, strict=True)
     )
 
 
@@ -151,14 +151,13 @@ def write_report(
     studies: Sequence[Study],
     **more: Any,
 ) -> None:
-    """Writes all that was found as JSON; the file appears whole or not at all.
+    """Write all results as JSON; the file is written atomically.
 
     Args:
-        path: Where to.
-        rows: A photo and a checkpoint each.
-        summaries: A checkpoint each.
-        studies: A style each; none if none was asked for.
-        **more: What else there is to say, such as the options.
+        rows: One per photo and checkpoint.
+        summaries: One per checkpoint.
+        studies: One per style; empty without image optimization.
+        **more: Further entries of the report, such as the options.
 
     Raises:
         StyleNetError: The file cannot be written.

@@ -8,7 +8,7 @@ from PIL import ExifTags, Image
 from stylenet.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from stylenet.cli import evaluate as evaluate_module
 from stylenet.data import StyleOptions, load_style_images
-from stylenet.evaluation import GridMeter, find_defects, load_square
+from stylenet.evaluation import GridMeter, load_square, measure_defects
 from stylenet.image import to_tensor
 from stylenet.networks import build_network
 from stylenet.perceptual import (
@@ -109,7 +109,7 @@ def test_grids_and_halos_are_those_of_the_stylized_charts_and_photos(report, che
     with torch.inference_mode():
         for path in sorted((tmp_path / "photos").iterdir()):
             meter.add(network(to_tensor(load_square(path, 64))))
-        expected = find_defects(network, torch.device("cpu"), meter)
+        expected = measure_defects(network, torch.device("cpu"), meter)
     means = found["means"][0]["means"]
     assert {name: means[name] for name in expected} == pytest.approx(expected, rel=1e-3)
     assert means["grid/photos"] > 0
@@ -323,7 +323,7 @@ def test_running_out_of_memory_is_one_line(evaluate, checkpoint, tmp_path, monke
     def fail(*_):
         raise RuntimeError(said)
 
-    monkeypatch.setattr("stylenet.cli.evaluate.judge", fail)
+    monkeypatch.setattr("stylenet.cli.evaluate.measure_losses", fail)
     assert "memory is short at size=32" in evaluate(f"checkpoints=[{checkpoint('mine')}]").error
     assert not (tmp_path / "report").exists()
 

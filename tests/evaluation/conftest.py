@@ -12,15 +12,15 @@ from stylenet.perceptual import (
 
 @pytest.fixture(scope="session")
 def image():
-    """Draws an image of blotches, the larger the side of the grid the finer."""
+    """Make images of blotches; a larger ``grid`` makes finer ones."""
 
-    def image(side=32, seed=0, grid=5):
+    def make(size=32, seed=0, grid=5):
         generator = torch.Generator().manual_seed(seed)
-        small = torch.rand(1, 3, grid, grid, generator=generator)
-        size = (side, side)
-        return torch.nn.functional.interpolate(small, size, mode="bicubic").clamp(0, 1)
+        small = torch.rand(1, 3, grid, grid, generator=generator)  # (1, 3, grid, grid)
+        shape = (size, size)
+        return torch.nn.functional.interpolate(small, shape, mode="bicubic").clamp(0, 1)
 
-    return image
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -8,25 +8,25 @@ from stylenet.evaluation import GridMeter
 
 
 def reference(images):
-    """The same by its definition, in float64, one frequency of one window at a time."""
+    """Compute the energies from their definition, one frequency of one window at a time."""
     window = np.sin(np.pi * np.arange(64) / 64) ** 2
     window = np.outer(window, window)
     power = {}
 
     def wave(u, v):
-        places = np.arange(64)
-        return np.exp(-2j * np.pi * np.add.outer(u * places, v * places) / 64)
+        index = np.arange(64)
+        return np.exp(-2j * np.pi * np.add.outer(u * index, v * index) / 64)
 
     def mean_power(u, v):
         if (u % 64, v % 64) not in power:
-            found = []
+            powers = []
             for channel in images.double().numpy().reshape(-1, *images.shape[-2:]) * 255:
                 for top in range(0, channel.shape[0] - 63, 32):
                     for left in range(0, channel.shape[1] - 63, 32):
                         tile = channel[top : top + 64, left : left + 64]
                         tile = tile - (tile * window).sum() / window.sum()
-                        found.append(abs((tile * window * wave(u, v)).sum() / window.sum()) ** 2)
-            power[u % 64, v % 64] = np.mean(found)
+                        powers.append(abs((tile * window * wave(u, v)).sum() / window.sum()) ** 2)
+            power[u % 64, v % 64] = np.mean(powers)
         return power[u % 64, v % 64]
 
     def whitened(u, v):
@@ -53,7 +53,7 @@ def measure(*images):
 
 
 def texture(height=192, width=160, seed=0):
-    """Noise whose spectrum falls like that of natural images, in [0.2, 0.8]."""
+    """Make noise in [0.2, 0.8] with the spectrum of natural images."""
     noise = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(seed))
     rows, columns = torch.fft.fftfreq(height)[:, None], torch.fft.fftfreq(width)
     distance = (rows**2 + columns**2).sqrt().clamp_min(1 / width)
@@ -73,7 +73,7 @@ CHECKERS = [[1.0, -1.0], [-1.0, 1.0]]  # period 2, standard deviation 1
 CELL = [[7.0] + [-1.0] * 7]  # every eighth column: periods 8, 4 and 2, variance 7
 
 
-def test_it_is_what_its_definition_says():
+def test_energies_follow_the_definition():
     image = texture(64, 96) + grid(CELL, 64, 96)
     assert measure(image).energies() == pytest.approx(reference(image), rel=1e-6)
 
@@ -87,13 +87,13 @@ def test_it_is_what_its_definition_says():
         (CELL, {2: 1.0, 4: 2.0, 8: 4.0}),
     ],
 )
-def test_on_a_flat_image_a_grid_has_its_own_variance(pattern, energies):
-    found = measure(0.4 + grid(pattern)[None, None].expand(1, 3, -1, -1))
-    assert found.energies() == pytest.approx(energies, abs=1e-4)
-    assert found.level() == pytest.approx(sum(energies.values()) ** 0.5, abs=1e-4)
+def test_on_a_flat_image_the_energy_is_the_variance_of_the_grid(pattern, energies):
+    meter = measure(0.4 + grid(pattern)[None, None].expand(1, 3, -1, -1))
+    assert meter.energies() == pytest.approx(energies, abs=1e-4)
+    assert meter.level() == pytest.approx(sum(energies.values()) ** 0.5, abs=1e-4)
 
 
-def test_on_a_texture_a_grid_has_nearly_its_own_variance():
+def test_on_a_texture_the_energy_is_nearly_the_variance_of_the_grid():
     images = [texture(seed=seed) for seed in range(6)]
     assert measure(*images).level() < 0.3
     assert measure(*(image + grid(STRIPES) for image in images)).level() == pytest.approx(
@@ -101,19 +101,19 @@ def test_on_a_texture_a_grid_has_nearly_its_own_variance():
     )
 
 
-def test_a_grid_whose_sign_depends_on_the_place_is_seen_too():
+def test_a_grid_that_changes_sign_across_the_image_counts():
     sign = torch.ones(160)
     sign[80:] = -1
     assert measure(0.5 + (grid(STRIPES) * sign).expand(1, 3, -1, -1)).level() > 1.5
 
 
 @pytest.mark.parametrize("period", [3, 5, 6, 12])
-def test_other_periods_are_texture(period):
+def test_other_periods_do_not_count(period):
     waves = 4 / 255 * torch.sin(torch.arange(192) * 2 * torch.pi / period)
     assert measure(0.5 + waves.expand(1, 3, 192, -1)).level() < 0.1
 
 
-def test_smooth_images_have_none():
+def test_smooth_images_have_no_grid():
     ramp = torch.linspace(0, 1, 192)
     assert measure((ramp[:, None] * ramp).expand(1, 3, -1, -1)).level() < 0.05
     assert measure(torch.full((1, 3, 64, 64), 0.3)).level() < 0.01
@@ -121,7 +121,7 @@ def test_smooth_images_have_none():
 
 def test_images_are_averaged_and_small_ones_do_not_count():
     plain, striped = torch.full((1, 3, 64, 64), 0.5), 0.5 + grid(STRIPES, 64, 64)
-    both = measure(plain, striped.expand(1, 3, -1, -1), torch.rand(1, 3, 63, 200))
-    assert both.energies()[4] == pytest.approx(2, abs=1e-4)
+    meter = measure(plain, striped.expand(1, 3, -1, -1), torch.rand(1, 3, 63, 200))
+    assert meter.energies()[4] == pytest.approx(2, abs=1e-4)
     assert measure().level() is None
     assert measure(torch.rand(1, 3, 63, 200)).energies() is None

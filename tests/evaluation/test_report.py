@@ -30,14 +30,14 @@ def summary():
     return Summary("a", ["sky.jpg"], 2, means, 1234567, "float32", 2.5, (0.3, 0.5), {})
 
 
-def test_means_are_over_the_checkpoints_own_rows():
+def test_means_use_the_rows_of_the_checkpoint():
     assert summarize(ROWS, "a") == pytest.approx(
         {"total": 4.0, "style": 1.0, "style/relu1_2": 1.0, "ssim": 0.3, "ms_ssim": 0.7}
     )
     assert summarize(ROWS, "b")["ms_ssim"] is None
 
 
-def test_flicker_is_averaged_over_videos_that_have_some(summary):
+def test_flicker_is_averaged_over_videos_with_a_value(summary):
     assert summary.mean_flicker() is None
     videos = {
         "x.mp4": {"pairs": 1, "source": 0.0, "plain": 0.5, "painted": 0.1},
@@ -47,7 +47,7 @@ def test_flicker_is_averaged_over_videos_that_have_some(summary):
     assert dataclasses.replace(summary, flicker=videos).mean_flicker() == pytest.approx(0.2)
 
 
-def test_the_table_leaves_out_what_nobody_has(summary):
+def test_the_table_leaves_out_empty_columns(summary):
     head, line = format_table([summary]).splitlines()
     assert head.split() == ["checkpoint", "photos", "total", "content", "style", "style/relu1_2",
                             "tv", "SSIM", "grid", "halo", "images/s", "parameters"]  # fmt: skip
@@ -55,7 +55,7 @@ def test_the_table_leaves_out_what_nobody_has(summary):
     assert line.split()[-4:] == ["1.23", "20.00", "2.50", "1,234,567"]
 
 
-def test_the_table_says_which_iteration_a_pass_equals(summary):
+def test_the_table_shows_the_iterations_that_a_pass_equals(summary):
     both = [summary, dataclasses.replace(summary, checkpoint="b")]
     head, first, second = format_table(both, [STUDY]).splitlines()
     assert head.endswith("from noise  from photo")
@@ -63,7 +63,7 @@ def test_the_table_says_which_iteration_a_pass_equals(summary):
     assert second.split()[-2:] == [">2", ">2"]
 
 
-def test_the_report_is_plain_json(summary, tmp_path):
+def test_the_report_is_valid_json(summary, tmp_path):
     path = tmp_path / "new" / "report.json"
     write_report(path, ROWS, [summary], [STUDY], options={"size": 32})
     report = json.loads(path.read_text(), parse_constant=pytest.fail)
@@ -84,7 +84,7 @@ def test_a_report_that_cannot_be_written_is_one_line(summary, tmp_path):
 
 
 @pytest.mark.parametrize("dream", [False, True])
-def test_the_plot(tmp_path, dream):
+def test_the_plot_is_a_png(tmp_path, dream):
     pytest.importorskip("matplotlib")
     below = {**CURVES, "photo": Curve([1.0, 0.0, -2.0], 0.5)}
     studies = [STUDY, dataclasses.replace(STUDY, curves=below) if dream else STUDY]
