@@ -148,14 +148,14 @@ def test_iterations_of_optimization(report, checkpoint, tmp_path):
 
 def test_an_interruption_leaves_what_was_found(evaluate, checkpoint, tmp_path, monkeypatch):
     """Image optimization takes hours where all else takes minutes."""
-    whole = evaluate_module.study
+    compare = evaluate_module.compare_with_optimization
 
     def interrupted(style, photos, criterion, objectives, *rest):
         if "other" in objectives:
             raise KeyboardInterrupt
-        return whole(style, photos, criterion, objectives, *rest)
+        return compare(style, photos, criterion, objectives, *rest)
 
-    monkeypatch.setattr(evaluate_module, "study", interrupted)
+    monkeypatch.setattr(evaluate_module, "compare_with_optimization", interrupted)
     runs = [checkpoint("first"), checkpoint("other", 3, size=24)]
     given = f"checkpoints=[{','.join(str(path) for path in runs)}]"
     assert evaluate(given, "iterations=1", "iteration_photos=1").status == 130
