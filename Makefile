@@ -35,7 +35,7 @@ lint: setup
 # by VGG-19 with fewer halos (16 levels) and meshes (1.2), fresh weights to 2.03 (23, 2.5) after 900.
 demo: setup
 	$(BIN)/python scripts/train.py style=starry experiment=quickstart init=mosaic network.width=24 \
-	    trainer.max_steps=420 optimizer.warmup_steps=50 run_dir=runs/demo resume=true
+	    trainer.max_steps=420 schedule.warmup_steps=50 run_dir=runs/demo resume=true
 	@photos=$$($(BIN)/python -c 'import skimage; print(skimage.__path__[0] + "/data")') && \
 	    $(BIN)/python scripts/infer.py input=$$photos/astronaut.png checkpoint=runs/demo \
 	    output=runs/demo/stylized.png

@@ -10,18 +10,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 import stylenet
-from stylenet.any_style import STYLE_SIZE, select_style_images
 from stylenet.errors import StyleNetError
 from stylenet.files import atomic_path, user_path
 from stylenet.frozen_encoder import find_again, leave_out
-from stylenet.networks import (
-    AdainNetwork,
-    JohnsonMultiNetwork,
-    StyleNetwork,
-    build_network,
-    join_style_names,
-    parse_mixture,
-)
+from stylenet.methods.adain.selection import STYLE_SIZE
+from stylenet.methods.selection import selection_of
+from stylenet.networks import StyleNetwork, build_network
 from stylenet.pretrained import pretrained_styles
 
 # Raised when a file written by a newer version could not be understood by this one.
@@ -164,7 +158,7 @@ def load_style(
         path: See :func:`find_checkpoint`.
         style: One of the checkpoint's styles, or a mixture such as ``starry:0.6,mosaic:0.4``;
             ``None`` for the first. Of one for any style: an image, or several, see
-            :func:`stylenet.any_style.parse_style_images`.
+            :func:`stylenet.methods.adain.selection.parse_style_images`.
         style_size: The shorter side that they are brought to, in pixels; ``None`` leaves them.
         encoder_weights: See :func:`load_checkpoint`.
 
@@ -176,25 +170,12 @@ def load_style(
         StyleNetError: See :func:`load_checkpoint`; or the checkpoint has no such style.
     """
     network, info = load_checkpoint(path, encoder_weights)
-    if isinstance(network, AdainNetwork):
-        try:
-            selected, name = select_style_images(network, style, style_size)
-        except StyleNetError as error:
-            raise StyleNetError(f"checkpoint={path}: {error}") from error
-        return selected, replace(info, style=name)
-    if isinstance(network, JohnsonMultiNetwork):
-        mixture = parse_mixture(network.styles[0] if style is None else style)
-        try:
-            return network.select(mixture), replace(info, style=join_style_names(mixture))
-        except StyleNetError as error:
-            raise StyleNetError(f"checkpoint={path}: {error}") from error
-    if style not in (None, info.style):
-        raise StyleNetError(
-            f"checkpoint={path} holds one style, {info.style}, and not {style}; give either "
-            f"style=NAME, one of those that StyleNet brings ({', '.join(pretrained_styles())}), or "
-            f"checkpoint=PATH"
-        )
-    return network, info
+    selection = selection_of(network)
+    try:
+        selected, name = selection.select(network, style, style_size, info.style)
+    except StyleNetError as error:
+        raise StyleNetError(f"checkpoint={path}: {error}") from error
+    return selected, replace(info, style=name)
 
 
 def start_from(

@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 
 from stylenet.cli.app import build, config_folder
 from stylenet.errors import StyleNetError
+from stylenet.training import OptimizerFactory
 
 CONFIGS = config_folder()
 COMMANDS = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
@@ -57,6 +58,8 @@ def test_every_choice_is_built_by_its_command(group, choice, request):
     if (group, choice) == ("teacher", "vgg19_distilled"):
         folder = request.getfixturevalue("shared")
         given = [f"teacher.weights={folder}/weights/vgg19_distilled16x_5SE.pth"]
+    if group == "logger" and choice in ("wandb", "mlflow"):
+        pytest.importorskip(choice)
     config = compose(command, f"{group}={choice}", *given)[group]
     for part in [config] if "_target_" in config else config.values():
         if part["_target_"] == "pytorch_lightning.Trainer":
@@ -71,7 +74,7 @@ def test_every_choice_is_built_by_its_command(group, choice, request):
 def test_every_experiment_changes_the_recipe_and_stays_valid(experiment):
     changed = compose("train", f"experiment={experiment}")
     assert changed != compose("train")
-    for part in ("style", "loss", "optimizer", "network"):
+    for part in ("style", "loss", "optimizer", "schedule", "network"):
         build(changed[part])
 
 
@@ -86,7 +89,9 @@ def test_the_default_recipe_is_the_papers(monkeypatch):
     assert config.trainer.max_steps == 40_000
     assert (config.data.batch_size, config.data.crop_size) == (4, 256)
     assert config.encoder.architecture == "vgg16"
-    assert (config.optimizer.lr, config.optimizer.decay) == (1e-3, "none")
+    optimizer = OptimizerFactory(build(config.optimizer), build(config.schedule))
+    assert (optimizer.name, optimizer.lr) == ("Adam", 1e-3)
+    assert config.schedule._target_ == "stylenet.training.ConstantSchedule"
     assert config.data.root == "data/coco"
 
 
@@ -96,11 +101,25 @@ def test_coco_is_found_through_the_environment(monkeypatch):
 
 
 def test_an_unknown_constructor_argument_is_one_line():
-    config = OmegaConf.merge(compose("train").optimizer, {})
+    config = OmegaConf.merge(compose("train").data, {})
     OmegaConf.set_struct(config, False)
     config.speed = 3
     with pytest.raises(StyleNetError, match="speed"):
         build(config)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "method"),
+    [
+        ([], "SingleStyle"),
+        (["network=compact"], "SingleStyle"),
+        (["network=johnson_multi", "styles=[starry]"], "Conditional"),
+        (["network=adain"], "Adain"),
+        (["loss=adversarial"], "Adversarial"),
+    ],
+)
+def test_network_and_loss_choose_the_method(chosen, method):
+    assert build(compose("train", *chosen).training_method).func.__name__ == method
 
 
 def test_folder_of_configs_lies_beside_a_clone_or_inside_a_wheel():

@@ -1,6 +1,7 @@
 import shutil
 import sys
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,20 +11,15 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from stylenet.checkpoint import CheckpointInfo, save_checkpoint
-from stylenet.cli.app import run
-from stylenet.cli.distill_encoder import distill_encoder
+from stylenet.cli.distill_encoder import main
+from stylenet.encoder_distillation import DistillationModule, DistillationOptions, mean_errors
+from stylenet.encoder_distillation.augmentation import disfigure
+from stylenet.encoder_distillation.dreams import Dreams
+from stylenet.encoder_distillation.pruning import choose_channels
 from stylenet.errors import StyleNetError
 from stylenet.networks import build_network
 from stylenet.perceptual import Encoder, LiteEncoder, VGGEncoder, gram_matrix, style_loss
-from stylenet.training import (
-    DistillationModule,
-    DistillationOptions,
-    OptimizerOptions,
-    mean_errors,
-)
-from stylenet.training.augmentation import disfigure
-from stylenet.training.dreams import Dreams
-from stylenet.training.pruning import choose_channels
+from stylenet.training import ConstantSchedule, OptimizerFactory
 
 
 def blotches(count, size, seed=0):
@@ -73,7 +69,7 @@ def command(folder, monkeypatch, capfd):
         GlobalHydra.instance().clear()
         status = 0
         try:
-            run(distill_encoder, "distill_encoder")
+            main()
         except SystemExit as leaving:
             status = leaving.code
         captured = capfd.readouterr()
@@ -143,7 +139,7 @@ def make_module(teacher, student=None):
     return DistillationModule(
         student or LiteEncoder("random", allow_random=True),
         teacher,
-        OptimizerOptions(1e-3, 0, "cosine"),
+        OptimizerFactory(partial(torch.optim.Adam, lr=1e-3), ConstantSchedule),
         DistillationOptions(1.0, 0.5, 0.5, 1),
         blotches(4, 32),
         [],

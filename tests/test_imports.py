@@ -29,11 +29,11 @@ KNOWS = {
     "optimization": {"perceptual", "files", "errors"},
     "data": {"image", "files", "errors"},
     "pretrained": {"errors"},
-    "any_style": {"networks", "image", "files", "errors"},
     # The perceptual room when asked for: it imports torchvision.
     "frozen_encoder": {"networks", "perceptual", "files", "errors"},
     "checkpoint": {
-        *("networks", "any_style", "frozen_encoder", "pretrained", "files", "errors", "__init__"),
+        *("networks", "style selection", "frozen_encoder", "pretrained"),
+        *("files", "errors", "__init__"),
     },
     "training": {
         *("networks", "perceptual", "data", "checkpoint"),
@@ -56,22 +56,42 @@ KNOWS["evaluation"] = {
     *("perceptual", "optimization", "inference", "video", "networks", "checkpoint"),
     *("image", "data", "files", "errors"),
 }
+# The half of a method that inference needs.
+KNOWS["style selection"] = {"networks", "image", "pretrained", "files", "errors"}
 KNOWS["methods"] = {
-    *("training", "perceptual", "networks", "data", "checkpoint", "image", "files", "errors"),
+    *("style selection", "training", "perceptual", "networks", "data", "checkpoint"),
+    *("image", "files", "errors"),
 }
+KNOWS["encoder_distillation"] = {"training", "perceptual", "networks", "files", "errors"}
 KNOWS["cli"] = {*KNOWS}
 
 # Which rooms may know what is heavy.
 MAY_IMPORT = {
     "hydra": {"cli"},
     "omegaconf": {"cli"},
-    "pytorch_lightning": {"data", "training", "methods", "benchmark", "cli"},
+    "pytorch_lightning": {
+        *("data", "training", "methods", "encoder_distillation", "benchmark", "cli"),
+    },
 }
+
+
+METHOD_FOLDERS = {
+    ".".join(path.parent.relative_to(ROOT).parts)
+    for path in (PACKAGE / "methods").rglob("__init__.py")
+}
+
+
+def room_of_file(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return room_of(".".join(parts[:-1] if parts[-1] == "__init__" and parts[1:-1] else parts))
 
 
 def room_of(module):
     """The room that ``stylenet.room.…`` lies in; ``__init__`` for ``stylenet`` itself."""
-    return [*module.split("."), "__init__"][1]
+    parts = [*module.split("."), "__init__"]
+    if parts[1] == "methods" and (parts[-2] in ("base", "selection") or module in METHOD_FOLDERS):
+        return "style selection"
+    return parts[1]
 
 
 def imports_of(path):
@@ -100,7 +120,7 @@ def name(path):
 
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_a_room_imports_only_those_below_it(path):
-    room = path.relative_to(PACKAGE).with_suffix("").parts[0]
+    room = room_of_file(path)
     assert room in KNOWS, f"say in KNOWS which rooms {room} may import"
     imported = {
         room_of(module) for module in imports_of(path) if module.split(".")[0] == "stylenet"
@@ -110,7 +130,7 @@ def test_a_room_imports_only_those_below_it(path):
 
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_only_some_rooms_import_what_is_heavy(path):
-    room = path.relative_to(PACKAGE).with_suffix("").parts[0]
+    room = room_of_file(path)
     imported = {module.split(".")[0] for module in imports_of(path)}
     assert not {module for module in imported if room not in MAY_IMPORT.get(module, {room})}
 
@@ -121,8 +141,9 @@ def test_one_helper_says_what_a_tilde_means(path):
     assert path.name in allowed or "expanduser" not in path.read_text(), "use files.user_path"
 
 
-def test_inference_does_without_torchvision():
-    code = "import sys, stylenet.inference; print('torchvision' in sys.modules)"
+@pytest.mark.parametrize("heavy", ["torchvision", "pytorch_lightning", "hydra"])
+def test_inference_does_without(heavy):
+    code = f"import sys, stylenet.inference; print('{heavy}' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.strip() == "False", done.stderr
 

@@ -11,12 +11,14 @@ from torchvision.transforms.v2 import functional
 
 from stylenet.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
 from stylenet.cli.app import build, run
+from stylenet.cli.earlier import upgrade_optimizer
 from stylenet.cli.loss import build_terms
 from stylenet.data import load_style_images
 from stylenet.errors import StyleNetError
 from stylenet.files import atomic_path, user_path, walk_files
 from stylenet.image import SUFFIXES, load_image, to_tensor
-from stylenet.networks import AdainNetwork, JohnsonMultiNetwork, StyleNetwork
+from stylenet.methods.selection import selection_of
+from stylenet.networks import StyleNetwork
 from stylenet.perceptual import PerceptualLoss, take_adversarial, with_style_layers
 from stylenet.pretrained import PRETRAINED
 
@@ -43,9 +45,9 @@ def add_pretrained(config: DictConfig) -> None:
     """
     source = find_checkpoint(str(config.checkpoint))
     network, info = load_checkpoint(source)
-    if isinstance(network, AdainNetwork | JohnsonMultiNetwork):
-        what = "any style" if isinstance(network, AdainNetwork) else "several styles"
-        raise StyleNetError(f"{source} holds {what}; only networks of one are pretrained")
+    selection = selection_of(network)
+    if selection.styles(network) != []:
+        raise StyleNetError(f"{source} holds {selection.held}; only networks of one are pretrained")
     photos = _held_out(user_path(config.held_out), config.count, config.size)
     losses = _losses(network, OmegaConf.create(info.recipe), photos)
     name = config.name or info.style
@@ -118,6 +120,10 @@ def _portable(value: Any) -> Any:
     return Path(value).name if is_path else value
 
 
+def _class_name(config: dict[str, Any]) -> str:
+    return str(config["_target_"]).rpartition(".")[2]
+
+
 def _card(
     config: DictConfig,
     network: StyleNetwork,
@@ -131,7 +137,9 @@ def _card(
     """The model card, as Markdown."""
     arguments = ", ".join(f"{key} {value}" for key, value in network.arguments.items())
     weights = sum(parameter.numel() for parameter in network.parameters())
-    encoder, data, rate = recipe["encoder"], recipe["data"], recipe["optimizer"]
+    encoder, data = recipe["encoder"], recipe["data"]
+    training = upgrade_optimizer(recipe)
+    rate, schedule = training["optimizer"], training["schedule"]
     judge = encoder.get("architecture", "lite")
     size = (PRETRAINED / f"{name}.safetensors").stat().st_size
     start, teacher = recipe.get("init"), recipe.get("teacher_network")
@@ -144,8 +152,9 @@ def _card(
 - **Network:** {network.name} ({arguments}), {weights:,} weights in float16, {size / 1e6:.2f} MB.
 - **Style image:** {config.source}, short side {recipe["style"]["size"]} pixels.
 - **Trained:** {step:,} steps of {data["batch_size"]} crops of {data["crop_size"]} pixels from
-  {config.trained_on}; Adam, peak learning rate {rate["lr"]}, {rate["warmup_steps"]} warm-up steps,
-  {rate["decay"]} decay; from {f"the network {start}" if start else "random weights"}{taught}.
+  {config.trained_on}; {_class_name(rate)}, peak learning rate {rate["lr"]},
+  {schedule.get("warmup_steps", 0)} warm-up steps, {_class_name(schedule)}; from
+  {f"the network {start}" if start else "random weights"}{taught}.
 - **Loss:** encoder {judge} ({encoder["weights"]}), {_describe_loss(recipe["loss"])}.
 - **Half precision** changes the stylized image by {change * 255:.3f}/255 on average.
 

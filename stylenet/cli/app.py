@@ -65,22 +65,15 @@ def _pretrained(folder: str, in_clone: str) -> Path:
     return inside if inside.is_dir() else package.parent / in_clone
 
 
-def run_name(styles: Sequence[str] | None, style: str, network: str) -> str:
-    """Names a run; ``${run_name:${styles},${style.name},${network.name}}`` in a config.
+def join_names(names: Sequence[str] | None) -> str:
+    """Join the names of several styles; ``${joint_name:${styles}}`` in a config.
 
     Args:
-        styles: Those of a network that holds many.
-        style: The one of a network that does not.
-        network: The name of the network.
-
-    Returns:
-        Their joint name; the network's, if it is for any style.
+        names: Names of styles; ``None`` if they are missing, which is an error later.
     """
     from stylenet.networks import join_style_names  # PyTorch takes seconds to import
 
-    if network == "adain":
-        return network
-    return join_style_names(styles) if styles else style
+    return join_style_names(names or ["styles"])
 
 
 def adain_layer(encoder: str) -> str:
@@ -113,7 +106,7 @@ def choices(_root_: DictConfig) -> str:
 OmegaConf.register_new_resolver("choices", choices, replace=True)
 OmegaConf.register_new_resolver("adain_layer", adain_layer, replace=True)
 OmegaConf.register_new_resolver("image", style_image_path, replace=True)
-OmegaConf.register_new_resolver("run_name", run_name, replace=True)
+OmegaConf.register_new_resolver("joint_name", join_names, replace=True)
 
 
 def run(task: Callable[[DictConfig], None], config_name: str) -> None:

@@ -20,9 +20,10 @@ from stylenet.cli.app import build
 from stylenet.cli.trainer import quieten_lightning
 from stylenet.data import PhotoData, load_style_images
 from stylenet.errors import StyleNetError, first_line
-from stylenet.networks import AdainNetwork, JohnsonMultiNetwork, StyleNetwork
+from stylenet.methods.selection import selection_of
+from stylenet.networks import StyleNetwork
 from stylenet.perceptual import Encoder, LossTerm, PerceptualLoss, with_style_layers
-from stylenet.training import StyleTransferModule, check_compile_mode
+from stylenet.training import OptimizerFactory, StyleTransferModule, check_compile_mode
 from stylenet.training.hardware import choose_precision
 
 # Lightning's names.
@@ -54,12 +55,7 @@ class ConfiguredBench:
         """Builds the network with fresh weights, the same every time for a seed."""
         torch.manual_seed(seed)
         network = build(self.config.network)
-        # What stylizes is made of these.
-        if isinstance(network, JohnsonMultiNetwork):
-            return network.select({network.styles[0]: 1.0})
-        if isinstance(network, AdainNetwork):
-            return network.select([torch.rand(1, 3, 64, 64)])
-        return network
+        return selection_of(network).example(network)
 
     def criterion(self) -> tuple[PerceptualLoss, Tensor]:
         """Builds the perceptual loss; gives the (first) image of the style with it."""
@@ -74,14 +70,15 @@ class ConfiguredBench:
 
     def module(self, criterion: PerceptualLoss, seed: int = 0) -> StyleTransferModule:
         """Builds what ``scripts/train.py`` trains, with the weights of :meth:`network`."""
-        name = self.config.network.name
-        if name in ("johnson_multi", "adain"):
+        trained = build(self.config.network)
+        selection = selection_of(trained)
+        if selection.styles(trained) != []:
             raise StyleNetError(
-                f"network={name} learns from many styles, and steps are measured of networks of "
-                f"one; choose network=johnson or network=compact, or suite=inference"
+                f"network={trained.name} holds {selection.held}, and steps are measured of "
+                f"networks of one; choose network=johnson or network=compact, or suite=inference"
             )
         recipe: Any = OmegaConf.to_container(self.config)
-        optimizer = build(self.config.optimizer)
+        optimizer = OptimizerFactory(build(self.config.optimizer), build(self.config.schedule))
         module = StyleTransferModule(self.network(seed), criterion, optimizer, "none", recipe)
         mode = check_compile_mode(self.config.compile)
         # A measurement is too short for `auto` to compile, the runs that it stands for are not.

@@ -1,4 +1,4 @@
-"""What has changed in the options of a run that goes on."""
+"""Changed options of a run that is resumed."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -6,36 +6,41 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
+from stylenet.cli.earlier import upgrade_optimizer
 from stylenet.cli.loss import is_flat, terms_of_flat
 
-# What decides what is learned; of the rest (how long, on what, with which previews) changes are the
-# point of going on.
-_LEARNED = ("style", "styles", "network", "loss", "encoder", "teacher_network", "optimizer", "data")
-_ELSEWHERE = {"data.workers"}
-# As many as fit into a line that is read.
+# Options that decide what is trained. The others (how long, on what, with which previews) are the
+# reason to resume with changes.
+_TRAINED = (
+    *("style", "styles", "network", "loss", "encoder", "teacher_network"),
+    *("optimizer", "schedule", "data"),
+)
+_IRRELEVANT = {"data.workers", "schedule.max_steps"}
+# As many as fit into a readable line.
 _SHOWN = 5
 
 
 def describe_changes(saved: Path, config: DictConfig) -> str | None:
-    """Compares a run's options with those that it was trained with so far.
+    """Compare the options of a run with those that it was trained with so far.
 
     Args:
-        saved: ``config.yaml`` of the run folder; it need not be there.
-        config: The whole of the command's options.
+        saved: ``config.yaml`` of the run directory, which may be missing.
+        config: All options of the command.
 
     Returns:
-        One line with the options that differ and decide what is learned; ``None`` for none.
+        One line with the changed options that decide what is trained; ``None`` if there are none.
     """
     try:
         before = OmegaConf.to_container(OmegaConf.load(saved), resolve=True)
         assert isinstance(before, dict)
+        before = upgrade_optimizer(before)
         if is_flat(before.get("loss") or {}):
             before["loss"] = terms_of_flat(before["loss"])
     except Exception:  # missing or damaged: only the remark is lost
         return None
     now = cast(dict[Any, Any], OmegaConf.to_container(config, resolve=True))
-    old, new = (dict(_flat({k: part.get(k) for k in _LEARNED})) for part in (before, now))
-    names = [n for n in [*new, *(n for n in old if n not in new)] if n not in _ELSEWHERE]
+    old, new = (dict(_flat({k: part.get(k) for k in _TRAINED})) for part in (before, now))
+    names = [n for n in [*new, *(n for n in old if n not in new)] if n not in _IRRELEVANT]
     changed = [
         f"{name}={new.get(name, 'none')} (was {old.get(name, 'none')})"
         for name in names
@@ -51,7 +56,7 @@ def describe_changes(saved: Path, config: DictConfig) -> str | None:
 
 
 def _flat(options: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The options by their whole names, ``loss.style.weight``."""
+    """Yield the options by their full names, such as ``optimizer.lr``."""
     for key, value in options.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{key}.")

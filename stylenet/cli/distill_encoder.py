@@ -1,39 +1,40 @@
-"""The command that distils the small encoder."""
+"""The command that distills the small encoder."""
 
 from pathlib import Path
 
-from omegaconf import DictConfig
-
 from stylenet.checkpoint import load_checkpoint
-from stylenet.cli.any_style import is_any_style
 from stylenet.cli.app import build, run
+from stylenet.cli.experiment import ComposedExperiment, command_line_experiment
 from stylenet.cli.runs import fit, prepare
+from stylenet.cli.trainer import keep_pace
 from stylenet.data import scan_photos
+from stylenet.encoder_distillation import DistillationModule, mean_errors
 from stylenet.image import flatten, load_image, to_tensor
-from stylenet.training import DistillationModule, mean_errors
+from stylenet.methods.method import refuse_style_images
 
-# To begin with: 24 of 128 x 128 pixels have 24,000 positions in relu3_4, forty times the 577
-# unknowns of each channel there.
+# Photos to initialize with: 24 of 128 x 128 pixels have 24,000 positions in relu3_4, forty times
+# the 577 unknowns of each channel there.
 _PHOTOS = 24
 
 
 def main() -> None:
     """Runs ``scripts/distill_encoder.py``."""
-    run(distill_encoder, "distill_encoder")
+    run(lambda config: distill_encoder(command_line_experiment(config)), "distill_encoder")
 
 
-def distill_encoder(config: DictConfig) -> None:
-    """Trains the small encoder, measures it, and leaves the run folder complete.
+def distill_encoder(experiment: ComposedExperiment) -> None:
+    """Train the small encoder, measure it, and leave the run directory complete.
 
     Args:
-        config: configs/distill_encoder.yaml, composed.
+        experiment: configs/distill_encoder.yaml, composed.
 
     Raises:
         StyleNetError: An option is impossible, or the run cannot go on.
     """
-    is_any_style(config)
-    distillation = build(config.distillation)
-    build(config.optimizer)
+    config = experiment.config
+    keep_pace(experiment)
+    refuse_style_images(config, "this command")
+    distillation, optimizer = build(config.distillation), experiment.build_optimizer()
     prepared = prepare(config)
     student = build(config.student)  # the first to draw from the seeded random state
     held_out = {str(root): scan_photos(root) for root in config.held_out}
@@ -43,11 +44,11 @@ def distill_encoder(config: DictConfig) -> None:
     module = DistillationModule(
         student,
         teacher,
-        build(config.optimizer),  # as the number of devices has it
+        optimizer,
         distillation,
         data.preview_photos(_PHOTOS, data.dataset.crop_size),
         stylized,
-        prepared.recipe,
+        experiment.recipe(),
     )
     learning = (
         f"{module.layers[0]} to {module.layers[-1]}" if module.layers[1:] else module.layers[0]

@@ -20,7 +20,8 @@ from stylenet.evaluation.recipe import loss_key
 from stylenet.files import find_inputs, reason, user_path
 from stylenet.image import SUFFIXES
 from stylenet.inference import Stylizer
-from stylenet.networks import AdainNetwork, JohnsonMultiNetwork, StyleNetwork
+from stylenet.methods.selection import selection_of
+from stylenet.networks import StyleNetwork
 from stylenet.perceptual import PerceptualLoss, with_style_layers
 
 
@@ -146,22 +147,25 @@ def _networks(
 ) -> list[tuple[str, StyleNetwork, CheckpointInfo]]:
     """What a file holds, each with a name of its own and a recipe for its own style."""
     network, info = load_checkpoint(path, config.encoder_weights)
-    if isinstance(network, AdainNetwork):
+    selection = selection_of(network)
+    styles = selection.styles(network)
+    if styles is None:
         return [(name, _in_the_style(config, network, name), info)]
-    if not isinstance(network, JohnsonMultiNetwork):
+    if not styles:
         return [(name, network, info)]
     recorded = info.recipe.get("style")
     recorded = recorded if isinstance(recorded, dict) else {}
     found: list[tuple[str, StyleNetwork, CheckpointInfo]] = []
-    for style in network.styles:
+    for style in styles:
         # Such a run records the names of its styles, and the options of one at most.
         recipe = {"style": recorded if recorded.get("name") == style else _choice(style)}
         one = dataclasses.replace(info, style=style, recipe=recipe)
-        found.append((f"{name}:{style}", network.select({style: 1.0}), one))
+        selected, _ = selection.select(network, style, None, info.style)
+        found.append((f"{name}:{style}", selected, one))
     return found
 
 
-def _in_the_style(config: DictConfig, network: AdainNetwork, name: str) -> StyleNetwork:
+def _in_the_style(config: DictConfig, network: StyleNetwork, name: str) -> StyleNetwork:
     """A network for any style in the one that all are judged by."""
     if config.get("style") is None:
         raise StyleNetError(
@@ -175,7 +179,7 @@ def _in_the_style(config: DictConfig, network: AdainNetwork, name: str) -> Style
         for image, weight in zip(load_style_images(style), weights, strict=True)
         if weight > 0
     ]
-    return network.select(*map(list, zip(*counting, strict=True)))
+    return selection_of(network).select_images(network, *map(list, zip(*counting, strict=True)))
 
 
 def _choice(style: str) -> Any:

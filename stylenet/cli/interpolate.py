@@ -7,20 +7,13 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
-from stylenet.any_style import select_style_images
 from stylenet.checkpoint import CheckpointInfo, load_checkpoint
 from stylenet.errors import StyleNetError, check_number
 from stylenet.files import user_path
 from stylenet.image import flatten, load_image
 from stylenet.inference import StylizeOptions, Stylizer
-from stylenet.networks import (
-    AdainNetwork,
-    JohnsonMultiNetwork,
-    StyleNetwork,
-    blend_networks,
-    join_style_names,
-    parse_mixture,
-)
+from stylenet.methods.selection import selection_of
+from stylenet.networks import StyleNetwork, blend_networks
 from stylenet.video.new_video import new_video
 
 Progress = Callable[[int, int], None]
@@ -82,18 +75,14 @@ def _networks(
     network: StyleNetwork, info: CheckpointInfo, stops: Sequence[str], size: int | None
 ) -> tuple[list[StyleNetwork], list[str]]:
     """The network of each stop, and what its style is called."""
-    if isinstance(network, AdainNetwork):
-        pairs = [select_style_images(network, stop, size) for stop in stops]
-        return [selected for selected, _ in pairs], [name for _, name in pairs]
-    if not isinstance(network, JohnsonMultiNetwork):
+    selection = selection_of(network)
+    if not selection.mixes:
         raise StyleNetError(
-            f"it holds one style, {info.style}; interpolate needs a network that was trained with "
-            f"{_KINDS}"
+            f"it holds {selection.held}, {info.style}; interpolate needs a network that was "
+            f"trained with {_KINDS}"
         )
-    mixtures = [parse_mixture(stop) for stop in stops]
-    return [network.select(mixture) for mixture in mixtures], [
-        join_style_names(m) for m in mixtures
-    ]
+    pairs = [selection.select(network, stop, size, info.style) for stop in stops]
+    return [selected for selected, _ in pairs], [name for _, name in pairs]
 
 
 def _stops(config: DictConfig) -> list[str]:

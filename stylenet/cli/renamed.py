@@ -18,4 +18,6 @@ RENAMED: dict[str, str] = {
     "loss.style_statistics": "loss.style.statistics",
     "loss.style_weight": "loss.style.weight",
     "loss.tv_weight": "loss.tv.weight",
+    "optimizer.decay": "schedule",
+    "optimizer.warmup_steps": "schedule.warmup_steps",
 }

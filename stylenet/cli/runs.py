@@ -1,4 +1,4 @@
-"""What the commands that train share: resuming, the trainer, and the run's first and last words."""
+"""The common parts of training commands: resuming, trainer, and what a run reports."""
 
 import contextlib
 import os
@@ -6,10 +6,10 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytorch_lightning as pl
 import torch.distributed as dist
@@ -35,13 +35,13 @@ _LARGEST_SEED = 2**32 - 1
 
 @dataclass(frozen=True)
 class Run:
-    """A run that is ready but for what learns.
+    """A run that is complete but for the Lightning module.
 
     Attributes:
-        config: The whole of the command's options.
-        folder: Where everything goes.
+        config: All options of the command.
+        folder: Paths of the run.
         trainer: The trainer.
-        data: What is learned from, its photos found.
+        data: The data module, set up.
     """
 
     config: DictConfig
@@ -49,56 +49,54 @@ class Run:
     trainer: pl.Trainer
     data: PhotoData
 
-    @property
-    def recipe(self) -> dict[str, Any]:
-        """The options as plain values, for checkpoints."""
-        return cast(dict[str, Any], OmegaConf.to_container(self.config, resolve=True))
 
-
-def prepare(config: DictConfig, **data_options: Any) -> Run:
-    """Checks and builds what all commands that train have in common; seeds the random state.
+def prepare(
+    config: DictConfig,
+    data_options: Mapping[str, Any] | None = None,
+    trainer_options: Mapping[str, Any] | None = None,
+) -> Run:
+    """Check and build what all training commands need, and seed the random state.
 
     Args:
-        config: The whole of the command's options; what the number of devices changes is changed.
-        **data_options: What the data is built with beyond its own options.
-
-    Returns:
-        The run.
+        config: All options of the command.
+        data_options: Arguments of the data module beside the options in ``data``.
+        trainer_options: Arguments of the trainer that replace options in ``trainer``.
 
     Raises:
         StyleNetError: A value is impossible, something is missing, or a run would be lost.
     """
     quieten_lightning()
     if config.run_dir is None:
-        raise StyleNetError("run_dir is null; give the folder that the run is to go to")
+        raise StyleNetError("run_dir is null; give the directory of the run")
     folder = RunFolder(user_path(config.run_dir))
+    config.run_dir = str(folder.path)  # loggers refer to it
     _refuse_foreign_name(folder.path)
     _refuse_to_lose(folder, config.resume)
     check_number("seed", config.seed, minimum=0, maximum=_LARGEST_SEED, integer=True)
-    trainer = make_trainer(config, folder)
-    data = build(config.data, **data_options)
+    trainer = make_trainer(config, folder, **trainer_options or {})
+    data = build(config.data, **data_options or {})
     data.setup()
     pl.seed_everything(config.seed, verbose=False)
     return Run(config, folder, trainer, data)
 
 
 def fit(run: Run, module: ResumableModule, doing: str) -> bool:
-    """Trains, in a folder that says with what options, and says how far it came.
+    """Train, and report what the run does and how far it came.
 
     Args:
         run: From :func:`prepare`.
-        module: What learns.
-        doing: What this is, for the first line: ``training starry on``.
+        module: The Lightning module.
+        doing: Beginning of the first line: ``training starry on``.
 
     Returns:
-        Whether the last step was reached and this process is the one to say so.
+        Whether the last step was reached, on rank 0; ``False`` on other ranks.
 
     Raises:
         StyleNetError: The run cannot go on.
-        SystemExit: A signal ended it, with the status that a shell expects.
+        SystemExit: A signal ended the run; the exit status is the one that a shell expects.
     """
     trainer = run.trainer
-    # Not before all else is known to be good: a failed start leaves nothing behind.
+    # After all other checks: a failed start leaves nothing behind.
     with RunLock(run.folder) if trainer.is_global_zero else contextlib.nullcontext():
         checkpoint = _choose_checkpoint(run.folder, run.config.resume, trainer.is_global_zero)
         if trainer.is_global_zero:
@@ -106,13 +104,13 @@ def fit(run: Run, module: ResumableModule, doing: str) -> bool:
             changes = describe_changes(run.folder.config, run.config) if checkpoint else None
             if changes is not None:
                 warnings.warn(changes, stacklevel=2)
-            # When it is known that the checkpoint fits; a refusal leaves the folder as it was.
+            # After the checkpoint is known to fit; a refusal leaves the directory as it was.
             begin = LambdaCallback(on_train_start=lambda *_: _begin(run, checkpoint))
             callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
-            kinds = [isinstance(callback, Checkpoints) for callback in callbacks]
-            callbacks.insert(kinds.index(True) + 1 if any(kinds) else 0, begin)
+            saves = [isinstance(callback, Checkpoints) for callback in callbacks]
+            callbacks.insert(saves.index(True) + 1 if any(saves) else 0, begin)
         start = time.monotonic()
-        with _losing_others_as_one_line():
+        with _distributed_errors_as_one_line():
             renew_rendezvous(read_launch())
             trainer.fit(module, run.data, ckpt_path=checkpoint)
     if trainer.is_global_zero:
@@ -132,16 +130,16 @@ def fit(run: Run, module: ResumableModule, doing: str) -> bool:
 
 
 @contextlib.contextmanager
-def _losing_others_as_one_line() -> Iterator[None]:
-    """Says in a line that the processes did not meet or parted, which PyTorch says in many."""
+def _distributed_errors_as_one_line() -> Iterator[None]:
+    """Turn PyTorch's distributed tracebacks into one line."""
     try:
         yield
     except dist.DistNetworkError as error:
         raise StyleNetError(
-            f"the processes of this run did not meet ({first_line(error)}); start it again, with "
+            f"the ranks of this run could not connect ({first_line(error)}); start it again, with "
             f"another MASTER_PORT if this one is taken"
         ) from error
-    except RuntimeError as error:  # NCCL's and gloo's
+    except RuntimeError as error:  # of NCCL and gloo
         lost = ("Connection closed by peer", "Connection reset by peer", "NCCL", "Gloo")
         if dist.is_initialized() and any(word in str(error) for word in lost):
             raise StyleNetError(
@@ -152,7 +150,7 @@ def _losing_others_as_one_line() -> Iterator[None]:
 
 
 def _announce(run: Run, doing: str, checkpoint: Path | None) -> None:
-    """The run's first line."""
+    """Print the first line of the run."""
     trainer, data, named = run.trainer, run.data, _named(run.config.resume)
     several = f" on each of {trainer.world_size} devices" if trainer.world_size > 1 else ""
     origin = f", from {checkpoint}" if checkpoint else ""
@@ -167,7 +165,7 @@ def _announce(run: Run, doing: str, checkpoint: Path | None) -> None:
 
 
 def _begin(run: Run, checkpoint: Path | None) -> None:
-    """Says in the run folder with what options it is trained, and from which named checkpoint."""
+    """Record options and origin of the run in its directory."""
     with atomic_path(run.folder.config) as temporary:
         temporary.write_text(OmegaConf.to_yaml(run.config, resolve=True), encoding="utf-8")
     if checkpoint is None:
@@ -179,15 +177,15 @@ def _begin(run: Run, checkpoint: Path | None) -> None:
 
 
 def _stopped(step: int, received: signal.Signals | None, resume: bool | str) -> str:
-    """What to say of a run that ended early, by a signal or else (trainer.max_time).
+    """Describe a run that ended early, by a signal or by trainer.max_time.
 
-    Asks Slurm for another turn when it was Slurm's signal. Not if the run is not to resume: the
-    same command would be refused, for the folder holds a run now.
+    Requeues a Slurm job that got Slurm's signal, unless resume=false: the same command would be
+    refused, because the directory holds a run now.
     """
-    turn = received not in (None, signal.SIGINT) and resume is not False
-    said = requeue() if turn else ""
+    requeues = received not in (None, signal.SIGINT) and resume is not False
+    requeued = requeue() if requeues else ""
     return f"stopped and saved at step {step}; " + (
-        said or "go on with the same command and resume=true"
+        requeued or "go on with the same command and resume=true"
     )
 
 
@@ -201,7 +199,7 @@ def _refuse_foreign_name(path: Path) -> None:
 
 
 def _refuse_to_lose(folder: RunFolder, resume: bool | str) -> None:
-    """Says at once what cannot be resumed, or would be lost by not resuming."""
+    """Refuse what cannot be resumed, or would be lost by not resuming."""
     saved = folder.saved_checkpoints()
     if resume is False and saved:
         raise StyleNetError(
@@ -209,7 +207,7 @@ def _refuse_to_lose(folder: RunFolder, resume: bool | str) -> None:
             f"resume=true, or choose another run_dir, or delete that folder"
         )
     named = _named(resume)
-    # That from which the saved ones have gone on may have been dropped since.
+    # The checkpoint that the saved ones derive from may have been deleted since.
     if named is not None and not (saved and named.resolve() == folder.origin()):
         if not named.is_file():
             raise StyleNetError(
@@ -219,23 +217,23 @@ def _refuse_to_lose(folder: RunFolder, resume: bool | str) -> None:
 
 
 def _named(resume: bool | str) -> Path | None:
-    """The checkpoint that the user named, if one."""
+    """Return the checkpoint that the user named, if any."""
     return None if isinstance(resume, bool) else user_path(resume)
 
 
 def _choose_checkpoint(folder: RunFolder, resume: bool | str, speak: bool) -> Path | None:
-    """The checkpoint to go on from, if any; known to be readable, else the one before it.
+    """Return the checkpoint to resume from, if any; an unreadable one gives way to an older one.
 
     Args:
-        folder: Of the run, held, so that nothing changes meanwhile.
-        resume: What the user said.
-        speak: Whether this process is to name what is left out.
+        folder: Paths of the run, which is locked, so that nothing changes meanwhile.
+        resume: Option ``resume``.
+        speak: Whether this rank prints a warning about unreadable checkpoints.
     """
     _refuse_to_lose(folder, resume)  # again, for what another job did meanwhile
     if resume is False:
         return None
     named, origin = _named(resume), folder.origin()
-    # Given again, as by a scheduler, the same name means what has come of it.
+    # A scheduler repeats the command: then training resumes from what derives from the named one.
     if named is not None and named.resolve() != origin:
         return named
     candidates = folder.saved_checkpoints()[::-1]

@@ -1,17 +1,18 @@
-"""The trainer of a command: as its options, the launcher and the machine have it."""
+"""The trainer of a command, fitted to options, launcher and machine."""
 
 import logging
 import warnings
+from typing import Any
 
 import pytorch_lightning as pl
-from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from stylenet.cli.app import build
-from stylenet.errors import StyleNetError, check_number
+from stylenet.cli.experiment import ComposedExperiment
+from stylenet.errors import StyleNetError, check_number, first_line
 from stylenet.ranks import read_launch
 from stylenet.training import RunFolder
 from stylenet.training.callbacks import SafeCheckpointIO
@@ -20,15 +21,13 @@ from stylenet.training.hardware import choose_precision
 from stylenet.training.scaling import Pace
 
 
-def make_trainer(config: DictConfig, folder: RunFolder) -> pl.Trainer:
-    """Builds the trainer and its callbacks.
+def make_trainer(config: DictConfig, folder: RunFolder, **changes: Any) -> pl.Trainer:
+    """Build the trainer with its callbacks and logger.
 
     Args:
-        config: The whole of the command's options; what the number of devices changes is changed.
-        folder: Of the run.
-
-    Returns:
-        The trainer.
+        config: All options of the command.
+        folder: Paths of the run.
+        **changes: Arguments of the trainer that replace options in ``trainer``.
 
     Raises:
         StyleNetError: A value is impossible, or contradicts the launcher or the machine.
@@ -40,22 +39,20 @@ def make_trainer(config: DictConfig, folder: RunFolder) -> pl.Trainer:
         check_number("trainer.gradient_clip_val", options.gradient_clip_val, above=0)
     launch = read_launch()
     devices, machines = count_devices(launch, options)
-    _keep_pace(config, devices * machines)
     callbacks = [build(callback) for callback in config.callbacks.values() if callback]
     precision = choose_precision(options.precision, options.accelerator)
-    logger = TensorBoardLogger(folder.tensorboard.parent, name="", version=folder.tensorboard.name)
+    arguments = {
+        "precision": precision,
+        # A list names the GPUs themselves.
+        "devices": list(options.devices) if OmegaConf.is_list(options.devices) else devices,
+        "num_nodes": machines,
+        "default_root_dir": str(folder.path),
+        "callbacks": callbacks,
+        "logger": _build_logger(config.logger),
+        "plugins": [SafeCheckpointIO(), choose_environment(launch)],
+    }
     try:
-        return build(
-            options,
-            precision=precision,
-            # A list names the GPUs themselves.
-            devices=list(options.devices) if OmegaConf.is_list(options.devices) else devices,
-            num_nodes=machines,
-            default_root_dir=str(folder.path),
-            callbacks=callbacks,
-            logger=logger,
-            plugins=[SafeCheckpointIO(), choose_environment(launch)],
-        )
+        return build(options, **{**arguments, **changes})
     except InstantiationException as error:
         cause = error.__cause__
         if not isinstance(cause, MisconfigurationException | ValueError | TypeError):
@@ -67,27 +64,51 @@ def make_trainer(config: DictConfig, folder: RunFolder) -> pl.Trainer:
         ) from error
 
 
-def _keep_pace(config: DictConfig, devices: int) -> None:
-    """Changes what a recipe for one device says for several; a user's own words stay."""
-    if devices == 1:
+def keep_pace(experiment: ComposedExperiment) -> None:
+    """Change steps, warm-up and learning rate of a recipe for one device to those for several.
+
+    Options that the user set stay.
+
+    Args:
+        experiment: All options of the command, changed in place.
+
+    Raises:
+        StyleNetError: The options of the trainer contradict the launcher.
+    """
+    config = experiment.config
+    devices, machines = count_devices(read_launch(), config.trainer)
+    if devices * machines == 1:
         return
-    given = {item.lstrip("+").partition("=")[0] for item in HydraConfig.get().overrides.task}
-    pace = Pace(config.trainer.max_steps, config.optimizer.warmup_steps, config.optimizer.lr)
-    pace = pace.on(devices)
-    for part, name, value in (
-        (config.trainer, "max_steps", pace.max_steps),
-        (config.optimizer, "warmup_steps", pace.warmup_steps),
-        (config.optimizer, "lr", pace.lr),
+    warmup_steps = config.schedule.get("warmup_steps", 0)  # a scheduler of PyTorch has none
+    pace = Pace(config.trainer.max_steps, warmup_steps, config.optimizer.lr).on(devices * machines)
+    for group, name, value in (
+        ("trainer", "max_steps", pace.max_steps),
+        ("schedule", "warmup_steps", pace.warmup_steps),
+        ("optimizer", "lr", pace.lr),
     ):
-        if part._get_full_key(name) not in given:
-            part[name] = value
+        if name in config[group] and not experiment.overrides_option(f"{group}.{name}"):
+            config[group][name] = value
+
+
+def _build_logger(config: DictConfig) -> Logger:
+    """Build the logger, which may need a package that is not installed."""
+    try:
+        return build(config)
+    except InstantiationException as error:
+        if not isinstance(error.__cause__, ImportError):
+            raise
+        name = str(config._target_).rpartition(".")[2]
+        raise StyleNetError(
+            f"logger._target_={config._target_}: {name} needs a package that is not installed. "
+            f"{first_line(error.__cause__)}"
+        ) from error
 
 
 def quieten_lightning(wholly: bool = False) -> None:
-    """Keeps Lightning's remarks about what is meant to be so off the screen.
+    """Hide remarks of Lightning about what is intended here.
 
     Args:
-        wholly: Whether to keep all but its errors off, for runs that only serve to measure.
+        wholly: Whether to show nothing but errors, for measurements.
     """
     for name in ("pytorch_lightning", "lightning_fabric", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR if wholly else logging.WARNING)

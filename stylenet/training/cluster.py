@@ -1,4 +1,4 @@
-"""Several processes that train one network: how they find each other, and Slurm's requeue."""
+"""Launchers, devices and Slurm's requeue for runs of several ranks."""
 
 import os
 import subprocess
@@ -18,47 +18,44 @@ from stylenet.ranks import Launch
 
 AUTO = "auto"
 
-# Time for Slurm's controller to answer; it may be busy.
+# Seconds for Slurm's controller to answer; it may be busy.
 _PATIENCE = 60.0
 
 
 def choose_environment(launch: Launch) -> ClusterEnvironment:
-    """Says how the processes of a run find each other.
+    """Return Lightning's description of the launcher, by which ranks connect.
 
     Lightning would take any program in a Slurm job for one of several that srun started, and wait
     for the others; and on SIGUSR1 it would save in the middle of a step.
 
     Args:
-        launch: Rank and world size from the launcher.
-
-    Returns:
-        Lightning's description of the launcher.
+        launch: Rank and world size, as set by the launcher.
     """
     if launch.launcher == "torchrun":
         return TorchElasticEnvironment()
     if launch.launcher == "srun":
-        # Lightning asks for the variable, which only the option of this name sets; a step inherits
-        # that of its job, of which it may take a part.
+        # Lightning reads the variable, which only the option of this name sets; a step inherits
+        # that of its job, of which it may use a part.
         os.environ["SLURM_NTASKS_PER_NODE"] = str(launch.world_size // launch.num_nodes)
         return SLURMEnvironment(auto_requeue=False)
     return LightningEnvironment()
 
 
 def count_devices(launch: Launch, options: Any) -> tuple[int, int]:
-    """Says how many devices a run uses, before there is a trainer to ask.
+    """Count the devices of a run before its trainer is built.
 
     Args:
-        launch: Rank and world size from the launcher.
-        options: The trainer's: ``accelerator``, ``devices``, ``num_nodes``, ``strategy``.
+        launch: Rank and world size, as set by the launcher.
+        options: Options of the trainer: ``accelerator``, ``devices``, ``num_nodes``, ``strategy``.
 
     Returns:
-        Devices on each machine, and machines.
+        Number of devices on each machine, and number of machines.
 
     Raises:
         StyleNetError: The options contradict the launcher.
     """
     distributed = "strategy" in options
-    asked: Any = getattr(options, "num_nodes", AUTO)  # of a strategy on trainer=default
+    num_nodes: Any = getattr(options, "num_nodes", AUTO)  # of a strategy on trainer=default
     per_machine, machines = launch.world_size // launch.num_nodes, launch.num_nodes
     if launch.launcher:
         if not distributed and launch.world_size > 1:
@@ -71,16 +68,16 @@ def count_devices(launch: Launch, options: Any) -> tuple[int, int]:
                 f"trainer.devices={options.devices}, but {launch.launcher} started {per_machine} "
                 f"processes on each machine, one for each device; leave trainer.devices out"
             )
-        if distributed and asked not in (AUTO, machines):
+        if distributed and num_nodes not in (AUTO, machines):
             raise StyleNetError(
-                f"trainer.num_nodes={asked}, but {launch.launcher} started processes "
+                f"trainer.num_nodes={num_nodes}, but {launch.launcher} started processes "
                 f"on {machines} machines; leave trainer.num_nodes out"
             )
         return per_machine, machines
     machines = 1
-    if distributed and asked != AUTO:
-        check_number("trainer.num_nodes", asked, minimum=1, integer=True)
-        machines = asked
+    if distributed and num_nodes != AUTO:
+        check_number("trainer.num_nodes", num_nodes, minimum=1, integer=True)
+        machines = num_nodes
         if machines > 1:
             raise StyleNetError(
                 f"trainer.num_nodes={machines} needs a launcher on each machine: srun, as in "
@@ -90,16 +87,16 @@ def count_devices(launch: Launch, options: Any) -> tuple[int, int]:
         gpu = options.accelerator in (AUTO, "gpu", "cuda")
         return max(1, torch.cuda.device_count() if gpu else 1), machines
     if isinstance(options.devices, Sequence) and not isinstance(options.devices, str):
-        return len(options.devices), machines  # the numbers of GPUs
+        return len(options.devices), machines  # indices of GPUs
     check_number("trainer.devices", options.devices, minimum=1, integer=True)
     return options.devices, machines
 
 
 def requeue() -> str:
-    """Asks Slurm to run this job again, with the same command.
+    """Ask Slurm to run this job again, with the same command.
 
     Returns:
-        What came of it, in words; empty outside of a Slurm job, and in one that was canceled.
+        The result, in words; empty outside of a Slurm job, and in one that was canceled.
     """
     job = os.environ.get("SLURM_JOB_ID")
     if job is None:
@@ -126,7 +123,7 @@ def requeue() -> str:
 
 
 def _ask(*command: str) -> str:
-    """Runs one of Slurm's commands and gives its output."""
+    """Run a command of Slurm and return its output."""
     return subprocess.run(
         command, check=True, capture_output=True, text=True, timeout=_PATIENCE
     ).stdout

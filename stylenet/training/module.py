@@ -1,4 +1,4 @@
-"""The Lightning module: one network learns one style."""
+"""The Lightning module that all methods of style transfer extend."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -9,20 +9,21 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from stylenet.checkpoint import CheckpointInfo, save_checkpoint
-from stylenet.errors import check_number
 from stylenet.networks import StyleNetwork
+from stylenet.training.optimizer import OptimizerFactory
 from stylenet.training.resumable import ResumableModule
-from stylenet.training.schedule import OptimizerOptions
-from stylenet.training.step import Judge, Losses, ReplayedStep, can_replay, compile_judge
-from stylenet.training.teacher import Teacher
+from stylenet.training.step import ComputeLosses, Losses, ReplayedStep, can_replay, compile_losses
 
 
 class StyleTransferModule(ResumableModule):
     """Trains a network to stylize photos so that a perceptual loss falls.
 
+    A method that computes its losses from more than photos overrides :meth:`inputs` and
+    :meth:`compute_losses`.
+
     Attributes:
         network: What is trained.
-        criterion: What judges it.
+        criterion: The loss.
         stylized: The latest output, detached, for callbacks; RGB in [0, 1], (N, 3, H, W).
         compile_mode: ``auto``, ``true`` or ``false``, see :mod:`stylenet.training.step`.
     """
@@ -34,49 +35,40 @@ class StyleTransferModule(ResumableModule):
         self,
         network: StyleNetwork,
         criterion: nn.Module,
-        optimizer: OptimizerOptions,
+        optimizer: OptimizerFactory,
         style: str,
         recipe: dict[str, Any],
-        teacher: Teacher | None = None,
-        teacher_weight: float = 0.0,
     ) -> None:
-        """Takes the parts.
+        """Take the parts.
 
         Args:
             network: What is trained.
-            criterion: What judges it.
-            optimizer: How fast it learns.
+            criterion: The loss: from stylized images and photos to scalars by name, one of which
+                is ``total``.
+            optimizer: Builds the optimizer and its schedule.
             style: Name of the style, for checkpoints.
             recipe: The composed options of the run, for checkpoints.
-            teacher: A trained network to meet the images of.
-            teacher_weight: Weight of the difference from them.
-
-        Raises:
-            StyleNetError: The weight is impossible.
         """
-        check_number("teacher_weight", teacher_weight, minimum=0)
         super().__init__(network, optimizer, style, recipe)
-        self.teacher = teacher
-        self._teacher_weight = teacher_weight
         self.criterion = criterion.to(memory_format=torch.channels_last)
         self.stylized: Tensor | None = None
-        self._judge: Judge = self.judge
+        self._compute_losses: ComputeLosses = self.compute_losses
         self._replayed: ReplayedStep | None = None
         self._is_prepared = self._replays = False
 
     @property
     def described(self) -> str:
-        """The network in the words of the options, for messages."""
+        """The network as options, for messages."""
         return f"network={self.network.name} with {self.network.arguments}"
 
     @property
     def identity(self) -> dict[str, Any]:
-        """The checkpoint's name, and the network's with its arguments."""
+        """Name of the checkpoint, and name and arguments of the network."""
         arguments = {f"network.{key}": value for key, value in self.network.arguments.items()}
         return {**super().identity, "network": self.network.name, **arguments}
 
     def forward(self, images: Tensor) -> Tensor:
-        """Stylizes images.
+        """Stylize images.
 
         Args:
             images: RGB in [0, 1], shape (N, 3, H, W).
@@ -87,7 +79,7 @@ class StyleTransferModule(ResumableModule):
         return self.network(images)
 
     def on_train_start(self) -> None:
-        """Begin anew with what :meth:`on_train_batch_start` prepares."""
+        """Discard what :meth:`on_train_batch_start` prepared for an earlier fit."""
         super().on_train_start()
         self._is_prepared = False
 
@@ -99,17 +91,19 @@ class StyleTransferModule(ResumableModule):
 
     def replays_steps(self) -> bool:
         """Decide whether whole steps are replayed, see :mod:`stylenet.training.step`."""
-        self._replays = can_replay(self.compile_mode, self.trainer, self.device)
+        self._replays = can_replay(
+            self.compile_mode, self.trainer, self.device, self.optimizer_factory
+        )
         return self._replays
 
     def _prepare(self) -> None:
         trainer, mode = self.trainer, self.compile_mode
         left = trainer.max_steps - trainer.global_step if trainer.max_steps > 0 else 10**9
-        self._judge = compile_judge(self.judge, mode, left, self.device)
+        self._compute_losses = compile_losses(self.compute_losses, mode, left, self.device)
         self._replayed = None
         if self._replays:
             self._replayed = ReplayedStep(
-                self._judge,
+                self._compute_losses,
                 cast(Optimizer, self.optimizers(use_pl_optimizer=False)),
                 self._clip_gradients,
                 trainer.accumulate_grad_batches,
@@ -135,7 +129,7 @@ class StyleTransferModule(ResumableModule):
             batch: From the data module; RGB in [0, 1], shape (N, 3, H, W).
 
         Returns:
-            The arguments of :meth:`judge`.
+            The arguments of :meth:`compute_losses`.
         """
         return (batch.contiguous(memory_format=torch.channels_last),)
 
@@ -152,7 +146,7 @@ class StyleTransferModule(ResumableModule):
         """
         inputs = self.inputs(batch)
         if self._replayed is None:
-            stylized, values = self._judge(*inputs)
+            stylized, values = self._compute_losses(*inputs)
         else:
             first = batch_idx % self.trainer.accumulate_grad_batches == 0
             stylized, values = self._replayed.backward(inputs, first)
@@ -184,11 +178,11 @@ class StyleTransferModule(ResumableModule):
             self._replayed.update()
 
     def note(self, stylized: Tensor, values: dict[str, Tensor]) -> None:
-        """Logs a step and keeps it for callbacks.
+        """Log the losses of a step, and keep losses and images for callbacks.
 
         Args:
-            stylized: What the network made of the photos, RGB in [0, 1], (N, 3, H, W).
-            values: The losses by name.
+            stylized: Stylized photos, RGB in [0, 1], shape (N, 3, H, W).
+            values: Losses by name.
         """
         self.stylized = stylized.detach()
         self.losses = {name: value.detach() for name, value in values.items()}
@@ -196,55 +190,47 @@ class StyleTransferModule(ResumableModule):
         if self._replayed is None or self.trainer._logger_connector.should_update_logs:
             self.log_dict({f"loss/{name}": value for name, value in self.losses.items()})
 
-    def judge(self, photos: Tensor) -> Losses:
-        """Stylizes photos and says how well; the loss to a teacher is ``teacher``.
+    def compute_losses(self, photos: Tensor) -> Losses:
+        """Stylize photos and compute the losses.
 
         Args:
             photos: RGB in [0, 1], shape (N, 3, H, W).
 
         Returns:
-            What the network made of them, the same shape, and the losses by name.
+            The stylized photos, the same shape, and the losses by name.
         """
         stylized = self.network(photos)
-        values = self.criterion(stylized, photos)
-        if self.teacher is not None:
-            values["teacher"] = self.teacher(stylized, photos)
-            values["total"] = values["total"] + self._teacher_weight * values["teacher"]
-        return stylized, values
+        return stylized, self.criterion(stylized, photos)
 
     def in_every_style(self, photos: Tensor) -> list[Tensor]:
-        """Stylizes photos in each style that is learned, for previews.
+        """Stylize photos in each style that previews show.
 
         Args:
             photos: RGB in [0, 1], shape (N, 3, H, W).
 
         Returns:
-            One of the same shape and range for each style.
+            Stylized photos, the same shape and range, for each style.
         """
         return [self(photos)]
 
     def beside_previews(self) -> Tensor | None:
-        """Shows what the styles of previews are.
+        """Return the style images that previews show beside the stylized photos.
 
         Returns:
-            An image for each of :meth:`in_every_style`, RGB in [0, 1], shape (K, 3, H, W); or
-            ``None``, where their names are known.
+            An image for each style of :meth:`in_every_style`, RGB in [0, 1], shape (K, 3, H, W);
+            ``None`` if the styles have names.
         """
         return None
 
     def checkpoint_info(self) -> CheckpointInfo:
-        """Says what a checkpoint of the network as it is now holds.
-
-        Returns:
-            Style, step and recipe.
-        """
+        """Return style, step and recipe for a checkpoint of the network in its present state."""
         return CheckpointInfo(self.checkpoint_name, self.global_step, self.recipe)
 
     def save_checkpoint(self, path: Path) -> None:
-        """Writes the network as it is now for inference.
+        """Write the network in its present state, for inference.
 
         Args:
-            path: Where to, ``*.safetensors``.
+            path: A ``.safetensors`` file.
 
         Raises:
             StyleNetError: The file cannot be written.

@@ -1,4 +1,4 @@
-"""What the commands train: one network, its optimizer, and an exact way to go on later."""
+"""The base of all Lightning modules: one network, its optimizer, and exact resuming."""
 
 import warnings
 from collections.abc import Mapping
@@ -13,19 +13,19 @@ from torch import Tensor, nn
 from stylenet.contention import watch
 from stylenet.errors import StyleNetError
 from stylenet.training.arithmetic import describe_arithmetic, describe_changes
-from stylenet.training.schedule import OptimizerOptions, Schedule, make_adam
+from stylenet.training.optimizer import OptimizerFactory, ParameterGroups
 
-# Kingma & Ba 2015, section 2.
-_BETAS = (0.9, 0.999)
+# The optimizer of all checkpoints from before there was a choice.
+_FORMER_OPTIMIZER = "Adam"
 
 
 class ResumableModule(pl.LightningModule):
-    """Trains one network; only what is trained goes into a checkpoint, nothing frozen does.
+    """Trains one network. Its checkpoints hold what is trained, nothing frozen.
 
     Attributes:
         network: What is trained.
-        checkpoint_name: What the final checkpoint is called, without its suffix.
-        options: How fast it learns.
+        checkpoint_name: Name of the final checkpoint, without suffix.
+        optimizer_factory: Builds the optimizer and its schedule.
         recipe: The composed options of the run.
         losses: The latest losses by name, detached, for callbacks; one is ``total``.
     """
@@ -33,45 +33,45 @@ class ResumableModule(pl.LightningModule):
     def __init__(
         self,
         network: nn.Module,
-        optimizer: OptimizerOptions,
+        optimizer: OptimizerFactory,
         checkpoint_name: str,
         recipe: dict[str, Any],
     ) -> None:
-        """Takes the parts.
+        """Take the parts.
 
         Args:
             network: What is trained.
-            optimizer: How fast it learns.
-            checkpoint_name: What the final checkpoint is called, without its suffix.
+            optimizer: Builds the optimizer and its schedule.
+            checkpoint_name: Name of the final checkpoint, without suffix.
             recipe: The composed options of the run, for checkpoints.
         """
         super().__init__()
         watch()
         # Convolutions are up to six times as fast in this layout (CPU and tensor cores alike).
         self.network = network.to(memory_format=torch.channels_last)
-        self.options = optimizer
+        self.optimizer_factory = optimizer
         self.checkpoint_name = checkpoint_name
         self.recipe = recipe
         self.losses: dict[str, Tensor] = {}
         self._random_state: dict[str, Any] | None = None
         self._step = 0
-        self._end_asked = False
+        self._end_requested = False
 
     @property
     def described(self) -> str:
-        """The network in the words of the options, for messages."""
+        """The network as options, for messages."""
         raise NotImplementedError
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What a run that goes on has to have in common with its checkpoint, as plain values."""
+        """Plain values that a checkpoint and a run that resumes from it must have in common."""
         return {"name": self.checkpoint_name}
 
     def save_checkpoint(self, path: Path) -> None:
-        """Writes the network as it is now for use.
+        """Write the network in its present state, for use.
 
         Args:
-            path: Where to, ``*.safetensors``.
+            path: A ``.safetensors`` file.
 
         Raises:
             StyleNetError: The file cannot be written.
@@ -80,52 +80,27 @@ class ResumableModule(pl.LightningModule):
 
     @property
     def trained(self) -> dict[str, nn.Module]:
-        """What goes into checkpoints, by name."""
+        """The modules whose weights checkpoints hold, by name."""
         return {"network": self.network}
 
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """Says what Adam trains.
+    def parameter_groups(self) -> ParameterGroups:
+        """Return the parameters to train, in PyTorch's form.
 
-        Returns:
-            Groups of parameters in PyTorch's form, with learning rates where they differ.
+        A group may hold a learning rate of its own.
         """
         return [{"params": list(self.network.parameters())}]
 
     def replays_steps(self) -> bool:
-        """Decide whether the optimizer's step is captured instead of taken by Lightning."""
+        """Return whether the optimizer's step is captured instead of taken by Lightning."""
         return False
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Sets up Adam for the network's parameters.
-
-        Returns:
-            The optimizer and its schedule in Lightning's form.
-        """
+        """Build the optimizer of :meth:`parameter_groups` and its schedule."""
         captured_on = self.device if self.replays_steps() and self.device.type == "cuda" else None
-        optimizer = make_adam(self.parameter_groups(), self.options.lr, _BETAS, captured_on)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": self.schedule(optimizer), "interval": "step"},
-        }
-
-    def schedule(self, optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
-        """Makes the schedule of the options for an optimizer.
-
-        Args:
-            optimizer: Whose learning rate is to follow it.
-
-        Returns:
-            The schedule.
-        """
-        steps = int(self.trainer.max_steps)
-        return Schedule(optimizer, lambda step: self.options.factor(step, steps))
+        return self.optimizer_factory.build(self.parameter_groups(), captured_on)
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
-        """Gives the weights of what is trained alone.
-
-        Returns:
-            The weights, the network's under ``network.``.
-        """
+        """Return the weights of what is trained, the network's under ``network.``."""
         return {
             f"{name}.{key}": value
             for name, part in self.trained.items()
@@ -135,18 +110,18 @@ class ResumableModule(pl.LightningModule):
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> Any:
-        """Takes the weights of what is trained.
+        """Load the weights of what is trained.
 
         Args:
             state_dict: From :meth:`state_dict`.
             strict: Whether every key must fit.
-            assign: Whether to take the tensors themselves.
+            assign: Whether to take the tensors themselves instead of copying.
 
         Returns:
-            The missing and the unexpected keys of each part.
+            The missing and the unexpected keys of each module of :attr:`trained`.
 
         Raises:
-            StyleNetError: The weights are those of another network.
+            StyleNetError: The weights belong to another network.
         """
         parts: dict[str, dict[str, Any]] = {}
         for key, value in state_dict.items():
@@ -155,7 +130,7 @@ class ResumableModule(pl.LightningModule):
         if parts.keys() != self.trained.keys():
             raise StyleNetError(
                 f"the checkpoint is of a run that trained {' and '.join(parts)}, this one trains "
-                f"{' and '.join(self.trained)}; resume with the loss in the run folder's "
+                f"{' and '.join(self.trained)}; resume with the loss in the run directory's "
                 f"config.yaml, or begin a new run with the network beside the checkpoint: "
                 f"init=PATH.safetensors"
             )
@@ -168,17 +143,18 @@ class ResumableModule(pl.LightningModule):
             raise StyleNetError(
                 f"the checkpoint is of another network than {self.described} "
                 f"({str(error).splitlines()[1].strip()}); resume with the options in the run "
-                f"folder's config.yaml"
+                f"directory's config.yaml"
             ) from error
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds the random state, the same in every process, how many there are, and whose it is.
+        """Add identity, world size, arithmetic and the random state, the same on every rank.
 
         Args:
-            checkpoint: What is to be saved.
+            checkpoint: Lightning's checkpoint, before it is saved.
         """
         checkpoint["devices"] = self.trainer.world_size
         checkpoint["identity"] = self.identity
+        checkpoint["optimizer"] = self.optimizer_factory.name
         checkpoint["arithmetic"] = self._arithmetic()
         state: dict[str, Any] = {"cpu": torch.get_rng_state()}
         if self.device.type == "cuda":
@@ -190,25 +166,16 @@ class ResumableModule(pl.LightningModule):
         return describe_arithmetic(str(self.trainer.precision), self.trainer.strategy.root_device)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Remembers the random state until training goes on.
+        """Check that the checkpoint fits this run, and keep its random state until training starts.
 
         Args:
-            checkpoint: What was saved.
+            checkpoint: Lightning's checkpoint, as saved.
 
         Raises:
-            StyleNetError: It was saved by a run of another network, or on another number of
-                devices.
+            StyleNetError: It was saved by a run of another network or optimizer, or on another
+                number of devices.
         """
-        # What one of both does not say comes from another version, and meant no difference there.
-        saved, own = checkpoint.get("identity", {}), self.identity
-        other = [key for key in own if key in saved and saved[key] != own[key]]
-        if other:
-            was, now = (", ".join(f"{k}={part[k]}" for k in other) for part in (saved, own))
-            raise StyleNetError(
-                f"the checkpoint is of another network ({was}) than this run's ({now}); resume "
-                f"with the options in the run folder's config.yaml, or begin a new run in another "
-                f"run_dir, with the checkpoint's network if you like: init=PATH.safetensors"
-            )
+        self._check_identity(checkpoint)
         devices = checkpoint.get("devices", self.trainer.world_size)
         if devices != self.trainer.world_size:
             raise StyleNetError(
@@ -224,9 +191,28 @@ class ResumableModule(pl.LightningModule):
         checkpoint.get("callbacks", {}).pop("Timer", None)
         self._random_state = checkpoint.get("random_state")
 
+    def _check_identity(self, checkpoint: Mapping[str, Any]) -> None:
+        # A key missing on either side comes from another version, where it could not differ.
+        saved, own = checkpoint.get("identity", {}), self.identity
+        other = [key for key in own if key in saved and saved[key] != own[key]]
+        if other:
+            was, now = (", ".join(f"{k}={part[k]}" for k in other) for part in (saved, own))
+            raise StyleNetError(
+                f"the checkpoint is of another network ({was}) than this run's ({now}); resume "
+                f"with the options in the run directory's config.yaml, or begin a new run in "
+                f"another run_dir, with the checkpoint's network if you like: init=PATH.safetensors"
+            )
+        before, optimizer = checkpoint.get("optimizer", _FORMER_OPTIMIZER), self.optimizer_factory
+        if before != optimizer.name:
+            raise StyleNetError(
+                f"the checkpoint holds the state of the optimizer {before}, this run's is "
+                f"{optimizer.name}; resume with the optimizer in the run directory's config.yaml, "
+                f"or begin a new run with the network beside the checkpoint: init=PATH.safetensors"
+            )
+
     def on_train_start(self) -> None:
-        """Puts the random state back, after all that draws from it at the start."""
-        self._step, self._end_asked = self.trainer.global_step, False
+        """Restore the random state, after everything that uses it at the start."""
+        self._step, self._end_requested = self.trainer.global_step, False
         state, self._random_state = self._random_state, None
         if state is None:
             return
@@ -235,11 +221,12 @@ class ResumableModule(pl.LightningModule):
             torch.cuda.set_rng_state(state["cuda"].cpu(), self.device)
 
     def on_train_batch_end(self, *args: Any) -> None:
-        """Lets the run end after whole steps only, whoever asks for its end; callbacks come before.
+        """Let the run end after complete steps only, whoever requests its end.
 
-        With gradients of several batches to a step, those at hand are in no checkpoint.
+        When a step accumulates several batches, no checkpoint holds their gradients. Callbacks are
+        called before this.
         """
-        whole = self.trainer.global_step > self._step
+        step_is_complete = self.trainer.global_step > self._step
         self._step = self.trainer.global_step
-        self._end_asked |= self.trainer.should_stop
-        self.trainer.should_stop = self._end_asked and whole
+        self._end_requested |= self.trainer.should_stop
+        self.trainer.should_stop = self._end_requested and step_is_complete

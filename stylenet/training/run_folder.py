@@ -1,4 +1,4 @@
-"""What lies where in the folder of a run."""
+"""Paths inside the directory of a run."""
 
 import itertools
 import re
@@ -14,19 +14,15 @@ class RunFolder:
     """The paths of one run.
 
     Attributes:
-        path: The folder itself.
-        config: The composed options.
-        checkpoints: Folder of training checkpoints and the checkpoints beside them.
-        previews: Folder of before/after images.
-        tensorboard: Folder of TensorBoard's event files.
+        path: The directory.
+        config: File of the composed options.
+        checkpoints: Directory of resume checkpoints and the checkpoints beside them.
+        previews: Directory of before/after images.
+        tensorboard: Directory of TensorBoard's event files.
     """
 
     def __init__(self, path: str | Path) -> None:
-        """Names the paths; touches nothing.
-
-        Args:
-            path: The folder of the run.
-        """
+        """Set the paths, without touching the disk."""
         self.path = Path(path)
         self.config = self.path / "config.yaml"
         self.checkpoints = self.path / "checkpoints"
@@ -35,29 +31,21 @@ class RunFolder:
         self._origin = self.checkpoints / "origin"
 
     def checkpoint(self, step: int) -> Path:
-        """Names the training checkpoint of a step.
+        """Return the path of the resume checkpoint of a step.
 
-        Args:
-            step: Training steps taken.
-
-        Returns:
-            Its path; the checkpoint beside it has the suffix ``.safetensors``.
+        The checkpoint beside it has the suffix ``.safetensors``.
         """
         return self.checkpoints / f"step_{step:07d}.ckpt"
 
     def saved_checkpoints(self) -> list[Path]:
-        """Lists the training checkpoints there are.
-
-        Returns:
-            Their paths, oldest first.
-        """
+        """Return the paths of the existing resume checkpoints, oldest first."""
         return sorted(p for p in self.checkpoints.glob("step_*.ckpt") if _STEP.fullmatch(p.name))
 
     def origin(self) -> Path | None:
-        """Says which checkpoint, named by the user, the saved ones have gone on from.
+        """Return the checkpoint, named by the user, that the saved ones derive from.
 
         Returns:
-            Its absolute path; ``None`` where no checkpoint was named.
+            Its absolute path; ``None`` if the user named none.
         """
         try:
             return Path(self._origin.read_text(encoding="utf-8"))
@@ -65,18 +53,18 @@ class RunFolder:
             return None
 
     def forget_origin(self) -> None:
-        """Notes that what is saved from now on has no origin: the run begins anew."""
+        """Record that the run starts anew and derives from no checkpoint."""
         self._origin.unlink(missing_ok=True)
 
     def branch_off(self, origin: Path) -> Path | None:
-        """Makes a checkpoint the newest of this folder and notes it, so that the next is its own.
+        """Record a checkpoint as the origin of the run, and move aside those that follow it.
 
         Args:
-            origin: The checkpoint, here or elsewhere.
+            origin: The resume checkpoint, here or elsewhere.
 
         Returns:
-            The folder within ``checkpoints/`` to which those went that do not lead to it, with the
-            checkpoints beside them; ``None`` where there are none.
+            The directory within ``checkpoints/`` to which the checkpoints were moved that do not
+            lead to it; ``None`` if there are none.
 
         Raises:
             StyleNetError: The folder cannot be written.
@@ -90,7 +78,7 @@ class RunFolder:
             aside = next(folder for folder in names if not folder.exists())
             try:
                 aside.mkdir()
-                # The final networks, too, which would else be taken for this run's.
+                # The final networks, too, which would otherwise be taken for those of this run.
                 files = [*self.path.glob("[!.]*.safetensors")]
                 for path in reversed(others):
                     files += [path.with_suffix(".safetensors"), path]
@@ -104,11 +92,7 @@ class RunFolder:
         return aside
 
     def leftovers(self) -> list[Path]:
-        """Lists what a run that was killed was just writing.
-
-        Returns:
-            Files that have not got their names and never will; of no use once no process runs.
-        """
+        """Return temporary files of a killed run, useless once no process runs."""
         return [
             *unfinished(self.path, r"config\.yaml|\.holder|.+\.safetensors"),
             *unfinished(self.checkpoints, r"origin|step_\d+\.(ckpt|safetensors)"),
@@ -116,23 +100,9 @@ class RunFolder:
         ]
 
     def final_checkpoint(self, name: str) -> Path:
-        """Names the final checkpoint.
-
-        Args:
-            name: Of the style, or of what else was trained.
-
-        Returns:
-            Its path.
-        """
+        """Return the path of the final checkpoint of a name."""
         return self.path / f"{name}.safetensors"
 
     def preview(self, step: int) -> Path:
-        """Names the before/after image of a step.
-
-        Args:
-            step: Training steps taken.
-
-        Returns:
-            Its path.
-        """
+        """Return the path of the before/after image of a step."""
         return self.previews / f"step_{step:07d}.png"

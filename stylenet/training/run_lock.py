@@ -1,4 +1,4 @@
-"""One run, one process that writes: two jobs never share a run folder."""
+"""A lock, so that two jobs never write to the same run directory."""
 
 import os
 import socket
@@ -12,26 +12,22 @@ from stylenet.errors import StyleNetError
 from stylenet.files import atomic_path
 from stylenet.training.run_folder import RunFolder
 
-# Seconds in which the processes of a killed job, its loaders among them, are surely gone: PyTorch's
-# loaders look for their parent every 5 (torch.utils.data's MP_STATUS_CHECK_INTERVAL).
+# Seconds until all processes of a killed job have ended, its loaders among them: PyTorch's loaders
+# look for their parent every 5 (torch.utils.data's MP_STATUS_CHECK_INTERVAL).
 _PATIENCE = 10.0
 
 
 class RunLock:
-    """Holds a run folder; the operating system lets go of it when the process ends, however."""
+    """Lock of a run directory, which the operating system releases when the process ends."""
 
     def __init__(self, folder: RunFolder) -> None:
-        """Takes nothing yet.
-
-        Args:
-            folder: What to hold.
-        """
+        """Prepare the lock without taking it."""
         self._folder = folder
         self._lock = FileLock(folder.path / ".lock")
         self._holder = folder.path / ".holder"
 
     def __enter__(self) -> "RunLock":
-        """Takes the folder, makes it where it is missing, and clears what a killed run left.
+        """Take the lock, make the directory if it is missing, and delete files of a killed run.
 
         Raises:
             StyleNetError: Another process holds it, or it cannot be written.
@@ -66,12 +62,12 @@ class RunLock:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Lets go of the folder."""
+        """Release the lock."""
         self._holder.unlink(missing_ok=True)
         self._lock.release()
 
     def _read(self) -> str:
-        """The holder's words, which may be just about to be written."""
+        """Describe the process that holds the lock; it may be about to write its description."""
         try:
             return self._holder.read_text()
         except OSError:
@@ -79,7 +75,7 @@ class RunLock:
 
 
 def _describe() -> str:
-    """This process, for others to find it."""
+    """Describe this process for others."""
     since = time.strftime("%Y-%m-%d %H:%M:%S")
     job = os.environ.get("SLURM_JOB_ID")
     slurm = f"Slurm job {job}, " if job else ""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast and how long a network learns.
+    """Length and learning rate of a run.
 
     Attributes:
         max_steps: Steps of the whole run.
-        warmup_steps: Steps in which the learning rate rises.
+        warmup_steps: Steps of rising learning rate.
         lr: Learning rate after the warm-up.
     """
 
@@ -19,18 +19,12 @@ class Pace:
     lr: float
 
     def on(self, devices: int) -> "Pace":
-        """Says what the pace is where every step takes as many times more photos.
+        """Return the pace on several devices, whose steps take as many times more photos.
 
         The run sees as many photos as on one device, so it takes a fraction of the steps. The
         learning rate grows with the square root of the batch, the rule for Adam (Malladi et al.
-        2022, arXiv:2205.10287): there the noise in a step falls with the root of the batch, so
-        that the sum of fewer, larger steps wanders as far as that of many small ones.
-
-        Args:
-            devices: Times the photos of one device that a step takes.
-
-        Returns:
-            The pace there.
+        2022, arXiv:2205.10287): the noise in a step falls with the root of the batch, so that the
+        sum of fewer, larger steps deviates as far as that of many small ones.
         """
         return Pace(
             math.ceil(self.max_steps / devices),

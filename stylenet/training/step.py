@@ -17,12 +17,13 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from stylenet.errors import StyleNetError, check_choice, first_line
+from stylenet.training.optimizer import OptimizerFactory
 
 _log = logging.getLogger(__name__)
 
 # The network's output and the losses by name, of which ``total`` is differentiated.
 Losses = tuple[Tensor, dict[str, Tensor]]
-Judge = Callable[..., Losses]
+ComputeLosses = Callable[..., Losses]
 
 COMPILE_MODES = ("auto", "true", "false")
 
@@ -50,35 +51,45 @@ def check_compile_mode(mode: Any) -> str:
     return mode
 
 
-def can_replay(mode: str, trainer: pl.Trainer, device: torch.device) -> bool:
+def can_replay(
+    mode: str, trainer: pl.Trainer, device: torch.device, optimizer: OptimizerFactory
+) -> bool:
     """Decide whether whole steps are captured and replayed.
 
     Args:
         mode: See :func:`check_compile_mode`.
-        trainer: The run's.
-        device: Where it trains.
+        trainer: The trainer of the run.
+        device: The device that it trains on.
+        optimizer: The optimizer of the run.
 
     Returns:
         Whether :class:`ReplayedStep` takes the place of Lightning's own step: on one GPU, in
-        bfloat16 or float32 (scaling float16's gradients needs a look at them). With ``true`` on a
-        CPU too, where the same code runs without a graph.
+        bfloat16 or float32 (scaling float16's gradients needs to read them), with an optimizer
+        that can be captured. With ``true`` on a CPU too, where the same code runs without a graph.
     """
     if mode == "false":
         return False
-    alone = isinstance(trainer.strategy, SingleDeviceStrategy)
-    if alone and trainer.precision in ("32-true", "bf16-mixed", "64-true"):
-        return device.type == "cuda" or (mode == "true" and device.type == "cpu")
-    if device.type == "cuda" and trainer.is_global_zero:
-        reason = f"precision {trainer.precision}" if alone else "several devices"
+    on_gpu = device.type == "cuda"
+    if not isinstance(trainer.strategy, SingleDeviceStrategy):
+        reason = "several devices"
+    elif trainer.precision not in ("32-true", "bf16-mixed", "64-true"):
+        reason = f"precision {trainer.precision}"
+    elif on_gpu and not optimizer.is_capturable:
+        reason = f"the optimizer {optimizer.name}"
+    else:
+        return on_gpu or (mode == "true" and device.type == "cpu")
+    if on_gpu and trainer.is_global_zero:
         _log.warning("With %s each step runs without a CUDA graph.", reason)
     return False
 
 
-def compile_judge(judge: Judge, mode: str, steps: int, device: torch.device) -> Judge:
+def compile_losses(
+    compute_losses: ComputeLosses, mode: str, steps: int, device: torch.device
+) -> ComputeLosses:
     """Compile the forward pass and the losses if that pays.
 
     Args:
-        judge: From a batch to the network's output and the losses.
+        compute_losses: From a batch to the network's output and the losses.
         mode: See :func:`check_compile_mode`; ``auto`` compiles on a GPU if the run is long enough.
         steps: Steps that are left.
         device: Where it trains.
@@ -89,13 +100,13 @@ def compile_judge(judge: Judge, mode: str, steps: int, device: torch.device) -> 
     """
     worth = device.type == "cuda" and steps >= _STEPS_WORTH_COMPILING
     if mode == "false" or (mode == "auto" and not worth):
-        return judge
+        return compute_losses
     if mode == "auto":
         rank_zero_only(print)(
             "Compiling the training step, which takes up to a minute (compile=false skips it).",
             flush=True,
         )
-    compiled = torch.compile(judge, dynamic=False)
+    compiled = torch.compile(compute_losses, dynamic=False)
     works = True
 
     def run(*inputs: Tensor) -> Losses:
@@ -115,7 +126,7 @@ def compile_judge(judge: Judge, mode: str, steps: int, device: torch.device) -> 
                     ) from error
                 works = False
                 _log.warning("The training step runs without compiling: %s", first_line(error))
-        return judge(*inputs)
+        return compute_losses(*inputs)
 
     return run
 
@@ -130,7 +141,7 @@ class ReplayedStep:
 
     def __init__(
         self,
-        judge: Judge,
+        compute_losses: ComputeLosses,
         optimizer: Optimizer,
         clip: Callable[[Optimizer], None],
         accumulate: int,
@@ -140,14 +151,18 @@ class ReplayedStep:
         """Take the parts; nothing runs yet.
 
         Args:
-            judge: From a batch to the network's output and the losses.
+            compute_losses: From a batch to the network's output and the losses.
             optimizer: It has to be capturable on a GPU.
             clip: Clips the gradients of the optimizer's parameters in place.
             accumulate: Batches to an optimizer step.
             device: Where everything is.
             autocast: The precision's context.
         """
-        self._judge, self._optimizer, self._clip = judge, optimizer, clip
+        self._compute_losses, self._optimizer, self._clip = (
+            compute_losses,
+            optimizer,
+            clip,
+        )
         self._accumulate, self._autocast = accumulate, autocast
         self._capture = _CudaCapture(device) if device.type == "cuda" else _NoCapture()
         self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
@@ -197,7 +212,7 @@ class ReplayedStep:
 
     def _eager(self, inputs: Sequence[Tensor]) -> Losses:
         with self._autocast():
-            images, values = self._judge(*inputs)
+            images, values = self._compute_losses(*inputs)
         with torch.autocast(images.device.type, enabled=False):
             (values["total"] / self._accumulate).backward()
         return images.detach(), {name: value.detach() for name, value in values.items()}

@@ -34,7 +34,7 @@ def adversarial(tiny, paintings):
 def test_a_run_logs_resumes_and_leaves_a_network_to_stylize_with(
     run, adversarial, tmp_path, monkeypatch
 ):
-    logs = ["trainer.log_every_n_steps=1", "optimizer.decay=none"]
+    logs = ["trainer.log_every_n_steps=1", "schedule=constant"]
     result = run("train", *adversarial, *logs)
     assert result.status == 0, result.err
     assert "adversarial" in result.out

@@ -256,5 +256,7 @@ def test_a_mistake_in_training_is_one_line(run, many, checkpoint, tmp_path, give
 def test_a_run_of_many_styles_has_a_folder_of_their_names(run):
     shown = run("train", "network=johnson_multi", "styles=[starry,mosaic]", "--cfg", "job")
     assert shown.status == 0, shown.err
-    shown = run("train", "styles=[starry,mosaic]", "--cfg", "job", "--resolve")
+    shown = run(
+        "train", "network=johnson_multi", "styles=[starry,mosaic]", "--cfg", "job", "--resolve"
+    )
     assert yaml.safe_load(shown.out)["run_dir"] == "runs/starry+mosaic"

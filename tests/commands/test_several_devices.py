@@ -72,7 +72,7 @@ def test_torchrun_trains_by_the_rule_and_all_is_written_once(torchrun, ddp, tmp_
     more = ["callbacks.throughput.every_n_steps=2", "callbacks.checkpoints.every_n_steps=2"]
     process = torchrun(
         "--nproc-per-node=2",
-        arguments=[*recipe, *steps, *more, "trainer.max_steps=5", "optimizer.warmup_steps=2"],
+        arguments=[*recipe, *steps, *more, "trainer.max_steps=5", "schedule.warmup_steps=2"],
     )
     result = finish(process)
     assert result.status == 0, result.err
@@ -81,7 +81,7 @@ def test_torchrun_trains_by_the_rule_and_all_is_written_once(torchrun, ddp, tmp_
     settings = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
     # What the command gives is taken as it is; the learning rate is the recipe's.
     assert settings["trainer"]["max_steps"] == 5
-    assert settings["optimizer"]["warmup_steps"] == 2
+    assert settings["schedule"]["warmup_steps"] == 2
     assert settings["optimizer"]["lr"] == pytest.approx(1e-3 * 2**0.5)
     folder = RunFolder(tmp_path / "run")
     assert [path.name for path in folder.saved_checkpoints()] == [
@@ -104,7 +104,7 @@ def test_lightning_starts_the_processes_where_no_launcher_does(script, ddp, tmp_
     assert "few" in result.err  # no such experiment: asked before any process is started
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment/few.yaml").write_text(
-        "# @package _global_\ntrainer: {max_steps: 5}\noptimizer: {warmup_steps: 3}\n"
+        "# @package _global_\ntrainer: {max_steps: 5}\nschedule: {warmup_steps: 3}\n"
     )
     result = script(
         "train", *recipe, "trainer.devices=2", "experiment=few", f"hydra.searchpath=[{tmp_path}]"
@@ -113,7 +113,7 @@ def test_lightning_starts_the_processes_where_no_launcher_does(script, ddp, tmp_
     # The recipe's 5 steps and 3 of warm-up are for one device.
     assert result.out.count("3 steps of 2 on each of 2 devices") == 1
     settings = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
-    assert (settings["trainer"]["max_steps"], settings["optimizer"]["warmup_steps"]) == (3, 2)
+    assert (settings["trainer"]["max_steps"], settings["schedule"]["warmup_steps"]) == (3, 2)
 
 
 def test_processes_without_trainer_ddp_are_told(torchrun, tiny, tmp_path):

@@ -120,6 +120,35 @@ def test_a_run_that_goes_on_with_other_settings_says_so(run, tiny, tmp_path):
         assert run("train", *given, *changed, f"trainer.max_steps={steps}").status == 0
 
 
+def test_a_run_of_an_earlier_version_goes_on_without_a_remark(run, tiny, tmp_path):
+    assert run("train", *tiny, "schedule=cosine", "schedule.warmup_steps=1").status == 0
+    file = tmp_path / "run/config.yaml"
+    saved = yaml.safe_load(file.read_text())
+    saved["optimizer"] = {
+        "_target_": "stylenet.training.OptimizerOptions",
+        **{"lr": 1e-3, "warmup_steps": 1, "decay": "cosine"},
+    }
+    del saved["schedule"], saved["logger"], saved["training_method"]
+    file.write_text(yaml.safe_dump(saved))
+    more = [*tiny, "resume=true", "trainer.max_steps=4", "schedule=cosine"]
+    result = run("train", *more, "schedule.warmup_steps=1")
+    assert (result.status, "other options" in result.err) == (0, False), result.err
+
+
+def test_another_logger_and_optimizer(run, tiny, tmp_path):
+    chosen = ["logger=csv", "optimizer=adamw", "trainer.log_every_n_steps=1"]
+    result = run("train", *tiny, *chosen)
+    assert result.status == 0, result.err
+    table = (tmp_path / "run/csv/version_0/metrics.csv").read_text().splitlines()
+    assert {"loss/total", "lr-AdamW"} <= set(table[0].split(","))
+    assert not (tmp_path / "run/tensorboard").exists()
+    resumed = run("train", *tiny, *chosen, "resume=true", "trainer.max_steps=4")
+    assert resumed.status == 0, resumed.err
+    assert (tmp_path / "run/csv/version_0/metrics.csv").read_text().splitlines() == table
+    other = run("train", *tiny, "logger=csv", "resume=true", "trainer.max_steps=5")
+    assert "optimizer AdamW, this run's is Adam" in other.error
+
+
 def test_a_trained_network_can_be_the_beginning(run, tiny, tmp_path):
     assert run("train", *tiny).status == 0
     first = tmp_path / "run"
@@ -398,7 +427,14 @@ MISTAKES = [
     ("loss.style.layers=[]", "loss.style.layers"),
     ("loss.style.layers=relu1_1", "loss.style.layers"),
     ("optimizer.lr=fast", "optimizer.lr=fast"),
-    ("optimizer.decay=linear", "none, cosine"),
+    ("schedule=linear", "constant"),
+    ("schedule.warmup_steps=-1", "schedule.warmup_steps=-1"),
+    ("+optimizer.decay=none", "optimizer.decay is now schedule"),
+    ("+optimizer.speed=3", "unexpected keyword argument 'speed'"),
+    ("optimizer.betas=[2,0.9]", "optimizer: Invalid beta parameter"),
+    ("logger=wandb", "pip install -U 'wandb"),
+    ("training_method=conditional", "styles=None is not a list"),
+    ("training_method=adain", "data.styles=FOLDER"),
     ("trainer.max_steps=0", "trainer.max_steps=0"),
     ("trainer.max_steps=many", "trainer.max_steps=many"),
     ("trainer.precision=8", "trainer.precision=8"),

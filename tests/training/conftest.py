@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,21 @@ from stylenet.perceptual import (
     TotalVariationLoss,
     VGGEncoder,
 )
-from stylenet.training import OptimizerOptions, StyleTransferModule
+from stylenet.training import (
+    ConstantSchedule,
+    CosineSchedule,
+    OptimizerFactory,
+    StyleTransferModule,
+)
+
+
+def adam(lr, warmup_steps, decay="cosine", max_steps=9):
+    """Adam with a schedule for a run of some steps."""
+    schedules = {
+        "none": partial(ConstantSchedule, warmup_steps=warmup_steps),
+        "cosine": partial(CosineSchedule, warmup_steps=warmup_steps, max_steps=max_steps),
+    }
+    return OptimizerFactory(partial(torch.optim.Adam, lr=lr), schedules[decay])
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +65,7 @@ def make_module(encoder):
         return StyleTransferModule(
             build_network("johnson", width=width, blocks=1),
             PerceptualLoss(encoder, terms, [style]),
-            OptimizerOptions(lr, warmup, decay),
+            adam(lr, warmup, decay),
             "test",
             {"seed": seed},
         )

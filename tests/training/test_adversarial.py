@@ -11,6 +11,7 @@ from stylenet.checkpoint import load_checkpoint
 from stylenet.data import PhotoData
 from stylenet.errors import StyleNetError
 from stylenet.methods.adversarial.module import AdversarialModule
+from stylenet.methods.distillation.teacher import Teacher
 from stylenet.networks import build_network
 from stylenet.perceptual import (
     AdversarialOptions,
@@ -19,9 +20,10 @@ from stylenet.perceptual import (
     StyleLoss,
     TotalVariationLoss,
 )
-from stylenet.training import OptimizerOptions, RunFolder, Teacher
+from stylenet.training import RunFolder
 from stylenet.training.callbacks import Checkpoints, Guard, SafeCheckpointIO
 
+from .conftest import adam
 from .test_resume import assert_equal
 
 STEPS = 5
@@ -42,7 +44,7 @@ def make(encoder):
         return AdversarialModule(
             build_network("johnson", width=2, blocks=1),
             PerceptualLoss(encoder, terms, [style]),
-            OptimizerOptions(lr, 2, decay),
+            adam(lr, 2, decay, STEPS),
             "test",
             {"seed": seed},
             options,
@@ -114,7 +116,8 @@ def test_a_step_is_counted_once_and_takes_one_pass_of_the_network(make, paired, 
     assert load_checkpoint(tmp_path)[1].step == STEPS
     for optimizer in trainer.optimizers:
         assert {int(state["step"]) for state in optimizer.state.values()} == {STEPS}
-    factors = [module.options.factor(step, STEPS) for step in range(STEPS)]
+    schedule = module.lr_schedulers()[0]
+    factors = [schedule.factor(step) for step in range(STEPS)]
     expected = [[1e-2 * factor, 0.5e-2 * factor] for factor in factors]
     assert watch.rates == [pytest.approx(pair) for pair in expected]
 
@@ -173,7 +176,8 @@ def test_other_learning_rates_hold_for_both_from_the_resumed_step_on(make, paire
     watch, module = Watch(), make(lr=1e-3, discriminator_lr_ratio=0.5)
     checkpoint = RunFolder(tmp_path).checkpoint(2)
     fit(module, paired(), tmp_path / "slower", resume=checkpoint, callbacks=[watch])
-    factors = [module.options.factor(step, STEPS) for step in range(2, STEPS)]
+    schedule = module.lr_schedulers()[0]
+    factors = [schedule.factor(step) for step in range(2, STEPS)]
     assert watch.rates == [[1e-3 * factor, 0.5e-3 * factor] for factor in factors]
 
 
@@ -206,7 +210,8 @@ def test_bfloat16_mixed_precision_stays_close_to_float32(make, paired, tmp_path)
     exact, mixed = make(lr=1e-3), make(lr=1e-3)
     fit(exact, paired(), tmp_path / "a")
     fit(mixed, paired(), tmp_path / "b", precision="bf16-mixed")
-    assert all(value.dtype == torch.float32 for value in mixed.losses.values())
+    types = {name: value.dtype for name, value in mixed.losses.items()}
+    assert set(types.values()) == {torch.float32}, types
     assert all(value.dtype == torch.float32 for value in mixed.state_dict().values())
     for name, value in exact.losses.items():
         assert mixed.losses[name] == pytest.approx(float(value), rel=0.05), name

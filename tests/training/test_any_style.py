@@ -5,13 +5,14 @@ import torch
 from PIL import Image
 
 from stylenet.data import PhotoData
-from stylenet.methods.adain.loss import AnyStyleLoss
-from stylenet.methods.adain.module import AnyStyleModule
+from stylenet.methods.adain.loss import AdainLoss
+from stylenet.methods.adain.module import AdainModule
 from stylenet.networks import build_network
 from stylenet.perceptual import ContentLoss, PerceptualLoss, StyleLoss, TotalVariationLoss
-from stylenet.training import OptimizerOptions, RunFolder
+from stylenet.training import RunFolder
 from stylenet.training.callbacks import Guard, Previews, SafeCheckpointIO
 
+from .conftest import adam
 from .test_resume import assert_equal, fit, weights
 
 
@@ -38,9 +39,9 @@ def make_any(encoder):
         network.encoder.load_weights(
             {k: torch.randn(v.shape, generator=generator) / 9 for k, v in part.items()}
         )
-        optimizer = OptimizerOptions(1e-2, 2, "cosine")
-        criterion = AnyStyleLoss(encoder, terms())
-        return AnyStyleModule(network, criterion, optimizer, {}, picture(3, 2))
+        optimizer = adam(1e-2, 2, max_steps=5)
+        criterion = AdainLoss(encoder, terms())
+        return AdainModule(network, criterion, optimizer, {}, picture(3, 2))
 
     return make
 
@@ -59,7 +60,7 @@ def pairs(photos):
 def test_the_loss_of_a_batch_is_the_mean_of_its_photos_by_their_own_paintings(encoder, statistics):
     told = terms(statistics)
     images, photos, paintings = picture(7, 3), picture(8, 3), picture(9, 3)
-    values = AnyStyleLoss(encoder, told)(images, photos, paintings)
+    values = AdainLoss(encoder, told)(images, photos, paintings)
     each = [
         PerceptualLoss(encoder, told, [painting[None]])(image[None], photo[None])
         for image, photo, painting in zip(images, photos, paintings, strict=True)
@@ -72,7 +73,7 @@ def test_the_encoder_sees_each_image_once(encoder):
     seen = []
     handle = encoder.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     images = picture(7, 2), picture(8, 2), picture(9, 2)
-    AnyStyleLoss(encoder, terms())(*images)
+    AdainLoss(encoder, terms())(*images)
     handle.remove()
     assert [sum(found is image for found in seen) for image in images] == [1, 1, 1]
     assert len(seen) == 3

@@ -8,13 +8,14 @@ from PIL import Image
 
 from stylenet.checkpoint import load_checkpoint
 from stylenet.errors import StyleNetError
-from stylenet.methods.conditional.loss import ManyStylesLoss
-from stylenet.methods.conditional.module import ManyStylesModule
+from stylenet.methods.conditional.loss import ConditionalLoss
+from stylenet.methods.conditional.module import ConditionalModule
 from stylenet.networks import add_styles, build_network
 from stylenet.perceptual import ContentLoss, PerceptualLoss, StyleLoss, TotalVariationLoss
-from stylenet.training import OptimizerOptions, RunFolder
+from stylenet.training import RunFolder
 from stylenet.training.callbacks import Previews
 
+from .conftest import adam
 from .test_resume import assert_equal, fit, weights
 
 NAMES = ["starry", "mosaic", "ink"]
@@ -47,10 +48,10 @@ def make_many(encoder):
     def make(seed=0, names=NAMES, network=None):
         torch.manual_seed(seed)
         losses = {name: loss(encoder, place) for place, name in enumerate(names)}
-        return ManyStylesModule(
+        return ConditionalModule(
             network or build_network("johnson_multi", styles=names, width=2, blocks=1),
-            ManyStylesLoss(losses),
-            OptimizerOptions(1e-2, 2, "cosine"),
+            ConditionalLoss(losses),
+            adam(1e-2, 2, max_steps=5),
             "test",
             {"seed": seed},
         )
@@ -63,7 +64,7 @@ def make_many(encoder):
 def test_the_loss_of_a_batch_is_the_mean_of_its_photos_by_their_own_styles(encoder, form, styles):
     losses = styles_with_settings_of_their_own(encoder, form)
     images, photos = picture(7, 4).requires_grad_(), picture(8, 4)
-    values = ManyStylesLoss(losses)(images, photos, torch.tensor(styles))
+    values = ConditionalLoss(losses)(images, photos, torch.tensor(styles))
     values["total"].backward()
 
     alone = images.detach().requires_grad_()
@@ -84,7 +85,7 @@ def test_the_loss_of_a_batch_is_the_mean_of_its_photos_by_their_own_styles(encod
 
 
 def test_the_encoder_sees_each_image_once(encoder):
-    criterion = ManyStylesLoss(styles_with_settings_of_their_own(encoder))
+    criterion = ConditionalLoss(styles_with_settings_of_their_own(encoder))
     seen = []
     handle = encoder.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
     criterion(picture(7, 4), picture(8, 4), torch.tensor([0, 1, 1, 2]))
@@ -144,7 +145,7 @@ def test_processes_draw_together_what_one_would_draw(make_many, count):
     def draw(world, rank, count):
         module._trainer = SimpleNamespace(world_size=world, global_rank=rank)
         torch.manual_seed(3)
-        return module._draw(count), torch.get_rng_state()
+        return module._sample_styles(count), torch.get_rng_state()
 
     whole, state = draw(1, 0, 2 * count)
     for rank in (0, 1):
@@ -165,7 +166,7 @@ def test_the_draws_begin_with_the_seed(make_many):
         torch.manual_seed(3)
         torch.rand(before)
         module.on_train_start()
-        draws.append(module._draw(64))
+        draws.append(module._sample_styles(64))
     assert torch.equal(*draws)
 
 

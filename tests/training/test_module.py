@@ -1,11 +1,11 @@
-import math
+from functools import partial
 
 import pytest
 import pytorch_lightning as pl
 import torch
 
 from stylenet.errors import StyleNetError
-from stylenet.training import OptimizerOptions
+from stylenet.training import ConstantSchedule, CosineSchedule, OptimizerFactory
 
 
 def fit(module, data, steps, precision="32-true", **more):
@@ -55,35 +55,47 @@ def test_accumulated_batches_equal_one_large_batch(make_module, make_data, tmp_p
             torch.testing.assert_close(first.grad, second.grad, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("options", "step", "expected"),
-    [
-        ((1e-3, 0, "none"), 0, 1.0),
-        ((1e-3, 0, "none"), 99, 1.0),
-        ((1e-3, 9, "none"), 0, 0.1),
-        ((1e-3, 9, "none"), 9, 1.0),
-        ((1e-3, 0, "cosine"), 50, 0.5),
-        ((1e-3, 0, "cosine"), 100, 0.0),
-        ((1e-3, 20, "cosine"), 60, (1 + math.cos(math.pi / 2)) / 2),
-    ],
-)
-def test_learning_rate_over_time(options, step, expected):
-    assert OptimizerOptions(*options).factor(step, 100) == pytest.approx(expected)
+def parameters():
+    return [torch.nn.Parameter(torch.zeros(1))]
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("schedule", "step", "expected"),
     [
-        (0, 0, "none"),
-        (-1, 0, "none"),
-        ("a", 0, "none"),
-        (1e-3, -1, "none"),
-        (1e-3, 0, "x"),
-        (float("nan"), 0, "none"),
-        (1e-3, 1.5, "none"),
-        (True, 0, "none"),
+        (partial(ConstantSchedule, warmup_steps=0), 0, 1.0),
+        (partial(ConstantSchedule, warmup_steps=0), 99, 1.0),
+        (partial(ConstantSchedule, warmup_steps=9), 0, 0.1),
+        (partial(ConstantSchedule, warmup_steps=9), 9, 1.0),
+        (partial(CosineSchedule, max_steps=100), 50, 0.5),
+        (partial(CosineSchedule, max_steps=100), 100, 0.0),
+        (partial(CosineSchedule, max_steps=100, warmup_steps=20), 60, 0.5),
     ],
 )
-def test_impossible_optimizer_settings_are_refused(options):
-    with pytest.raises(StyleNetError, match=r"optimizer\."):
-        OptimizerOptions(*options)
+def test_learning_rate_over_time(schedule, step, expected):
+    optimizer = torch.optim.SGD(parameters(), lr=1e-3)
+    schedule = schedule(optimizer)
+    for _ in range(step):
+        optimizer.step()
+        schedule.step()
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(1e-3 * expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "schedule", "named"),
+    [
+        ({"lr": 0}, {}, r"optimizer\.lr=0 "),
+        ({"lr": -1}, {}, r"optimizer\.lr=-1 "),
+        ({"lr": "a"}, {}, r"optimizer\.lr=a "),
+        ({"lr": float("nan")}, {}, r"optimizer\.lr=nan "),
+        ({"lr": True}, {}, r"optimizer\.lr=True "),
+        ({"betas": [1.5, 0.9]}, {}, "optimizer: Invalid beta parameter at index 0"),
+        ({"speed": 3}, {}, "optimizer: .*speed"),
+        ({}, {"warmup_steps": -1}, r"schedule\.warmup_steps=-1 "),
+        ({}, {"warmup_steps": 1.5}, r"schedule\.warmup_steps=1\.5 "),
+        ({}, {"decay": "linear"}, "schedule: .*decay"),
+    ],
+)
+def test_impossible_options_of_optimizer_and_schedule_are_refused(optimizer, schedule, named):
+    make_optimizer = partial(torch.optim.Adam, **{"lr": 1e-3, **optimizer})
+    with pytest.raises(StyleNetError, match=named):
+        OptimizerFactory(make_optimizer, partial(ConstantSchedule, **schedule))

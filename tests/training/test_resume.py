@@ -2,14 +2,17 @@
 
 import os
 import signal
+from functools import partial
 
 import PIL
 import pytest
 import pytorch_lightning as pl
 import torch
+import yaml
 
+from stylenet.cli.app import config_folder
 from stylenet.errors import StyleNetError
-from stylenet.training import RunFolder
+from stylenet.training import CosineSchedule, OptimizerFactory, RunFolder
 from stylenet.training.callbacks import Checkpoints, SafeCheckpointIO, StopOnSignal
 
 STEPS = 9
@@ -74,6 +77,45 @@ def test_resuming_mid_run_equals_never_stopping(make_module, make_data, tmp_path
         assert torch.equal(state["exp_avg_sq"], moments[1][parameter]["exp_avg_sq"])
 
 
+@pytest.mark.parametrize("choice", ["adamw", "sgd"])
+def test_any_optimizer_trains_and_resumes_exactly(make_module, make_data, tmp_path, choice):
+    options = yaml.safe_load((config_folder() / "optimizer" / f"{choice}.yaml").read_text())
+    target, _ = options.pop("_target_"), options.pop("_partial_")
+    make_optimizer = partial(getattr(torch.optim, target.rpartition(".")[2]), **options)
+    schedule = partial(CosineSchedule, warmup_steps=2, max_steps=STEPS)
+
+    def make(seed=0):
+        module = make_module(seed=seed)
+        module.optimizer_factory = OptimizerFactory(make_optimizer, schedule)
+        return module
+
+    whole, resumed, start = make(), make(seed=5), make()
+    before = weights(start)
+    fit(whole, make_data(), tmp_path / "whole")
+    assert not all(torch.equal(value, before[name]) for name, value in weights(whole).items())
+    checkpoint = RunFolder(tmp_path / "whole").checkpoint(4)
+    fit(resumed, make_data(), tmp_path / "resumed", resume=checkpoint)
+    assert_equal(weights(whole), weights(resumed))
+    with pytest.raises(StyleNetError, match=rf"optimizer {target.rpartition('.')[2]}, this run's"):
+        fit(make_module(), make_data(), tmp_path / "other", resume=checkpoint)
+
+
+def test_a_schedule_of_pytorch_resumes_exactly(make_module, make_data, tmp_path):
+    schedule = partial(torch.optim.lr_scheduler.StepLR, step_size=3, gamma=0.5)
+
+    def make(seed=0):
+        module = make_module(seed=seed)
+        optimizer = module.optimizer_factory.make_optimizer
+        module.optimizer_factory = OptimizerFactory(optimizer, schedule)
+        return module
+
+    whole, resumed = make(), make(seed=5)
+    fit(whole, make_data(), tmp_path / "whole")
+    checkpoint = RunFolder(tmp_path / "whole").checkpoint(4)
+    fit(resumed, make_data(), tmp_path / "resumed", resume=checkpoint)
+    assert_equal(weights(whole), weights(resumed))
+
+
 def test_a_longer_run_goes_on_where_a_shorter_one_ended(make_module, make_data, tmp_path):
     whole = make_module()
     fit(whole, make_data(), tmp_path / "whole")
@@ -134,7 +176,7 @@ def test_another_learning_rate_holds_from_the_resumed_step_on(
 
     slower, checkpoint = make_module(lr=1e-4, decay=decay), RunFolder(tmp_path).checkpoint(4)
     fit(slower, make_data(), tmp_path / "slower", resume=checkpoint, callbacks=[Watch()])
-    assert taken == [1e-4 * slower.options.factor(step, STEPS) for step in range(4, STEPS)]
+    assert taken == [1e-4 * slower.lr_schedulers().factor(step) for step in range(4, STEPS)]
 
 
 def test_random_state_continues(make_module, make_data, tmp_path):

@@ -4,21 +4,18 @@ import pytest
 import torch
 
 from stylenet.errors import StyleNetError
-from stylenet.methods.adain.loss import AnyStyleLoss
-from stylenet.methods.adain.module import AnyStyleModule
-from stylenet.methods.conditional.loss import ManyStylesLoss
-from stylenet.methods.conditional.module import ManyStylesModule
+from stylenet.methods.adain.loss import AdainLoss
+from stylenet.methods.adain.module import AdainModule
+from stylenet.methods.conditional.loss import ConditionalLoss
+from stylenet.methods.conditional.module import ConditionalModule
+from stylenet.methods.distillation.teacher import Teacher
+from stylenet.methods.single_style.module import SingleStyleModule
 from stylenet.networks import build_network
 from stylenet.perceptual import ContentLoss, Encoder, PerceptualLoss, StyleLoss, TotalVariationLoss
-from stylenet.training import (
-    OptimizerOptions,
-    RunFolder,
-    StyleTransferModule,
-    Teacher,
-    check_compile_mode,
-)
+from stylenet.training import RunFolder, StyleTransferModule, check_compile_mode
 from stylenet.training import step as step_room
 
+from .conftest import adam
 from .test_resume import weights
 
 TERMS = {
@@ -26,7 +23,7 @@ TERMS = {
     "style": StyleLoss(["relu1_1", "relu1_2"], weight=5.0),
     "tv": TotalVariationLoss(weight=1.0),
 }
-OPTIMIZER = OptimizerOptions(1e-2, 2, "cosine")
+OPTIMIZER = adam(1e-2, 2, max_steps=7)
 
 
 def image(seed):
@@ -60,7 +57,7 @@ def taught():
     teacher = Teacher(johnson())
     torch.manual_seed(1)
     student = build_network("compact", width=4, deep_width=4, deep_blocks=1, fine_blocks=1)
-    return StyleTransferModule(student.double(), criterion, OPTIMIZER, "test", {}, teacher, 5.0)
+    return SingleStyleModule(student.double(), criterion, OPTIMIZER, "test", {}, teacher, 5.0)
 
 
 def many_styles():
@@ -71,7 +68,7 @@ def many_styles():
     }
     torch.manual_seed(0)
     network = build_network("johnson_multi", styles=list(losses), width=2, blocks=1).double()
-    return ManyStylesModule(network, ManyStylesLoss(losses), OPTIMIZER, "test", {})
+    return ConditionalModule(network, ConditionalLoss(losses), OPTIMIZER, "test", {})
 
 
 def any_style():
@@ -79,7 +76,7 @@ def any_style():
     network = build_network("adain", layer="relu2_1", width=2).double()
     network.encoder.load_weights(network.encoder.convolutions.state_dict())
     shown = image(5)
-    return AnyStyleModule(network, AnyStyleLoss(tiny_encoder(), TERMS), OPTIMIZER, {}, shown)
+    return AdainModule(network, AdainLoss(tiny_encoder(), TERMS), OPTIMIZER, {}, shown)
 
 
 MODULES = [one_style, taught, many_styles, any_style]
@@ -228,23 +225,23 @@ def test_a_missing_compiler_is_said_once_and_trained_without(monkeypatch, caplog
     def losses(images):
         return images, {"total": images.mean()}
 
-    judge = step_room.compile_judge(losses, "auto", 10**5, cuda)
+    compiled = step_room.compile_losses(losses, "auto", 10**5, cuda)
     for _ in range(2):
-        assert judge(images)[1]["total"] == images.mean()
+        assert compiled(images)[1]["total"] == images.mean()
     assert [r.message for r in caplog.records] == [
         "The training step runs without compiling: No working C++ compiler"
     ]
-    judge = step_room.compile_judge(losses, "true", 1, torch.device("cpu"))
+    compiled = step_room.compile_losses(losses, "true", 1, torch.device("cpu"))
     with pytest.raises(StyleNetError, match=r"cannot be compiled here .*compile=false"):
-        judge(images)
+        compiled(images)
 
 
 def test_short_runs_and_cpus_are_not_compiled_by_themselves(monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda *_, **__: pytest.fail("compiled"))
-    judge = step_room.compile_judge
-    assert judge(len, "auto", 100, torch.device("cuda")) is len
-    assert judge(len, "auto", 10**6, torch.device("cpu")) is len
-    assert judge(len, "false", 10**6, torch.device("cuda")) is len
+    compiled = step_room.compile_losses
+    assert compiled(len, "auto", 100, torch.device("cuda")) is len
+    assert compiled(len, "auto", 10**6, torch.device("cpu")) is len
+    assert compiled(len, "false", 10**6, torch.device("cuda")) is len
 
 
 def test_a_mode_is_checked():

@@ -2,9 +2,11 @@ import pytest
 import torch
 
 from stylenet.errors import StyleNetError
+from stylenet.methods.distillation.teacher import Teacher
+from stylenet.methods.single_style.module import SingleStyleModule
 from stylenet.networks import build_network
-from stylenet.training import OptimizerOptions, StyleTransferModule, Teacher
 
+from .conftest import adam
 from .test_module import fit
 
 
@@ -47,8 +49,8 @@ def make(make_module, teacher, weight):
     plain = make_module(lr=1e-2)
     torch.manual_seed(0)
     network = build_network("compact", width=8, deep_width=8, deep_blocks=1, fine_blocks=1)
-    return StyleTransferModule(
-        network, plain.criterion, OptimizerOptions(1e-2, 2, "none"), "test", {}, teacher, weight
+    return SingleStyleModule(
+        network, plain.criterion, adam(1e-2, 2, "none"), "test", {}, teacher, weight
     )
 
 

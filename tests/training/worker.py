@@ -22,6 +22,7 @@ import socket
 import sys
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -29,8 +30,8 @@ import torch
 from torch import nn
 
 from stylenet.data import PhotoData
-from stylenet.methods.adain.loss import AnyStyleLoss
-from stylenet.methods.adain.module import AnyStyleModule
+from stylenet.methods.adain.loss import AdainLoss
+from stylenet.methods.adain.module import AdainModule
 from stylenet.methods.adversarial.module import AdversarialModule
 from stylenet.networks import build_network
 from stylenet.perceptual import (
@@ -42,7 +43,7 @@ from stylenet.perceptual import (
     TotalVariationLoss,
 )
 from stylenet.ranks import read_launch
-from stylenet.training import OptimizerOptions, RunFolder, StyleTransferModule
+from stylenet.training import CosineSchedule, OptimizerFactory, RunFolder, StyleTransferModule
 from stylenet.training.callbacks import Checkpoints, SafeCheckpointIO, StopOnSignal
 from stylenet.training.cluster import choose_environment
 from stylenet.training.run_lock import RunLock
@@ -66,7 +67,7 @@ class Watch(pl.Callback):
             os.kill(os.getpid(), self.wanted[2])
 
 
-def make_module(seed, kind):
+def make_module(seed, kind, steps):
     torch.manual_seed(7)
     layers = {
         "conv1_1": nn.Conv2d(3, 8, 3, padding=1),
@@ -80,18 +81,20 @@ def make_module(seed, kind):
         "style": StyleLoss(["relu1_1"], weight=5.0),
         "tv": TotalVariationLoss(),
     }
+    optimizer = OptimizerFactory(
+        partial(torch.optim.Adam, lr=1e-2), partial(CosineSchedule, warmup_steps=2, max_steps=steps)
+    )
     style = torch.rand(1, 3, 32, 32, dtype=torch.float64)
     if kind == "any style":
         network = build_network("adain", layer="relu2_1", width=2).double()
         network.encoder.load_weights(network.encoder.convolutions.state_dict())
-        optimizer = OptimizerOptions(1e-2, 2, "cosine")
-        return AnyStyleModule(network, AnyStyleLoss(encoder, terms), optimizer, {}, style)
+        return AdainModule(network, AdainLoss(encoder, terms), optimizer, {}, style)
     torch.manual_seed(seed)
     parts = (
         # Lightning would make it float64 only after it has taken the weights of a checkpoint.
         build_network("johnson", width=2, blocks=1).double(),
         PerceptualLoss(encoder, terms, [style]),
-        OptimizerOptions(1e-2, 2, "cosine"),
+        optimizer,
         "test",
         {},
     )
@@ -139,7 +142,7 @@ def train(job, photos, rank):
 
     def fit():
         saved = folder.saved_checkpoints() if job.get("resume") else []
-        module = make_module(job.get("seed", 0), job.get("kind"))
+        module = make_module(job.get("seed", 0), job.get("kind"), job["steps"])
         trainer.fit(module, data, ckpt_path=saved[-1] if saved else None)
         if job.get("kind") == "adversarial":
             torch.save(module.state_dict(), folder.path / f"weights_{rank}.pt")

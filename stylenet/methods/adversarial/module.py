@@ -1,4 +1,4 @@
-"""The Lightning module of a network that learns against a discriminator."""
+"""The Lightning module of a network that is trained against a discriminator."""
 
 from typing import Any, cast
 
@@ -9,35 +9,34 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from stylenet.data import Pairs
+from stylenet.methods.distillation.teacher import Teacher
+from stylenet.methods.single_style.module import SingleStyleModule
 from stylenet.networks import StyleNetwork
 from stylenet.perceptual import OBJECTIVES, AdversarialOptions, PerceptualLoss, told_apart
-from stylenet.training.module import StyleTransferModule
-from stylenet.training.schedule import OptimizerOptions, make_adam
-from stylenet.training.teacher import Teacher
+from stylenet.training.optimizer import OptimizerFactory
 
-# Of the discriminator's Adam: a first moment of 0.5 made adversarial training stable in Radford et
-# al. 2016 (arXiv:1511.06434); Isola et al. 2017 use it too.
+# For an optimizer of the discriminator that has betas: a first one of 0.5 made adversarial training
+# stable in Radford et al. 2016 (arXiv:1511.06434); Isola et al. 2017 use it too.
 _BETAS = (0.5, 0.999)
 
 
-class AdversarialModule(StyleTransferModule):
-    """Trains a network against perceptual losses and a discriminator, which learns beside it.
+class AdversarialModule(SingleStyleModule):
+    """Trains a network against perceptual losses and a discriminator, which it trains as well.
 
-    In each step the discriminator learns to tell crops of paintings from the network's images,
-    then the network learns from the sum of its losses; it runs once. Only the network's step counts
-    as a training step. With several processes both learn from the mean of all their gradients.
+    In each step the discriminator is trained to distinguish crops of style images from stylized
+    photos, then the network is trained on the sum of its losses; it runs once. Only the step of the
+    network counts as a training step. Several ranks train both on the mean of all gradients.
 
     Attributes:
-        discriminator: Its parameters want gradients only while it learns, so that Lightning's
-            DistributedDataParallel, which expects one for each at each backward pass, is not
-            concerned with them.
+        discriminator: Its parameters require gradients only during its own step, because
+            DistributedDataParallel expects a gradient of each parameter in every backward pass.
     """
 
     def __init__(
         self,
         network: StyleNetwork,
         criterion: PerceptualLoss,
-        optimizer: OptimizerOptions,
+        optimizer: OptimizerFactory,
         style: str,
         recipe: dict[str, Any],
         options: AdversarialOptions,
@@ -45,18 +44,18 @@ class AdversarialModule(StyleTransferModule):
         teacher_weight: float = 0.0,
         gradient_clip_val: float | None = None,
     ) -> None:
-        """Takes the parts, and draws the discriminator's weights.
+        """Take the parts and build the discriminator.
 
         Args:
             network: What is trained.
-            criterion: What judges it beside the discriminator.
-            optimizer: How fast it learns.
+            criterion: The perceptual loss of the style.
+            optimizer: Builds the optimizers and their schedules.
             style: Name of the style, for checkpoints.
             recipe: The composed options of the run, for checkpoints.
-            options: Of the discriminator.
-            teacher: A trained network to meet the images of.
-            teacher_weight: Weight of the difference from them.
-            gradient_clip_val: As of Lightning's trainer, which has to be without one here.
+            options: Options of the discriminator and its loss.
+            teacher: A trained network.
+            teacher_weight: Weight of the difference from the teacher's images.
+            gradient_clip_val: As for Lightning's trainer, which must not have one here.
 
         Raises:
             StyleNetError: The teacher's weight is impossible.
@@ -71,7 +70,7 @@ class AdversarialModule(StyleTransferModule):
 
     @property
     def described(self) -> str:
-        """Network and discriminator in the words of the options, for messages."""
+        """Network and discriminator as options, for messages."""
         options = self._adversarial
         return (
             f"{super().described} beside "
@@ -86,43 +85,32 @@ class AdversarialModule(StyleTransferModule):
         return {**super().trained, "discriminator": self.discriminator}
 
     def configure_optimizers(self) -> list[OptimizerLRSchedulerConfig]:  # type: ignore[override]
-        """Sets up Adam for the network's parameters, and for the discriminator's.
-
-        Returns:
-            Both optimizers in Lightning's form, with the same schedule.
-        """
-        lr = self.options.lr * self._adversarial.discriminator_lr_ratio
+        """Build the optimizers of network and discriminator, with the same schedule."""
+        factory = self.optimizer_factory
+        changes: dict[str, Any] = {"lr": factory.lr * self._adversarial.discriminator_lr_ratio}
+        if factory.accepts("betas"):
+            changes["betas"] = _BETAS
         groups = [{"params": list(self.discriminator.parameters())}]
-        optimizer = make_adam(groups, lr, _BETAS)
-        schedule: OptimizerLRSchedulerConfig = {
-            "optimizer": optimizer,
-            "lr_scheduler": {
-                "scheduler": self.schedule(optimizer),
-                "interval": "step",
-                "name": "lr-discriminator",
-            },
-        }
-        return [super().configure_optimizers(), schedule]
+        discriminator = factory.build(groups, name="lr-discriminator", **changes)
+        return [super().configure_optimizers(), discriminator]
 
     def replays_steps(self) -> bool:
-        """No: two optimizers take their steps in turns."""
+        """Return ``False``: two optimizers take their steps in turns."""
         return False
 
     def training_step(self, batch: Pairs, batch_idx: int) -> Tensor:
-        """Takes a step of the discriminator and one of the network.
+        """Take a step of the discriminator and one of the network.
 
         Args:
-            batch: Photos and as many crops of paintings, RGB in [0, 1], shape (N, 3, H, W) each.
-            batch_idx: Of no matter; Lightning passes it.
+            batch: Photos and as many crops of style images, RGB in [0, 1], (N, 3, H, W) each.
+            batch_idx: Not used.
 
         Returns:
             The network's total loss, a scalar, detached.
         """
-        photos, paintings = (
-            images.contiguous(memory_format=torch.channels_last) for images in batch
-        )
-        stylized, values = self._judge(photos)
-        values["discriminator"] = self._teach_discriminator(paintings, stylized.detach())
+        photos, styles = (images.contiguous(memory_format=torch.channels_last) for images in batch)
+        stylized, values = self._compute_losses(photos)
+        values["discriminator"] = self._train_discriminator(styles, stylized.detach())
         self.discriminator.eval()  # its power iteration is part of its own step
         values["adversarial"] = self._objective.generator(self.discriminator(stylized))
         weight = self._adversarial.weight
@@ -138,15 +126,15 @@ class AdversarialModule(StyleTransferModule):
         return values["total"].detach()
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Clips the gradients of either as the trainer would; float16's are unscaled by then."""
+        """Clip the gradients as the trainer would; float16 gradients are unscaled by then."""
         if self._clip is not None:
             self.clip_gradients(optimizer, gradient_clip_val=self._clip)
 
-    def _teach_discriminator(self, paintings: Tensor, stylized: Tensor) -> Tensor:
-        """Takes a step of the discriminator; its loss before, detached."""
+    def _train_discriminator(self, styles: Tensor, stylized: Tensor) -> Tensor:
+        """Take a step of the discriminator and return its loss before the step, detached."""
         self.discriminator.train()
         self.discriminator.requires_grad_(True)
-        both = torch.cat([paintings, stylized.to(paintings.dtype)])
+        both = torch.cat([styles, stylized.to(styles.dtype)])
         real, fake = self.discriminator(both).chunk(2)
         loss = self._objective.discriminator(real, fake)
         _, optimizer = self._optimizers()
@@ -164,7 +152,7 @@ class AdversarialModule(StyleTransferModule):
         return loss.detach()
 
     def _average_gradients(self) -> None:
-        """Gives every process the mean of all processes' gradients of the discriminator."""
+        """Replace the gradients of the discriminator by their mean over all ranks."""
         gradients = [p.grad for p in self.discriminator.parameters() if p.grad is not None]
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         mean = cast(Tensor, self.trainer.strategy.reduce(flat, reduce_op="mean"))
@@ -173,9 +161,9 @@ class AdversarialModule(StyleTransferModule):
             gradient.copy_(part.view(gradient.shape))
 
     def _optimizers(self) -> tuple[LightningOptimizer, LightningOptimizer]:
-        """The network's and the discriminator's."""
+        """Return the optimizers of network and discriminator."""
         return tuple(cast(list[LightningOptimizer], self.optimizers()))  # type: ignore[return-value]
 
 
 def _nothing() -> None:
-    """For a step whose gradients are there."""
+    """Closure of a step whose gradients are computed already."""

@@ -12,7 +12,7 @@ from stylenet.perceptual.perceptual_loss import PerceptualLoss
 _LOGGED_BY_STYLE = ("content", "style")
 
 
-class ManyStylesLoss(nn.Module):
+class ConditionalLoss(nn.Module):
     """Compares each photo of a batch with its own style, in one pass of the encoder.
 
     Which styles a batch holds is decided by indexing on the device: a captured or compiled step

@@ -1,101 +1,102 @@
-"""The Lightning module of one network that learns many styles."""
+"""The Lightning module of a network of several styles."""
 
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from stylenet.methods.conditional.loss import ManyStylesLoss
+from stylenet.methods.conditional.loss import ConditionalLoss
 from stylenet.networks import JohnsonMultiNetwork
 from stylenet.training.module import StyleTransferModule
-from stylenet.training.schedule import OptimizerOptions
+from stylenet.training.optimizer import OptimizerFactory
 from stylenet.training.step import Losses
 
 
-class ManyStylesModule(StyleTransferModule):
-    """Trains a network that holds many styles: each photo of a batch is stylized in one of them.
+class ConditionalModule(StyleTransferModule):
+    """Trains a network of several styles: each photo of a batch is stylized in one of them.
 
     Dumoulin, Shlens, Kudlur 2017 (arXiv:1610.07629).
     """
 
-    criterion: ManyStylesLoss
+    criterion: ConditionalLoss
 
     def __init__(
         self,
         network: JohnsonMultiNetwork,
-        criterion: ManyStylesLoss,
-        optimizer: OptimizerOptions,
+        criterion: ConditionalLoss,
+        optimizer: OptimizerFactory,
         style: str,
         recipe: dict[str, Any],
     ) -> None:
-        """Takes the parts.
+        """Take the parts.
 
         Args:
-            network: What is trained, as far as its parameters are not frozen.
-            criterion: What judges it. Its styles are those that are learned; the network may have
-                more.
-            optimizer: How fast it learns.
-            style: What checkpoints are called.
+            network: What is trained, except for frozen parameters.
+            criterion: The loss. Its styles are those to train; the network may have more.
+            optimizer: Builds the optimizer and its schedule.
+            style: Joint name of the styles, for checkpoints.
             recipe: The composed options of the run, for checkpoints.
         """
         super().__init__(network, criterion, optimizer, style, recipe)
-        # The numbers in the network of the criterion's styles.
-        self._numbers = torch.tensor([network.styles.index(name) for name in criterion.names])
+        # Indices in the network of the criterion's styles.
+        self._indices = torch.tensor([network.styles.index(name) for name in criterion.names])
         self._present: set[str] = set()
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Says what Adam trains: what is not frozen."""
+        """Return the parameters that are not frozen."""
         return [{"params": [p for p in self.network.parameters() if p.requires_grad]}]
 
     def on_train_start(self) -> None:
-        """Begins with the same random state on any number of devices, or where a run left off."""
-        # Lightning sets the seed anew where there are several, after the network has drawn from it.
+        """Start with the same random state on any number of devices, or continue that of a run."""
+        # With several devices Lightning seeds again, after the network has used the random state.
         torch.manual_seed(torch.initial_seed())
         super().on_train_start()
 
     def inputs(self, batch: Tensor) -> tuple[Tensor, ...]:
-        """Return the photos, and the indices of the styles drawn for them in network and loss."""
-        styles = self._draw(len(batch))
+        """Return photos, and indices in network and criterion of styles sampled for them."""
+        styles = self._sample_styles(len(batch))
         self._present = {self.criterion.names[i] for i in styles.tolist()}
-        numbers = (self._numbers[styles], styles)
-        return (*super().inputs(batch), *(n.to(batch.device, non_blocking=True) for n in numbers))
+        indices = (self._indices[styles], styles)
+        return (*super().inputs(batch), *(i.to(batch.device, non_blocking=True) for i in indices))
 
-    def judge(self, photos: Tensor, numbers: Tensor, styles: Tensor) -> Losses:  # type: ignore[override]
+    def compute_losses(  # type: ignore[override]
+        self, photos: Tensor, indices: Tensor, styles: Tensor
+    ) -> Losses:
         """Stylize photos, each in a style of its own, and compute the losses.
 
         Args:
             photos: RGB in [0, 1], shape (N, 3, H, W).
-            numbers: Indices of their styles in the network, shape (N,).
+            indices: Indices of their styles in the network, shape (N,).
             styles: Indices of their styles in the criterion, shape (N,).
 
         Returns:
             The stylized photos, the same shape, and the losses by name.
         """
-        stylized = self.network(photos, numbers)
+        stylized = self.network(photos, indices)
         return stylized, self.criterion(stylized, photos, styles)
 
     def note(self, stylized: Tensor, values: dict[str, Tensor]) -> None:
         """Log a step, without the losses of styles that had no photo."""
-        here = {k: v for k, v in values.items() if k.partition("/")[0] not in self._absent}
-        super().note(stylized, here)
+        present = {k: v for k, v in values.items() if k.partition("/")[0] not in self._absent}
+        super().note(stylized, present)
 
     @property
     def _absent(self) -> set[str]:
         return set(self.criterion.names) - self._present
 
     def in_every_style(self, photos: Tensor) -> list[Tensor]:
-        """Stylizes photos in each style that is learned, for previews."""
+        """Stylize photos in each style that is trained."""
         network = cast(JohnsonMultiNetwork, self.network)
-        return [network(photos, number.expand(len(photos))) for number in self._numbers]
+        return [network(photos, index.expand(len(photos))) for index in self._indices]
 
-    def _draw(self, count: int) -> Tensor:
-        """Styles for this process' photos of a step, shape (count,), in ascending order.
+    def _sample_styles(self, count: int) -> Tensor:
+        """Sample styles for the photos of this rank in a step, shape (count,), in ascending order.
 
-        Every process draws for the photos of all, so that the random state stays the same in all,
-        and takes those that fall to it as photos do: several devices learn as one with as many
-        photos. No style comes twice before all have come once. The photos come in random order,
-        so that sorting favors none.
+        Every rank samples for the photos of all ranks, so that the random state stays the same
+        everywhere, and takes its own, as it does with photos: several devices train as one with
+        as many photos. Every style occurs once before any occurs twice. Photos come in random
+        order, so that sorting favors none.
         """
         world, rank = self.trainer.world_size, self.trainer.global_rank
-        styles = torch.randperm(len(self._numbers)).repeat(-(-count * world // len(self._numbers)))
+        styles = torch.randperm(len(self._indices)).repeat(-(-count * world // len(self._indices)))
         return styles[: count * world].sort().values[rank::world]

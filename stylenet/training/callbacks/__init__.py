@@ -1,4 +1,4 @@
-"""What happens beside the training steps."""
+"""Callbacks of a training run."""
 
 from stylenet.training.callbacks.checkpoints import Checkpoints, SafeCheckpointIO
 from stylenet.training.callbacks.guard import Guard

@@ -1,4 +1,4 @@
-"""Training checkpoints to resume from, and the checkpoints beside them."""
+"""Resume checkpoints (.ckpt), and a checkpoint for inference (.safetensors) beside each."""
 
 import io
 from pathlib import Path
@@ -16,14 +16,14 @@ from stylenet.training.run_folder import RunFolder
 
 
 class Checkpoints(pl.Callback):
-    """Saves every so many steps and at the end, however the end comes about."""
+    """Saves every so many steps and at the end, whatever causes the end."""
 
     def __init__(self, every_n_steps: int, keep: int | None) -> None:
-        """Sets how often.
+        """Set how often to save.
 
         Args:
             every_n_steps: Steps between two checkpoints.
-            keep: How many of the newest to keep; ``None`` for all.
+            keep: Number of newest checkpoints to keep; ``None`` for all.
 
         Raises:
             StyleNetError: A value is impossible.
@@ -36,10 +36,10 @@ class Checkpoints(pl.Callback):
         self._saved_step = -1
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Counts the checkpoint that was resumed from as saved.
+        """Count the checkpoint that was resumed from as saved.
 
         Raises:
-            StyleNetError: The processes resume from different ones.
+            StyleNetError: The ranks resume from different ones.
         """
         self._saved_step = trainer.global_step
         steps = [trainer.global_step] * trainer.world_size
@@ -47,19 +47,19 @@ class Checkpoints(pl.Callback):
             dist.all_gather_object(steps, trainer.global_step)
         if len(set(steps)) > 1:
             raise StyleNetError(
-                f"the processes see different checkpoints, of steps {', '.join(map(str, steps))}: "
+                f"the ranks see different checkpoints, of steps {', '.join(map(str, steps))}: "
                 f"the shared file system lags behind; start again in a minute"
             )
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any
     ) -> None:
-        """Saves when it is time."""
+        """Save every ``every_n_steps`` steps."""
         if trainer.global_step % self.every_n_steps == 0:
             self._save(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Saves the last step, and the final checkpoint of a run that got there."""
+        """Save the last step, and the final checkpoint if the run is complete."""
         self._save(trainer, pl_module)
         if trainer.global_step >= trainer.max_steps and trainer.is_global_zero:
             assert isinstance(pl_module, ResumableModule)
@@ -67,20 +67,20 @@ class Checkpoints(pl.Callback):
             pl_module.save_checkpoint(folder.final_checkpoint(pl_module.checkpoint_name))
 
     def _save(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Writes checkpoint and checkpoint of this step unless they are there; drops old ones."""
+        """Write both checkpoints of this step unless they are written, and delete old ones."""
         assert isinstance(pl_module, ResumableModule)
         step = trainer.global_step
         if step == self._saved_step:
             return
         folder = RunFolder(trainer.default_root_dir)
         path = folder.checkpoint(step)
-        trainer.save_checkpoint(path)  # by every process: some strategies gather here
+        trainer.save_checkpoint(path)  # on every rank: some strategies gather here
         self._saved_step = step
         if not trainer.is_global_zero:
             return
         pl_module.save_checkpoint(path.with_suffix(".safetensors"))
-        # After resuming from an older checkpoint there may be later ones, of another way on from
-        # there: they are not this run's to drop, nor a reason to drop what was just written.
+        # After resuming from an older checkpoint there may be later ones, of a former
+        # continuation: they are not this run's to delete, nor a reason to delete the new one.
         saved = [earlier for earlier in folder.saved_checkpoints() if earlier <= path]
         for old in saved[: -self.keep] if self.keep else []:
             old.unlink(missing_ok=True)
@@ -88,17 +88,17 @@ class Checkpoints(pl.Callback):
 
 
 class SafeCheckpointIO(TorchCheckpointIO):
-    """Lightning's checkpoint files, written whole or not at all, read without running code."""
+    """Checkpoint files of Lightning, written atomically and read without running code."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
-        """Writes a training checkpoint.
+        """Write a resume checkpoint.
 
         Args:
-            checkpoint: What Lightning gathered.
-            path: Where to.
-            storage_options: Not supported.
+            checkpoint: The content, from Lightning.
+            path: The file.
+            storage_options: Not used.
 
         Raises:
             StyleNetError: The file cannot be written.
@@ -112,15 +112,15 @@ class SafeCheckpointIO(TorchCheckpointIO):
     def load_checkpoint(
         self, path: Any, map_location: Any = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Reads a training checkpoint.
+        """Read a resume checkpoint.
 
         Args:
             path: The file.
-            map_location: Of no matter: everything is read to the CPU and moved from there.
-            weights_only: Of no matter: always so.
+            map_location: Not used: everything is read to the CPU and moved from there.
+            weights_only: Not used: always true.
 
         Returns:
-            What was saved.
+            The saved content.
 
         Raises:
             StyleNetError: The file is missing, damaged or something else.
@@ -128,8 +128,8 @@ class SafeCheckpointIO(TorchCheckpointIO):
         path = Path(path)
         try:
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        # PyTorch's unpickler meets damage with any kind of exception; its words are left out
-        # because they advise to allow the file to run code.
+        # PyTorch's unpickler raises any kind of exception for a damaged file; its message is left
+        # out because it advises to allow the file to run code.
         except Exception as error:
             raise StyleNetError(
                 f"resume={path} cannot be read ({type(error).__name__}): it is damaged or no "

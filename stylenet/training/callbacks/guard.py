@@ -1,4 +1,4 @@
-"""Ends a run that cannot come to anything, and says why."""
+"""Ends a run that cannot succeed, with the reason."""
 
 import math
 from typing import Any
@@ -15,14 +15,14 @@ _FLAT = 2 / 255
 
 
 class Guard(pl.Callback):
-    """Watches for losses that are not numbers, and for output of one color."""
+    """Ends the run when losses are not finite, or when the output has a single color."""
 
     def __init__(self, every_n_steps: int, patience: int) -> None:
-        """Sets how often and how long.
+        """Set how often to check.
 
         Args:
-            every_n_steps: Steps between two looks; each waits for the GPU.
-            patience: Looks in a row that must find the output flat before the run is ended.
+            every_n_steps: Steps between two checks, each of which waits for the GPU.
+            patience: Checks in a row that must find the output flat before the run ends.
 
         Raises:
             StyleNetError: A value is impossible.
@@ -31,15 +31,15 @@ class Guard(pl.Callback):
         check_number("callbacks.guard.patience", patience, minimum=1, integer=True)
         self.every_n_steps = every_n_steps
         self.patience = patience
-        self._flat_looks = 0
+        self._flat_checks = 0
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, *_: Any
     ) -> None:
-        """Looks at the losses and the output.
+        """Check the losses and the output.
 
         Raises:
-            StyleNetError: The run cannot come to anything.
+            StyleNetError: The run cannot succeed.
         """
         assert isinstance(pl_module, StyleTransferModule)
         if trainer.global_step % self.every_n_steps:
@@ -54,8 +54,8 @@ class Guard(pl.Callback):
             )
         assert pl_module.stylized is not None
         flat = _spread(pl_module.stylized) < _FLAT < _spread(photos_of(batch))
-        self._flat_looks = self._flat_looks + 1 if flat else 0
-        if self._flat_looks >= self.patience:
+        self._flat_checks = self._flat_checks + 1 if flat else 0
+        if self._flat_checks >= self.patience:
             raise StyleNetError(
                 f"the network paints one color only, up to step {trainer.global_step}. Try a "
                 f"smaller optimizer.lr, a smaller loss.tv.weight or a larger loss.content.weight"
@@ -64,7 +64,7 @@ class Guard(pl.Callback):
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Keeps weights that are not numbers out of every checkpoint.
+        """Refuse to save weights that are not finite.
 
         Raises:
             StyleNetError: There are such weights.
@@ -78,5 +78,5 @@ class Guard(pl.Callback):
 
 
 def _spread(images: torch.Tensor) -> float:
-    """The mean standard deviation within the channels of each image, (N, C, H, W)."""
+    """Return the mean standard deviation within the channels of images (N, C, H, W)."""
     return float(images.float().std(dim=(2, 3)).mean())

@@ -1,10 +1,9 @@
-"""Before/after images of the same few photos while a network learns."""
+"""Before/after images of the same few photos during training."""
 
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 from torchvision.transforms.functional import resize
 from torchvision.utils import make_grid
@@ -12,20 +11,21 @@ from torchvision.utils import make_grid
 from stylenet.data import PhotoData
 from stylenet.errors import check_number
 from stylenet.image import LoadedImage, save_image, to_image
+from stylenet.training.callbacks.image_logging import log_image
 from stylenet.training.module import StyleTransferModule
 from stylenet.training.run_folder import RunFolder
 
 
 class Previews(pl.Callback):
-    """Paints a grid, photos above and each style below, into TensorBoard and the run folder."""
+    """Saves a grid, photos above and each style below, to the run directory and the logger."""
 
     def __init__(self, every_n_steps: int, count: int, size: int) -> None:
-        """Sets how often and how large.
+        """Set how often and how large.
 
         Args:
-            every_n_steps: Steps between two images; one more is made at the end.
+            every_n_steps: Steps between two grids; one more is saved at the end.
             count: Photos in the grid.
-            size: Side of each square photo, in pixels.
+            size: Height and width of each photo, in pixels.
 
         Raises:
             StyleNetError: A value is impossible.
@@ -36,10 +36,10 @@ class Previews(pl.Callback):
         self.count = count
         self.size = size
         self._photos: Tensor | None = None
-        self._painted_step = -1
+        self._saved_step = -1
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Picks the photos."""
+        """Choose the photos."""
         data = trainer.datamodule  # type: ignore[attr-defined]
         assert isinstance(data, PhotoData)
         if trainer.is_global_zero:
@@ -48,41 +48,45 @@ class Previews(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any
     ) -> None:
-        """Paints when it is time."""
+        """Save a grid every ``every_n_steps`` steps."""
         if trainer.global_step % self.every_n_steps == 0:
-            self._paint(trainer, pl_module)
+            self._save(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Paints the last step."""
-        self._paint(trainer, pl_module)
+        """Save the grid of the last step."""
+        self._save(trainer, pl_module)
 
     @torch.no_grad()
-    def _paint(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Stylizes the photos and saves the grid, once for each step."""
+    def _save(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stylize the photos and save the grid, once for each step."""
         assert isinstance(pl_module, StyleTransferModule)
         step = trainer.global_step
-        if self._photos is None or step == self._painted_step:
+        if self._photos is None or step == self._saved_step:
             return
-        self._painted_step = step
-        pl_module.eval()
+        self._saved_step = step
+        grid = self._stylized_grid(self._photos, pl_module)
+        save_image(LoadedImage(to_image(grid)), RunFolder(trainer.default_root_dir).preview(step))
+        for logger in trainer.loggers:
+            log_image(logger, "preview", grid, step)
+
+    def _stylized_grid(self, photos: Tensor, module: StyleTransferModule) -> Tensor:
+        """Return photos above stylized photos as one image, shape (3, H, W)."""
+        module.eval()
         try:
             # One at a time: previews may be larger than training crops, memory may be short.
             stylized = [
                 [
-                    one.float().cpu()
-                    for one in pl_module.in_every_style(photo.unsqueeze(0).to(pl_module.device))
+                    image.float().cpu()
+                    for image in module.in_every_style(photo.unsqueeze(0).to(module.device))
                 ]
-                for photo in self._photos
+                for photo in photos
             ]
         finally:
-            pl_module.train()
-        rows = [self._photos, *(torch.cat(row) for row in zip(*stylized, strict=True))]
-        beside = pl_module.beside_previews()
-        if beside is not None:
-            corner = torch.ones(1, *beside.shape[1:])
-            first = resize(torch.cat([corner, beside.cpu()]), [self.size, self.size])
-            rows = [torch.cat(pair) for pair in zip(first.split(1), rows, strict=True)]
-        grid = make_grid(torch.cat(rows), nrow=len(rows[0]), pad_value=1.0)
-        save_image(LoadedImage(to_image(grid)), RunFolder(trainer.default_root_dir).preview(step))
-        if isinstance(trainer.logger, TensorBoardLogger):
-            trainer.logger.experiment.add_image("preview", grid, step)
+            module.train()
+        rows = [photos, *(torch.cat(row) for row in zip(*stylized, strict=True))]
+        styles = module.beside_previews()
+        if styles is not None:
+            corner = torch.ones(1, *styles.shape[1:])
+            column = resize(torch.cat([corner, styles.cpu()]), [self.size, self.size])
+            rows = [torch.cat(pair) for pair in zip(column.split(1), rows, strict=True)]
+        return make_grid(torch.cat(rows), nrow=len(rows[0]), pad_value=1.0)

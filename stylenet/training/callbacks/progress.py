@@ -1,4 +1,4 @@
-"""How far a run is, and how fast."""
+"""Progress bar and throughput."""
 
 import math
 import sys
@@ -20,13 +20,13 @@ _SECONDS_BETWEEN_TICKS = 0.5
 
 
 class Progress(pl.Callback):
-    """A bar over all steps of the run with the losses and the time left."""
+    """Progress bar over all steps of the run, with the losses and the remaining time."""
 
     def __init__(self, every_n_steps: int) -> None:
-        """Sets how often the losses are read.
+        """Set how often to read the losses.
 
         Args:
-            every_n_steps: Steps between two readings; each waits for the GPU.
+            every_n_steps: Steps between two readings, each of which waits for the GPU.
 
         Raises:
             StyleNetError: The value is impossible.
@@ -39,7 +39,7 @@ class Progress(pl.Callback):
         self._read_at = -math.inf
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Draws the bar, at the step that the run resumes from."""
+        """Show the bar, at the step that the run resumes from."""
         if trainer.is_global_zero:
             self._bar = tqdm(
                 total=trainer.max_steps,
@@ -65,7 +65,7 @@ class Progress(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any
     ) -> None:
-        """Moves the bar on."""
+        """Update the bar."""
         if self._bar is None:
             return
         assert isinstance(pl_module, ResumableModule)
@@ -74,7 +74,7 @@ class Progress(pl.Callback):
             self._bar.set_postfix_str("", refresh=False)
             self._bar.n = trainer.global_step
             self._bar.refresh()  # also in a log file, which gets its next line much later
-        # No oftener than the bar is drawn: a reading waits for the GPU.
+        # Not more often than the bar is updated: a reading waits for the GPU.
         due = time.monotonic() - self._read_at >= self._bar.mininterval
         if due and trainer.global_step % self.every_n_steps == 0:
             self._show_losses(pl_module)
@@ -89,7 +89,7 @@ class Progress(pl.Callback):
         self._bar.set_postfix(shown, refresh=False)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Leaves the last state of the bar on the screen."""
+        """Leave the last state of the bar on the screen."""
         assert isinstance(pl_module, ResumableModule)
         if self._bar is not None and pl_module.losses:
             self._show_losses(pl_module)
@@ -98,11 +98,11 @@ class Progress(pl.Callback):
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
-        """Ends the bar's line before the error is printed."""
+        """End the line of the bar before the error is printed."""
         self._close()
 
     def _close(self) -> None:
-        """Ends the bar's line."""
+        """End the line of the bar."""
         self._first_step.set()
         if self._clock is not None:  # or it might draw the bar once more after its end
             self._clock.join()
@@ -113,13 +113,13 @@ class Progress(pl.Callback):
 
 
 class Throughput(pl.Callback):
-    """Logs how many images a second are learned from, on all devices together and on each."""
+    """Logs the throughput in images per second, of all devices together and of each."""
 
     def __init__(self, every_n_steps: int) -> None:
-        """Sets how often.
+        """Set how often to log.
 
         Args:
-            every_n_steps: Steps that each figure is the mean of.
+            every_n_steps: Steps that each value is the mean of.
 
         Raises:
             StyleNetError: The value is impossible.
@@ -131,7 +131,7 @@ class Throughput(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, *_: Any
     ) -> None:
-        """Logs when it is time. The first step, with its warming up, does not count."""
+        """Log every ``every_n_steps`` steps. The first step, a warm-up, does not count."""
         step, now = trainer.global_step, time.monotonic()
         if self._since is None:
             self._since = (step, now)

@@ -1,4 +1,4 @@
-"""Leaving in good order when asked to."""
+"""Stopping a run by a signal."""
 
 import signal
 import threading
@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 import torch
 import torch.distributed as dist
 
-# Ctrl-C, the end of a job, and the word before it that Slurm gives if asked (--signal=USR1@120).
+# Ctrl-C, the end of a job, and the warning before it that Slurm sends (--signal=USR1@120).
 _SIGNALS = [
     getattr(signal, name)
     for name in ("SIGINT", "SIGTERM", "SIGUSR1")
@@ -18,25 +18,25 @@ _SIGNALS = [
 
 
 class StopOnSignal(pl.Callback):
-    """Lets the step at hand finish on Ctrl-C, SIGTERM or SIGUSR1, so that what is saved is exact.
+    """Finishes the current step on Ctrl-C, SIGTERM or SIGUSR1, so that resuming is exact.
 
-    Of several processes each may get the signal at another step, or only one may get it: they agree
-    on the step after which all stop. A second Ctrl-C ends the program at once where there is one
-    process; a launcher sends more than one of its own accord.
+    Ranks may get the signal at different steps, or only one may get it: they agree on the step
+    after which all stop. With a single process a second Ctrl-C ends the program at once; launchers
+    send more than one by themselves.
 
     Attributes:
-        received: The signal that ended the run, if one did.
+        received: The signal that ended the run, if any.
     """
 
     def __init__(self) -> None:
-        """Starts without a signal."""
+        """Start without a signal."""
         self.received: signal.Signals | None = None
         self._before: dict[signal.Signals, Any] = {}
         self._alone = True
         self._asked: tuple[dist.Work, torch.Tensor] | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Takes the signals over, from Lightning too, which would stop at once."""
+        """Handle the signals, also in place of Lightning, which would stop at once."""
         self._alone = trainer.world_size == 1
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
@@ -45,11 +45,11 @@ class StopOnSignal(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any
     ) -> None:
-        """Ends the run after this step if a signal came."""
+        """End the run after this step if a signal was received."""
         if self._alone:
             trainer.should_stop |= self.received is not None
             return
-        # The answer is read a step later, when it is there, so that no step waits for it.
+        # The result is read a step later, when it has arrived, so that no step waits for it.
         if self._asked is not None:
             work, signals = self._asked
             work.wait()
@@ -62,25 +62,25 @@ class StopOnSignal(pl.Callback):
         self._asked = work, signals
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Gives the signals back."""
-        if self._asked is not None:  # before the processes part
+        """Restore the former signal handlers."""
+        if self._asked is not None:  # before the ranks disconnect
             self._asked[0].wait()
         self._restore()
 
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
-        """Gives the signals back."""
+        """Restore the former signal handlers."""
         self._restore()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        """Notes the signal; a second Ctrl-C gets what it got before."""
+        """Record the signal; a second Ctrl-C interrupts."""
         if self._alone and number == self.received == signal.SIGINT:
             raise KeyboardInterrupt
         self.received = signal.Signals(number)
 
     def _restore(self) -> None:
-        """Puts the former handlers back."""
+        """Restore the former handlers."""
         self._asked = None
         for number, handler in self._before.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""Distilling: a small encoder learns to give the features of a large one (Hinton et al. 2015)."""
+"""The Lightning module that distills a small encoder from a large one (Hinton et al. 2015)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,26 +8,27 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from stylenet.encoder_distillation.augmentation import disfigure
+from stylenet.encoder_distillation.dreams import Dreams
+from stylenet.encoder_distillation.fidelity import choose_layers, relative_errors
+from stylenet.encoder_distillation.pruning import feature_sizes, start_from_teacher
 from stylenet.errors import StyleNetError, check_number
 from stylenet.networks import StyleNetwork
 from stylenet.perceptual import Encoder, LiteEncoder
-from stylenet.training.augmentation import disfigure
-from stylenet.training.dreams import Dreams
-from stylenet.training.fidelity import choose_layers, relative_errors
-from stylenet.training.pruning import feature_sizes, start_from_teacher
+from stylenet.training.optimizer import OptimizerFactory
 from stylenet.training.resumable import ResumableModule
-from stylenet.training.schedule import OptimizerOptions
 
 
 @dataclass(frozen=True)
 class DistillationOptions:
-    """What the small encoder is trained for.
+    """Loss weight and augmentation of the distillation.
 
     Attributes:
-        gram_weight: Weight of the relative error of the Gram matrices beside that of the features.
-        disfigured: Share of the photos that are made to look unlike photos.
-        stylized: Share of the photos that trained style networks stylize first, if any are given.
-        dreams: Images beside each batch that are painted against the student.
+        gram_weight: Weight of the relative error of Gram matrices; that of features has weight 1.
+        disfigured: Fraction of the photos that are made to look unlike photos.
+        stylized: Fraction of the photos that trained style networks stylize first, if any are
+            given.
+        dreams: Images added to each batch that are optimized against the student.
     """
 
     gram_weight: float
@@ -36,7 +37,7 @@ class DistillationOptions:
     dreams: int
 
     def __post_init__(self) -> None:
-        """Checks every value.
+        """Check every value.
 
         Raises:
             StyleNetError: A value is impossible.
@@ -47,22 +48,22 @@ class DistillationOptions:
             value = getattr(self, name)
             check_number(f"distillation.{name}", value, minimum=0)
             if value > 1:
-                raise StyleNetError(f"distillation.{name}={value} is a share, in [0, 1]")
+                raise StyleNetError(f"distillation.{name}={value} is not a fraction in [0, 1]")
 
 
 class DistillationModule(ResumableModule):
-    """Trains a small encoder so that the features of a frozen large one come out of it.
+    """Trains a small encoder, the student, to reproduce the features of a frozen large one.
 
-    Style networks are trained against the small encoder later and find whatever it gets wrong. So
-    it sees what they paint on the way, and not photos alone; and "dreams", images that are
-    painted against the student itself, step by step, for the teacher to say what it missed.
+    Style networks are later trained against the student and exploit its errors. Therefore it
+    trains not only on photos but also on stylized images, and on "dreams": images that are
+    optimized against the student itself, step by step, where the teacher shows its errors.
 
-    A teacher that ends at relu3_4 makes a student that ends there. One that has only relu4_1 of the
-    student's layers teaches that layer, upon the others as they are.
+    With a teacher that ends at relu3_4 the student ends there, too. A teacher that has only relu4_1
+    of the student's layers trains that layer, with the others frozen.
 
     Attributes:
-        network: The small encoder.
-        layers: Those that it learns.
+        network: The student.
+        layers: Layers that are trained.
     """
 
     network: LiteEncoder
@@ -71,22 +72,22 @@ class DistillationModule(ResumableModule):
         self,
         student: LiteEncoder,
         teacher: Encoder,
-        optimizer: OptimizerOptions,
+        optimizer: OptimizerFactory,
         distillation: DistillationOptions,
         photos: Tensor,
         stylized: Sequence[StyleNetwork],
         recipe: dict[str, Any],
     ) -> None:
-        """Takes the parts.
+        """Initialize the student from the teacher.
 
         Args:
-            student: The small encoder; what it learns is unfrozen.
+            student: The small encoder; the layers to train are unfrozen.
             teacher: The large encoder.
-            optimizer: How fast the student learns.
-            distillation: What for.
-            photos: Some to begin with, and to see how large the teacher's features are; RGB in
-                [0, 1], shape (N, 3, H, W).
-            stylized: Trained style networks, which stylize a share of the photos.
+            optimizer: Builds the optimizer and its schedule.
+            distillation: Loss weight and augmentation.
+            photos: Photos for the initialization and to measure the size of the teacher's features,
+                RGB in [0, 1], shape (N, 3, H, W).
+            stylized: Trained style networks, which stylize a fraction of the photos.
             recipe: The composed options of the run, for checkpoints.
 
         Raises:
@@ -109,23 +110,21 @@ class DistillationModule(ResumableModule):
 
     @property
     def described(self) -> str:
-        """The network in the words of the options, for messages."""
+        """The network as options, for messages."""
         return "the encoder lite of this version"
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Lets the heads, whose features are hundreds in size, learn hundreds of times as fast.
+        """Return the trunk, then each head with a learning rate of its own.
 
-        Adam's steps do not depend on the size of the gradients: this is the same as learning
-        features of size 1 and multiplying them afterwards, which would take time in every pass.
-
-        Returns:
-            The trunk, then each head with its own learning rate.
+        Features of heads are hundreds in size, and so are the factors of their learning rates.
+        Steps of Adam do not depend on the size of gradients: this equals training features of size
+        1 and multiplying them afterwards, which would take time in every pass.
         """
         heads = {layer: list(self.network.head(layer).parameters()) for layer in self._sizes}
         inside = {id(parameter) for head in heads.values() for parameter in head}
-        learning = [p for p in self.network.parameters() if p.requires_grad]
-        trunk = [p for p in learning if id(p) not in inside]
-        lr = self.options.lr
+        trained = [p for p in self.network.parameters() if p.requires_grad]
+        trunk = [p for p in trained if id(p) not in inside]
+        lr = self.optimizer_factory.lr
         # Their gradients are as many times smaller, too small for Adam's usual eps of 1e-8.
         return [{"params": trunk}] + [
             {"params": heads[layer], "lr": lr * size, "eps": 1e-8 / size}
@@ -133,16 +132,16 @@ class DistillationModule(ResumableModule):
         ]
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
-        """Compares the features of student and teacher.
+        """Compare the features of student and teacher.
 
         Args:
             batch: Photos, RGB in [0, 1], shape (N, 3, H, W).
-            batch_idx: Of no matter; Lightning passes it.
+            batch_idx: Not used.
 
         Returns:
             The total loss, a scalar.
         """
-        images = self._pictures(batch).contiguous(memory_format=torch.channels_last)
+        images = self._augment(batch).contiguous(memory_format=torch.channels_last)
         if self.distillation.dreams:
             if self._dreams is None:
                 self._dreams = Dreams(images, self.distillation.dreams)
@@ -158,10 +157,10 @@ class DistillationModule(ResumableModule):
         return total
 
     def save_checkpoint(self, path: Path) -> None:
-        """Writes the encoder as it is now.
+        """Write the encoder in its present state.
 
         Args:
-            path: Where to, ``*.safetensors``.
+            path: A ``.safetensors`` file.
 
         Raises:
             StyleNetError: The file cannot be written.
@@ -170,28 +169,20 @@ class DistillationModule(ResumableModule):
         self.network.save(path, {"teacher": teacher, "step": str(self.global_step)})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds the random state and the dreams.
-
-        Args:
-            checkpoint: What is to be saved.
-        """
+        """Add the random state and the dreams."""
         super().on_save_checkpoint(checkpoint)
         if self._dreams is not None:
             checkpoint["dreams"] = self._dreams.state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes the random state and the dreams back.
-
-        Args:
-            checkpoint: What was saved.
-        """
+        """Restore the random state and the dreams."""
         super().on_load_checkpoint(checkpoint)
         if "dreams" in checkpoint:
             self._dreams = Dreams.from_state(checkpoint["dreams"], self.device)
 
     @torch.no_grad()
-    def _pictures(self, photos: Tensor) -> Tensor:
-        """Makes some of the photos look like anything but photos."""
+    def _augment(self, photos: Tensor) -> Tensor:
+        """Stylize and disfigure some of the photos."""
         stylized = torch.rand(len(photos)) < self.distillation.stylized
         if self.stylized and bool(stylized.any()):
             network = self.stylized[int(torch.randint(len(self.stylized), ()))]

@@ -1,8 +1,8 @@
-"""A good start for distilling: the teacher with most of its channels left out.
+"""Initialization for distillation: the teacher with most of its channels left out.
 
 In the manner of He, Zhang, Sun 2017 (arXiv:1707.06168), for a network that is narrower throughout:
-a few channels of each layer are chosen that say most about the others, and every convolution is
-fitted by least squares to give the chosen channels from those chosen before. From random weights
+the channels of each layer that explain most of the others are chosen, and every convolution is
+fitted by least squares to compute the chosen channels from those chosen before. From random weights
 the same number of steps ends at several times the error.
 """
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from stylenet.perceptual import Encoder, LiteEncoder
 
-# Positions that a fit sees at most; fifty times the 577 unknowns of the widest one.
+# Largest number of positions of a fit; fifty times the 577 unknowns of the widest one.
 _POSITIONS = 30_000
 # Relative to the mean square of the inputs: keeps weights small where inputs are alike.
 _RIDGE = 1e-3
@@ -20,11 +20,11 @@ _RIDGE = 1e-3
 
 @torch.no_grad()
 def start_from_teacher(student: LiteEncoder, teacher: Encoder, images: Tensor) -> None:
-    """Gives the student weights that come as close to the teacher as least squares can.
+    """Initialize the student by least squares from the teacher.
 
     Args:
-        student: The weights of the layers that it has still to learn are replaced.
-        teacher: What it is to resemble.
+        student: Weights of untrained layers are replaced.
+        teacher: The large encoder.
         images: RGB in [0, 1], shape (N, 3, H, W).
     """
     convolutions = {
@@ -45,10 +45,10 @@ def start_from_teacher(student: LiteEncoder, teacher: Encoder, images: Tensor) -
 
 @torch.no_grad()
 def feature_sizes(encoder: Encoder, images: Tensor, layers: list[str]) -> dict[str, float]:
-    """Measures how large an encoder's features are.
+    """Measure the size of an encoder's features.
 
     Args:
-        encoder: Which.
+        encoder: The encoder.
         images: RGB in [0, 1], shape (N, 3, H, W).
         layers: Their names.
 
@@ -60,14 +60,14 @@ def feature_sizes(encoder: Encoder, images: Tensor, layers: list[str]) -> dict[s
 
 
 def choose_channels(features: Tensor, count: int) -> list[int]:
-    """Chooses the channels from which all of them can be told best, one after the other.
+    """Choose the channels that explain the variance of all channels best, one after the other.
 
     Args:
         features: Shape (N, C, H, W).
-        count: How many.
+        count: Number of channels.
 
     Returns:
-        Their indices, the most telling one first.
+        Their indices, the most explanatory one first.
     """
     flat = features.transpose(0, 1).flatten(1).double()  # (C, N·H·W)
     rest = flat @ flat.T / flat.shape[1]
@@ -83,17 +83,17 @@ def choose_channels(features: Tensor, count: int) -> list[int]:
 
 
 def _size(values: Tensor) -> Tensor:
-    """The root mean square of each channel behind its ReLU, shape (1, C, 1, 1)."""
+    """Return the root mean square of each channel after its ReLU, shape (1, C, 1, 1)."""
     return values.relu().square().mean(dim=(0, 2, 3), keepdim=True).sqrt().clamp_min(1e-6)
 
 
 def _units(values: Tensor) -> Tensor:
-    """Channels in units of their size; what lies far below zero is lifted, the ReLU ends it."""
+    """Scale channels by their size and clamp values far below zero, which the ReLU removes."""
     return (values / _size(values)).clamp_min(-1)
 
 
 def _fit(student: Encoder, images: Tensor, convolution: nn.Conv2d, target: Tensor) -> None:
-    """Fits one convolution of the student so that the target comes out of it."""
+    """Fit one convolution of the student to output the target."""
     inputs: list[Tensor] = []
     hook = convolution.register_forward_pre_hook(lambda _, args: inputs.append(args[0].clone()))
     student(images, student.layers)

@@ -1,4 +1,4 @@
-"""Images unlike photos, made of photos: what an encoder meets while a style is learned."""
+"""Augmentation of photos towards the images that an encoder meets while a style is trained."""
 
 import math
 
@@ -17,7 +17,7 @@ _LEVELS = (3, 9)  # of a posterized image
 
 
 def disfigure(photos: Tensor) -> Tensor:
-    """Makes each photo look like anything but a photo, in ways drawn anew for each.
+    """Make each photo look unlike a photo, by changes sampled for each.
 
     Colors are mixed and their contrast changed; half of the images each are posterized into
     flat areas, hatched and covered with noise.
@@ -26,58 +26,58 @@ def disfigure(photos: Tensor) -> Tensor:
         photos: RGB in [0, 1], shape (N, 3, H, W).
 
     Returns:
-        The same shape and range. What is drawn comes from PyTorch's global random state.
+        The same shape and range. Changes are sampled with PyTorch's global random state.
     """
     images = _recolor(photos)
     for change in (_posterize, _hatch, _add_noise):
-        images = torch.where(_draw(photos) < 0.5, change(images), images)
+        images = torch.where(_sample(photos) < 0.5, change(images), images)
     return images.clamp(0, 1)
 
 
-def _draw(photos: Tensor, low: float = 0.0, high: float = 1.0, channels: int = 1) -> Tensor:
-    """Uniform numbers, shape (N, channels, 1, 1)."""
-    # Drawn on the CPU, whose random state a checkpoint always holds.
+def _sample(photos: Tensor, low: float = 0.0, high: float = 1.0, channels: int = 1) -> Tensor:
+    """Sample uniform numbers, shape (N, channels, 1, 1)."""
+    # Sampled on the CPU, whose random state a checkpoint always holds.
     return (low + (high - low) * torch.rand(len(photos), channels, 1, 1)).to(photos.device)
 
 
 def _recolor(photos: Tensor) -> Tensor:
-    """Mixes the channels and changes contrast and brightness."""
+    """Mix the channels and change contrast and brightness."""
     mixing = torch.eye(3) + _MIXING * torch.randn(len(photos), 3, 3)
     mean = photos.mean(dim=(2, 3), keepdim=True)
     centered = torch.einsum("nij,njhw->nihw", mixing.to(photos.device), photos - mean)
-    return _draw(photos, channels=3) + _draw(photos, *_CONTRAST) * centered
+    return _sample(photos, channels=3) + _sample(photos, *_CONTRAST) * centered
 
 
 def _posterize(images: Tensor) -> Tensor:
-    """Rounds colors to a few levels: flat areas with hard edges."""
-    levels = _draw(images, *_LEVELS).floor() - 1
+    """Round colors to a few levels: flat areas with hard edges."""
+    levels = _sample(images, *_LEVELS).floor() - 1
     return (images * levels).round() / levels
 
 
 def _hatch(images: Tensor) -> Tensor:
-    """Adds waves of one color, direction and period, at places where a coarse noise lets them."""
+    """Add waves of one color, direction and period where a coarse noise is high."""
     height, width = images.shape[-2:]
-    angle = _draw(images, high=math.pi)
-    period = _PERIODS[0] * (_PERIODS[1] / _PERIODS[0]) ** _draw(images)
+    angle = _sample(images, high=math.pi)
+    period = _PERIODS[0] * (_PERIODS[1] / _PERIODS[0]) ** _sample(images)
     y = torch.arange(height, device=images.device).view(1, 1, -1, 1)
     x = torch.arange(width, device=images.device).view(1, 1, 1, -1)
     bend = 2 * _cloud(images, 32)  # in radians: strokes are not ruled
     wave = torch.sin(2 * math.pi * (x * angle.cos() + y * angle.sin()) / period + bend)
-    color = _draw(images, -_HATCHING, _HATCHING, channels=3)
+    color = _sample(images, -_HATCHING, _HATCHING, channels=3)
     return images + color * wave * (_cloud(images, 24) + 0.5).clamp(0, 1)
 
 
 def _add_noise(images: Tensor) -> Tensor:
-    """Adds noise of one or of three colors, of a grain from one to eight pixels."""
+    """Add gray or colored noise with a grain of one to eight pixels."""
     grain = int(2 ** torch.randint(4, ()))
     gray = _cloud(images, grain).expand_as(images)
     colored = torch.cat([_cloud(images, grain) for _ in range(3)], dim=1)
-    noise = torch.where(_draw(images) < 0.5, gray, colored)
-    return images + _draw(images, high=_NOISE) * noise
+    noise = torch.where(_sample(images) < 0.5, gray, colored)
+    return images + _sample(images, high=_NOISE) * noise
 
 
 def _cloud(images: Tensor, grain: int) -> Tensor:
-    """Smooth noise of about standard deviation 1, shape (N, 1, H, W)."""
+    """Sample smooth noise of about standard deviation 1, shape (N, 1, H, W)."""
     count, _, height, width = images.shape
     coarse = torch.randn(count, 1, math.ceil(height / grain) + 1, math.ceil(width / grain) + 1)
     return F.interpolate(coarse.to(images.device), (height, width), mode="bilinear")

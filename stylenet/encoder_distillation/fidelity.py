@@ -1,4 +1,4 @@
-"""How close a small encoder is to the large one that it learns from, and where it can learn."""
+"""Errors of a small encoder relative to a large one, and the layers that both have."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,17 +10,10 @@ from stylenet.perceptual import Encoder, LiteEncoder, content_loss, gram_matrix,
 
 
 def choose_layers(student: LiteEncoder, teacher: Encoder) -> list[str]:
-    """Says which layers of the student the teacher can teach.
-
-    Args:
-        student: The small encoder.
-        teacher: The large encoder.
-
-    Returns:
-        Their names, one behind the other.
+    """Return the layers of the student that the teacher can train, from shallow to deep.
 
     Raises:
-        StyleNetError: There are none, or one is missing on the way to them.
+        StyleNetError: There are none, or a layer before them is missing.
     """
     layers = student.layers
     taught = [layer for layer in layers if layer in teacher.layers]
@@ -47,13 +40,13 @@ def choose_layers(student: LiteEncoder, teacher: Encoder) -> list[str]:
 def relative_errors(
     student: Encoder, teacher: Encoder, images: Tensor, layers: Sequence[str]
 ) -> dict[str, Tensor]:
-    """Measures how far the student's features and Gram matrices are from the teacher's.
+    """Measure the distance of the student's features and Gram matrices from the teacher's.
 
     Args:
         student: The small encoder.
         teacher: The large encoder.
         images: RGB in [0, 1], shape (N, 3, H, W).
-        layers: Of which layers.
+        layers: Layers to compare.
 
     Returns:
         Scalars, squared distances relative to the teacher's squared norms, means over the
@@ -62,16 +55,16 @@ def relative_errors(
     with torch.no_grad():
         targets = teacher(images, layers)
         target_grams = {layer: gram_matrix(targets[layer]) for layer in layers}
-    found = student(images, layers)
-    errors = {f"features/{name}": content_loss(found[name], targets[name]) for name in layers}
+    features = student(images, layers)
+    errors = {f"features/{name}": content_loss(features[name], targets[name]) for name in layers}
     for name in layers:
-        errors[f"gram/{name}"] = style_loss(gram_matrix(found[name]), target_grams[name])
+        errors[f"gram/{name}"] = style_loss(gram_matrix(features[name]), target_grams[name])
     return errors
 
 
 @torch.no_grad()
 def mean_errors(student: Encoder, teacher: Encoder, images: Iterable[Tensor]) -> dict[str, float]:
-    """Measures the student on images of any sizes, exactly as it would run.
+    """Measure the student on images of any size, one at a time.
 
     Args:
         student: The small encoder.
@@ -83,5 +76,5 @@ def mean_errors(student: Encoder, teacher: Encoder, images: Iterable[Tensor]) ->
     """
     device = next(student.parameters()).device
     layers = [layer for layer in student.layers if layer in teacher.layers]
-    found = [relative_errors(student, teacher, p.to(device), layers) for p in images]
-    return {name: float(torch.stack([f[name] for f in found]).mean()) for name in found[0]}
+    errors = [relative_errors(student, teacher, image.to(device), layers) for image in images]
+    return {name: float(torch.stack([e[name] for e in errors]).mean()) for name in errors[0]}

@@ -15,68 +15,61 @@ _LASTS = 50
 
 
 class Dreams:
-    """Images on their way to the Gram matrices of others, a gradient step at a time.
+    """Images that approach the Gram matrices of others, one gradient step at a time.
 
     Style transfer by optimization of the image (Gatys et al. 2016), which finds an encoder's
     weaknesses faster than any network that is trained against it.
     """
 
     def __init__(self, images: Tensor, count: int) -> None:
-        """Begins with the images at hand.
+        """Start from images.
 
         Args:
             images: RGB in [0, 1], shape (N, 3, H, W).
-            count: How many dreams.
+            count: Number of dreams.
         """
-        places = torch.arange(count, device=images.device) % len(images)
-        self._pictures = images[places].detach().clone()
-        self._styles = self._pictures.flip(0)
+        indices = torch.arange(count, device=images.device) % len(images)
+        self._images = images[indices].detach().clone()
+        self._styles = self._images.flip(0)
 
     def paint(self, images: Tensor, encoder: Encoder, layers: Sequence[str]) -> Tensor:
-        """Takes one step, after beginning some dreams anew.
+        """Take one step, after replacing some dreams by new ones.
 
         Args:
-            images: What new dreams begin with and strive for; RGB in [0, 1], (N, 3, H, W).
-            encoder: What judges them.
-            layers: By which of its layers.
+            images: Content and style of new dreams, RGB in [0, 1], shape (N, 3, H, W).
+            encoder: The encoder to optimize against.
+            layers: Layers whose Gram matrices are compared.
 
         Returns:
             RGB in [0, 1], shape (count, 3, H, W).
         """
-        count = len(self._pictures)
+        count = len(self._images)
         anew = (torch.rand(count, 1, 1, 1) < 1 / _LASTS).to(images.device)
         order = torch.randperm(len(images)).repeat(2 * count).to(images.device)
-        self._pictures = torch.where(anew, images[order[:count]], self._pictures)
+        self._images = torch.where(anew, images[order[:count]], self._images)
         self._styles = torch.where(anew, images[order[count : 2 * count]], self._styles)
 
         with torch.no_grad():
             targets = encoder(self._styles, layers)
-        painted = self._pictures.requires_grad_()
-        found = encoder(painted, layers)
-        losses = [style_loss(gram_matrix(found[n]), gram_matrix(targets[n])) for n in layers]
+        painted = self._images.requires_grad_()
+        features = encoder(painted, layers)
+        losses = [style_loss(gram_matrix(features[n]), gram_matrix(targets[n])) for n in layers]
         (gradient,) = torch.autograd.grad(torch.stack(losses).sum(), painted)
         size = gradient.square().mean(dim=(1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)
-        self._pictures = (painted.detach() - _STEP * gradient / size).clamp(0, 1)
-        return self._pictures
+        self._images = (painted.detach() - _STEP * gradient / size).clamp(0, 1)
+        return self._images
 
     def state(self) -> dict[str, Tensor]:
-        """Says what :meth:`from_state` needs.
-
-        Returns:
-            Tensors alone, for a checkpoint.
-        """
-        return {"images": self._pictures, "styles": self._styles}
+        """Return the tensors that :meth:`from_state` needs, for a checkpoint."""
+        return {"images": self._images, "styles": self._styles}
 
     @classmethod
     def from_state(cls, state: dict[str, Tensor], device: torch.device) -> "Dreams":
-        """Goes on with dreams from a checkpoint.
+        """Restore dreams from a checkpoint.
 
         Args:
             state: From :meth:`state`.
-            device: Where the training runs.
-
-        Returns:
-            The dreams.
+            device: Device of the training.
         """
         dreams = cls(state["images"].to(device), len(state["images"]))
         dreams._styles = state["styles"].to(device)

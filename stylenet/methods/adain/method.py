@@ -1,0 +1,102 @@
+"""Training a network for arbitrary styles."""
+
+import torch
+
+from stylenet.checkpoint import start_from
+from stylenet.data import PhotoData
+from stylenet.errors import StyleNetError
+from stylenet.files import user_path
+from stylenet.methods.adain.loss import AdainLoss
+from stylenet.methods.adain.module import AdainModule
+from stylenet.methods.method import Method
+from stylenet.networks import AdainNetwork
+from stylenet.perceptual import Encoder
+
+# Style images in previews, a row each.
+_SHOWN = 3
+
+
+class Adain(Method):
+    """One network for any style, trained on photos and a folder of style images.
+
+    Huang & Belongie 2017 (arXiv:1703.06868).
+    """
+
+    usage = " style=painting.jpg"
+
+    def check(self) -> None:
+        """Check that there are style images and nothing for other methods. Unsets ``style``."""
+        super().check()
+        config = self.config
+        if config.data.styles is None:
+            raise StyleNetError(
+                "network=adain trains on style images, too; give a folder of them: "
+                "data.styles=FOLDER"
+            )
+        given = [
+            word
+            for word in (override.lstrip("+~") for override in self.experiment.overrides)
+            if word.startswith(("style=", "style.", "style@"))
+        ]
+        given += [
+            f"{key}={config[key]}"
+            for key in ("styles", "add_to", "teacher_network")
+            if config[key] is not None
+        ]
+        if given:
+            raise StyleNetError(
+                f"{given[0]} is for networks of styles of their own; network=adain trains on all "
+                f"the style images in data.styles={config.data.styles}: leave it out"
+            )
+        self.terms = self.experiment.build_loss()
+        config.run_dir = str(config.run_dir)  # may refer to the style
+        config.style = None
+
+    def build_criterion(self, encoder: Encoder) -> AdainLoss:
+        """Build the loss that compares each photo of a batch with its own style image."""
+        return AdainLoss(encoder, self.terms)
+
+    def build_module(self, data: PhotoData) -> AdainModule:
+        """Build the Lightning module. The first layers of the encoder are part of the network."""
+        network = self.experiment.build(self.config.network)
+        if not isinstance(network, AdainNetwork):
+            raise StyleNetError(
+                f"network={network.name} takes no style images; leave "
+                f"training_method out, so that the network chooses its own"
+            )
+        encoder = self.experiment.build(self.config.encoder)
+        _fill_encoder(network, encoder)
+        if self.config.init is not None:
+            self._start_from(network, encoder)
+        assert data.paintings is not None
+        return AdainModule(
+            network,
+            self.build_criterion(encoder),
+            self.optimizer,
+            self.experiment.recipe(),
+            data.paintings.preview_photos(_SHOWN, data.paintings.dataset.crop_size),
+        )
+
+    def _start_from(self, network: AdainNetwork, encoder: Encoder) -> None:
+        """Load the weights of ``init``, which must belong to the same encoder weights."""
+        own = {name: value.clone() for name, value in network.encoder.state_dict().items()}
+        weights = str(self.config.encoder.weights)
+        file = weights if user_path(weights).is_file() else None
+        start_from(network, str(self.config.init), file)
+        if not all(torch.equal(own[k], value) for k, value in network.encoder.state_dict().items()):
+            raise StyleNetError(
+                f"init={self.config.init} was trained with other weights of {encoder.architecture} "
+                f"than encoder.weights={encoder.weights}; give those"
+            )
+
+
+def _fill_encoder(network: AdainNetwork, encoder: Encoder) -> None:
+    """Copy the first layers of the encoder into the network."""
+    convolutions = encoder.convolutions_to(network.arguments["layer"])
+    network.encoder.load_weights(
+        {
+            f"{name}.{kind}": value
+            for name, convolution in convolutions.items()
+            for kind, value in convolution.state_dict().items()
+        }
+    )

@@ -1,0 +1,115 @@
+"""Choosing the style of a network for arbitrary styles: one image, or several with weights."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from stylenet.errors import StyleNetError, check_number
+from stylenet.files import user_path
+from stylenet.image import flatten, load_image, resize_short_side, to_tensor
+from stylenet.methods.base import StyleSelection
+from stylenet.networks import AdainNetwork, StyleNetwork, join_style_names
+
+# Short side of style images in pixels, as in configs/style/.
+STYLE_SIZE = 512
+
+
+class AdainSelection(StyleSelection):
+    """Styles by images, ``wave.jpg`` or ``wave.jpg:0.6,mosaic.jpg:0.4``."""
+
+    held = "any style"
+    mixes = True
+
+    def styles(self, network: StyleNetwork) -> list[str] | None:
+        """Return ``None``: images give the style."""
+        return None
+
+    def select(
+        self, network: StyleNetwork, style: str | None, size: int | None, recorded: str
+    ) -> tuple[StyleNetwork, str]:
+        """Choose the style of images; see :func:`parse_style_images`."""
+        if size is not None:
+            check_number("style_size", size, minimum=16, integer=True)
+        if style is None:
+            raise StyleNetError(
+                "it stylizes in the style of any image; give one, style=image.jpg, or several with "
+                "their weights, style='first.jpg:0.6,second.jpg:0.4'"
+            )
+        images = parse_style_images(style)
+        tensors = [_read(path, size) for path in images]
+        name = join_style_names(path.stem for path in images)
+        return self.select_images(network, tensors, list(images.values())), name
+
+    def select_images(
+        self,
+        network: StyleNetwork,
+        images: Sequence[Tensor],
+        weights: Sequence[float] | None = None,
+    ) -> StyleNetwork:
+        """Choose the style of images."""
+        return cast(AdainNetwork, network).select(images, weights)
+
+    def example(self, network: StyleNetwork) -> StyleNetwork:
+        """Return the network of a random image's style."""
+        return self.select_images(network, [torch.rand(1, 3, 64, 64)])
+
+
+def parse_style_images(text: str) -> dict[Path, float]:
+    """Parse the images of a style.
+
+    Args:
+        text: A path, or several with their weights, ``first.jpg:0.6,second.jpg:0.4``; the default
+            weight is 1. If a file has the whole text as its name, it is that file.
+
+    Returns:
+        The weights by path, in the order given; only their ratios matter.
+
+    Raises:
+        StyleNetError: There is no such file, it is given twice, or a weight is not a number above
+            0.
+    """
+    only = user_path(text)
+    if only.is_file():
+        return {only: 1.0}
+    images: dict[Path, float] = {}
+    for part in text.split(","):
+        path, weight = _parse(part.strip(), text)
+        if path in images:
+            raise StyleNetError(f"style={text} names {path} twice")
+        images[path] = weight
+    return images
+
+
+def _parse(part: str, text: str) -> tuple[Path, float]:
+    """Return a path and its weight."""
+    path = user_path(part)
+    if part and path.is_file():
+        return path, 1.0
+    name, colon, given = part.rpartition(":")
+    before = user_path(name.strip())
+    if colon and name.strip() and before.is_file():
+        try:
+            weight = float(given)
+        except ValueError:
+            raise StyleNetError(f"style={part}: {given} is not a number above 0") from None
+        check_number(f"style={name}", weight, above=0)
+        return before, weight
+    prefix = "" if part == text else f"style={text}: "
+    raise StyleNetError(
+        f"{prefix}{part or 'an empty name'} is no image that is there; give the path of one, or "
+        f"several with their weights, style='first.jpg:0.6,second.jpg:0.4'"
+    )
+
+
+def _read(path: Path, size: int | None) -> Tensor:
+    """Read an image, RGB in [0, 1], shape (1, 3, H, W)."""
+    try:
+        image = flatten(load_image(path))
+    except StyleNetError as error:
+        raise StyleNetError(f"style={path}: {error}") from error
+    if size is not None:
+        image = resize_short_side(image, size)
+    return to_tensor(image)

@@ -1,0 +1,70 @@
+"""Training a network of one style against a discriminator."""
+
+from typing import Any
+
+from stylenet.data import PhotoData, load_style_images
+from stylenet.errors import StyleNetError
+from stylenet.methods.adversarial.module import AdversarialModule
+from stylenet.methods.distillation.teacher import load_teacher
+from stylenet.methods.single_style.method import SingleStyle
+from stylenet.perceptual import AdversarialOptions, LossTerm
+
+_STYLE_FOLDER = "loss.adversarial.style_folder"
+
+
+class Adversarial(SingleStyle):
+    """One network for one style, against a discriminator trained on a painter's images."""
+
+    discriminator: AdversarialOptions
+
+    def check(self) -> None:
+        """Check that discriminator, crops and steps fit together."""
+        super().check()
+        config, discriminator = self.config, self.discriminator
+        if config.trainer.accumulate_grad_batches != 1:
+            raise StyleNetError(
+                f"trainer.accumulate_grad_batches={config.trainer.accumulate_grad_batches} does "
+                f"not go with loss=adversarial, which takes a step of the discriminator with every "
+                f"batch; leave it at 1 and set a larger data.batch_size"
+            )
+        crop, patch = config.data.crop_size, discriminator.patch_size
+        if isinstance(crop, int) and 16 <= crop < patch:
+            raise StyleNetError(
+                f"data.crop_size={crop} is smaller than the patches of {patch} pixels that the "
+                f"discriminator sees; set a larger one, or a smaller "
+                f"loss.adversarial.discriminator_layers than {discriminator.discriminator_layers}"
+            )
+
+    def build_loss(self) -> dict[str, LossTerm]:
+        """Build the terms of the perceptual loss, and the options of the discriminator."""
+        terms, self.discriminator = self.experiment.build_adversarial_loss()
+        return terms
+
+    def data_options(self) -> dict[str, Any]:
+        """Return the folder of the painter's images."""
+        return {"styles": str(self.discriminator.style_folder), "styles_setting": _STYLE_FOLDER}
+
+    def trainer_options(self) -> dict[str, Any]:
+        """Leave clipping to the module, as Lightning does not clip for manual optimization."""
+        return {"gradient_clip_val": None}
+
+    def build_module(self, data: PhotoData) -> AdversarialModule:
+        """Build the Lightning module, with a teacher if ``teacher_network`` names one."""
+        network = self.build_network()
+        self.images = load_style_images(self.style)
+        encoder = self.experiment.build(self.config.encoder)
+        criterion = self.build_criterion(encoder)
+        teacher = load_teacher(self.config.teacher_network, self.style.name)
+        assert data.paintings is not None
+        data.paintings.preview_photos(1, data.dataset.crop_size)  # one at least is usable
+        return AdversarialModule(
+            network,
+            criterion,
+            self.optimizer,
+            self.style.name,
+            self.experiment.recipe(),
+            self.discriminator,
+            teacher,
+            self.config.teacher_weight,
+            self.config.trainer.gradient_clip_val,
+        )

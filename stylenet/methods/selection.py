@@ -1,0 +1,39 @@
+"""The style selection of each network."""
+
+from stylenet.methods.adain.selection import AdainSelection
+from stylenet.methods.base import StyleSelection
+from stylenet.methods.conditional.selection import ConditionalSelection
+from stylenet.networks import AdainNetwork, JohnsonMultiNetwork, StyleNetwork
+
+_SELECTIONS: dict[type[StyleNetwork], StyleSelection] = {
+    StyleNetwork: StyleSelection(),
+    AdainNetwork: AdainSelection(),
+    JohnsonMultiNetwork: ConditionalSelection(),
+}
+
+
+def selection_of(network: StyleNetwork) -> StyleSelection:
+    """Return the style selection of a network.
+
+    Args:
+        network: Loaded from a checkpoint.
+
+    Returns:
+        The one that was registered for its class, else for the nearest base class.
+    """
+    return next(_SELECTIONS[base] for base in type(network).__mro__ if base in _SELECTIONS)
+
+
+def register_selection(network_class: type[StyleNetwork], selection: StyleSelection) -> None:
+    """Register the style selection of a network class of your own.
+
+    Args:
+        network_class: A class whose networks hold something else than one style.
+        selection: Answers for its networks.
+
+    Raises:
+        ValueError: The class has a style selection already.
+    """
+    if network_class in _SELECTIONS:
+        raise ValueError(f"{network_class.__name__} has a style selection already")
+    _SELECTIONS[network_class] = selection

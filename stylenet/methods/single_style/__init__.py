@@ -1,0 +1,1 @@
+"""One style per network (Johnson et al. 2016)."""

@@ -1,0 +1,68 @@
+"""Training a network of one style."""
+
+from stylenet.checkpoint import start_from
+from stylenet.data import PhotoData, load_style_images
+from stylenet.errors import StyleNetError
+from stylenet.methods.distillation.teacher import load_teacher
+from stylenet.methods.method import Method, refuse_style_images
+from stylenet.methods.selection import selection_of
+from stylenet.methods.single_style.module import SingleStyleModule
+from stylenet.networks import StyleNetwork, check_style_names
+from stylenet.perceptual import Encoder, LossTerm, PerceptualLoss, with_style_layers
+
+
+class SingleStyle(Method):
+    """One network for one style (Johnson et al. 2016, arXiv:1603.08155)."""
+
+    def check(self) -> None:
+        """Check that the options ask for one style."""
+        super().check()
+        config = self.config
+        if config.styles is not None:
+            names = check_style_names(config.styles)
+            raise StyleNetError(
+                f"styles={names} asks for several styles in one network, which network="
+                f"{config.network.name} cannot hold; choose network=johnson_multi, or style=NAME"
+            )
+        if config.add_to is not None:
+            raise StyleNetError("add_to needs network=johnson_multi and styles='[NAME]'")
+        refuse_style_images(config, f"network={config.network.name}")
+        self.style = self.experiment.build(config.style)
+        self.terms = with_style_layers(self.build_loss(), self.style.layers)
+
+    def build_loss(self) -> dict[str, LossTerm]:
+        """Build the terms of the loss."""
+        return self.experiment.build_loss()
+
+    def build_network(self) -> StyleNetwork:
+        """Build the network, with fresh weights or those of ``init``."""
+        network: StyleNetwork = self.experiment.build(self.config.network)
+        selection = selection_of(network)
+        if selection.styles(network) != []:
+            raise StyleNetError(
+                f"network={network.name} holds {selection.held}, and the method of this run trains "
+                f"one; leave training_method out, so that the network chooses its own"
+            )
+        if self.config.init is not None:
+            start_from(network, str(self.config.init))
+        return network
+
+    def build_criterion(self, encoder: Encoder) -> PerceptualLoss:
+        """Build the perceptual loss of the style."""
+        style = self.style
+        return PerceptualLoss(encoder, self.terms, self.images, style.weight, style.image_weights)
+
+    def build_module(self, data: PhotoData) -> SingleStyleModule:
+        """Build the Lightning module, with a teacher if ``teacher_network`` names one."""
+        network = self.build_network()
+        self.images = load_style_images(self.style)
+        encoder = self.experiment.build(self.config.encoder)
+        return SingleStyleModule(
+            network,
+            self.build_criterion(encoder),
+            self.optimizer,
+            self.style.name,
+            self.experiment.recipe(),
+            load_teacher(self.config.teacher_network, self.style.name),
+            self.config.teacher_weight,
+        )
