@@ -187,6 +187,7 @@ def test_a_video_goes_from_picture_to_picture(stylize, pictures):
     assert away[1][-1] == min(away[1])
 
 
+@pytest.mark.xdist_group("export")
 @pytest.mark.parametrize("kind", ["onnx", "torch_export"])
 def test_a_style_is_exported(run, checkpoint, pictures, tmp_path, kind):
     if kind == "onnx":

@@ -167,6 +167,7 @@ def test_a_video_goes_from_style_to_style(stylize, name):
     assert away[0][0] < 12 > away[1][-1]
 
 
+@pytest.mark.xdist_group("export")
 def test_a_mixture_is_exported(run, checkpoint, tmp_path):
     out = tmp_path / "mix.pt2"
     given = [f"checkpoint={checkpoint}", "format=torch_export", f"output={out}"]

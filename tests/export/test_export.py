@@ -16,6 +16,8 @@ from stylenet.inference import Stylizer
 from stylenet.networks import build_network
 
 onnxruntime = pytest.importorskip("onnxruntime")
+# One worker for all exports: the exporters and their tables take seconds to import.
+pytestmark = pytest.mark.xdist_group("export")
 
 README = Path(__file__).parents[2] / "README.md"
 INFO = CheckpointInfo("dots", 7)
@@ -96,6 +98,7 @@ def test_opencv_gives_the_same_images(network, tmp_path):
     torch.testing.assert_close(stylized, expected, rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize("network", ["tanh"], indirect=True)
 def test_the_documented_onnxruntime_example_runs(exported, network, tmp_path):
     examples = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     (example,) = [example for example in examples if "onnxruntime" in example]
@@ -129,6 +132,7 @@ def test_every_format_gives_the_networks_images(tmp_path, options, name):
     assert (tmp_path / f"{name}.json").is_file()
 
 
+@pytest.mark.parametrize("network", ["tanh"], indirect=True)
 def test_a_file_that_gives_other_images_is_not_written(network, tmp_path, monkeypatch):
     write, read = formats._WRITERS_AND_READERS["torch_export"]
 
@@ -142,6 +146,7 @@ def test_a_file_that_gives_other_images_is_not_written(network, tmp_path, monkey
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("network", ["tanh"], indirect=True)
 def test_a_missing_package_is_named(network, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(StyleNetError, match=r"onnxscript: pip install 'stylenet\[export\]'"):

@@ -10,6 +10,7 @@ from stylenet.networks import build_network
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
+pytestmark = pytest.mark.xdist_group("export")
 
 INFO = CheckpointInfo("dots", 7)
 SHAPES = [(1, 64, 64), (3, 37, 50), (1, 1, 1), (2, 17, 23)]
