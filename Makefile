@@ -1,10 +1,11 @@
-# `make test` and `make demo` each set everything up in a fresh clone, then run.
+# `make test` and `make demo` each set everything up in a fresh clone, then run. `make test-all` adds
+# the tests that are marked as slow, slurm or browser.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: setup test fuzz lint demo clean
+.PHONY: setup test test-all fuzz lint demo clean
 
 # The stamp is newer than pyproject.toml while what is installed is what the project asks for.
 $(VENV)/.installed: pyproject.toml
@@ -16,6 +17,9 @@ $(VENV)/.installed: pyproject.toml
 setup: $(VENV)/.installed
 
 test: setup
+	$(BIN)/python -m pytest -m "not (slow or slurm or browser)"
+
+test-all: setup
 	$(BIN)/python -m pytest
 
 # Random files through strength=0, compared with independent decoders. A seed repeats a run.

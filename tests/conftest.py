@@ -1,5 +1,7 @@
+import gc
 import os
 import pwd
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -15,9 +17,14 @@ def _one_thread():
     torch.set_num_threads(1)
 
 
+_cache_numbers = count()
+
+
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("STYLENET_CACHE", str(tmp_path_factory.mktemp("cache")))
+    # mktemp would look at the folders of all earlier tests, and few tests cache anything.
+    folder = tmp_path_factory.getbasetemp() / "caches" / str(next(_cache_numbers))
+    monkeypatch.setenv("STYLENET_CACHE", str(folder))
 
 
 @pytest.fixture
@@ -84,9 +91,24 @@ def draw():
     return draw
 
 
+# Fixtures whose tests start processes, each of which imports PyTorch for seconds.
+_STARTS_PROCESSES = {"script", "torchrun", "worker", "slurm", "browser"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before those that are not asked for are left out
 def pytest_collection_modifyitems(items):
-    if torch.cuda.is_available():
-        return
     for item in items:
-        if item.get_closest_marker("gpu"):
+        if "browser" in item.fixturenames:
+            item.add_marker(pytest.mark.browser)
+        if item.get_closest_marker("gpu") and not torch.cuda.is_available():
             item.add_marker(pytest.mark.skip(reason="there is no CUDA device"))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # Long tests first: one at the end would leave the other workers idle.
+        items.sort(key=lambda item: _STARTS_PROCESSES.isdisjoint(item.fixturenames))
+
+
+def pytest_collection_finish():
+    # What is imported stays: a full garbage collection takes half a second with it, and a few
+    # milliseconds without.
+    gc.collect()
+    gc.freeze()

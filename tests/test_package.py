@@ -15,14 +15,14 @@ def test_the_stylizer_is_at_the_top():
         _ = stylenet.Stylist
 
 
-def test_inference_brings_neither_trainer_nor_encoder():
-    code = (
-        "import sys; from stylenet import Stylizer\n"
-        "heavy = {'pytorch_lightning', 'hydra', 'torchvision', 'stylenet.perceptual'}\n"
-        "print(heavy & set(sys.modules))"
-    )
+def test_inference_brings_neither_trainer_nor_encoder_nor_configs():
+    code = "import sys; from stylenet import Stylizer; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+    loaded = set(done.stdout.split())
+    assert "stylenet.inference.stylizer" in loaded
+    heavy = {"pytorch_lightning", "hydra", "omegaconf", "tensorboard", "torchvision"}
+    heavy |= {f"stylenet.{room}" for room in ("perceptual", "training", "data", "cli")}
+    assert not loaded & heavy
 
 
 def test_the_container_gets_all_that_the_package_is_made_of():

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
 from PIL import Image
 
@@ -72,6 +73,8 @@ def run(monkeypatch, capfd):
         monkeypatch.setattr(sys, "argv", [f"scripts/{name}.py", *map(str, arguments)])
         monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
         monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+        # Hydra would compose the options twice, the first time to look for hydra.mode alone.
+        monkeypatch.setattr(Hydra, "get_mode", lambda *_, **__: None)
         GlobalHydra.instance().clear()
         status = 0
         capfd.readouterr()

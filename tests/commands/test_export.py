@@ -4,6 +4,8 @@ import torch
 from stylenet.checkpoint import CheckpointInfo, save_checkpoint
 from stylenet.networks import build_network
 
+pytestmark = pytest.mark.xdist_group("export")
+
 
 @pytest.fixture
 def checkpoint(tmp_path):

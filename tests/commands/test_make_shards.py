@@ -99,7 +99,7 @@ def test_default_size_is_the_largest_that_the_default_recipe_asks_for():
 
 def test_killed_command_is_completed_by_the_same_command(script, run, photos, tmp_path):
     large = blotches(photos / "large.jpg", 1500, 1200)
-    for i in range(40):  # a second of work, to be killed in the midst of
+    for i in range(24):  # a second of work, to be killed in the midst of
         shutil.copy(large, photos / f"large{i:03}.jpg")
     options = ["data=folder", f"data.root={photos}", "per_shard=2", "workers=2"]
     process = subprocess.Popen(

@@ -167,15 +167,17 @@ def test_a_video_goes_from_style_to_style(stylize, name):
     assert away[0][0] < 12 > away[1][-1]
 
 
+@pytest.mark.xdist_group("export")
 def test_a_mixture_is_exported(run, checkpoint, tmp_path):
-    out = tmp_path / "mix.pt2"
-    given = [f"checkpoint={checkpoint}", "format=torch_export", f"output={out}"]
+    onnxruntime = pytest.importorskip("onnxruntime")
+    out = tmp_path / "mix.onnx"
+    given = [f"checkpoint={checkpoint}", "size=[24,20]", f"output={out}"]
     result = run("export", *given, "style=starry:0.5,mosaic:0.5")
     assert result.status == 0, result.err
     images = torch.rand(1, 3, 24, 20)
     expected = load_checkpoint(checkpoint)[0].select({"starry": 1, "mosaic": 1})(images)
-    found = torch.export.load(out).module(check_guards=False)(images)
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+    (found,) = onnxruntime.InferenceSession(out).run(None, {"image": images.numpy()})
+    torch.testing.assert_close(torch.from_numpy(found), expected, rtol=0, atol=1e-4)
     assert "starry, mosaic" in run("export", *given, "style=ink").error
 
 

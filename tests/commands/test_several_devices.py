@@ -96,6 +96,7 @@ def test_torchrun_trains_by_the_rule_and_all_is_written_once(torchrun, ddp, tmp_
     assert speeds[0] == pytest.approx(2 * speeds[1], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_lightning_starts_the_processes_where_no_launcher_does(script, ddp, tmp_path):
     recipe = [word for word in ddp if not word.startswith("trainer.max_steps")]
     result = script(
@@ -116,6 +117,7 @@ def test_lightning_starts_the_processes_where_no_launcher_does(script, ddp, tmp_
     assert (settings["trainer"]["max_steps"], settings["schedule"]["warmup_steps"]) == (3, 2)
 
 
+@pytest.mark.slow
 def test_processes_without_trainer_ddp_are_told(torchrun, tiny, tmp_path):
     result = finish(torchrun("--nproc-per-node=2", arguments=tiny))
     assert result.status != 0
@@ -124,6 +126,7 @@ def test_processes_without_trainer_ddp_are_told(torchrun, tiny, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_another_number_of_devices_cannot_go_on(run, torchrun, ddp, tiny, tmp_path):
     assert run("train", *tiny).status == 0
     result = finish(
@@ -134,6 +137,7 @@ def test_another_number_of_devices_cannot_go_on(run, torchrun, ddp, tiny, tmp_pa
     assert "init=" in result.err
 
 
+@pytest.mark.slow
 def test_two_nodes_and_the_death_of_one(torchrun, ddp, tmp_path):
     """Two launchers stand for two machines; one of the processes is killed in the middle."""
     whole = [*ddp, "trainer.max_steps=60", "resume=true", "callbacks.checkpoints.every_n_steps=5"]

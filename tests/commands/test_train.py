@@ -25,7 +25,9 @@ def steps_saved(run_dir):
     return [int(path.stem.removeprefix("step_")) for path in sorted(run_dir.glob("*/step_*.ckpt"))]
 
 
-def test_a_run_leaves_its_folder_complete_and_says_how_to_stylize(script, tiny, tmp_path):
+def test_a_run_leaves_its_folder_complete_and_says_how_to_stylize(
+    script, run, tiny, tmp_path, monkeypatch
+):
     result = script("train", *tiny, "callbacks.previews.every_n_steps=2")
     assert result.status == 0, result.err
     run_dir = tmp_path / "run"
@@ -46,7 +48,8 @@ def test_a_run_leaves_its_folder_complete_and_says_how_to_stylize(script, tiny, 
     assert (program, path) == ("python", "scripts/infer.py")
     photo = blotches(tmp_path / "photo.jpg", 33, 21)
     # The very command that was printed, from the folder where the photo lies.
-    done = script("infer", *arguments, cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    done = run("infer", *arguments)
     assert done.status == 0, done.err
     assert Image.open(tmp_path / done.out.strip()).size == Image.open(photo).size
 
@@ -218,8 +221,10 @@ def test_a_checkpoint_that_cannot_be_read_gives_way_to_the_one_before(run, tiny,
     assert "step_0000006.ckpt cannot be read" in error
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_to_the_whole_group_saves_and_resumes(script, tiny, tmp_path, sent):
+@pytest.mark.parametrize(
+    "sent", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM]
+)
+def test_a_signal_to_the_whole_group_saves_and_resumes(run, tiny, tmp_path, sent):
     endless = [*tiny, "data.workers=1", "trainer.max_steps=1000000"]
     process = subprocess.Popen(
         [sys.executable, "scripts/train.py", *endless, "callbacks.checkpoints.every_n_steps=5"],
@@ -239,7 +244,7 @@ def test_a_signal_to_the_whole_group_saves_and_resumes(script, tiny, tmp_path, s
     assert "resume=true" in out
     assert "Traceback" not in err
     last = steps_saved(tmp_path / "run")[-1]
-    result = script("train", *tiny, f"trainer.max_steps={last + 1}", "resume=true")
+    result = run("train", *tiny, f"trainer.max_steps={last + 1}", "resume=true")
     assert result.status == 0, result.err
     assert steps_saved(tmp_path / "run")[-1] == last + 1
 
@@ -318,7 +323,7 @@ def test_stopped_before_its_first_checkpoint_a_run_goes_on_from_the_named_one(ru
 
 
 def test_out_of_time_a_run_says_how_to_go_on_and_does(run, tiny, tmp_path):
-    timed = [*tiny, "+trainer.max_time=00:00:00:02"]
+    timed = [*tiny, "+trainer.max_time=00:00:00:01"]
     stopped = run("train", *timed, "trainer.max_steps=1000000")
     assert stopped.status == 0, stopped.err
     last = steps_saved(tmp_path / "run")[-1]
@@ -495,6 +500,7 @@ def test_help_explains_the_choices_with_examples(run, name):
         assert own in result.out
 
 
+@pytest.mark.slow
 def test_an_installed_wheel_finds_its_configs_from_another_folder(tmp_path):
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", ROOT, "--no-deps", "--no-build-isolation",

@@ -132,7 +132,7 @@ def test_loader_outlives_the_signals_of_others_but_not_its_trainers(photos):
         assert next(loaded).pixels.shape == (2, 16, 16, 3)
     assert worker.is_alive()
     worker.terminate()
-    worker.join(5)
+    worker.join(60)
     assert not worker.is_alive()
 
 

@@ -9,9 +9,11 @@ from stylenet.export import ExportOptions, export_network
 from stylenet.networks import build_network
 
 INFO = CheckpointInfo("dots", 7)
+pytestmark = pytest.mark.xdist_group("export")
 SHAPES = [(1, 64, 64), (1, 17, 23), (2, 17, 23), (3, 37, 50), (1, 1, 1), (1, 2, 40), (1, 40, 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("g++"), reason="no C++ compiler (g++)")
 @torch.inference_mode()
 def test_the_package_gives_the_same_images_at_any_size(tmp_path):

@@ -93,7 +93,7 @@ def test_saving_overlaps_with_the_network(folder):
 
     def save(image, path):
         saving.set()
-        stylized_meanwhile.wait(5)
+        stylized_meanwhile.wait(60)
 
     stylize_all(pairs_of(folder), stylize, save, no_sequences, lambda: None)
     assert stylized_meanwhile.is_set()

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -178,15 +176,6 @@ def test_other_errors_are_not_hidden():
     stylizer = Stylizer(Failing(raising(RuntimeError("a fault of the program"))), INFO, "cpu")
     with pytest.raises(RuntimeError, match="a fault of the program"):
         stylizer(image("RGB"))
-
-
-def test_inference_imports_no_trainer_encoder_or_configs():
-    code = "import sys, stylenet.inference; print(*sys.modules)"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = set(run.stdout.split())
-    assert "stylenet.inference.stylizer" in loaded
-    heavy = ("pytorch_lightning", "hydra", "omegaconf", "tensorboard", "stylenet.perceptual")
-    assert not loaded.intersection([*heavy, "stylenet.training", "stylenet.data", "stylenet.cli"])
 
 
 def array(*shape, dtype=np.uint8, seed=0):

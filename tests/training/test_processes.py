@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,21 +14,43 @@ import torch
 from stylenet.training import RunFolder
 from stylenet.training.callbacks import SafeCheckpointIO
 
+pytestmark = pytest.mark.xdist_group("processes")  # one worker.py for all of them
+
 WORKER = Path(__file__).with_name("worker.py")
 
 
-@pytest.fixture
-def do(photos):
-    def do(*jobs):
-        done = subprocess.run(
+@pytest.fixture(scope="module")
+def worker(photos, tmp_path_factory):
+    errors = tmp_path_factory.mktemp("worker") / "stderr"
+    with (
+        errors.open("w") as stderr,
+        subprocess.Popen(
             [sys.executable, WORKER, photos],
-            input=json.dumps([{**job, "folder": str(job["folder"])} for job in jobs]),
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
             text=True,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stderr
+        ) as process,
+    ):
+        yield process, errors
+
+
+@pytest.fixture
+def do(worker):
+    """Runs jobs, see worker.py, and returns what the processes wrote to stderr."""
+    process, errors = worker
+
+    def do(*jobs):
+        before = len(errors.read_text())
+        deadline = threading.Timer(300, process.kill)
+        deadline.start()
+        jobs = [{**job, "folder": str(job["folder"])} for job in jobs]
+        print(json.dumps(jobs), file=process.stdin, flush=True)
+        answer = next((line for line in process.stdout if line in ("done\n", "failed\n")), None)
+        deadline.cancel()
+        said = errors.read_text()[before:]
+        assert answer == "done\n", said
+        return said
 
     return do
 
@@ -106,15 +129,16 @@ def test_a_signal_to_one_process_stops_all_at_one_step_and_the_rest_is_exact(
     assert_equal(final(whole), final(parts))
 
 
-def test_killed_at_any_moment_a_run_goes_on_from_its_last_checkpoint(do, tmp_path):
-    """Twenty times, saving at every step, so that many a blow falls into the writing of a file."""
+@pytest.mark.parametrize("times", [6, pytest.param(20, marks=pytest.mark.slow)])
+def test_killed_at_any_moment_a_run_goes_on_from_its_last_checkpoint(do, tmp_path, times):
+    """Saving at every step, so that many a blow falls into the writing of a file."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     blows = random.Random(0)
-    steps = 400
+    steps = 20 * times
     jobs = [
         {"folder": killed, "steps": steps, "every": 1, "resume": True}
         | {"kill": blows.uniform(0.1, 1.0)}
-        for _ in range(20)
+        for _ in range(times)
     ]
     end = {"folder": killed, "steps": steps, "every": 1, "resume": True}
     said = do({"folder": whole, "steps": steps, "every": 100}, *jobs, end)

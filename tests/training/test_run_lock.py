@@ -34,14 +34,6 @@ def held_by_another(tmp_path):
     process.communicate()
 
 
-def test_the_second_job_is_told_who_holds_the_folder(held_by_another, tmp_path, monkeypatch):
-    monkeypatch.setattr(run_lock, "_PATIENCE", 0.1)
-    folder = RunFolder(tmp_path / "run")
-    expected = rf"in use by Slurm job 4711, process {held_by_another.pid} on .*; wait"
-    with pytest.raises(StyleNetError, match=expected), RunLock(folder):
-        pass
-
-
 def left_by_a_kill(path):
     """What lies there when a process is killed that was just writing a file."""
     with contextlib.suppress(KeyboardInterrupt), atomic_path(path) as half:
@@ -50,8 +42,16 @@ def left_by_a_kill(path):
     return half
 
 
-def test_a_killed_job_lets_go_and_what_it_was_writing_is_cleared(held_by_another, tmp_path):
+def test_a_second_job_is_told_who_holds_the_folder_until_that_is_killed_and_its_halves_cleared(
+    held_by_another, tmp_path, monkeypatch
+):
     folder = RunFolder(tmp_path / "run")
+    expected = rf"in use by Slurm job 4711, process {held_by_another.pid} on .*; wait"
+    with monkeypatch.context() as impatient:
+        impatient.setattr(run_lock, "_PATIENCE", 0.1)
+        with pytest.raises(StyleNetError, match=expected), RunLock(folder):
+            pass
+
     network = folder.checkpoint(4).with_suffix(".safetensors")
     ours = (
         folder.config,

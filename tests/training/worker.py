@@ -1,6 +1,7 @@
 """Trains a tiny network in processes of its own; a program, run by ``test_processes.py``.
 
-It reads a list of jobs from its standard input, each a dict, and does them one after the other:
+It reads lists of jobs from its standard input, a line each, and does a list's jobs one after the
+other; then it prints "done" or "failed". A job is a dict:
 
     folder   of the run
     world    processes that train it together (1)
@@ -21,6 +22,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 import warnings
 from functools import partial
 from pathlib import Path
@@ -204,5 +206,11 @@ def do(job, photos):
 
 
 if __name__ == "__main__":
-    for job in json.load(sys.stdin):
-        do(job, sys.argv[1])
+    for line in iter(sys.stdin.readline, ""):
+        try:
+            for job in json.loads(line):
+                do(job, sys.argv[1])
+            print("done", flush=True)
+        except Exception:
+            traceback.print_exc()
+            print("failed", flush=True)
