@@ -30,7 +30,7 @@ _TERMS = {"tv": "total variation"}
 
 
 def main() -> None:
-    """Runs ``scripts/add_pretrained.py``."""
+    """Run ``stylenet styles add``."""
     run(add_pretrained, "add_pretrained")
 
 

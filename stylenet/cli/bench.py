@@ -69,7 +69,7 @@ class ConfiguredBench:
         return criterion, images[0].to(self.conditions.device)
 
     def module(self, criterion: PerceptualLoss, seed: int = 0) -> StyleTransferModule:
-        """Builds what ``scripts/train.py`` trains, with the weights of :meth:`network`."""
+        """Builds what ``stylenet train`` trains, with the weights of :meth:`network`."""
         trained = build(self.config.network)
         selection = selection_of(trained)
         if selection.styles(trained) != []:
@@ -87,7 +87,7 @@ class ConfiguredBench:
         return module
 
     def trainer(self, steps: int, callback: pl.Callback) -> pl.Trainer:
-        """Builds the trainer of ``scripts/train.py`` for some steps, without its callbacks."""
+        """Builds the trainer of ``stylenet train`` for some steps, without its callbacks."""
         options, device = self.config.trainer, self.conditions.device
         accelerator = _ACCELERATORS.get(device.type, "auto")
         wanted = _PRECISIONS.get(self.config.precision, options.precision)

@@ -18,7 +18,7 @@ from stylenet.inference.precision import DTYPES, choose_device
 
 
 def main() -> None:
-    """Runs ``scripts/benchmark.py``."""
+    """Run ``stylenet benchmark``."""
     run(benchmark, "benchmark")
 
 

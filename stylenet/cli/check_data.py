@@ -9,7 +9,7 @@ from stylenet.errors import StyleNetError
 
 
 def main() -> None:
-    """Runs ``scripts/check_data.py``."""
+    """Run ``stylenet data check``."""
     run(check_data, "check_data")
 
 

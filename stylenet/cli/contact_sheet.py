@@ -27,7 +27,7 @@ _HEADER = 28  # pixels above the images, for a line of 16
 
 
 def main() -> None:
-    """Runs ``scripts/contact_sheet.py``."""
+    """Run ``stylenet styles sheet``."""
     run(contact_sheet, "contact_sheet")
 
 

@@ -48,7 +48,7 @@ _WARMUP = 2
 
 
 def main() -> None:
-    """Runs ``scripts/evaluate.py``."""
+    """Run ``stylenet evaluate``."""
     run(evaluate, "evaluate")
 
 

@@ -1,4 +1,4 @@
-"""What scripts/evaluate.py measures: checkpoints with their judges, photos and videos."""
+"""Inputs of ``stylenet evaluate``: checkpoints with their criteria, photos and videos."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,8 @@ from torch import Tensor
 
 from stylenet.checkpoint import CheckpointInfo, load_checkpoint
 from stylenet.cli.adversarial import build_loss
-from stylenet.cli.app import build, config_folder, style_image_path
+from stylenet.cli.app import build
+from stylenet.cli.configs import config_folder, style_image_path
 from stylenet.cli.infer import VIDEO_SUFFIXES
 from stylenet.data import StyleOptions, load_style_images
 from stylenet.errors import LARGEST_SEED, StyleNetError, check_number

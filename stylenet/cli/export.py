@@ -19,7 +19,7 @@ _SIDE = 256
 
 
 def main() -> None:
-    """Runs ``scripts/export.py``."""
+    """Run ``stylenet export``."""
     run(export, "export")
 
 

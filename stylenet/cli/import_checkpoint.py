@@ -10,7 +10,7 @@ from stylenet.importing import import_checkpoint
 
 
 def main() -> None:
-    """Runs ``scripts/import_checkpoint.py``."""
+    """Run ``stylenet import``."""
     run(import_network, "import_checkpoint")
 
 

@@ -45,7 +45,7 @@ _NOT_TAKEN = {
 
 
 def main() -> None:
-    """Runs ``scripts/infer.py``."""
+    """Run ``stylenet infer``."""
     run(infer, "infer")
 
 
@@ -207,7 +207,7 @@ def _load(config: DictConfig) -> Stylizer:
     if config.blend_with is None:
         return stylizer
     other = Stylizer.load(str(config.blend_with), device, str(config.dtype))
-    return Stylizer.blend(stylizer, other, config.blend_share)
+    return Stylizer.blend(stylizer, other, config.blend_weight)
 
 
 def _background(config: DictConfig) -> str:

@@ -10,10 +10,11 @@ from stylenet.data.module import cores
 from stylenet.data.sharding import ShardMaker
 from stylenet.errors import StyleNetError, check_number
 from stylenet.files import user_path
+from stylenet.program import command
 
 
 def main() -> None:
-    """Runs ``scripts/make_shards.py``."""
+    """Run ``stylenet data shards``."""
     run(make_shards, "make_shards")
 
 
@@ -54,4 +55,4 @@ def make_shards(config: DictConfig) -> None:
         f"{kept:,} of {maker.total:,} photos in {len(shards):,} shards "
         f"({sum(shard.bytes for shard in shards) / 1e9:.2f} GB), {maker.total - kept:,} left out"
     )
-    print(f"train: python scripts/train.py style=starry data=shards data.root={output}")
+    print(f"train: {command('train')} style=starry data=shards data.root={output}")

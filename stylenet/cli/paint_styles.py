@@ -9,7 +9,7 @@ from stylenet.painting import PAINTINGS
 
 
 def main() -> None:
-    """Runs ``scripts/paint_styles.py``."""
+    """Run ``stylenet styles paint``."""
     run(paint_styles, "paint_styles")
 
 

@@ -11,10 +11,11 @@ from stylenet.data.coco import check_space, count_photos, unpack_photos
 from stylenet.data.download import DownloadError, download
 from stylenet.errors import StyleNetError, check_number
 from stylenet.files import user_path
+from stylenet.program import command
 
 
 def main() -> None:
-    """Runs ``scripts/prepare_coco.py``."""
+    """Run ``stylenet data coco``."""
     run(prepare_coco, "prepare_coco")
 
 
@@ -55,7 +56,7 @@ def prepare_coco(config: DictConfig) -> None:
     if not config.keep_zip:
         archive.unlink()
     print(f"{found:,} photos in {folder}")
-    print(f"train: python scripts/train.py style=starry data=coco data.root={output}")
+    print(f"train: {command('train')} style=starry data=coco data.root={output}")
 
 
 def _download(url: str, archive: Path) -> None:

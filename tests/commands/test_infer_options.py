@@ -78,8 +78,8 @@ def test_another_network_is_blended_in(stylize, checkpoint, tmp_path):
     torch.manual_seed(1)
     save_checkpoint(other, build_network("johnson", width=2, blocks=1), CheckpointInfo("other", 1))
     plain = stylize()
-    assert np.abs(stylize(f"blend_with={other}", "blend_share=0") - plain).max() <= 1
-    assert np.abs(stylize(f"blend_with={other}", "blend_share=0.5") - plain).mean() > 1
+    assert np.abs(stylize(f"blend_with={other}", "blend_weight=0") - plain).max() <= 1
+    assert np.abs(stylize(f"blend_with={other}", "blend_weight=0.5") - plain).mean() > 1
 
 
 def test_a_folder_is_not_done_twice(run, checkpoint, tmp_path):

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from stylenet.cli.app import style_image_path
+from stylenet.cli.configs import style_image_path
 from stylenet.image import open_image
 from stylenet.painting import PAINTINGS
 
