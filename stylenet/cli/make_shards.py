@@ -19,14 +19,14 @@ def main() -> None:
 
 
 def make_shards(config: DictConfig) -> None:
-    """Makes the shards that are missing and says what there is.
+    """Write the shards that are missing and print a summary of all.
 
     Args:
         config: configs/make_shards.yaml, composed.
 
     Raises:
-        StyleNetError: An option is impossible, the photos cannot be found, the output holds
-            something else or cannot be written.
+        StyleNetError: An option is impossible, the photos are missing, or the output folder holds
+            other files or cannot be written.
     """
     options = ShardOptions(config.size, config.quality, config.per_shard)
     workers = cores() if config.workers is None else config.workers
@@ -35,8 +35,8 @@ def make_shards(config: DictConfig) -> None:
     data = build(config.data)
     if isinstance(data, SamplePhotos):
         raise StyleNetError(
-            "data=samples is a handful of photos, which need no shards; choose data=coco, or "
-            "data=folder data.root=photos/"
+            "data=samples has only six photos, which need no shards. Choose data=coco, or "
+            "data=folder data.root=PATH."
         )
     maker = ShardMaker(data.photo_folder(), output, options)
     with tqdm(
@@ -45,10 +45,10 @@ def make_shards(config: DictConfig) -> None:
         initial=maker.total - maker.remaining,
         unit="photo",
         dynamic_ncols=True,
-    ) as verdicts:
-        for verdict in verdicts:
-            if verdict is not None:
-                verdicts.write(f"left out: {' '.join(verdict.split())}")
+    ) as problems:
+        for problem in problems:
+            if problem is not None:
+                problems.write(f"left out: {' '.join(problem.split())}")
     shards = Manifest.read(output).shards or []
     kept = sum(shard.count for shard in shards)
     print(

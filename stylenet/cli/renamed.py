@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from stylenet.errors import StyleNetError
 
-# Old to new. A key stands for all options below it; GROUP=CHOICE for one choice of a group.
+# Old to new. A key stands for all options below it, GROUP=CHOICE for one choice of a group; an
+# option that became several names them with "and" between.
 RENAMED: dict[str, str] = {
     "blend_share": "blend_weight",
     "distillation.stylised": "distillation.stylized",
@@ -53,6 +54,8 @@ def check_renamed(arguments: Sequence[str]) -> None:
             new = RENAMED[f"{key}={value}"]
             raise StyleNetError(f"{key}={value} is now {new}. Write {prefix}{new} instead.")
         new_key = _new_key(key)
+        if new_key is not None and " and " in new_key:
+            raise StyleNetError(f"{key} is now {new_key}. See --help for their values.")
         if new_key is not None:
             raise StyleNetError(
                 f"{key} is now {new_key}. Write {prefix}{new_key}{equals}{value} instead."

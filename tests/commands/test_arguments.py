@@ -126,14 +126,14 @@ def test_what_cannot_be_read_is_named(run, word):
 
 def test_a_word_that_is_no_setting_is_named(run):
     assert (
-        "photo.jpg is no option; options are given as KEY=VALUE" in run("infer", "photo.jpg").error
+        "photo.jpg is not an option. Give options as KEY=VALUE" in run("infer", "photo.jpg").error
     )
 
 
 @pytest.mark.parametrize("words", [["--input", "photo.jpg"], ["--input=photo.jpg"]])
 def test_an_option_that_there_is_not_says_how_settings_are_given(run, words):
     assert (
-        "--input is no option; options are given as KEY=VALUE, such as input=VALUE"
+        "--input is not an option. Give options as KEY=VALUE, such as input=VALUE"
         in run("infer", *words).error
     )
 

@@ -189,3 +189,8 @@ def test_a_mistake_is_one_line(run, checkpoint, tmp_path, monkeypatch, mistake, 
 
 def test_what_is_missing_is_named(run):
     assert "input is missing" in run("infer").error
+
+
+def test_a_command_without_a_network_lists_the_pretrained_ones(run, tmp_path):
+    error = run("infer", f"input={blotches(tmp_path / 'photo.png')}").error
+    assert "No style given. Give style=NAME (composition_vii, great_wave" in error

@@ -152,6 +152,12 @@ def test_a_former_option_is_answered_with_its_new_name(call_stylenet, word, answ
     assert answer in call_stylenet("train", word).error
 
 
+def test_an_option_that_became_several_names_them(monkeypatch):
+    monkeypatch.setitem(RENAMED, "loss.form", "loss.a.relative and loss.b.relative")
+    with pytest.raises(StyleNetError, match=r"loss\.a\.relative and loss\.b\.relative\. See"):
+        check_renamed(["loss.form=absolute"])
+
+
 @pytest.mark.parametrize("word", ["films=1", "filmed.x=1", "video.film=1", "loss=relative", "film"])
 def test_other_options_are_no_former_ones(word):
     if word != "film":
@@ -165,7 +171,7 @@ def test_the_renamed_options_are_sorted_and_name_what_exists():
     assert list(RENAMED) == sorted(RENAMED)
     assert not set(RENAMED) & set(RENAMED.values())
     configs = "".join(path.read_text() for path in (ROOT / "configs").rglob("*.yaml"))
-    for new in RENAMED.values():
+    for new in " and ".join(RENAMED.values()).split(" and "):
         key, _, choice = new.partition("=")
         if choice:
             assert (ROOT / f"configs/{key}/{choice}.yaml").is_file()
