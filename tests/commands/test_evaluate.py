@@ -190,7 +190,7 @@ def test_a_network_that_comes_with_the_project(report, photos):
     assert path.endswith("starry.jpg")
 
 
-def test_moved_style_pictures_are_found(report, checkpoint, tmp_path):
+def test_moved_style_images_are_found(report, checkpoint, tmp_path):
     run = checkpoint("moved", image="/gone/painting.png")
     blotches(tmp_path / "images" / "painting.png", 48, 40, seed=9)
     found, _ = report(f"checkpoints=[{run}]", "style_folder=images", "limit=1")

@@ -98,5 +98,5 @@ def test_page_in_place_of_the_zip_and_a_wrong_number_are_errors(run, server, coc
         ("url=http://a/b.tar", "url=http://a/b.tar does not name a zip file"),
     ],
 )
-def test_impossible_setting_is_one_line(run, coco, mistake, said):
+def test_impossible_option_is_one_line(run, coco, mistake, said):
     assert said in run("prepare_coco", *coco, mistake).error
