@@ -163,8 +163,8 @@ The command:
 
     stylenet train {config.command}
 
-Losses on {len(photos)} photos that were not trained on ({config.held_out_name}), means over center
-crops of {config.size} pixels. Only the total includes the weights of the losses:
+Mean losses on {len(photos)} held-out photos ({config.held_out_name}), center crops of
+{config.size} pixels, unweighted except for the total:
 
 | | |
 |---|---|

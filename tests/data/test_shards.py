@@ -107,7 +107,7 @@ def test_loader_may_start_its_processes_anew(shards):
 
 
 def test_more_shards_than_may_be_open_are_read(jpegs, tmp_path, monkeypatch):
-    monkeypatch.setattr("stylenet.data.shards._OPEN", 2)
+    monkeypatch.setattr("stylenet.data.shards._MAX_OPEN", 2)
     make(jpegs, tmp_path, per_shard=1)
     expected = samples(shard_data(jpegs, PhotoData), 12)
     assert torch.equal(samples(shard_data(tmp_path), 12), expected)
