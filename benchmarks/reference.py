@@ -1,4 +1,4 @@
-"""The plain reference that `scripts/benchmark.py` compares StyleNet with.
+"""The plain reference that `stylenet benchmark` compares StyleNet with.
 
 Fast style transfer as it is commonly written in PyTorch: eager float32 in the default memory
 layout, a module for each padding and each upsampling, full passes of the encoder for photo and

@@ -1,6 +1,6 @@
-"""Ships a trained network with the package: python scripts/add_pretrained.py --help shows how."""
+"""Add a trained network to the pretrained styles: the same as ``stylenet styles add``."""
 
-from stylenet.cli.start import add_pretrained
+from stylenet.cli.start import start
 
 if __name__ == "__main__":
-    add_pretrained()
+    start("add_pretrained")

@@ -1,6 +1,6 @@
-"""Measures speed and memory: python scripts/benchmark.py --help shows how."""
+"""Measure speed and memory: the same as ``stylenet benchmark``."""
 
-from stylenet.cli.start import benchmark
+from stylenet.cli.start import start
 
 if __name__ == "__main__":
-    benchmark()
+    start("benchmark")

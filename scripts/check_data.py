@@ -1,6 +1,6 @@
-"""Checks photos: python scripts/check_data.py --help shows how."""
+"""Find photos that training would skip: the same as ``stylenet data check``."""
 
-from stylenet.cli.start import check_data
+from stylenet.cli.start import start
 
 if __name__ == "__main__":
-    check_data()
+    start("check_data")

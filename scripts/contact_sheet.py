@@ -1,6 +1,6 @@
-"""Shows styles on photos in one image: python scripts/contact_sheet.py --help shows how."""
+"""Show styles side by side in one image: the same as ``stylenet styles sheet``."""
 
-from stylenet.cli.start import contact_sheet
+from stylenet.cli.start import start
 
 if __name__ == "__main__":
-    contact_sheet()
+    start("contact_sheet")

@@ -1,6 +1,6 @@
-"""Distils the small encoder: python scripts/distill_encoder.py --help shows how."""
+"""Distill a small encoder from VGG: the same as ``stylenet encoder distill``."""
 
-from stylenet.cli.start import distill_encoder
+from stylenet.cli.start import start
 
 if __name__ == "__main__":
-    distill_encoder()
+    start("distill_encoder")

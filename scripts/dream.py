@@ -1,6 +1,6 @@
-"""Dreams on an image: python scripts/dream.py --help shows how."""
+"""Run DeepDream on an image: the same as ``stylenet dream``."""
 
-from stylenet.cli.start import dream
+from stylenet.cli.start import start
 
 if __name__ == "__main__":
-    dream()
+    start("dream")

@@ -1,6 +1,6 @@
-"""Measures trained networks: python scripts/evaluate.py --help shows how."""
+"""Measure trained networks on photos and videos: the same as ``stylenet evaluate``."""
 
-from stylenet.cli.start import evaluate
+from stylenet.cli.start import start
 
 if __name__ == "__main__":
-    evaluate()
+    start("evaluate")

@@ -1,6 +1,6 @@
-"""Exports a network to other runtimes: python scripts/export.py --help shows how."""
+"""Export a network to ONNX, OpenVINO, PyTorch or the web: the same as ``stylenet export``."""
 
-from stylenet.cli.start import export
+from stylenet.cli.start import start
 
 if __name__ == "__main__":
-    export()
+    start("export")

@@ -1,6 +1,6 @@
-"""Imports another program's network: python scripts/import_checkpoint.py --help shows how."""
+"""Convert a network of PyTorch's fast_neural_style: the same as ``stylenet import``."""
 
-from stylenet.cli.start import import_checkpoint
+from stylenet.cli.start import start
 
 if __name__ == "__main__":
-    import_checkpoint()
+    start("import_checkpoint")

@@ -1,6 +1,6 @@
-"""Stylizes images: python scripts/infer.py --help shows how."""
+"""Stylize images, folders, videos and camera streams: the same as ``stylenet infer``."""
 
-from stylenet.cli.start import infer
+from stylenet.cli.start import start
 
 if __name__ == "__main__":
-    infer()
+    start("infer")

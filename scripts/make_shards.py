@@ -1,6 +1,6 @@
-"""Packs photos into shards: python scripts/make_shards.py --help shows how."""
+"""Pack a folder of photos into shards: the same as ``stylenet data shards``."""
 
-from stylenet.cli.start import make_shards
+from stylenet.cli.start import start
 
 if __name__ == "__main__":
-    make_shards()
+    start("make_shards")

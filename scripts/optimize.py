@@ -1,6 +1,6 @@
-"""Stylizes a photo by optimizing its pixels: python scripts/optimize.py --help shows how."""
+"""Stylize a photo by optimizing its pixels: the same as ``stylenet optimize``."""
 
-from stylenet.cli.start import optimize
+from stylenet.cli.start import start
 
 if __name__ == "__main__":
-    optimize()
+    start("optimize")

@@ -1,6 +1,6 @@
-"""Paints the project's own style images: python scripts/paint_styles.py --help shows how."""
+"""Paint the bundled style images: the same as ``stylenet styles paint``."""
 
-from stylenet.cli.start import paint_styles
+from stylenet.cli.start import start
 
 if __name__ == "__main__":
-    paint_styles()
+    start("paint_styles")

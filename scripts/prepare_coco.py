@@ -1,6 +1,6 @@
-"""Downloads and unpacks COCO: python scripts/prepare_coco.py --help shows how."""
+"""Download and unpack COCO's training photos: the same as ``stylenet data coco``."""
 
-from stylenet.cli.start import prepare_coco
+from stylenet.cli.start import start
 
 if __name__ == "__main__":
-    prepare_coco()
+    start("prepare_coco")

@@ -1,6 +1,6 @@
-"""Trains a style: python scripts/train.py --help shows how."""
+"""Train a network on a style: the same as ``stylenet train``."""
 
-from stylenet.cli.start import train
+from stylenet.cli.start import start
 
 if __name__ == "__main__":
-    train()
+    start("train")

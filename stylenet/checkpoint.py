@@ -17,6 +17,7 @@ from stylenet.methods.adain.selection import STYLE_SIZE
 from stylenet.methods.selection import selection_of
 from stylenet.networks import StyleNetwork, build_network
 from stylenet.pretrained import pretrained_styles
+from stylenet.program import command
 
 # Raised when a file written by a newer version could not be understood by this one.
 FORMAT_VERSION = 1
@@ -102,7 +103,7 @@ def load_checkpoint(
     except (SafetensorError, OSError) as error:
         raise StyleNetError(
             f"{path} is not a StyleNet checkpoint, or damaged ({error}); "
-            f"expected a .safetensors file that scripts/train.py wrote, or a run folder"
+            f"expected a .safetensors file that {command('train')} wrote, or a run folder"
         ) from error
     if text is None:
         raise StyleNetError(

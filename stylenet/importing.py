@@ -8,6 +8,7 @@ from torch import Tensor
 
 from stylenet.errors import StyleNetError
 from stylenet.networks import StyleNetwork, build_network
+from stylenet.program import command
 from stylenet.state_dict import read_state_dict
 
 # Module names of TransformerNet in PyTorch's examples/fast_neural_style, and ours. The example is
@@ -136,7 +137,7 @@ def _foreign(path: Path, format_name: str) -> str:
     return (
         f"input={path} is {format_name}, whose networks (transposed convolutions, zero padding) "
         f"StyleNet does not have; expected a state dict of PyTorch's fast_neural_style example. "
-        f"Train the style again: python scripts/train.py style=custom style.name=NAME "
+        f"Train the style again: {command('train')} style=custom style.name=NAME "
         f"style.image=PATH"
     )
 

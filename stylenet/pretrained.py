@@ -1,6 +1,7 @@
 """Pretrained styles: the checkpoints that come with the package."""
 
 import difflib
+import json
 from pathlib import Path
 
 from stylenet.errors import StyleNetError
@@ -11,6 +12,29 @@ PRETRAINED = Path(__file__).parent / "assets" / "networks"
 def pretrained_styles() -> dict[str, Path]:
     """Return the checkpoints of all pretrained styles by their names, sorted."""
     return {path.stem: path for path in sorted(PRETRAINED.glob("[!.]*.safetensors"))}
+
+
+def describe_pretrained() -> dict[str, tuple[str, int]]:
+    """Describe the pretrained styles, without PyTorch, which takes seconds to import.
+
+    Returns:
+        A description in one line and the size of the checkpoint in bytes, by name.
+    """
+    return {
+        name: (_read_description(path), path.stat().st_size)
+        for name, path in pretrained_styles().items()
+    }
+
+
+def _read_description(path: Path) -> str:
+    """Read the description in the header of a checkpoint.
+
+    A safetensors file begins with the length of its header, 8 bytes, and the header in JSON.
+    """
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    return json.loads(header["__metadata__"]["stylenet"])["description"]
 
 
 def pretrained_style(style: str) -> Path:

@@ -7,7 +7,8 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from stylenet.cli.app import build, config_folder
+from stylenet.cli.app import build
+from stylenet.cli.configs import config_folder
 from stylenet.errors import StyleNetError
 from stylenet.training import OptimizerFactory
 

@@ -13,7 +13,9 @@ SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 # Which rooms each room may know, beside itself.
 KNOWS = {
     "__init__": {"inference"},  # when asked for
+    "__main__": {"cli"},
     "errors": set(),
+    "program": set(),
     "files": {"errors"},
     "image": {"errors", "files"},
     "ranks": set(),
@@ -23,21 +25,21 @@ KNOWS = {
     "painting": set(),
     "vgg": set(),
     "networks": {"vgg", "errors"},
-    "perceptual": {"vgg", "state_dict", "errors", "files"},
+    "perceptual": {"vgg", "state_dict", "errors", "files", "program"},
     "optimization": {"perceptual", "files", "errors"},
-    "data": {"image", "files", "errors"},
+    "data": {"image", "files", "errors", "program"},
     "pretrained": {"errors"},
     # The perceptual room when asked for: it imports torchvision.
     "frozen_encoder": {"networks", "perceptual", "files", "errors"},
     "checkpoint": {
         *("networks", "style selection", "frozen_encoder", "pretrained"),
-        *("files", "errors", "__init__"),
+        *("files", "errors", "program", "__init__"),
     },
     "training": {
         *("networks", "perceptual", "data", "checkpoint"),
         *("image", "files", "ranks", "contention", "arithmetic", "errors"),
     },
-    "importing": {"networks", "checkpoint", "state_dict", "errors"},
+    "importing": {"networks", "checkpoint", "state_dict", "errors", "program"},
     "export": {"networks", "checkpoint", "files", "errors", "__init__"},
     "inference": {
         *("image", "networks", "checkpoint"),
@@ -46,7 +48,7 @@ KNOWS = {
 }
 KNOWS["benchmark"] = {
     *("inference", "video", "training", "data", "networks", "perceptual"),
-    *("checkpoint", "image", "files", "contention", "arithmetic", "errors"),
+    *("checkpoint", "image", "files", "contention", "arithmetic", "errors", "program"),
 }
 KNOWS["video"] = {"inference", "image", "networks", "contention", "files", "errors"}
 KNOWS["dreaming"] = {"perceptual", "errors"}

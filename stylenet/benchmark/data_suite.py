@@ -12,6 +12,7 @@ from stylenet.benchmark.rows import Measured, Row, make_row
 from stylenet.benchmark.timing import alternate
 from stylenet.data import PhotoData, ShardData
 from stylenet.errors import StyleNetError, check_number
+from stylenet.program import command
 
 _CPU = torch.device("cpu")
 
@@ -94,8 +95,7 @@ class DataSuite:
         if not usable:
             raise StyleNetError(
                 f"data.root={data.root}: none of the {len(range(0, total, step))} photos tried is "
-                f"usable; scripts/check_data.py lists the problems"
-                f"scripts/check_data.py lists them"
+                f"usable; list the problems with: {command('data check')}"
             )
         dataset.photos = [dataset.photos[i] for i in usable]
         return len(usable)

@@ -1,4 +1,4 @@
-"""The command that makes a trained network one of those that come with the package."""
+"""The command that adds a trained network to the pretrained styles."""
 
 import dataclasses
 from pathlib import Path
@@ -22,32 +22,32 @@ from stylenet.networks import StyleNetwork
 from stylenet.perceptual import PerceptualLoss, take_adversarial, with_style_layers
 from stylenet.pretrained import PRETRAINED
 
-# A quarter of a byte's step: less than rounding to bytes does.
-_UNSEEN = 0.25 / 255
+# A quarter of a step of 8-bit images: less than rounding to 8 bits changes.
+_MAX_CHANGE = 0.25 / 255
 
 # Names of terms in model cards, if not their own.
 _TERMS = {"tv": "total variation"}
 
 
 def main() -> None:
-    """Runs ``scripts/add_pretrained.py``."""
+    """Run ``stylenet styles add``."""
     run(add_pretrained, "add_pretrained")
 
 
 def add_pretrained(config: DictConfig) -> None:
-    """Writes a network in half precision and its model card, measured on photos not trained on.
+    """Write a network in half precision and its model card, measured on held-out photos.
 
     Args:
         config: configs/add_pretrained.yaml, composed.
 
     Raises:
-        StyleNetError: Something is missing, or half precision changes the image.
+        StyleNetError: The recipe or the photos are missing, or half precision changes the images.
     """
     source = find_checkpoint(str(config.checkpoint))
     network, info = load_checkpoint(source)
     selection = selection_of(network)
     if selection.styles(network) != []:
-        raise StyleNetError(f"{source} holds {selection.held}; only networks of one are pretrained")
+        raise StyleNetError(f"{source} holds {selection.held}. Give a network with one style.")
     photos = _held_out(user_path(config.held_out), config.count, config.size)
     losses = _losses(network, OmegaConf.create(info.recipe), photos)
     name = config.name or info.style
@@ -58,10 +58,10 @@ def add_pretrained(config: DictConfig) -> None:
     with atomic_path(target) as halved:
         save_checkpoint(halved, network, info, half=True)
         change = _change(network, load_checkpoint(halved)[0], photos)
-        if not change <= _UNSEEN:  # nor what is no number
+        if not change <= _MAX_CHANGE:  # NaN too
             raise StyleNetError(
                 f"in half precision the images of {source} change by {change * 255:.2f}/255 on "
-                f"average, more than {_UNSEEN * 255}/255; it is not pretrained"
+                f"average, more than {_MAX_CHANGE * 255}/255. Train it further, or train it anew."
             )
     with atomic_path(target.with_suffix(".md")) as temporary:
         temporary.write_text(
@@ -72,10 +72,10 @@ def add_pretrained(config: DictConfig) -> None:
 
 
 def _held_out(folder: Path, count: int, size: int) -> list[Tensor]:
-    """Squares from the middle of a folder's first photos, each (1, 3, size, size)."""
+    """Return center crops of a folder's first photos, each (1, 3, size, size)."""
     names = sorted(walk_files(folder, SUFFIXES)[0])[:count] if folder.is_dir() else []
     if not names:
-        raise StyleNetError(f"held_out={folder} is no folder that holds photos")
+        raise StyleNetError(f"held_out={folder} is not a folder with photos. Give one.")
     photos = []
     for name in names:
         photo = functional.resize(load_image(folder / name).rgb, [size])
@@ -84,11 +84,9 @@ def _held_out(folder: Path, count: int, size: int) -> list[Tensor]:
 
 
 def _losses(network: StyleNetwork, recipe: DictConfig, photos: list[Tensor]) -> dict[str, float]:
-    """Means over the photos of what the network was trained to lessen, in float32."""
+    """Return the means of the training losses over the photos, in float32."""
     if "loss" not in recipe:
-        raise StyleNetError(
-            "this checkpoint holds no recipe; only what train.py wrote is pretrained"
-        )
+        raise StyleNetError("this checkpoint holds no recipe. Give one that stylenet train wrote.")
     style, terms = build(recipe.style), build_terms(recipe.loss)
     take_adversarial(terms)  # its discriminator is not part of a checkpoint
     criterion = PerceptualLoss(
@@ -99,19 +97,21 @@ def _losses(network: StyleNetwork, recipe: DictConfig, photos: list[Tensor]) -> 
         style.image_weights,
     ).eval()
     with torch.inference_mode():
-        found = [criterion(network(photo), photo) for photo in photos]
-    return {name: float(torch.stack([f[name] for f in found]).mean()) for name in found[0]}
+        losses = [criterion(network(photo), photo) for photo in photos]
+    return {
+        name: float(torch.stack([values[name] for values in losses]).mean()) for name in losses[0]
+    }
 
 
 @torch.inference_mode()
 def _change(network: StyleNetwork, pretrained: StyleNetwork, photos: list[Tensor]) -> float:
-    """Mean absolute difference of the images of two networks, of [0, 1]."""
-    found = [(network(photo) - pretrained(photo)).abs().mean() for photo in photos]
-    return float(torch.stack(found).mean())
+    """Return the mean absolute difference of two networks' images, in [0, 1]."""
+    changes = [(network(photo) - pretrained(photo)).abs().mean() for photo in photos]
+    return float(torch.stack(changes).mean())
 
 
 def _portable(value: Any) -> Any:
-    """The recipe with bare file names in the place of paths of the machine that trained."""
+    """Return the recipe with file names instead of paths on the machine that trained."""
     if isinstance(value, dict):
         return {key: _portable(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -134,16 +134,17 @@ def _card(
     change: float,
     photos: list[Tensor],
 ) -> str:
-    """The model card, as Markdown."""
+    """Return the model card, as Markdown."""
     arguments = ", ".join(f"{key} {value}" for key, value in network.arguments.items())
     weights = sum(parameter.numel() for parameter in network.parameters())
     encoder, data = recipe["encoder"], recipe["data"]
     training = upgrade_optimizer(recipe)
     rate, schedule = training["optimizer"], training["schedule"]
-    judge = encoder.get("architecture", "lite")
+    architecture = encoder.get("architecture", "lite")
     size = (PRETRAINED / f"{name}.safetensors").stat().st_size
     start, teacher = recipe.get("init"), recipe.get("teacher_network")
-    taught = f", distilled from {teacher} (weight {recipe['teacher_weight']})" if teacher else ""
+    origin = f"the network {start}" if start else "random weights"
+    distilled = f", distilled from {teacher} (weight {recipe['teacher_weight']})" if teacher else ""
     rows = "\n".join(f"| {key} | {value:.4f} |" for key, value in losses.items())
     return f"""# {name}: {config.description}
 
@@ -154,8 +155,8 @@ def _card(
 - **Trained:** {step:,} steps of {data["batch_size"]} crops of {data["crop_size"]} pixels from
   {config.trained_on}; {_class_name(rate)}, peak learning rate {rate["lr"]},
   {schedule.get("warmup_steps", 0)} warm-up steps, {_class_name(schedule)}; from
-  {f"the network {start}" if start else "random weights"}{taught}.
-- **Loss:** encoder {judge} ({encoder["weights"]}), {_describe_loss(recipe["loss"])}.
+  {origin}{distilled}.
+- **Loss:** encoder {architecture} ({encoder["weights"]}), {_describe_loss(recipe["loss"])}.
 - **Half precision** changes the stylized image by {change * 255:.3f}/255 on average.
 
 The command:

@@ -5,6 +5,7 @@ from omegaconf import DictConfig
 from stylenet.cli.loss import build_terms
 from stylenet.errors import StyleNetError
 from stylenet.perceptual import LossTerm, take_adversarial
+from stylenet.program import command
 
 
 def build_loss(config: DictConfig) -> dict[str, LossTerm]:
@@ -24,6 +25,6 @@ def build_loss(config: DictConfig) -> dict[str, LossTerm]:
     if not terms or take_adversarial(terms) is not None:
         raise StyleNetError(
             "loss=adversarial trains a discriminator on one painter's images, beside networks of "
-            "one style in scripts/train.py; here leave it out, or choose loss=relative"
+            f"one style in {command('train')}; here leave it out, or choose loss=relative"
         )
     return terms

@@ -1,4 +1,4 @@
-"""The words of a command line, as Hydra's grammar wants them."""
+"""Command lines as users type them, in Hydra's grammar."""
 
 import os
 import re
@@ -10,53 +10,50 @@ from hydra.errors import HydraException
 from stylenet.errors import StyleNetError
 from stylenet.files import user_path
 
-# How values begin that Hydra is to read as they are: quoted text, a list.
-_WRITTEN_FOR_HYDRA = tuple("'\"[")
-# Hydra's options, which may be cut short.
-_OPTIONS = (
+# First characters of values in Hydra's own grammar: quoted text, a list.
+_HYDRA_STARTS = tuple("'\"[")
+# Hydra's flags, which may be abbreviated.
+_FLAGS = (
     *("--help", "--hydra-help", "--version", "--cfg", "--resolve", "--package", "--run"),
     *("--multirun", "--shell-completion", "--config-path", "--config-name", "--config-dir"),
     *("--experimental-rerun", "--info"),
 )
-# Options whose value is the name of a file or folder: text, whatever Hydra would make of it.
-_NAMES = {
+# Options whose value is a path: text, even where Hydra would read a number.
+_PATHS = {
     *("input", "output", "mask", "checkpoint", "content", "photos", "video", "guide", "run_dir"),
     *("data.root", "data.styles", "encoder_weights", "style_folder", "held_out"),
 }
-# What has a meaning to Hydra, unless it is in the name of a file that is there.
-_SIGNS = frozenset(",[{'\"$")
+# Characters with a meaning to Hydra, except in the name of an existing file.
+_SPECIAL = frozenset(",[{'\"$")
 
 
 def for_hydra(arguments: Sequence[str], short: Mapping[str, str]) -> list[str]:
-    """Puts in quotes what a user means as text and Hydra cannot read.
+    """Quote the values that a user means as text and Hydra cannot read.
 
-    Hydra's grammar knows the letters from a to z and few signs: ``input=Fähre.jpg`` or
-    ``input=photo(1).jpg`` is an error to it.
+    Hydra's grammar has only the letters a to z and few other characters: ``input=Fähre.jpg`` and
+    ``input=photo(1).jpg`` are errors.
 
     Args:
-        arguments: Of the command line.
-        short: Words that Hydra would take for the choice of a group, such as ``style``, and the
-            options that they stand for.
-
-    Returns:
-        The arguments.
+        arguments: The command line.
+        short: Short names of options that Hydra would take for the choice of a config group, such
+            as ``style``, and the full names.
 
     Raises:
-        StyleNetError: One is an option that there is not.
+        StyleNetError: One is an unknown flag.
     """
     sweeps = {"-m", "--multirun"} & set(arguments)
     words = []
     for argument in arguments:
         key, equals, value = argument.partition("=")
-        if key.startswith("--") and not any(option.startswith(key) for option in _OPTIONS):
+        if key.startswith("--") and not any(option.startswith(key) for option in _FLAGS):
             raise StyleNetError(
-                f"{key} is no option; options are given as KEY=VALUE, such as "
-                f"{key.lstrip('-')}=VALUE (see --help)"
+                f"{key} is not an option. Give options as KEY=VALUE, such as "
+                f"{key.lstrip('-')}=VALUE (see --help)."
             )
         name = short.get(key, key)
-        if sweeps and "," in value:  # each choice is the user's to put in quotes
+        if sweeps and "," in value:  # the user quotes each choice
             words.append(f"{name}={value}")
-        elif _is_text(value, always=key in short) or (key in _NAMES and _is_name(value)):
+        elif _is_text(value, always=key in short) or (key in _PATHS and _is_misread(value)):
             words.append(f"{name}={_quoted(value)}")
         else:
             words.append(_readable(f"{name}={value}" if equals else argument))
@@ -64,75 +61,68 @@ def for_hydra(arguments: Sequence[str], short: Mapping[str, str]) -> list[str]:
 
 
 def explain_unreadable(argument: str) -> str:
-    """Says what to do about a word of the command line that Hydra cannot read.
-
-    Args:
-        argument: The word.
-
-    Returns:
-        One line.
-    """
+    """Return the message for an argument that Hydra cannot read."""
     key, equals, value = argument.partition("=")
     if not equals:
-        return f"{argument} is no option; options are given as KEY=VALUE (see --help)"
+        return f"{argument} is not an option. Give options as KEY=VALUE (see --help)."
     return (
-        f"{key}={value} cannot be read; put text with other signs than letters of English in "
-        f"quotes, in lists too: \"{key}=['Fähre (1).jpg']\""
+        f"{key}={value} cannot be read. Quote text with other characters than English letters, "
+        f"also in lists: \"{key}=['Fähre (1).jpg']\""
     )
 
 
 def _is_text(value: str, always: bool) -> bool:
-    """Whether signs that mean something to Hydra mean nothing here.
+    """Return whether a value is plain text although it holds special characters of Hydra's.
 
     Args:
-        value: Of an option.
-        always: Whether a comma never means choices, as in ``starry:0.6,mosaic:0.4``.
+        value: Value of an option.
+        always: Whether a comma never separates choices, as in ``starry:0.6,mosaic:0.4``.
     """
-    if _SIGNS & set(value) and _is_there(value):
+    if _SPECIAL & set(value) and _exists(value):
         return True
-    if value.startswith(_WRITTEN_FOR_HYDRA):
+    if value.startswith(_HYDRA_STARTS):
         return False
-    # Between the choices of a sweep there is no space; a dictionary and a function may have some.
+    # Choices of a sweep have no spaces between them; dictionaries and functions may.
     is_prose = ", " in value and not re.match(r"\{|\w+\(", value)
     return is_prose or (always and "," in value)
 
 
-def _is_there(value: str) -> bool:
-    """Whether a file or folder has this name; any text may be asked for, however long."""
+def _exists(value: str) -> bool:
+    """Return whether a file or folder has this name; the text may be of any length."""
     return os.path.exists(user_path(value))
 
 
-def _is_name(value: str) -> bool:
-    """Whether Hydra would make something else of a file's name, such as ``1e5`` or ``null``.
+def _is_misread(value: str) -> bool:
+    """Return whether Hydra would read a path as another type, such as ``1e5`` or ``true``.
 
-    ``null`` leaves an option out, unless a file is called so.
+    ``null`` leaves an option out, unless a file has this name.
     """
-    if value.startswith(_WRITTEN_FOR_HYDRA) or not value:
+    if value.startswith(_HYDRA_STARTS) or not value:
         return False
     if value == "null":
-        return _is_there(value)
+        return _exists(value)
     try:
         return OverridesParser.create().parse_override(f"x={value}").value() != value
     except HydraException:
-        return False  # for _readable
+        return False  # _readable quotes it
 
 
 def _readable(argument: str) -> str:
-    """The argument, its value in quotes if Hydra cannot read it without."""
+    """Return the argument, its value quoted if Hydra cannot read it otherwise."""
     key, equals, value = argument.partition("=")
     if not equals or not re.fullmatch(r"[+~]*[\w./@]+", key) or _is_readable(argument):
         return argument
     quoted = f"{key}={_quoted(value)}"
-    meant = value.startswith(_WRITTEN_FOR_HYDRA) or not _is_readable(quoted)
-    return argument if meant else quoted
+    keep = value.startswith(_HYDRA_STARTS) or not _is_readable(quoted)
+    return argument if keep else quoted
 
 
 def _quoted(value: str) -> str:
-    """A value as text of Hydra's grammar, where a backslash counts before quotes and at the end.
+    """Quote a value for Hydra, whose grammar escapes quotes and the end with backslashes.
 
-    OmegaConf looks for ``${`` in quotes too, and takes a backslash before it for its own.
+    OmegaConf interpolates ``${`` inside quotes too, unless a backslash stands before it.
     """
-    if _is_there(value):
+    if _exists(value):
         value = re.sub(r"(\\*)(\$\{)", r"\1\1\\\2", value)
     escaped = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + ("\\'" if m[2] else ""), value)
     return f"'{escaped}'"

@@ -1,4 +1,4 @@
-"""What the benchmark measures, built from the options as the other commands build it."""
+"""The objects that benchmarks measure, built from options as the other commands build them."""
 
 import dataclasses
 import multiprocessing
@@ -39,12 +39,12 @@ _LAYERS = {
 
 @dataclasses.dataclass(frozen=True)
 class ConfiguredBench:
-    """A :class:`stylenet.benchmark.Bench` that builds its parts by Hydra.
+    """Implementation of :class:`stylenet.benchmark.Bench` on a composed config.
 
     Attributes:
         config: configs/benchmark.yaml, composed.
-        conditions: How is measured.
-        strict: Whether the loss' layers are a user's own words, which no encoder changes.
+        conditions: Sizes, repeats, device and precision.
+        strict: Whether the user named the layers of the loss, so that they stay as they are.
     """
 
     config: DictConfig
@@ -52,13 +52,13 @@ class ConfiguredBench:
     strict: bool
 
     def network(self, seed: int = 0) -> StyleNetwork:
-        """Builds the network with fresh weights, the same every time for a seed."""
+        """Build the network with fresh weights, always the same for a seed."""
         torch.manual_seed(seed)
         network = build(self.config.network)
         return selection_of(network).example(network)
 
     def criterion(self) -> tuple[PerceptualLoss, Tensor]:
-        """Builds the perceptual loss; gives the (first) image of the style with it."""
+        """Build the perceptual loss; return it with the first style image."""
         style, terms = build(self.config.style), build_loss(self.config)
         terms = with_style_layers(terms, style.layers)
         encoder = self._encoder()
@@ -69,55 +69,56 @@ class ConfiguredBench:
         return criterion, images[0].to(self.conditions.device)
 
     def module(self, criterion: PerceptualLoss, seed: int = 0) -> StyleTransferModule:
-        """Builds what ``scripts/train.py`` trains, with the weights of :meth:`network`."""
+        """Build the Lightning module of ``stylenet train`` around :meth:`network`."""
         trained = build(self.config.network)
         selection = selection_of(trained)
         if selection.styles(trained) != []:
             raise StyleNetError(
-                f"network={trained.name} holds {selection.held}, and steps are measured of "
-                f"networks of one; choose network=johnson or network=compact, or suite=inference"
+                f"network={trained.name} holds {selection.held}, and training steps are measured "
+                f"only for one. Choose network=johnson or network=compact, or suite=inference."
             )
         recipe: Any = OmegaConf.to_container(self.config)
         optimizer = OptimizerFactory(build(self.config.optimizer), build(self.config.schedule))
         module = StyleTransferModule(self.network(seed), criterion, optimizer, "none", recipe)
         mode = check_compile_mode(self.config.compile)
-        # A measurement is too short for `auto` to compile, the runs that it stands for are not.
+        # `auto` compiles only long runs: the ones this short measurement stands for.
         on_gpu = self.conditions.device.type == "cuda"
         module.compile_mode = "true" if mode == "auto" and on_gpu else mode
         return module
 
     def trainer(self, steps: int, callback: pl.Callback) -> pl.Trainer:
-        """Builds the trainer of ``scripts/train.py`` for some steps, without its callbacks."""
+        """Build the trainer of ``stylenet train`` for some steps, without its callbacks."""
         options, device = self.config.trainer, self.conditions.device
         accelerator = _ACCELERATORS.get(device.type, "auto")
-        wanted = _PRECISIONS.get(self.config.precision, options.precision)
+        precision = _PRECISIONS.get(self.config.precision, options.precision)
         try:
             return build(
                 options,
-                precision=choose_precision(wanted, accelerator),
+                precision=choose_precision(precision, accelerator),
                 accelerator=accelerator,
                 devices=[device.index or 0] if device.type == "cuda" else 1,
                 num_nodes=1,
                 max_steps=steps,
                 callbacks=[callback],
                 logger=False,
-                plugins=[LightningEnvironment()],  # one process, also inside a cluster's job
+                plugins=[LightningEnvironment()],  # one process, also inside a Slurm job
             )
         except InstantiationException as error:
             cause = error.__cause__
             if not isinstance(cause, MisconfigurationException | ValueError | TypeError):
                 raise
             raise StyleNetError(
-                f"a trainer with precision={wanted} cannot be had on {device}: {first_line(cause)}"
+                f"Lightning cannot train with precision={precision} on {device} "
+                f"({first_line(cause)}). Choose another precision."
             ) from error
 
     def data(self, size: int) -> PhotoData:
-        """Finds the photos, to be cropped to a size."""
+        """Build the data module for crops of a size in pixels."""
         return build(self.config.data, crop_size=size)
 
     def run_in_process(self, task: Callable[..., Any], *arguments: Any) -> Any:
-        """Runs ``task(bench, *arguments)`` in a process of its own and gives what it returns."""
-        context = multiprocessing.get_context("spawn")  # a fork would begin with all that is here
+        """Run ``task(bench, *arguments)`` in a process of its own and return its result."""
+        context = multiprocessing.get_context("spawn")  # a fork would start with our memory
         ours, theirs = context.Pipe(duplex=False)
         threads = torch.get_num_threads()
         process = context.Process(target=_work, args=(theirs, threads, self, task, arguments))
@@ -126,13 +127,13 @@ class ConfiguredBench:
         try:
             result = ours.recv()
         except EOFError:
-            result = None  # it ended without a word
+            result = None  # the process ended without sending one
         finally:
             process.join()
         if result is None and (process.exitcode or 0) < 0:
             raise StyleNetError(
-                f"a measuring process was ended by signal {-(process.exitcode or 0)}, probably for "
-                f"lack of memory; use a smaller size or batch, or baseline=false"
+                f"a measuring process was ended by signal {-(process.exitcode or 0)}, probably out "
+                f"of memory. Use a smaller size or batch, or baseline=false."
             )
         if result is None:
             raise RuntimeError("a measuring process failed, see above")
@@ -141,7 +142,7 @@ class ConfiguredBench:
         return result
 
     def _encoder(self) -> Encoder:
-        """Builds the encoder. No download for its weights: their values do not change the time."""
+        """Build the encoder without a download: the values of weights do not change the time."""
         options = self.config.encoder
         if options.weights != "imagenet":
             return build(options)
@@ -155,15 +156,15 @@ def _work(
     task: Callable[..., Any],
     arguments: tuple[Any, ...],
 ) -> None:
-    """The body of a process: sends the task's result, or the error that a user can mend."""
+    """Run the task in the child process; send its result or its error."""
     torch.set_num_threads(threads)
     quieten_lightning(wholly=True)
     try:
         result = task(bench, *arguments)
     except (StyleNetError, RuntimeError) as error:
-        # As plain ones: others may not survive the way.
-        kind = StyleNetError if isinstance(error, StyleNetError) else RuntimeError
-        result = kind(str(error))
+        # Subclasses may not survive pickling.
+        error_type = StyleNetError if isinstance(error, StyleNetError) else RuntimeError
+        result = error_type(str(error))
     connection.send(result)
 
 

@@ -18,18 +18,18 @@ from stylenet.inference.precision import DTYPES, choose_device
 
 
 def main() -> None:
-    """Runs ``scripts/benchmark.py``."""
+    """Run ``stylenet benchmark``."""
     run(benchmark, "benchmark")
 
 
 def benchmark(config: DictConfig) -> None:
-    """Measures a suite; prints a table, writes the rows and a plot.
+    """Run a suite; print a table, write the rows and a plot.
 
     Args:
         config: configs/benchmark.yaml, composed.
 
     Raises:
-        StyleNetError: An option is impossible, or memory is short.
+        StyleNetError: An option is impossible, or the machine runs out of memory.
     """
     output = _check_output(str(config.output))
     suite = build(config.suite)
@@ -50,11 +50,11 @@ def benchmark(config: DictConfig) -> None:
         check_number("threads", config.threads, minimum=1, integer=True)
         torch.set_num_threads(config.threads)
     quieten_lightning(wholly=True)
-    given = [item.lstrip("+~").partition("=")[0] for item in HydraConfig.get().overrides.task]
-    bench = ConfiguredBench(config, conditions, strict=any("layers" in name for name in given))
+    keys = [item.lstrip("+~").partition("=")[0] for item in HydraConfig.get().overrides.task]
+    bench = ConfiguredBench(config, conditions, strict=any("layers" in key for key in keys))
     with explain_out_of_memory(
-        f"memory is short on {device}; use a smaller size or batch, or baseline=false, because the "
-        f"reference needs more"
+        f"{device} is out of memory. Use a smaller size or batch, or baseline=false, because the "
+        f"reference needs more memory."
     ):
         rows = suite.run(bench)
     machine = describe_machine(device)
@@ -65,13 +65,13 @@ def benchmark(config: DictConfig) -> None:
     try:
         draw_plot(plot, rows, machine)
     except ImportError:
-        print("no plot, for Matplotlib is missing: pip install 'stylenet[benchmark]'")
+        print("no plot, because Matplotlib is missing: pip install 'stylenet[benchmark]'")
     else:
         print(f"plot: {plot}")
 
 
 def _check_output(name: str) -> Path:
-    """Refuses at once what could not be written after minutes of measuring."""
+    """Refuse at once a file that could not be written after minutes of measuring."""
     path = user_path(name)
     if path.suffix != ".json":
         raise StyleNetError(f"output={name}: expected a name that ends in .json")

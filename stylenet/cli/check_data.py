@@ -1,4 +1,4 @@
-"""The command that looks at training photos before a long run."""
+"""The command that finds photos that training would skip."""
 
 from omegaconf import DictConfig
 from tqdm import tqdm
@@ -9,28 +9,32 @@ from stylenet.errors import StyleNetError
 
 
 def main() -> None:
-    """Runs ``scripts/check_data.py``."""
+    """Run ``stylenet data check``."""
     run(check_data, "check_data")
 
 
 def check_data(config: DictConfig) -> None:
-    """Decodes every photo and reports those that training would skip.
+    """Decode every photo and report those that training would skip.
 
     Args:
         config: configs/check_data.yaml, composed.
 
     Raises:
-        StyleNetError: The data is not there, or so bad that training would stop.
+        StyleNetError: The photos are missing, or most of them are unusable.
     """
     data = build(config.data)
     data.setup()
     total = len(data.dataset.photos)
-    verdicts = tqdm(
+    checks = tqdm(
         check_photos(data.dataset, data.decoders()), total=total, unit="photo", dynamic_ncols=True
     )
-    bad = [verdict for verdict in verdicts if verdict is not None]
-    for verdict in bad:
-        print(" ".join(verdict.split()))
-    print(f"{total - len(bad):,} of {total:,} photos usable, {len(bad):,} would be skipped")
-    if len(bad) > total - len(bad):
-        raise StyleNetError(f"data.root={data.root}: most files are unusable, training would stop")
+    problems = [problem for problem in checks if problem is not None]
+    for problem in problems:
+        print(" ".join(problem.split()))
+    usable = total - len(problems)
+    print(f"{usable:,} of {total:,} photos usable, {len(problems):,} would be skipped")
+    if len(problems) > usable:
+        raise StyleNetError(
+            f"data.root={data.root}: most files are unusable, so training would stop. Choose "
+            f"another folder or replace these files."
+        )

@@ -1,4 +1,4 @@
-"""The command that shows every style on the same photos."""
+"""The command that shows styles on the same photos, side by side."""
 
 from pathlib import Path
 
@@ -27,12 +27,12 @@ _HEADER = 28  # pixels above the images, for a line of 16
 
 
 def main() -> None:
-    """Runs ``scripts/contact_sheet.py``."""
+    """Run ``stylenet styles sheet``."""
     run(contact_sheet, "contact_sheet")
 
 
 def contact_sheet(config: DictConfig) -> None:
-    """Paints a table of photos and styles: a row for each photo, a column for each style.
+    """Write an image with a row for each photo and a column for each style.
 
     Args:
         config: configs/contact_sheet.yaml, composed.
@@ -53,7 +53,7 @@ def contact_sheet(config: DictConfig) -> None:
     for style in tqdm(styles, unit="style", dynamic_ncols=True):
         stylizer = Stylizer.load(style, str(config.device))
         name = stylizer.info.style
-        # Two networks of one style are told from each other by where they are.
+        # Paths distinguish two networks of one style.
         columns[style if name in columns else name] = [stylizer(photo) for photo in photos]
     sheet = LoadedImage(draw_sheet(columns, config.size))
     save_image(sheet, output, config.quality)
@@ -61,49 +61,46 @@ def contact_sheet(config: DictConfig) -> None:
 
 
 def _styles(config: DictConfig) -> list[str]:
-    """The networks that the user means, each once; or the files of all that StyleNet brings."""
+    """Return the requested networks without duplicates; by default all pretrained ones."""
     if config.styles is None:
         return [str(path) for path in pretrained_styles().values()]
-    given = [config.styles] if isinstance(config.styles, str) else list(config.styles)
-    if not given:
-        raise StyleNetError("styles=[] is empty; name at least one, or leave it out for all")
-    return list(dict.fromkeys(str(style) for style in given))
+    styles = [config.styles] if isinstance(config.styles, str) else list(config.styles)
+    if not styles:
+        raise StyleNetError("styles=[] is empty. Name at least one style, or leave it out for all.")
+    return list(dict.fromkeys(str(style) for style in styles))
 
 
 def _photos(config: DictConfig) -> list[Path]:
-    """The photos that the user means, or the samples of the quick start."""
+    """Return the requested photos; by default the samples of the quick start."""
     if config.photos is None:
         samples = build(config.samples)
         return [samples.photo_folder() / name for name in samples.list_photos()]
     folder = user_path(config.photos)
     names = sorted(walk_files(folder, SUFFIXES)[0]) if folder.is_dir() else []
     if not names:
-        raise StyleNetError(f"photos={folder}: expected a folder of images")
+        raise StyleNetError(f"No images found in photos={folder}. Give a folder of images.")
     return [folder / name for name in names]
 
 
 def _square(path: Path, size: int) -> Image.Image:
-    """The middle of a photo, mode RGB."""
+    """Return the center of a photo, mode RGB, ``size`` pixels high and wide."""
     return ImageOps.fit(flatten(load_image(path)), (size, size), Image.Resampling.LANCZOS)
 
 
 def sheet_size(columns: int, rows: int, size: int) -> tuple[int, int]:
-    """Says how large a table is.
+    """Return the width and height of a contact sheet in pixels.
 
     Args:
-        columns: How many, with that of the photos.
-        rows: How many.
-        size: Side of the images in pixels.
-
-    Returns:
-        Width and height in pixels.
+        columns: Number of columns, including the photos'.
+        rows: Number of photos.
+        size: Height and width of each image in pixels.
     """
     step = size + _GAP
     return columns * step - _GAP, rows * step - _GAP + _HEADER
 
 
 def draw_sheet(columns: dict[str, list[Image.Image]], size: int) -> Image.Image:
-    """The images in columns under their headers, on white."""
+    """Draw a contact sheet: columns of images under their headers, on white."""
     rows = len(next(iter(columns.values())))
     step = size + _GAP
     sheet = Image.new("RGB", sheet_size(len(columns), rows, size), "white")
@@ -111,6 +108,6 @@ def draw_sheet(columns: dict[str, list[Image.Image]], size: int) -> Image.Image:
     font = ImageFont.load_default(16)
     for column, (header, images) in enumerate(columns.items()):
         draw.text((column * step + size // 2, 4), header, "black", font, anchor="ma")
-        for row, picture in enumerate(images):
-            sheet.paste(picture, (column * step, row * step + _HEADER))
+        for row, image in enumerate(images):
+            sheet.paste(image, (column * step, row * step + _HEADER))
     return sheet

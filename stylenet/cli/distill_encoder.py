@@ -11,6 +11,7 @@ from stylenet.data import scan_photos
 from stylenet.encoder_distillation import DistillationModule, mean_errors
 from stylenet.image import flatten, load_image, to_tensor
 from stylenet.methods.method import refuse_style_images
+from stylenet.program import command
 
 # Photos to initialize with: 24 of 128 x 128 pixels have 24,000 positions in relu3_4, forty times
 # the 577 unknowns of each channel there.
@@ -18,7 +19,7 @@ _PHOTOS = 24
 
 
 def main() -> None:
-    """Runs ``scripts/distill_encoder.py``."""
+    """Run ``stylenet encoder distill``."""
     run(lambda config: distill_encoder(command_line_experiment(config)), "distill_encoder")
 
 
@@ -62,4 +63,4 @@ def distill_encoder(experiment: ComposedExperiment) -> None:
         print("\n".join(f"  {name:18} {value:.4f}" for name, value in errors.items()))
     weights = prepared.folder.final_checkpoint(module.checkpoint_name)
     print(f"encoder: {weights}")
-    print(f"use: python scripts/train.py encoder=lite encoder.weights={weights}")
+    print(f"use: {command('train')} encoder=lite encoder.weights={weights}")

@@ -43,7 +43,7 @@ _LAYERS = ("relu5_1", "relu3_4", "relu3_3")
 
 
 def main() -> None:
-    """Run ``scripts/dream.py``."""
+    """Run ``stylenet dream``."""
     run(dream_command, "dream")
 
 

@@ -17,7 +17,7 @@ from stylenet.cli.app import run
 from stylenet.cli.contact_sheet import draw_sheet, sheet_size
 from stylenet.cli.evaluate_inputs import (
     Checkpoint,
-    check_settings,
+    check_options,
     find_images_and_videos,
     load_checkpoints,
 )
@@ -48,30 +48,30 @@ _WARMUP = 2
 
 
 def main() -> None:
-    """Runs ``scripts/evaluate.py``."""
+    """Run ``stylenet evaluate``."""
     run(evaluate, "evaluate")
 
 
 def evaluate(config: DictConfig) -> None:
-    """Measures networks on photos; prints a table, writes a report and images.
+    """Measure networks on photos; print a table, write a report and a contact sheet.
 
     Args:
         config: configs/evaluate.yaml, composed.
 
     Raises:
-        StyleNetError: An option is impossible, a checkpoint or all photos are unusable, or memory
-            is short.
-        SystemExit: With status 1 if some of the photos or videos are unreadable.
+        StyleNetError: An option is impossible, a checkpoint or all photos are unusable, or the
+            machine runs out of memory.
+        SystemExit: With status 1 if some photos or videos are unreadable.
     """
     with explain_out_of_memory(
-        f"memory is short at size={config.size}; use a smaller size, or encoder=lite"
+        f"out of memory at size={config.size}. Use a smaller size, or encoder=lite."
     ):
         _evaluate(config)
 
 
 def _evaluate(config: DictConfig) -> None:
-    """Measures the networks, then image optimization; what is found is written at once."""
-    check_settings(config)
+    """Measure the networks, then image optimization; write each result at once."""
+    check_options(config)
     output = user_path(config.output)
     check_output(output / "report.json")
     paths, videos = find_images_and_videos(config, output)
@@ -79,7 +79,7 @@ def _evaluate(config: DictConfig) -> None:
     _check_sheet(config, len(checkpoints) + 1, min(len(paths), config.sheet_photos))
     failures: list[str] = []
     grids = {item.name: GridMeter() for item in checkpoints}
-    rows, photos, columns = _judge_photos(config, checkpoints, paths, grids, failures)
+    rows, photos, columns = _measure_photos(config, checkpoints, paths, grids, failures)
     flicker = _measure_videos(config, checkpoints, videos, failures)
     summaries = _summarize(config, checkpoints, rows, photos, grids, flicker)
     save_image(
@@ -100,12 +100,12 @@ def _evaluate(config: DictConfig) -> None:
 
     write()
     if config.iterations:
-        for found in _study(config, checkpoints, rows, photos):
-            studies.append(found)
-            write()  # each takes long, and the next may be interrupted
+        for result in _study(config, checkpoints, rows, photos):
+            studies.append(result)
+            write()  # each study takes minutes, and the next may be interrupted
         _plot(output / "iterations.png", studies)
     print(format_table(summaries, studies))
-    for line in (line for found in studies for line in found.describe()):
+    for line in (line for result in studies for line in result.describe()):
         print(line)
     print(f"report: {output / 'report.json'}, {output / 'contact_sheet.jpg'}")
     if failures:
@@ -114,23 +114,28 @@ def _evaluate(config: DictConfig) -> None:
 
 
 def _check_sheet(config: DictConfig, columns: int, rows: int) -> None:
-    """Refuses a contact sheet that no JPEG holds, before any work."""
+    """Refuse a contact sheet too large for JPEG, before any work."""
     width, height = sheet_size(columns, rows, config.size)
     if max(width, height) > MAX_SIDES["JPEG"]:
         raise StyleNetError(
-            f"the contact sheet would have {width:,}x{height:,} pixels, and JPEG ends at "
-            f"{MAX_SIDES['JPEG']:,} a side; set a smaller size or sheet_photos"
+            f"the contact sheet would have {width:,}x{height:,} pixels, but a JPEG has at most "
+            f"{MAX_SIDES['JPEG']:,} each way. Set a smaller size or sheet_photos."
         )
 
 
-def _judge_photos(
+def _measure_photos(
     config: DictConfig,
     checkpoints: Sequence[Checkpoint],
     paths: dict[str, Path],
     grids: dict[str, GridMeter],
     failures: list[str],
 ) -> tuple[list[Row], dict[str, Tensor], dict[str, list[Image.Image]]]:
-    """A row for each photo and checkpoint; the first photos; the columns of the contact sheet."""
+    """Measure every checkpoint on every photo.
+
+    Returns:
+        A row for each pair, the first photos as tensors (1, 3, H, W) by name, and the columns of
+        the contact sheet by checkpoint, the photos' own under ``""``.
+    """
     rows: list[Row] = []
     photos: dict[str, Tensor] = {}
     columns: dict[str, list[Image.Image]] = {"": [], **{item.name: [] for item in checkpoints}}
@@ -147,17 +152,19 @@ def _judge_photos(
         if len(photos) < max(1, config.iteration_photos):
             photos[name] = photo
         for item in checkpoints:
-            painted = item.paint(photo)
+            stylized = item.stylize(photo)
             try:
-                losses = measure_losses(item.criterion, painted, photo)
+                losses = measure_losses(item.criterion, stylized, photo)
             except StyleNetError as error:
                 raise StyleNetError(f"{item.name} on {path}: {error}") from error
-            grids[item.name].add(painted)
-            rows.append(Row(item.name, name, losses, *measure_similarity(painted, photo)))
+            grids[item.name].add(stylized)
+            rows.append(Row(item.name, name, losses, *measure_similarity(stylized, photo)))
             if is_shown:
-                columns[item.name].append(to_image(painted))
+                columns[item.name].append(to_image(stylized))
     if not rows:
-        raise StyleNetError(f"photos={config.photos}: none can be used, such as {failures[0]}")
+        raise StyleNetError(
+            f"photos={config.photos}: no photo can be used. The first: {failures[0]}"
+        )
     return rows, photos, columns
 
 
@@ -167,8 +174,8 @@ def _measure_videos(
     videos: Sequence[Path],
     failures: list[str],
 ) -> dict[str, dict[str, dict[str, float] | None]]:
-    """The warping errors by checkpoint and video."""
-    found: dict[str, dict[str, dict[str, float] | None]] = {item.name: {} for item in checkpoints}
+    """Return the warping errors by checkpoint and video; ``None`` for a video without motion."""
+    flicker: dict[str, dict[str, dict[str, float] | None]] = {item.name: {} for item in checkpoints}
     for path in videos:
         for item in tqdm(checkpoints, unit="network", desc=path.name, dynamic_ncols=True):
             try:
@@ -176,8 +183,8 @@ def _measure_videos(
             except StyleNetError as error:
                 failures.append(" ".join(str(error).split()))
                 break
-            found[item.name][str(path)] = None if errors is None else dataclasses.asdict(errors)
-    return found
+            flicker[item.name][str(path)] = None if errors is None else dataclasses.asdict(errors)
+    return flicker
 
 
 def _summarize(
@@ -188,9 +195,9 @@ def _summarize(
     grids: dict[str, GridMeter],
     flicker: dict[str, dict[str, dict[str, float] | None]],
 ) -> list[Summary]:
-    """What is said of each checkpoint as a whole; its speed is measured here."""
+    """Summarize each checkpoint, with its speed, which is measured here."""
     photo = next(iter(photos.values()))
-    calls = [lambda item=item: item.paint(photo) for item in checkpoints]
+    calls = [lambda item=item: item.stylize(photo) for item in checkpoints]
     timings = alternate(calls, config.repeats, _WARMUP, checkpoints[0].stylizer.device)
     return [
         Summary(
@@ -198,7 +205,7 @@ def _summarize(
             style_images=item.style.images,
             photos=sum(row.checkpoint == item.name for row in rows),
             means=summarize(rows, item.name)
-            | measure_defects(item.paint, item.stylizer.device, grids[item.name]),
+            | measure_defects(item.stylize, item.stylizer.device, grids[item.name]),
             parameters=sum(weight.numel() for weight in item.stylizer.network.parameters()),
             precision=str(item.stylizer.dtype).removeprefix("torch."),
             images_per_second=1 / timing.median,
@@ -215,7 +222,7 @@ def _study(
     rows: Sequence[Row],
     photos: dict[str, Tensor],
 ) -> Iterator[Study]:
-    """Image optimization beside the checkpoints, once for each style."""
+    """Compare the checkpoints with image optimization, once for each style."""
     groups: dict[str, list[Checkpoint]] = {}
     for item in checkpoints:
         groups.setdefault(loss_key(item.style), []).append(item)
@@ -237,10 +244,10 @@ def _study(
 
 
 def _plot(path: Path, studies: Sequence[Study]) -> None:
-    """Draws the curves, if Matplotlib is there."""
+    """Plot the loss curves if Matplotlib is installed."""
     try:
         draw_iterations(path, studies)
     except ImportError:
-        print("no plot, for Matplotlib is missing: pip install 'stylenet[benchmark]'")
+        print("no plot, because Matplotlib is missing: pip install 'stylenet[benchmark]'")
     else:
         print(f"plot: {path}")

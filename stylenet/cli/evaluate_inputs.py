@@ -1,4 +1,4 @@
-"""What scripts/evaluate.py measures: checkpoints with their judges, photos and videos."""
+"""Inputs of ``stylenet evaluate``: checkpoints with their criteria, photos and videos."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,9 @@ from torch import Tensor
 
 from stylenet.checkpoint import CheckpointInfo, load_checkpoint
 from stylenet.cli.adversarial import build_loss
-from stylenet.cli.app import build, config_folder, style_image_path
-from stylenet.cli.infer import VIDEO_SUFFIXES
+from stylenet.cli.app import build
+from stylenet.cli.configs import config_folder, style_image_path
+from stylenet.cli.infer_inputs import VIDEO_SUFFIXES
 from stylenet.data import StyleOptions, load_style_images
 from stylenet.errors import LARGEST_SEED, StyleNetError, check_number
 from stylenet.evaluation import recorded_style
@@ -27,13 +28,13 @@ from stylenet.perceptual import PerceptualLoss, with_style_layers
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """What is measured, and against what.
+    """A network to measure and the loss to measure it with.
 
     Attributes:
-        name: What it is called in the report.
+        name: Its name in the report.
         stylizer: The network.
-        style: What it is judged by.
-        criterion: The judge; checkpoints of one style share it.
+        style: The style images that its stylized images are compared with.
+        criterion: The perceptual loss; checkpoints of one style share it.
     """
 
     name: str
@@ -41,20 +42,13 @@ class Checkpoint:
     style: StyleOptions
     criterion: PerceptualLoss
 
-    def paint(self, photo: Tensor) -> Tensor:
-        """Stylizes a photo.
-
-        Args:
-            photo: RGB in [0, 1], shape (1, 3, H, W).
-
-        Returns:
-            The same shape and range.
-        """
+    def stylize(self, photo: Tensor) -> Tensor:
+        """Stylize a photo, RGB in [0, 1], shape (1, 3, H, W)."""
         return self.stylizer.stylize_tensor(photo)
 
 
-def check_settings(config: DictConfig) -> None:
-    """Refuses impossible values before any work.
+def check_options(config: DictConfig) -> None:
+    """Refuse impossible values before any work.
 
     Args:
         config: configs/evaluate.yaml, composed.
@@ -62,8 +56,8 @@ def check_settings(config: DictConfig) -> None:
     Raises:
         StyleNetError: A value is impossible.
     """
-    least = {"size": 16, "video_frames": 2, "sheet_photos": 1, "repeats": 1, "iterations": 0}
-    for name, minimum in {**least, "iteration_photos": 1}.items():
+    minima = {"size": 16, "video_frames": 2, "sheet_photos": 1, "repeats": 1, "iterations": 0}
+    for name, minimum in {**minima, "iteration_photos": 1}.items():
         check_number(name, config[name], minimum=minimum, integer=True)
     check_number("seed", config.seed, minimum=0, maximum=LARGEST_SEED, integer=True)
     if config.limit is not None:
@@ -71,17 +65,17 @@ def check_settings(config: DictConfig) -> None:
 
 
 def find_images_and_videos(config: DictConfig, output: Path) -> tuple[dict[str, Path], list[Path]]:
-    """Lists what is to be stylized.
+    """List the photos and videos to stylize.
 
     Args:
-        config: configs/evaluate.yaml, composed; of it ``photos``, ``video`` and ``limit``.
-        output: Where the report goes; images in it are no photos.
+        config: configs/evaluate.yaml, composed.
+        output: The folder of the report, whose images are skipped.
 
     Returns:
         The photos by name, and the videos.
 
     Raises:
-        StyleNetError: There is no photo, or what was named is not there.
+        StyleNetError: There is no photo, or a named file is missing.
     """
     source = user_path(config.photos)
     videos = [] if config.video is None else [user_path(config.video)]
@@ -95,43 +89,45 @@ def find_images_and_videos(config: DictConfig, output: Path) -> tuple[dict[str, 
         names = find_inputs(source, output, {*SUFFIXES, *VIDEO_SUFFIXES})
     except OSError as error:
         raise StyleNetError(f"photos={source} cannot be read: {reason(error)}") from error
-    found = {str(name): source / name for name in names}
+    paths = {str(name): source / name for name in names}
     videos += [
         path
-        for path in found.values()
+        for path in paths.values()
         if path.suffix.lower() in VIDEO_SUFFIXES and path not in videos
     ]
-    photos = {name: path for name, path in found.items() if path not in videos}
+    photos = {name: path for name, path in paths.items() if path not in videos}
     if not photos:
-        raise StyleNetError(f"photos={source}: expected a folder of images, or an image")
+        raise StyleNetError(
+            f"No images found in photos={source}. Give a folder of images, or an image."
+        )
     return dict(list(photos.items())[: config.limit]), videos
 
 
 def load_checkpoints(config: DictConfig) -> list[Checkpoint]:
-    """Loads the networks that the user means, each with its judge.
+    """Load the requested networks, each with its perceptual loss.
 
     Args:
         config: configs/evaluate.yaml, composed.
 
     Returns:
-        One at least, with names that differ; for a network of several styles one for each.
+        At least one, with distinct names; a network of several styles gives one for each style.
 
     Raises:
         StyleNetError: A checkpoint, a style or the encoder is unusable.
     """
-    given = config.checkpoints
-    given = [str(item) for item in (given if isinstance(given, ListConfig) else [given])]
-    if not given or len(set(given)) < len(given):
+    listed = config.checkpoints
+    paths = [str(path) for path in (listed if isinstance(listed, ListConfig) else [listed])]
+    if not paths or len(set(paths)) < len(paths):
         raise StyleNetError(
-            f"checkpoints=[{','.join(given)}] {'names one twice' if given else 'is empty'}; give "
-            f"run folders, .safetensors files or names of styles that StyleNet brings"
+            f"checkpoints=[{','.join(paths)}] {'names one twice' if paths else 'is empty'}. Give "
+            f"run directories, .safetensors files or names of pretrained styles."
         )
-    stems = [Path(item).name.removesuffix(".safetensors") for item in given]
-    names = stems if len(set(stems)) == len(stems) else given
+    stems = [Path(path).name.removesuffix(".safetensors") for path in paths]
+    names = stems if len(set(stems)) == len(stems) else paths
     loaded = {
         title: Stylizer(network, info, str(config.device), str(config.dtype))
-        for item, name in zip(given, names, strict=True)
-        for title, network, info in _networks(config, item, name)
+        for path, name in zip(paths, names, strict=True)
+        for title, network, info in _networks(config, path, name)
     }
     first = next(iter(loaded.values()))
     styles = _styles(config, loaded)
@@ -145,52 +141,52 @@ def load_checkpoints(config: DictConfig) -> list[Checkpoint]:
 def _networks(
     config: DictConfig, path: str, name: str
 ) -> list[tuple[str, StyleNetwork, CheckpointInfo]]:
-    """What a file holds, each with a name of its own and a recipe for its own style."""
+    """Load the styles of a checkpoint, each with a name and the recipe of its style."""
     network, info = load_checkpoint(path, config.encoder_weights)
     selection = selection_of(network)
     styles = selection.styles(network)
     if styles is None:
-        return [(name, _in_the_style(config, network, name), info)]
+        return [(name, _select_style(config, network, name), info)]
     if not styles:
         return [(name, network, info)]
     recorded = info.recipe.get("style")
     recorded = recorded if isinstance(recorded, dict) else {}
-    found: list[tuple[str, StyleNetwork, CheckpointInfo]] = []
+    networks: list[tuple[str, StyleNetwork, CheckpointInfo]] = []
     for style in styles:
-        # Such a run records the names of its styles, and the options of one at most.
-        recipe = {"style": recorded if recorded.get("name") == style else _choice(style)}
-        one = dataclasses.replace(info, style=style, recipe=recipe)
+        # Such a run records the names of all styles, but the options of at most one.
+        recipe = {"style": recorded if recorded.get("name") == style else _style_config(style)}
+        style_info = dataclasses.replace(info, style=style, recipe=recipe)
         selected, _ = selection.select(network, style, None, info.style)
-        found.append((f"{name}:{style}", selected, one))
-    return found
+        networks.append((f"{name}:{style}", selected, style_info))
+    return networks
 
 
-def _in_the_style(config: DictConfig, network: StyleNetwork, name: str) -> StyleNetwork:
-    """A network for any style in the one that all are judged by."""
+def _select_style(config: DictConfig, network: StyleNetwork, name: str) -> StyleNetwork:
+    """Select the style that all networks are compared with, in an arbitrary-style network."""
     if config.get("style") is None:
         raise StyleNetError(
-            f"{name} stylizes in the style of any image; say which it is to be judged in: "
-            f"style=NAME, or style=custom style.image=PATH"
+            f"{name} stylizes in any style. Choose the one to measure: style=NAME, or style=custom "
+            f"style.image=PATH."
         )
     style = build(config.style)
     weights = style.image_weights or [1.0] * len(style.images)
-    counting = [
+    pairs = [
         (image, weight)
         for image, weight in zip(load_style_images(style), weights, strict=True)
         if weight > 0
     ]
-    return selection_of(network).select_images(network, *map(list, zip(*counting, strict=True)))
+    return selection_of(network).select_images(network, *map(list, zip(*pairs, strict=True)))
 
 
-def _choice(style: str) -> Any:
-    """The options of a file in configs/style/, if there is one."""
+def _style_config(style: str) -> Any:
+    """Return the options in configs/style/ of this name, ``None`` if there are none."""
     if not (config_folder() / "style" / f"{style}.yaml").is_file():
         return None
     return OmegaConf.to_container(compose("evaluate", [f"style={style}"]).style, resolve=True)
 
 
 def _styles(config: DictConfig, loaded: Mapping[str, Stylizer]) -> list[StyleOptions]:
-    """What each is judged by: the user's choice, or what its recipe names."""
+    """Return the style of each network: the user's choice, else the one in its recipe."""
     folder = config.style_folder
     folder = None if folder is None else user_path(folder)
     if folder is not None and not folder.is_dir():

@@ -1,4 +1,4 @@
-"""The command that writes networks for other runtimes."""
+"""The command that exports networks to other runtimes."""
 
 from shlex import quote
 from typing import Any
@@ -14,17 +14,17 @@ from stylenet.export import ExportOptions, export_network
 from stylenet.files import user_path
 from stylenet.image import load_image, to_tensor
 
-# Side of the photos that int8 is calibrated by and compared on.
+# Height and width of the photos that calibrate int8 and compare it with float32.
 _SIDE = 256
 
 
 def main() -> None:
-    """Runs ``scripts/export.py``."""
+    """Run ``stylenet export``."""
     run(export, "export")
 
 
 def export(config: DictConfig) -> None:
-    """Exports a network and prints how it compares with the network itself.
+    """Export a network and print its difference from PyTorch.
 
     Args:
         config: configs/export.yaml, composed.
@@ -52,11 +52,12 @@ def export(config: DictConfig) -> None:
         f"PyTorch in float32 {report.seconds_pytorch * 1e3:.0f} ms"
     )
     if options.format == "web":
-        print(f"to see it: cd {quote(str(target))} && npm install && python -m http.server")
+        print(f"open it: cd {quote(str(target))} && npm install && python -m http.server")
 
 
 def _sample_photos() -> list[Tensor]:
-    """The photographs that come with scikit-image, their middles, shape (1, 3, 256, 256)."""
+    """Return center crops of scikit-image's photographs."""
     samples = SamplePhotos("scikit-image", crop_size=_SIDE, batch_size=1)
     images = (load_image(samples.photo_folder() / name) for name in samples.list_photos())
-    return [to_tensor(ImageOps.fit(picture.rgb, (_SIDE, _SIDE))) for picture in images]
+    # (1, 3, 256, 256) each
+    return [to_tensor(ImageOps.fit(image.rgb, (_SIDE, _SIDE))) for image in images]

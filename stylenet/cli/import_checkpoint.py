@@ -1,4 +1,4 @@
-"""The command that takes over networks that other programs trained."""
+"""The command that converts networks of PyTorch's fast_neural_style example."""
 
 from omegaconf import DictConfig
 
@@ -10,22 +10,24 @@ from stylenet.importing import import_checkpoint
 
 
 def main() -> None:
-    """Runs ``scripts/import_checkpoint.py``."""
+    """Run ``stylenet import``."""
     run(import_network, "import_checkpoint")
 
 
 def import_network(config: DictConfig) -> None:
-    """Writes another program's checkpoint as a checkpoint.
+    """Convert another program's checkpoint to a StyleNet checkpoint.
 
     Args:
         config: configs/import_checkpoint.yaml, composed.
 
     Raises:
-        StyleNetError: The checkpoint is not one that can be taken over, or cannot be written.
+        StyleNetError: The input has another architecture, or the output cannot be written.
     """
     source, target = user_path(config.input), user_path(config.output)
     if target.suffix != ".safetensors":
-        raise StyleNetError(f"output={target}: expected a name that ends in .safetensors")
+        raise StyleNetError(
+            f"output={target} has another suffix. Give a name that ends in .safetensors."
+        )
     check_output(target, source)
     network = import_checkpoint(source)
     name = target.stem if config.name is None else str(config.name)

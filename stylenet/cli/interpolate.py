@@ -1,4 +1,4 @@
-"""A video in which an image goes from one style of a network to the next."""
+"""A video of one image that passes through several styles of a network."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ from stylenet.video.new_video import new_video
 
 Progress = Callable[[int, int], None]
 
-_KINDS = "network=johnson_multi or network=adain"
+_NETWORKS = "network=johnson_multi or network=adain"
 
 
 def interpolate(
@@ -28,25 +28,25 @@ def interpolate(
     mask: Image.Image | None,
     progress: Progress,
 ) -> None:
-    """Makes the video and prints where it is.
+    """Write the video and print its path.
 
     Args:
         config: configs/infer.yaml, composed, with ``interpolate``.
         source: The image.
-        options: How each frame is stylized.
-        mask: Mode L, of the image's size: white where it is to be stylized.
-        progress: Called after each frame with the number of those done and of all.
+        options: Options of each frame.
+        mask: Mode L, as large as the image: white where it is stylized.
+        progress: Called after each frame with the number of finished frames and of all.
 
     Raises:
-        StyleNetError: An option is impossible, or the image or the network unusable.
+        StyleNetError: An option is impossible, or the image or the network is unusable.
     """
     stops = _stops(config)
     check_number("frames", config.frames, minimum=len(stops), integer=True)
     check_number("fps", config.fps, minimum=1, integer=True)
     if config.checkpoint is None or config.style_name is not None:
         raise StyleNetError(
-            f"interpolate goes between the styles of checkpoint=PATH, a network that was trained "
-            f"with {_KINDS}; give that, and no style"
+            f"interpolate needs a network with several styles. Give checkpoint=PATH, trained with "
+            f"{_NETWORKS}, and leave style out."
         )
     network, info = load_checkpoint(str(config.checkpoint), config.encoder_weights)
     try:
@@ -54,19 +54,19 @@ def interpolate(
     except StyleNetError as error:
         raise StyleNetError(f"checkpoint={config.checkpoint}: {error}") from error
     stylizer = Stylizer(networks[0], info, str(config.device), str(config.dtype))
-    picture = load_image(source)
-    made = f"{source.stem}_{'-'.join(names)}.mp4"
-    target = user_path(made if config.output is None else str(config.output))
+    image = load_image(source)
+    file_name = f"{source.stem}_{'-'.join(names)}.mp4"
+    target = user_path(file_name if config.output is None else str(config.output))
     if target.is_dir():
-        target /= made
+        target /= file_name
     with new_video(target, config.fps, "interpolate") as video:
         for frame in range(config.frames):
             position = frame * (len(stops) - 1) / (config.frames - 1)
             before = min(int(position), len(stops) - 2)
-            # All but the normalizations is the same: this mixes the styles.
+            # The networks differ only in their normalizations: blending mixes the styles.
             ends = networks[before], networks[before + 1]
             stylizer.network = blend_networks(*ends, position - before)
-            video.write(np.asarray(flatten(stylizer.stylize(picture, options, mask))))
+            video.write(np.asarray(flatten(stylizer.stylize(image, options, mask))))
             progress(frame + 1, config.frames)
     print(target)
 
@@ -74,22 +74,22 @@ def interpolate(
 def _networks(
     network: StyleNetwork, info: CheckpointInfo, stops: Sequence[str], size: int | None
 ) -> tuple[list[StyleNetwork], list[str]]:
-    """The network of each stop, and what its style is called."""
+    """Return the network of each stop and the name of its style."""
     selection = selection_of(network)
     if not selection.mixes:
         raise StyleNetError(
-            f"it holds {selection.held}, {info.style}; interpolate needs a network that was "
-            f"trained with {_KINDS}"
+            f"it holds {selection.held}, {info.style}. Give a network trained with {_NETWORKS}."
         )
     pairs = [selection.select(network, stop, size, info.style) for stop in stops]
     return [selected for selected, _ in pairs], [name for _, name in pairs]
 
 
 def _stops(config: DictConfig) -> list[str]:
-    """The styles, or mixtures of them, that the video goes through."""
-    given = config.interpolate
-    if not OmegaConf.is_list(given) or len(given) < 2:
+    """Return the styles, or mixtures of styles, that the video passes through."""
+    stops = config.interpolate
+    if not OmegaConf.is_list(stops) or len(stops) < 2:
         raise StyleNetError(
-            f"interpolate={given} is not a list of two styles or more such as '[starry,mosaic]'"
+            f"interpolate={stops} is not a list of two or more styles. Give one such as "
+            f"'[starry,mosaic]'."
         )
-    return [str(stop) for stop in given]
+    return [str(stop) for stop in stops]

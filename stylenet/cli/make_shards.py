@@ -10,22 +10,23 @@ from stylenet.data.module import cores
 from stylenet.data.sharding import ShardMaker
 from stylenet.errors import StyleNetError, check_number
 from stylenet.files import user_path
+from stylenet.program import command
 
 
 def main() -> None:
-    """Runs ``scripts/make_shards.py``."""
+    """Run ``stylenet data shards``."""
     run(make_shards, "make_shards")
 
 
 def make_shards(config: DictConfig) -> None:
-    """Makes the shards that are missing and says what there is.
+    """Write the shards that are missing and print a summary of all.
 
     Args:
         config: configs/make_shards.yaml, composed.
 
     Raises:
-        StyleNetError: An option is impossible, the photos cannot be found, the output holds
-            something else or cannot be written.
+        StyleNetError: An option is impossible, the photos are missing, or the output folder holds
+            other files or cannot be written.
     """
     options = ShardOptions(config.size, config.quality, config.per_shard)
     workers = cores() if config.workers is None else config.workers
@@ -34,8 +35,8 @@ def make_shards(config: DictConfig) -> None:
     data = build(config.data)
     if isinstance(data, SamplePhotos):
         raise StyleNetError(
-            "data=samples is a handful of photos, which need no shards; choose data=coco, or "
-            "data=folder data.root=photos/"
+            "data=samples has only six photos, which need no shards. Choose data=coco, or "
+            "data=folder data.root=PATH."
         )
     maker = ShardMaker(data.photo_folder(), output, options)
     with tqdm(
@@ -44,14 +45,14 @@ def make_shards(config: DictConfig) -> None:
         initial=maker.total - maker.remaining,
         unit="photo",
         dynamic_ncols=True,
-    ) as verdicts:
-        for verdict in verdicts:
-            if verdict is not None:
-                verdicts.write(f"left out: {' '.join(verdict.split())}")
+    ) as problems:
+        for problem in problems:
+            if problem is not None:
+                problems.write(f"left out: {' '.join(problem.split())}")
     shards = Manifest.read(output).shards or []
     kept = sum(shard.count for shard in shards)
     print(
         f"{kept:,} of {maker.total:,} photos in {len(shards):,} shards "
         f"({sum(shard.bytes for shard in shards) / 1e9:.2f} GB), {maker.total - kept:,} left out"
     )
-    print(f"train: python scripts/train.py style=starry data=shards data.root={output}")
+    print(f"train: {command('train')} style=starry data=shards data.root={output}")

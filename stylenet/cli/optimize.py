@@ -41,7 +41,7 @@ from stylenet.perceptual import PerceptualLoss, with_style_layers
 
 
 def main() -> None:
-    """Run ``scripts/optimize.py``."""
+    """Run ``stylenet optimize``."""
     run(optimize, "optimize")
 
 

@@ -1,4 +1,4 @@
-"""The command that paints the project's own style images."""
+"""The command that paints the bundled style images."""
 
 from omegaconf import DictConfig
 
@@ -9,12 +9,12 @@ from stylenet.painting import PAINTINGS
 
 
 def main() -> None:
-    """Runs ``scripts/paint_styles.py``."""
+    """Run ``stylenet styles paint``."""
     run(paint_styles, "paint_styles")
 
 
 def paint_styles(config: DictConfig) -> None:
-    """Paints the images that are named into a folder.
+    """Paint the named images into a folder.
 
     Args:
         config: configs/paint_styles.yaml, composed.
@@ -24,11 +24,11 @@ def paint_styles(config: DictConfig) -> None:
     """
     names = [config.names] if isinstance(config.names, str) else list(config.names or [])
     if not names:
-        raise StyleNetError(f"names is empty; choose some of {', '.join(PAINTINGS)}")
+        raise StyleNetError(f"names is empty. Choose from {', '.join(PAINTINGS)}.")
     for name in names:
         check_choice("names", name, PAINTINGS)
     check_number("seed", config.seed, minimum=0, integer=True)
-    # Below, a brush is as large as what it paints.
+    # In a smaller image, the brush is as large as the objects.
     check_number("size", config.size, minimum=32, integer=True)
     check_number("quality", config.quality, minimum=1, maximum=100, integer=True)
     for name in names:

@@ -1,45 +1,59 @@
-"""Entry points of the commands.
+"""Start of a command, by ``stylenet`` or by a file in ``scripts/``.
 
-A command's own module, and with it PyTorch, is imported only when there is work to do: its help,
-the version and the shell's completion need none of it and come at once.
+A command's own module, and with it PyTorch, is imported only to do work: its help, its version and
+shell completion come at once.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from importlib import import_module
 
-# Hydra's options that tell something about a command and do no work.
-INFORMATION = {
-    *("-h", "--help", "--hydra-help", "--version", "-i", "--info", "-sc", "--shell-completion"),
-}
+import stylenet
+from stylenet.cli.completion import COMPLETION, check_completion
+from stylenet.cli.mistakes import errors_as_one_line
+from stylenet.cli.renamed import check_renamed
+
+HELP = {"-h", "--help"}
+# Options that print something and do no work.
+INFORMATION = {*HELP, *COMPLETION, "--hydra-help", "--version", "-i", "--info"}
 
 _ERASE_LINE = "\r\x1b[K"
 
 
-def start(command: str) -> None:
-    """Run a command, or answer what the command line asks about it.
+def start(module: str, arguments: Sequence[str] | None = None) -> None:
+    """Run a command, or print what its command line asks about it.
 
     Args:
-        command: Name of its module in this package and of its file in configs/.
+        module: Name of its module in this package and of its YAML file in ``configs/``.
+        arguments: The words after the name of the command; default: those of this process.
     """
-    if any(word.partition("=")[0] in INFORMATION for word in sys.argv[1:]):
-        from stylenet.cli.app import run
+    if arguments is not None:
+        sys.argv[1:] = arguments  # where Hydra reads them
+    options = {word.partition("=")[0] for word in sys.argv[1:]}
+    with errors_as_one_line():
+        if "--version" in options:
+            print(f"StyleNet {stylenet.__version__}")
+            return
+        if options & set(COMPLETION):
+            check_completion(sys.argv[1:], module)
+        if options & INFORMATION:
+            from stylenet.cli.app import run
 
-        run(lambda _: None, command)  # Hydra answers and ends before the task
-        return
-    with notice("loading PyTorch"):
-        module = import_module(f"stylenet.cli.{command}")
-    module.main()
+            run(lambda _: None, module)  # Hydra answers and ends before the task
+            return
+        check_renamed(sys.argv[1:])
+        with notice("loading PyTorch"):
+            command = import_module(f"stylenet.cli.{module}")
+        command.main()
 
 
 @contextmanager
 def notice(text: str) -> Iterator[None]:
-    """Show a line on the terminal while something takes time; erase it afterwards.
+    """Show a line on the terminal during slow work; erase it afterwards.
 
     Args:
-        text: What is being done. Nothing is shown where stderr is a file or a pipe.
+        text: Description of the work. It is not shown where stderr is a file or a pipe.
     """
     shown = sys.stderr.isatty()
     if shown:
@@ -49,20 +63,3 @@ def notice(text: str) -> Iterator[None]:
     finally:
         if shown:
             print(_ERASE_LINE, end="", file=sys.stderr, flush=True)
-
-
-train = partial(start, "train")
-infer = partial(start, "infer")
-check_data = partial(start, "check_data")
-make_shards = partial(start, "make_shards")
-prepare_coco = partial(start, "prepare_coco")
-paint_styles = partial(start, "paint_styles")
-distill_encoder = partial(start, "distill_encoder")
-contact_sheet = partial(start, "contact_sheet")
-dream = partial(start, "dream")
-optimize = partial(start, "optimize")
-benchmark = partial(start, "benchmark")
-evaluate = partial(start, "evaluate")
-export = partial(start, "export")
-import_checkpoint = partial(start, "import_checkpoint")
-add_pretrained = partial(start, "add_pretrained")

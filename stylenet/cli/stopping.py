@@ -1,4 +1,4 @@
-"""Stopping in good order: the step at hand is finished and saved first."""
+"""An orderly stop on a signal: the current step is finished and saved first."""
 
 import signal
 import threading
@@ -7,21 +7,20 @@ from typing import Any
 
 
 class Stopping:
-    """Notes Ctrl-C and SIGTERM as long as it is entered, instead of ending the program.
+    """Context in which Ctrl-C and SIGTERM are recorded instead of ending the program.
 
     A second Ctrl-C ends it at once.
 
     Attributes:
-        received: The signal that came, if one did.
+        received: The signal that arrived, ``None`` before.
     """
 
     def __init__(self) -> None:
-        """Notes nothing yet."""
         self.received: signal.Signals | None = None
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "Stopping":
-        """Takes the signals over; elsewhere than in the main thread Python has none."""
+        """Install the signal handlers; only the main thread of a Python program can have any."""
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, self._note)
@@ -29,11 +28,11 @@ class Stopping:
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        error_type: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Gives the signals back."""
+        """Restore the previous signal handlers."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}

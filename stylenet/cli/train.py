@@ -15,20 +15,21 @@ from stylenet.cli.runs import fit, prepare
 from stylenet.cli.start import INFORMATION
 from stylenet.cli.trainer import keep_pace
 from stylenet.methods.method import Method
+from stylenet.program import command
 from stylenet.training import check_compile_mode
 
 # Printed first and last when no photos are chosen and COCO is not in place.
 _QUICKSTART = (
     "no photos were chosen and COCO is not at data/coco: this is the quick start (sample photos, "
     "the small encoder, minutes). The full recipe, once COCO is in place (see data/README.md): "
-    "python scripts/train.py {words} data=coco"
+    "{train} {words} data=coco"
 )
 
 
 def main() -> None:
-    """Run ``scripts/train.py``; without photos, the quick start."""
+    """Run ``stylenet train``; without photos, the quick start."""
     quickstart = needs_quickstart(sys.argv[1:])
-    message = _QUICKSTART.format(words=shlex.join(sys.argv[1:]))
+    message = _QUICKSTART.format(train=command("train"), words=shlex.join(sys.argv[1:]))
     # --cfg prints a file.
     announces = quickstart and not any(word.startswith(("-c", "--cfg")) for word in sys.argv)
     if quickstart:
@@ -90,7 +91,7 @@ def train(experiment: ComposedExperiment) -> Path | None:
     print(f"network: {checkpoint}")
     print(f"previews: {prepared.folder.previews}")
     print(
-        f"stylize: python scripts/infer.py input=photo.jpg checkpoint={prepared.folder.path}"
+        f"stylize: {command('infer')} input=photo.jpg checkpoint={prepared.folder.path}"
         f"{method.usage}"
     )
     return checkpoint

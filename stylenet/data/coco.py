@@ -11,6 +11,7 @@ from pathlib import Path
 from stylenet.data.module import PhotoData
 from stylenet.errors import StyleNetError
 from stylenet.files import reason
+from stylenet.program import command
 
 
 class CocoData(PhotoData):
@@ -27,7 +28,7 @@ class CocoData(PhotoData):
             root_exists = self.root.is_dir()
             remedies = [
                 "for photos of your own: data=folder data.root=PATH",
-                f"for COCO: python scripts/prepare_coco.py output={self.root} downloads "
+                f"for COCO: {command('data coco')} output={self.root} downloads "
                 f"train2017.zip and unpacks it there (see data/README.md), or set data.root or "
                 f"STYLENET_COCO to where it is",
             ]

@@ -8,6 +8,7 @@ from typing import Any
 
 from stylenet.errors import StyleNetError, check_number
 from stylenet.files import atomic_path, reason
+from stylenet.program import command
 
 MANIFEST = "manifest.json"
 # Increase it when older manifests can no longer be read.
@@ -105,7 +106,7 @@ class Manifest:
             if version != _VERSION:
                 raise StyleNetError(
                     f"{path} is of version {version}, this StyleNet reads version {_VERSION}; make "
-                    f"the shards again with: python scripts/make_shards.py"
+                    f"the shards again with: {command('data shards')}"
                 )
             shards = content["shards"]
             if shards is not None:
@@ -119,7 +120,7 @@ class Manifest:
         except (ValueError, KeyError, TypeError) as error:
             raise StyleNetError(
                 f"{path} is damaged; copy it again, or make the shards again with: "
-                f"python scripts/make_shards.py"
+                f"{command('data shards')}"
             ) from error
 
 

@@ -22,6 +22,7 @@ from stylenet.data.photos import PhotoDataset, to_floats
 from stylenet.data.scan import scan_photos
 from stylenet.errors import StyleNetError, check_number
 from stylenet.files import user_path
+from stylenet.program import command
 
 _log = logging.getLogger(__name__)
 
@@ -225,7 +226,7 @@ class PhotoData(pl.LightningDataModule):
     @property
     def _check_command(self) -> str:
         """Command that lists the unusable files."""
-        return f"python scripts/check_data.py data={self._config} data.root={self.root}"
+        return f"{command('data check')} data={self._config} data.root={self.root}"
 
     @property
     def skipped_files(self) -> int:

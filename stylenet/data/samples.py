@@ -5,6 +5,7 @@ from pathlib import Path
 
 from stylenet.data.module import PhotoData
 from stylenet.errors import StyleNetError
+from stylenet.program import command
 
 # Photos of everyday scenes among the images of scikit-image; each is in the public domain or CC0
 # (see the docstrings of skimage.data).
@@ -26,7 +27,7 @@ class SamplePhotos(PhotoData):
 
     @property
     def _check_command(self) -> str:
-        return f"python scripts/check_data.py data=samples data.min_size={self.dataset.min_size}"
+        return f"{command('data check')} data=samples data.min_size={self.dataset.min_size}"
 
     def photo_folder(self) -> Path:
         """Return the image folder of the installed package.

@@ -13,6 +13,7 @@ from stylenet.data.manifest import MANIFEST, Manifest, ShardOptions, read_shard
 from stylenet.errors import StyleNetError, first_line
 from stylenet.files import atomic_path, reason, walk_files
 from stylenet.image import SUFFIXES, flatten, open_image, resize_short_side, upright_image
+from stylenet.program import command
 
 
 class ShardMaker:
@@ -86,7 +87,7 @@ class ShardMaker:
         if not sum(shard.count for shard in shards):
             raise StyleNetError(
                 f"data.root={self._photos}: none of {self.total:,} files is usable; python "
-                f"scripts/check_data.py data=folder data.root={self._photos} lists the reasons"
+                f"{command('data check')} data=folder data.root={self._photos} lists the reasons"
             )
         Manifest(self._options, self._manifest.source, shards).write(self._output)
 

@@ -27,6 +27,7 @@ from stylenet.data.manifest import MANIFEST, Manifest
 from stylenet.data.module import PhotoData
 from stylenet.errors import StyleNetError, first_line
 from stylenet.files import reason
+from stylenet.program import command
 
 # Open tar files per process: more than COCO's shards, and far below Linux's default limit of 1,024
 # open files.
@@ -54,14 +55,14 @@ class ShardReader:
         if not (root / MANIFEST).is_file():
             problem = f"holds no {MANIFEST}" if root.is_dir() else "is no folder"
             raise StyleNetError(
-                f"{option} {problem}; make shards with: python scripts/make_shards.py "
+                f"{option} {problem}; make shards with: {command('data shards')} "
                 f"data=folder data.root=photos/ output={root}"
             )
         manifest = Manifest.read(root)
         if manifest.shards is None:
             raise StyleNetError(
                 f"{option} holds shards that are not finished; run the same "
-                f"scripts/make_shards.py command again, which resumes"
+                f"{command('data shards')} command again, which resumes"
             )
         self.size = manifest.options.size
         self._positions: dict[str, tuple[int, int]] = {}

@@ -10,6 +10,7 @@ from torch import nn
 from stylenet.errors import StyleNetError
 from stylenet.files import atomic_path, user_path
 from stylenet.perceptual.encoder import Encoder
+from stylenet.program import command
 from stylenet.state_dict import read_state_dict
 from stylenet.vgg import LITE_CONVOLUTIONS, VGG_CONVOLUTIONS
 
@@ -32,7 +33,7 @@ class LiteEncoder(Encoder):
 
     It has 3x3 convolutions with few channels and VGG's pooling; a 1x1 convolution beside each layer
     widens its features to VGG's. So Gram matrices and losses have the magnitudes of VGG-19's, and
-    recipes carry over. It was distilled by ``scripts/distill_encoder.py``; the model
+    recipes carry over. It was distilled by ``stylenet encoder distill``; the model
     card beside the weights names the teacher and the error.
 
     Attributes:
@@ -153,15 +154,15 @@ class LiteEncoder(Encoder):
         if not path.is_file():
             raise StyleNetError(
                 f"encoder.weights={self.weights}: {path} is no file. Give the path of a "
-                f".safetensors file from scripts/distill_encoder.py, or leave encoder.weights out "
-                f"for the bundled weights."
+                f".safetensors file from {command('encoder distill')}, or leave encoder.weights "
+                f"out for the bundled weights."
             )
         state, metadata = read_state_dict(path, "encoder.weights")
         recorded = metadata.get("architecture", "something else")
         if recorded != _ARCHITECTURE:
             raise StyleNetError(
                 f"encoder.weights={path} holds weights of {recorded}, not of {_ARCHITECTURE}. "
-                f"Give a file from scripts/distill_encoder.py."
+                f"Give a file from {command('encoder distill')}."
             )
         trained = [name for name in self.layers if any(f".{name}." in key for key in state)]
         if not self.untrained and trained:

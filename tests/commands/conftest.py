@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,42 +12,12 @@ from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
 from PIL import Image
 
-from stylenet.cli import (
-    add_pretrained,
-    benchmark,
-    check_data,
-    contact_sheet,
-    distill_encoder,
-    dream,
-    evaluate,
-    export,
-    import_checkpoint,
-    infer,
-    make_shards,
-    optimize,
-    paint_styles,
-    prepare_coco,
-    train,
-)
+from stylenet.cli.main import main
+from stylenet.cli.start import start
+from stylenet.program import COMMANDS
 
 ROOT = Path(__file__).parents[2]
-MAINS = {
-    "train": train.main,
-    "infer": infer.main,
-    "benchmark": benchmark.main,
-    "check_data": check_data.main,
-    "contact_sheet": contact_sheet.main,
-    "distill_encoder": distill_encoder.main,
-    "dream": dream.main,
-    "evaluate": evaluate.main,
-    "export": export.main,
-    "import_checkpoint": import_checkpoint.main,
-    "make_shards": make_shards.main,
-    "optimize": optimize.main,
-    "paint_styles": paint_styles.main,
-    "prepare_coco": prepare_coco.main,
-    "add_pretrained": add_pretrained.main,
-}
+MODULES = [entry.module for entry in COMMANDS.values() if entry.module]
 
 
 class Result(NamedTuple):
@@ -66,11 +37,11 @@ class Result(NamedTuple):
 
 
 @pytest.fixture
-def run(monkeypatch, capfd):
-    """Runs a command's body in this process: quick enough for a table of mistakes."""
+def in_process(monkeypatch, capfd):
+    """Runs a program's body in this process: quick enough for a table of mistakes."""
 
-    def call(name, *arguments):
-        monkeypatch.setattr(sys, "argv", [f"scripts/{name}.py", *map(str, arguments)])
+    def call(program, body, *arguments):
+        monkeypatch.setattr(sys, "argv", [str(program)])
         monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
         monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
         # Hydra would compose the options twice, the first time to look for hydra.mode alone.
@@ -79,13 +50,29 @@ def run(monkeypatch, capfd):
         status = 0
         capfd.readouterr()
         try:
-            MAINS[name]()
+            body(list(map(str, arguments)))
         except SystemExit as leaving:
             status = leaving.code or 0
         captured = capfd.readouterr()
         return Result(status, captured.out, captured.err)
 
     return call
+
+
+@pytest.fixture
+def run(in_process):
+    """Runs ``scripts/NAME.py``."""
+
+    def call(name, *arguments):
+        return in_process(ROOT / f"scripts/{name}.py", partial(start, name), *arguments)
+
+    return call
+
+
+@pytest.fixture
+def call_stylenet(in_process):
+    """Runs ``stylenet``."""
+    return partial(in_process, "stylenet", main)
 
 
 @pytest.fixture

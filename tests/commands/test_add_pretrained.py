@@ -60,7 +60,7 @@ def test_without_photos_nothing_is_pretrained(run, tiny, assets, tmp_path):
     assert run("train", *tiny).status == 0
     (tmp_path / "none").mkdir()
     given = [f"checkpoint={tmp_path}/run", f"held_out={tmp_path}/none", "held_out_name=none"]
-    assert "is no folder that holds photos" in run("add_pretrained", *given, *WORDS).error
+    assert "is not a folder with photos" in run("add_pretrained", *given, *WORDS).error
     assert not list(assets.iterdir())
 
 
@@ -76,6 +76,6 @@ def test_what_half_precision_breaks_is_refused_and_the_old_one_stays(run, tiny, 
     photos = next(o for o in tiny if o.startswith("data.root=")).partition("=")[2]
     given = [f"checkpoint={path}", "name=dots", f"held_out={photos}", "held_out_name=blotches"]
     error = run("add_pretrained", *given, "size=24", *WORDS).error
-    assert "it is not pretrained" in error
+    assert "Train it further, or train it anew" in error
     assert [file.name for file in assets.iterdir()] == ["dots.safetensors"]
     assert (assets / "dots.safetensors").read_bytes() == b"the old one"

@@ -124,25 +124,25 @@ def test_what_cannot_be_read_is_named(run, word):
     assert "hydra.cc" not in error
 
 
-def test_a_word_that_is_no_setting_is_named(run):
+def test_a_word_that_is_not_an_option_is_named(run):
     assert (
-        "photo.jpg is no option; options are given as KEY=VALUE" in run("infer", "photo.jpg").error
+        "photo.jpg is not an option. Give options as KEY=VALUE" in run("infer", "photo.jpg").error
     )
 
 
 @pytest.mark.parametrize("words", [["--input", "photo.jpg"], ["--input=photo.jpg"]])
-def test_an_option_that_there_is_not_says_how_settings_are_given(run, words):
+def test_an_unknown_flag_says_how_options_are_given(run, words):
     assert (
-        "--input is no option; options are given as KEY=VALUE, such as input=VALUE"
+        "--input is not an option. Give options as KEY=VALUE, such as input=VALUE"
         in run("infer", *words).error
     )
 
 
-def test_a_misspelt_setting_is_named_as_users_type_it(run):
+def test_a_misspelled_option_is_named_as_users_type_it(run):
     error = run("infer", "input=photo.jpg", "stlye=starry").error
     assert "did you mean style; the options are input, style," in error
 
 
-def test_a_picture_for_a_style_says_how_to_choose_it(run):
+def test_a_image_for_a_style_says_how_to_choose_it(run):
     error = run("train", "style=holiday/painting.jpg").error
     assert "style=custom style.name=painting style.image=holiday/painting.jpg" in error

@@ -26,7 +26,7 @@ def test_a_row_for_each_photo_and_a_column_for_each_style(run, tmp_path):
 
 
 def test_mistakes_are_one_line(run, tmp_path):
-    assert "expected a folder of images" in run("contact_sheet", f"photos={tmp_path}").error
+    assert "Give a folder of images" in run("contact_sheet", f"photos={tmp_path}").error
     assert "nosuch" in run("contact_sheet", "styles=[nosuch]").error
     assert "size=3" in run("contact_sheet", "size=3").error
     assert "styles=[] is empty" in run("contact_sheet", "styles=[]").error

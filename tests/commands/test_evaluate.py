@@ -190,7 +190,7 @@ def test_a_network_that_comes_with_the_project(report, photos):
     assert path.endswith("starry.jpg")
 
 
-def test_moved_style_pictures_are_found(report, checkpoint, tmp_path):
+def test_moved_style_images_are_found(report, checkpoint, tmp_path):
     run = checkpoint("moved", image="/gone/painting.png")
     blotches(tmp_path / "images" / "painting.png", 48, 40, seed=9)
     found, _ = report(f"checkpoints=[{run}]", "style_folder=images", "limit=1")
@@ -276,8 +276,8 @@ def test_without_matplotlib_the_numbers_are_there(report, checkpoint, monkeypatc
         (["checkpoints=[runs/lost]"], "lost: its style image gone.png is not here"),
         (["checkpoints=[runs/nan]"], "nan on photos/0.jpg: the loss total is nan"),
         (["photos=nowhere"], "photos=nowhere: no such file or folder"),
-        (["photos=runs"], "photos=runs: expected a folder of images"),
-        (["photos=broken.jpg"], "none can be used"),
+        (["photos=runs"], "No images found in photos=runs. Give a folder"),
+        (["photos=broken.jpg"], "no photo can be used"),
         (["video=nowhere.mp4"], "video=nowhere.mp4: no such file"),
         (["style_folder=nowhere"], "style_folder=nowhere: no such folder"),
         (["style=nosuch"], "nosuch"),
@@ -324,7 +324,7 @@ def test_running_out_of_memory_is_one_line(evaluate, checkpoint, tmp_path, monke
         raise RuntimeError(said)
 
     monkeypatch.setattr("stylenet.cli.evaluate.measure_losses", fail)
-    assert "memory is short at size=32" in evaluate(f"checkpoints=[{checkpoint('mine')}]").error
+    assert "out of memory at size=32" in evaluate(f"checkpoints=[{checkpoint('mine')}]").error
     assert not (tmp_path / "report").exists()
 
 

@@ -106,7 +106,7 @@ def test_videos_among_the_results_are_not_counted(run, checkpoint, tmp_path):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 9), (65, 3)])
-def test_tiny_pictures_keep_their_size(run, checkpoint, tmp_path, size):
+def test_tiny_images_keep_their_size(run, checkpoint, tmp_path, size):
     photo = blotches(tmp_path / "photo.png", *size)
     out = tmp_path / "out.png"
     assert run("infer", f"input={photo}", f"checkpoint={checkpoint}", f"output={out}").status == 0
@@ -142,7 +142,7 @@ def test_a_name_is_made_where_none_is_given(run, checkpoint, tmp_path, monkeypat
     assert (tmp_path / "photo_waves.jpg").is_file()
 
 
-def test_an_existing_folder_takes_a_single_picture(run, checkpoint, tmp_path):
+def test_an_existing_folder_takes_a_single_image(run, checkpoint, tmp_path):
     photo = blotches(tmp_path / "in" / "photo.jpg")
     (tmp_path / "out").mkdir()
     run("infer", f"input={photo}", f"checkpoint={checkpoint}", f"output={tmp_path / 'out'}")
@@ -189,3 +189,8 @@ def test_a_mistake_is_one_line(run, checkpoint, tmp_path, monkeypatch, mistake, 
 
 def test_what_is_missing_is_named(run):
     assert "input is missing" in run("infer").error
+
+
+def test_a_command_without_a_network_lists_the_pretrained_ones(run, tmp_path):
+    error = run("infer", f"input={blotches(tmp_path / 'photo.png')}").error
+    assert "No style given. Give style=NAME (composition_vii, great_wave" in error

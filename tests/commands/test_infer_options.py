@@ -78,8 +78,8 @@ def test_another_network_is_blended_in(stylize, checkpoint, tmp_path):
     torch.manual_seed(1)
     save_checkpoint(other, build_network("johnson", width=2, blocks=1), CheckpointInfo("other", 1))
     plain = stylize()
-    assert np.abs(stylize(f"blend_with={other}", "blend_share=0") - plain).max() <= 1
-    assert np.abs(stylize(f"blend_with={other}", "blend_share=0.5") - plain).mean() > 1
+    assert np.abs(stylize(f"blend_with={other}", "blend_weight=0") - plain).max() <= 1
+    assert np.abs(stylize(f"blend_with={other}", "blend_weight=0.5") - plain).mean() > 1
 
 
 def test_a_folder_is_not_done_twice(run, checkpoint, tmp_path):
@@ -146,14 +146,14 @@ MISTAKES = [
     ("video.quality=30", "video.* is for videos"),
     ("interpolate=[a,b] blend_with=mosaic", "blend_with=mosaic is not for interpolate"),
     ("interpolate=[a,b] format=jpg", "format=jpg is not for interpolate"),
-    ("input={video} quality=3", "use video.quality"),
+    ("input={video} quality=3", "Use video.quality"),
     ("input={video} name=foo", "name=foo is not for a video"),
     ("input={video} format=mkv", "format=mkv is not for a video"),
     ("input={video} mask=nowhere.png", "nowhere.png: no such file"),
     ("input={video} mask={small}", "the mask has 9x7 pixels"),
     ("input=camera mask={small}", "is not for a camera"),
-    ("format=jpg output={out}.png", "leave name and format out"),
-    ("name=b output={out}.png", "leave name and format out"),
+    ("format=jpg output={out}.png", "Leave name and format out"),
+    ("name=b output={out}.png", "Leave name and format out"),
 ]
 
 

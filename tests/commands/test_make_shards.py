@@ -66,7 +66,7 @@ def test_bad_files_are_named_and_counted_and_the_shards_are_checked(run, options
     assert "4 of 4 photos usable" in checked.out
 
 
-def test_other_settings_on_a_set_are_one_line(run, options):
+def test_other_options_on_a_set_are_one_line(run, options):
     run("make_shards", *options)
     assert "holds shards made with size=384" in run("make_shards", *options, "size=256").error
 
@@ -78,7 +78,7 @@ def test_other_settings_on_a_set_are_one_line(run, options):
         ("size=0", "size=0 is not a whole number"),
         ("quality=100", "quality=100 is above 95"),
         ("workers=-1", "workers=-1 is not a whole number"),
-        ("data=samples", "data=samples is a handful of photos"),
+        ("data=samples", "data=samples has only six photos"),
         ("shard=3", "did you mean"),
     ],
 )

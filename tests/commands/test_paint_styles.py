@@ -3,12 +3,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from stylenet.cli.app import style_image_path
+from stylenet.cli.configs import style_image_path
 from stylenet.image import open_image
 from stylenet.painting import PAINTINGS
 
 
-def test_pictures_are_painted_into_a_folder(run, tmp_path):
+def test_images_are_painted_into_a_folder(run, tmp_path):
     given = ["size=48", "seed=3", f"output={tmp_path / 'images'}"]
     result = run("paint_styles", "names=[starry,ink]", *given)
     assert result.status == 0, result.err

@@ -95,8 +95,8 @@ def test_page_in_place_of_the_zip_and_a_wrong_number_are_errors(run, server, coc
     [
         ("images=0", "images=0 is not a whole number"),
         ("keep_zip=maybe", "keep_zip=maybe is neither true nor false"),
-        ("url=http://a/b.tar", "url=http://a/b.tar names no zip file"),
+        ("url=http://a/b.tar", "url=http://a/b.tar does not name a zip file"),
     ],
 )
-def test_impossible_setting_is_one_line(run, coco, mistake, said):
+def test_impossible_option_is_one_line(run, coco, mistake, said):
     assert said in run("prepare_coco", *coco, mistake).error

@@ -159,7 +159,7 @@ def test_mostly_bad_folder_ends_the_run(mixed, good, bad):
     message = str(error.value)
     assert f"data.root={folder}" in message
     assert "files tried were unusable" in message
-    assert "check_data" in message
+    assert "stylenet data check" in message
     assert "\n" not in message
 
 

@@ -107,7 +107,7 @@ def test_loader_may_start_its_processes_anew(shards):
 
 
 def test_more_shards_than_may_be_open_are_read(jpegs, tmp_path, monkeypatch):
-    monkeypatch.setattr("stylenet.data.shards._OPEN", 2)
+    monkeypatch.setattr("stylenet.data.shards._MAX_OPEN", 2)
     make(jpegs, tmp_path, per_shard=1)
     expected = samples(shard_data(jpegs, PhotoData), 12)
     assert torch.equal(samples(shard_data(tmp_path), 12), expected)
@@ -147,7 +147,7 @@ def test_damaged_photo_is_skipped_and_named(copy, caplog):
 def test_mostly_damaged_shards_end_the_run_with_the_right_advice(copy):
     for shard, k in itertools.product((0, 1), range(4)):
         damage_a_photo(copy, k, f"shard-{shard:06d}.tar")
-    with pytest.raises(StyleNetError, match=f"check_data.py data=shards data.root={copy}"):
+    with pytest.raises(StyleNetError, match=f"data check data=shards data.root={copy}"):
         samples(shard_data(copy), 100)
 
 
@@ -161,7 +161,7 @@ def test_shard_that_goes_away_during_the_run_is_named(copy):
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda f: shutil.rmtree(f), "is no folder; make shards with: python scripts/make_shards"),
+        (lambda f: shutil.rmtree(f), "is no folder; make shards with: stylenet data shards"),
         (lambda f: (f / "manifest.json").unlink(), "holds no manifest.json; make shards"),
         (lambda f: (f / "manifest.json").write_text("{"), "manifest.json is damaged"),
         (lambda f: (f / "manifest.json").write_text("[]"), "manifest.json is damaged"),
