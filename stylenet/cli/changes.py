@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from stylenet.cli.earlier import upgrade_optimizer
+from stylenet.cli.earlier import upgrade_optimizer, upgrade_style
 from stylenet.cli.loss import is_flat, terms_of_flat
 
 # Options that decide what is trained. The others (how long, on what, with which previews) are the
@@ -33,7 +33,7 @@ def describe_changes(saved: Path, config: DictConfig) -> str | None:
     try:
         before = OmegaConf.to_container(OmegaConf.load(saved), resolve=True)
         assert isinstance(before, dict)
-        before = upgrade_optimizer(before)
+        before = upgrade_style(upgrade_optimizer(before))
         if is_flat(before.get("loss") or {}):
             before["loss"] = terms_of_flat(before["loss"])
     except Exception:  # missing or damaged: only the remark is lost

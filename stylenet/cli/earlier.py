@@ -26,3 +26,15 @@ def upgrade_optimizer(recipe: Mapping[Any, Any]) -> dict[Any, Any]:
         "warmup_steps": optimizer.get("warmup_steps", 0),
     }
     return {**recipe, "optimizer": {**_ADAM, "lr": optimizer.get("lr")}, "schedule": schedule}
+
+
+def upgrade_style(recipe: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Replace the former class of a style's options.
+
+    Args:
+        recipe: Options of a run, as its config.yaml and its checkpoints hold them.
+    """
+    style = recipe.get("style")
+    if not isinstance(style, Mapping):
+        return dict(recipe)
+    return {**recipe, "style": {**style, "_target_": "stylenet.data.StyleOptions"}}

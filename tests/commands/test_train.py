@@ -131,6 +131,7 @@ def test_a_run_of_an_earlier_version_goes_on_without_a_remark(run, tiny, tmp_pat
         "_target_": "stylenet.training.OptimizerOptions",
         **{"lr": 1e-3, "warmup_steps": 1, "decay": "cosine"},
     }
+    saved["style"]["_target_"] = "stylenet.data.StyleSettings"
     del saved["schedule"], saved["logger"], saved["training_method"]
     file.write_text(yaml.safe_dump(saved))
     more = [*tiny, "resume=true", "trainer.max_steps=4", "schedule=cosine"]
