@@ -17,9 +17,10 @@ from stylenet.data import load_style_images
 from stylenet.errors import StyleNetError
 from stylenet.files import atomic_path, user_path, walk_files
 from stylenet.image import SUFFIXES, load_image, to_tensor
+from stylenet.methods.adversarial.loss import take_adversarial
 from stylenet.methods.selection import selection_of
 from stylenet.networks import StyleNetwork
-from stylenet.perceptual import PerceptualLoss, take_adversarial, with_style_layers
+from stylenet.perceptual import PerceptualLoss, with_style_layers
 from stylenet.pretrained import PRETRAINED
 
 # A quarter of a step of 8-bit images: less than rounding to 8 bits changes.

@@ -4,7 +4,8 @@ from omegaconf import DictConfig
 
 from stylenet.cli.loss import build_terms
 from stylenet.errors import StyleNetError
-from stylenet.perceptual import LossTerm, take_adversarial
+from stylenet.methods.adversarial.loss import take_adversarial
+from stylenet.perceptual import LossTerm
 from stylenet.program import command
 
 

@@ -12,7 +12,8 @@ from stylenet.cli.app import build
 from stylenet.cli.loss import build_terms
 from stylenet.cli.renamed import RENAMED
 from stylenet.errors import StyleNetError
-from stylenet.perceptual import AdversarialOptions, LossTerm, take_adversarial
+from stylenet.methods.adversarial.loss import AdversarialOptions, take_adversarial
+from stylenet.perceptual import LossTerm
 from stylenet.training import OptimizerFactory
 
 

@@ -8,7 +8,8 @@ from omegaconf import DictConfig, OmegaConf
 from stylenet.cli.app import build
 from stylenet.cli.renamed import RENAMED
 from stylenet.errors import StyleNetError
-from stylenet.perceptual import AdversarialOptions, LossTerm
+from stylenet.methods.adversarial.loss import AdversarialOptions
+from stylenet.perceptual import LossTerm
 from stylenet.perceptual.loss_term import named_options
 
 # Keys of a term that another config group sets (encoder=lite names layers that it has), which alone
@@ -101,7 +102,7 @@ def terms_of_flat(loss: Mapping[str, Any]) -> dict[str, Any]:
     }
     if "adversarial_weight" in loss:
         terms["adversarial"] = {
-            "_target_": f"{perceptual}.AdversarialOptions",
+            "_target_": "stylenet.methods.adversarial.loss.AdversarialOptions",
             "weight": loss["adversarial_weight"],
             **{name: loss[name] for name in _ADVERSARIAL if name in loss},
         }

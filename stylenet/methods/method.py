@@ -8,7 +8,8 @@ from torch import nn
 
 from stylenet.data import PhotoData
 from stylenet.errors import StyleNetError
-from stylenet.perceptual import AdversarialOptions, Encoder, LossTerm
+from stylenet.methods.adversarial.loss import AdversarialOptions
+from stylenet.perceptual import Encoder, LossTerm
 from stylenet.training import OptimizerFactory, StyleTransferModule
 
 

@@ -1,12 +1,5 @@
 """Perceptual losses: frozen encoders, loss terms and their weighted sum."""
 
-from stylenet.perceptual.adversarial import (
-    OBJECTIVES,
-    AdversarialOptions,
-    take_adversarial,
-    told_apart,
-)
-from stylenet.perceptual.discriminator import PatchDiscriminator
 from stylenet.perceptual.distilled_vgg import DistilledVGGEncoder
 from stylenet.perceptual.dream import DreamLoss, check_channels, dream_loss, feature_strength
 from stylenet.perceptual.encoder import Encoder, VGGEncoder
@@ -17,8 +10,6 @@ from stylenet.perceptual.perceptual_loss import PerceptualLoss, with_style_layer
 from stylenet.perceptual.terms import ContentLoss, StyleLoss, TotalVariationLoss
 
 __all__ = [
-    "OBJECTIVES",
-    "AdversarialOptions",
     "ContentLoss",
     "DistilledVGGEncoder",
     "DreamLoss",
@@ -27,7 +18,6 @@ __all__ = [
     "LiteEncoder",
     "LossInputs",
     "LossTerm",
-    "PatchDiscriminator",
     "PerceptualLoss",
     "StyleLoss",
     "TotalVariationLoss",
@@ -39,8 +29,6 @@ __all__ = [
     "gram_matrix",
     "read_layers",
     "style_loss",
-    "take_adversarial",
-    "told_apart",
     "total_variation",
     "with_style_layers",
 ]

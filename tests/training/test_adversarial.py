@@ -10,16 +10,11 @@ from pytorch_lightning.plugins.precision import MixedPrecision
 from stylenet.checkpoint import load_checkpoint
 from stylenet.data import PhotoData
 from stylenet.errors import StyleNetError
+from stylenet.methods.adversarial.loss import AdversarialOptions
 from stylenet.methods.adversarial.module import AdversarialModule
 from stylenet.methods.distillation.teacher import Teacher
 from stylenet.networks import build_network
-from stylenet.perceptual import (
-    AdversarialOptions,
-    ContentLoss,
-    PerceptualLoss,
-    StyleLoss,
-    TotalVariationLoss,
-)
+from stylenet.perceptual import ContentLoss, PerceptualLoss, StyleLoss, TotalVariationLoss
 from stylenet.training import RunFolder
 from stylenet.training.callbacks import Checkpoints, Guard, SafeCheckpointIO
 

@@ -34,16 +34,10 @@ from torch import nn
 from stylenet.data import PhotoData
 from stylenet.methods.adain.loss import AdainLoss
 from stylenet.methods.adain.module import AdainModule
+from stylenet.methods.adversarial.loss import AdversarialOptions
 from stylenet.methods.adversarial.module import AdversarialModule
 from stylenet.networks import build_network
-from stylenet.perceptual import (
-    AdversarialOptions,
-    ContentLoss,
-    Encoder,
-    PerceptualLoss,
-    StyleLoss,
-    TotalVariationLoss,
-)
+from stylenet.perceptual import ContentLoss, Encoder, PerceptualLoss, StyleLoss, TotalVariationLoss
 from stylenet.ranks import read_launch
 from stylenet.training import CosineSchedule, OptimizerFactory, RunFolder, StyleTransferModule
 from stylenet.training.callbacks import Checkpoints, SafeCheckpointIO, StopOnSignal

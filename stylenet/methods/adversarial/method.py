@@ -4,10 +4,11 @@ from typing import Any
 
 from stylenet.data import PhotoData, load_style_images
 from stylenet.errors import StyleNetError
+from stylenet.methods.adversarial.loss import AdversarialOptions
 from stylenet.methods.adversarial.module import AdversarialModule
 from stylenet.methods.distillation.teacher import load_teacher
 from stylenet.methods.single_style.method import SingleStyle
-from stylenet.perceptual import AdversarialOptions, LossTerm
+from stylenet.perceptual import LossTerm
 
 _STYLE_FOLDER = "loss.adversarial.style_folder"
 

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from stylenet.data import Pairs
+from stylenet.methods.adversarial.loss import OBJECTIVES, AdversarialOptions, told_apart
 from stylenet.methods.distillation.teacher import Teacher
 from stylenet.methods.single_style.module import SingleStyleModule
 from stylenet.networks import StyleNetwork
-from stylenet.perceptual import OBJECTIVES, AdversarialOptions, PerceptualLoss, told_apart
+from stylenet.perceptual import PerceptualLoss
 from stylenet.training.optimizer import OptimizerFactory
 
 # For an optimizer of the discriminator that has betas: a first one of 0.5 made adversarial training

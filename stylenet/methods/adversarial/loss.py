@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from stylenet.errors import StyleNetError, check_choice, check_number
-from stylenet.perceptual.discriminator import PatchDiscriminator, patch_size
+from stylenet.methods.adversarial.discriminator import PatchDiscriminator, patch_size
 from stylenet.perceptual.losses import wide
 
 

@@ -8,12 +8,8 @@ import torch
 from torch import nn
 
 from stylenet.errors import StyleNetError
-from stylenet.perceptual import (
-    OBJECTIVES,
-    AdversarialOptions,
-    PatchDiscriminator,
-    told_apart,
-)
+from stylenet.methods.adversarial.discriminator import PatchDiscriminator
+from stylenet.methods.adversarial.loss import OBJECTIVES, AdversarialOptions, told_apart
 
 BASE = {"style_folder": "paintings"}
 
