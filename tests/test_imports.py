@@ -12,7 +12,8 @@ SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 
 # Which rooms each room may know, beside itself.
 KNOWS = {
-    "__init__": {"inference"},  # when asked for
+    # When asked for.
+    "__init__": {"api", "inference", "networks", "pretrained", "errors"},
     "__main__": {"cli"},
     "errors": set(),
     "program": set(),
@@ -23,8 +24,9 @@ KNOWS = {
     "arithmetic": {"files", "errors"},
     "state_dict": {"errors"},
     "painting": set(),
+    "plugins": set(),
     "vgg": set(),
-    "networks": {"vgg", "errors"},
+    "networks": {"plugins", "vgg", "errors"},
     "perceptual": {"vgg", "state_dict", "errors", "files", "program"},
     "optimization": {"perceptual", "files", "errors"},
     "data": {"image", "files", "errors", "program"},
@@ -64,6 +66,7 @@ KNOWS["methods"] = {
 }
 KNOWS["encoder_distillation"] = {"training", "perceptual", "networks", "files", "errors"}
 KNOWS["cli"] = {*KNOWS}
+KNOWS["api"] = {"cli", "image", "errors"}
 
 # Which rooms may know what is heavy.
 MAY_IMPORT = {

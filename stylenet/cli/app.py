@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from stylenet.cli.arguments import for_hydra
 from stylenet.cli.completion import COMPLETION
-from stylenet.cli.configs import config_folder, register_resolvers
+from stylenet.cli.configs import config_folder, register_resolvers, search_path
 from stylenet.cli.explain import explain
 from stylenet.cli.hydra_completion import offer_accepted
 from stylenet.cli.mistakes import errors_as_one_line
@@ -45,7 +45,10 @@ def run(task: Callable[[DictConfig], None], config_name: str) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be UTF-8
         sys.stdout.reconfigure(errors="backslashreplace")
     with errors_as_one_line(partial(explain, config_name=config_name, short=short)):
-        sys.argv[1:] = for_hydra(sys.argv[1:], short)
+        words = for_hydra(sys.argv[1:], short)
+        if not any(word.startswith("hydra.searchpath=") for word in words):
+            words += search_path()
+        sys.argv[1:] = words
         if set(COMPLETION) & set(sys.argv):
             offer_accepted(short)
 

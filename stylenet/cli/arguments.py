@@ -60,6 +60,30 @@ def for_hydra(arguments: Sequence[str], short: Mapping[str, str]) -> list[str]:
     return words
 
 
+def override(key: str, value: object) -> str:
+    """Return a Python value as an override of Hydra's grammar.
+
+    Args:
+        key: Dotted name of an option, or a config group.
+        value: ``None``, a boolean, number, text, path, or a list or mapping of these.
+    """
+    return f"{key}={_literal(value)}"
+
+
+def _literal(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{_literal(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(_literal, value)) + "]"
+    return _quoted(str(value))
+
+
 def explain_unreadable(argument: str) -> str:
     """Return the message for an argument that Hydra cannot read."""
     key, equals, value = argument.partition("=")

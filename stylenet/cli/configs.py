@@ -1,5 +1,6 @@
 """The configs of this installation, and the resolvers that they use."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -7,12 +8,35 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 import stylenet
+from stylenet.cli.arguments import override
+from stylenet.errors import StyleNetError
+from stylenet.files import user_path
 from stylenet.program import command
 
 
 def config_folder() -> Path:
     """Return ``configs/``: inside the package of an installed wheel, or beside it in a clone."""
     return _bundled("configs", in_clone="configs")
+
+
+def search_path() -> list[str]:
+    """Return the override that adds the folders in ``STYLENET_CONFIGS`` to Hydra's search path.
+
+    Returns:
+        One override, or none. Several folders are separated as in ``PATH``.
+
+    Raises:
+        StyleNetError: A folder does not exist.
+    """
+    folders = [name for name in os.environ.get("STYLENET_CONFIGS", "").split(os.pathsep) if name]
+    for name in folders:
+        if not user_path(name).is_dir():
+            raise StyleNetError(
+                f"STYLENET_CONFIGS={name} is not a folder. Set it to a folder with config groups, "
+                f"such as style/, or unset it."
+            )
+    urls = [f"file://{user_path(name).resolve()}" for name in folders]
+    return [override("hydra.searchpath", urls)] if urls else []
 
 
 def style_image_path(name: str) -> str:

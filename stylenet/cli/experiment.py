@@ -1,16 +1,20 @@
 """The composed config of a training command, as methods see it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
-from hydra import compose
+from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from stylenet.cli.adversarial import build_loss
 from stylenet.cli.app import build
+from stylenet.cli.arguments import override
+from stylenet.cli.configs import config_folder, search_path
+from stylenet.cli.explain import explain
 from stylenet.cli.loss import build_terms
-from stylenet.cli.renamed import RENAMED
+from stylenet.cli.renamed import RENAMED, check_renamed
 from stylenet.errors import StyleNetError
 from stylenet.methods.adversarial.loss import AdversarialOptions, take_adversarial
 from stylenet.perceptual import LossTerm
@@ -75,6 +79,36 @@ class ComposedExperiment:
     def overrides_option(self, option: str) -> bool:
         """Return whether the user set an option, such as ``optimizer.lr``."""
         return any(word.lstrip("+").partition("=")[0] == option for word in self.overrides)
+
+
+@contextmanager
+def compose_experiment(
+    config_name: str, options: Mapping[str, Any]
+) -> Iterator[ComposedExperiment]:
+    """Compose the config of a training command from Python values.
+
+    Args:
+        config_name: Name of the command's file in ``configs/``.
+        options: Choices of config groups and values of options, by dotted name.
+
+    Yields:
+        The experiment; styles can be composed until the context ends.
+
+    Raises:
+        StyleNetError: An option is unknown, has a new name, or is impossible.
+    """
+    overrides = [override(key, value) for key, value in options.items()]
+    check_renamed(overrides)
+    overrides += search_path()
+    try:
+        with initialize_config_dir(version_base="1.3", config_dir=str(config_folder())):
+            config = compose(config_name, overrides)
+            yield ComposedExperiment(config, overrides)
+    except Exception as error:
+        message = explain(error, config_name, {})
+        if message is None or isinstance(error, StyleNetError):
+            raise
+        raise StyleNetError(message) from error
 
 
 def command_line_experiment(config: DictConfig) -> ComposedExperiment:

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from stylenet.errors import StyleNetError
+from stylenet.plugins import load_plugins
 
 
 class StyleNetwork(nn.Module):
@@ -96,6 +97,8 @@ def build_network(name: str, **arguments: Any) -> StyleNetwork:
         >>> network = build_network("johnson", width=24)
         >>> stylized = network(images)  # (N, 3, H, W) -> (N, 3, H, W)
     """
+    if name not in _NETWORKS:
+        load_plugins()
     if name not in _NETWORKS:
         raise StyleNetError(
             f"unknown network {name}; available networks: {', '.join(available_networks())}"
