@@ -42,7 +42,7 @@ KNOWS = {
         *("image", "files", "ranks", "contention", "arithmetic", "errors"),
     },
     "importing": {"networks", "checkpoint", "state_dict", "errors", "program"},
-    "export": {"networks", "checkpoint", "files", "errors", "__init__"},
+    "export": {"networks", "checkpoint", "plugins", "files", "errors", "__init__"},
     "inference": {
         *("image", "networks", "checkpoint"),
         *("files", "ranks", "contention", "arithmetic", "errors"),

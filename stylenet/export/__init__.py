@@ -1,6 +1,15 @@
 """Export to other runtimes; each file is compared with PyTorch before it is written."""
 
 from stylenet.export.check import Report
-from stylenet.export.formats import FORMATS, PRECISIONS, ExportOptions, export_network
+from stylenet.export.formats import PRECISIONS, ExportOptions, export_network
+from stylenet.export.registry import ExportFormat, available_formats, register_format
 
-__all__ = ["FORMATS", "PRECISIONS", "ExportOptions", "Report", "export_network"]
+__all__ = [
+    "PRECISIONS",
+    "ExportFormat",
+    "ExportOptions",
+    "Report",
+    "available_formats",
+    "export_network",
+    "register_format",
+]

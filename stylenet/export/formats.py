@@ -4,7 +4,7 @@ import json
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,26 +26,23 @@ from stylenet.export.onnx_files import (
     write_openvino,
 )
 from stylenet.export.quantize import equalize, make_quantizer
+from stylenet.export.registry import (
+    ExportFormat,
+    available_formats,
+    find_format,
+    register_format,
+)
 from stylenet.export.web import network_path, write_page
 from stylenet.files import atomic_path
 from stylenet.networks import StyleNetwork
-
-# File suffix of each format; "" for a folder.
-FORMATS = {
-    "onnx": ".onnx",
-    "torch_export": ".pt2",
-    "openvino": ".xml",
-    "aotinductor": ".pt2",
-    "web": "",
-}
 
 # Largest accepted mean difference in 1/255 for each precision. Measured with the pretrained styles
 # on one CPU: at most 0.0001 for float32; 0.02 to 0.1 for float16, where OpenVINO computes in it; on
 # photos 0.13 to 0.18 for int8_weights (0.53 with a small network's random weights) and 0.7 to 0.95
 # for int8. Rounding to uint8 adds 0.25.
 PRECISIONS = {"float32": 0.01, "float16": 0.5, "int8_weights": 1.0, "int8": 2.0}
-# Precisions that need ONNX's quantization operators, and the formats converted from ONNX.
-_QUANTIZED, _ONNX_BASED = ("int8_weights", "int8"), ("onnx", "openvino", "web")
+# Precisions that need ONNX's quantization operators.
+_QUANTIZED = ("int8_weights", "int8")
 # Photos kept from calibration, for the comparison.
 _HELD_OUT = 2
 _ROUNDING = 0.3
@@ -56,7 +53,7 @@ class ExportOptions:
     """Options of an export.
 
     Attributes:
-        format: One of :data:`FORMATS`.
+        format: One of :func:`stylenet.export.available_formats`.
         precision: One of :data:`PRECISIONS`. ``int8`` computes the residual blocks in int8;
             ``int8_weights`` stores int8 weights and computes in float32.
         uint8: Whether images are uint8, shape (N, H, W, 3), instead of float32 in [0, 1], shape
@@ -76,13 +73,14 @@ class ExportOptions:
         Raises:
             StyleNetError: A value is invalid, or two values do not go together.
         """
-        check_choice("format", self.format, tuple(FORMATS))
+        find_format(self.format)
         check_choice("precision", self.precision, tuple(PRECISIONS))
         if not isinstance(self.uint8, bool):
             raise StyleNetError(f"uint8={self.uint8} is neither true nor false")
-        if self.precision in _QUANTIZED and self.format not in _ONNX_BASED:
+        from_onnx = [name for name in available_formats() if find_format(name).from_onnx]
+        if self.precision in _QUANTIZED and self.format not in from_onnx:
             raise StyleNetError(
-                f"precision={self.precision} needs format={', '.join(_ONNX_BASED)}; "
+                f"precision={self.precision} needs format={', '.join(from_onnx)}; "
                 f"format={self.format} takes float32 or float16"
             )
         if self.uint8 and self.format == "web":
@@ -133,7 +131,8 @@ def export_network(
         StyleNetError: There are too few photos, a package or a compiler is missing, the images
             differ, or the file cannot be written.
     """
-    suffix = FORMATS[options.format]
+    export_format = find_format(options.format)
+    suffix = export_format.suffix
     if suffix and path.suffix != suffix:
         raise StyleNetError(
             f"output={path}: expected a name that ends in {suffix} for format={options.format}"
@@ -142,7 +141,6 @@ def export_network(
         if path.is_file():
             raise StyleNetError(f"output={path} is a file; format={options.format} writes a folder")
         path = network_path(path)
-    write, read = _WRITERS_AND_READERS[options.format]
     network = network.eval().to("cpu")
     calibration, held_out = photos[:-_HELD_OUT], photos[-_HELD_OUT:]
     prepared, quantize = _prepare(network, options, calibration)
@@ -151,11 +149,12 @@ def export_network(
         temporary_path = Path(folder) / path.name
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporters' warnings do not concern users
-            write(trace(portable.eval(), options.size), temporary_path, info, quantize)
+            program = trace(portable.eval(), options.size)
+            export_format.write(program, temporary_path, info, quantize)
         files = sorted(Path(folder).iterdir())
         sizes = SIZES if options.size is None else ((1, *options.size),)
         mean, largest, seconds, seconds_pytorch = compare(
-            network, read(temporary_path), options.uint8, held_out, sizes
+            network, export_format.read(temporary_path), options.uint8, held_out, sizes
         )
         report = Report(
             style=info.style,
@@ -218,11 +217,8 @@ def _read_torch_export(path: Path) -> Runner:
     return run
 
 
-_Write = Callable[[ExportedProgram, Path, CheckpointInfo, Quantizer], None]
-_WRITERS_AND_READERS: dict[str, tuple[_Write, Callable[[Path], Runner]]] = {
-    "onnx": (write_onnx, read_onnx),
-    "torch_export": (_write_torch_export, _read_torch_export),
-    "openvino": (write_openvino, read_openvino),
-    "aotinductor": (write_aotinductor, read_aotinductor),
-    "web": (write_onnx, read_onnx),
-}
+register_format("onnx", ExportFormat(".onnx", write_onnx, read_onnx, from_onnx=True))
+register_format("torch_export", ExportFormat(".pt2", _write_torch_export, _read_torch_export))
+register_format("openvino", ExportFormat(".xml", write_openvino, read_openvino, from_onnx=True))
+register_format("aotinductor", ExportFormat(".pt2", write_aotinductor, read_aotinductor))
+register_format("web", ExportFormat("", write_onnx, read_onnx, from_onnx=True))

@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 
 from stylenet.checkpoint import CheckpointInfo
 from stylenet.errors import StyleNetError
-from stylenet.export import ExportOptions, export_network, formats
+from stylenet.export import ExportOptions, export_network, formats, registry
 from stylenet.inference import Stylizer
 from stylenet.networks import build_network
 
@@ -133,13 +134,13 @@ def test_every_format_gives_the_networks_images(tmp_path, options, name):
 
 @pytest.mark.parametrize("network", ["tanh"], indirect=True)
 def test_a_file_that_gives_other_images_is_not_written(network, tmp_path, monkeypatch):
-    write, read = formats._WRITERS_AND_READERS["onnx"]
+    onnx = registry.find_format("onnx")
 
     def read_wrong(path):
-        run = read(path)
+        run = onnx.read(path)
         return lambda images: run(images) + 0.01
 
-    monkeypatch.setitem(formats._WRITERS_AND_READERS, "onnx", (write, read_wrong))
+    monkeypatch.setitem(registry._FORMATS, "onnx", replace(onnx, read=read_wrong))
     with pytest.raises(StyleNetError, match=r"differs from the PyTorch network by 2\.5"):
         export_network(network, INFO, tmp_path / "a.onnx", ExportOptions(size=(37, 50)))
     assert not list(tmp_path.iterdir())
