@@ -52,7 +52,7 @@ def test_int8_is_calibrated_by_the_sample_photos(run, tmp_path):
         ("output=net.pt", "expected a name that ends in .onnx"),
         ("precision=int4", "float32, float16, int8_weights, int8"),
         ("format=aotinductor precision=int8", "precision=int8 needs format=onnx"),
-        ("format=web uint8=true", "not for format=web"),
+        ("format=web uint8=true", "uint8=true does not work with format=web"),
         ("uint8=maybe", "neither true nor false"),
         ("size=480", "expected height and width"),
         ("size=[0,5]", "size=0 is not a whole number of at least 1"),
