@@ -211,7 +211,7 @@ def test_a_style_is_exported(run, checkpoint, pictures, tmp_path, kind):
 def test_it_is_judged_in_the_style_that_is_asked_for(run, checkpoint, pictures, photos, tmp_path):
     given = [f"checkpoints=[{checkpoint}]", f"photos={photos}", f"output={tmp_path / 'report'}"]
     given += ["encoder=lite", "size=32", "device=cpu", "dtype=float32", "repeats=1", "limit=2"]
-    assert "say which it is to be judged in: style=NAME" in run("evaluate", *given).error
+    assert "Choose the one to measure: style=NAME" in run("evaluate", *given).error
     result = run("evaluate", *given, "style=custom", f"style.image={pictures[1]}", "style.size=48")
     assert result.status == 0, result.err
     report = json.loads((tmp_path / "report" / "report.json").read_text())
