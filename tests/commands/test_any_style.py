@@ -239,7 +239,7 @@ def test_only_networks_of_one_style_are_pretrained(run, checkpoint):
         (["style={light}", "style_size=much"], "style_size=much"),
         (["style={light}", "strength=2"], "strength=2"),
         (["interpolate=[{light},nowhere.jpg]"], "nowhere.jpg is no image"),
-        (["interpolate=[{light}]"], "is not a list of two styles"),
+        (["interpolate=[{light}]"], "is not a list of two or more styles"),
     ],
     ids=lambda given: " ".join(given) if isinstance(given, list) else "",
 )
