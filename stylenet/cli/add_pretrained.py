@@ -155,8 +155,8 @@ def _card(
 - **Style image:** {config.source}, short side {recipe["style"]["size"]} pixels.
 - **Trained:** {step:,} steps of {data["batch_size"]} crops of {data["crop_size"]} pixels from
   {config.trained_on}; {_class_name(rate)}, peak learning rate {rate["lr"]},
-  {schedule.get("warmup_steps", 0)} warm-up steps, {_class_name(schedule)}; from
-  {origin}{distilled}.
+  {schedule.get("warmup_steps", 0)} warm-up steps, {_class_name(schedule)};
+  from {origin}{distilled}.
 - **Loss:** encoder {architecture} ({encoder["weights"]}), {_describe_loss(recipe["loss"])}.
 - **Half precision** changes the stylized image by {change * 255:.3f}/255 on average.
 

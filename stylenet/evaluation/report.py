@@ -50,7 +50,7 @@ class Summary:
         images_per_second: Throughput at the photos' size, one at a time, from the median time.
         seconds_quartiles: First and third quartile of the time for one photo.
         flicker: Warping errors by video: ``source`` for the original, ``plain`` for frames
-            stylized one by one, ``painted`` for the stylized video; ``None`` for a video without
+            stylized one by one, ``stylized`` for the stylized video; ``None`` for a video without
             two frames of one scene.
     """
 
@@ -66,7 +66,7 @@ class Summary:
 
     def mean_flicker(self) -> float | None:
         """Return the mean warping error of the stylized videos."""
-        errors = [report["painted"] for report in self.flicker.values() if report]
+        errors = [report["stylized"] for report in self.flicker.values() if report]
         return statistics.fmean(errors) if errors else None
 
 

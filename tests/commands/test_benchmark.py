@@ -254,7 +254,7 @@ def test_without_matplotlib_the_rows_are_there(run, tmp_path, monkeypatch):
         (["suite=training", "encoder=lite", "loss.style.layers=[relu9_9]"], "relu9_9"),
         (
             ["suite=training", "encoder=lite", "network=johnson_multi", "+styles=[a]"],
-            "network=johnson_multi trains on many styles",
+            "network=johnson_multi holds several styles",
         ),
         (["suite=training", "encoder=lite", "optimizer.lr=0"], "optimizer.lr=0"),
         (["suite=training", "encoder.weights=/nowhere.pth"], "/nowhere.pth"),

@@ -241,8 +241,8 @@ def test_flicker_of_videos(report, checkpoint, tmp_path):
     (means,) = found["means"]
     errors = means["flicker"]["photos/video.mp4"]
     assert errors["pairs"] == 2
-    assert 0 < errors["painted"] < 1
-    assert means["flicker_mean"] == errors["painted"]
+    assert 0 < errors["stylized"] < 1
+    assert means["flicker_mean"] == errors["stylized"]
     assert "flicker" in result.out
     # One by name counts beside those among the photos.
     found, _ = report(f"checkpoints=[{checkpoint('mine')}]", f"video={path}", "photos=photos/0.jpg")

@@ -40,8 +40,8 @@ def test_means_use_the_rows_of_the_checkpoint():
 def test_flicker_is_averaged_over_videos_with_a_value(summary):
     assert summary.mean_flicker() is None
     videos = {
-        "x.mp4": {"pairs": 1, "source": 0.0, "plain": 0.5, "painted": 0.1},
-        "y.mp4": {"pairs": 1, "source": 0.0, "plain": 0.5, "painted": 0.3},
+        "x.mp4": {"pairs": 1, "source": 0.0, "plain": 0.5, "stylized": 0.1},
+        "y.mp4": {"pairs": 1, "source": 0.0, "plain": 0.5, "stylized": 0.3},
         "still.mp4": None,
     }
     assert dataclasses.replace(summary, flicker=videos).mean_flicker() == pytest.approx(0.2)

@@ -129,7 +129,9 @@ def test_random_weights_have_to_be_confirmed():
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(StyleNetError, match=r"encoder\.weights=.*nothing.* no file; .*distill"):
+    with pytest.raises(
+        StyleNetError, match=r"encoder\.weights=.*nothing.* no file. Give .*distill"
+    ):
         LiteEncoder(str(tmp_path / "nothing.safetensors"))
 
 
