@@ -31,6 +31,7 @@ RENAMED: dict[str, str] = {
     "loss.tv_weight": "loss.tv.weight",
     "loss=optimisation": "loss=optimization",
     "optimizer.decay": "schedule",
+    "optimizer.decay=none": "schedule=constant",
     "optimizer.warmup_steps": "schedule.warmup_steps",
     "stylised": "stylized",
 }
