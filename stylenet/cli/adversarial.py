@@ -21,9 +21,9 @@ def build_loss(config: DictConfig) -> dict[str, LossTerm]:
     Raises:
         StyleNetError: A value is impossible, or a discriminator is asked for.
     """
-    # Before the terms are built: a style_folder that is missing is not to be asked for here.
-    terms = {} if config.loss.get("adversarial") else build_terms(config.loss)
-    if not terms or take_adversarial(terms) is not None:
+    # Before the terms are built: here nobody should be asked for a missing style_folder.
+    terms = None if config.loss.get("adversarial") else build_terms(config.loss)
+    if terms is None or take_adversarial(terms) is not None:
         raise StyleNetError(
             "loss=adversarial trains a discriminator on one painter's images, beside networks of "
             f"one style in {command('train')}; here leave it out, or choose loss=relative"

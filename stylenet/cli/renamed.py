@@ -48,7 +48,8 @@ def check_renamed(arguments: Sequence[str]) -> None:
     """
     for argument in arguments:
         bare = argument.lstrip("+~")
-        prefix = argument[: len(argument) - len(bare)]
+        # The new option is there: nothing to add.
+        prefix = argument[: len(argument) - len(bare)].replace("+", "")
         key, equals, value = bare.partition("=")
         value = value.strip("'\"")
         if f"{key}={value}" in RENAMED:

@@ -72,7 +72,7 @@ def test_a_term_is_left_out_and_layers_have_weights(run, tiny, tmp_path):
         (["+loss.mine._target_=own_terms.NoTerm"], "own_terms.NoTerm is no term of the loss"),
         (["+loss.mine._target_=own_terms.Missing"], "own_terms.Missing"),
         (["+loss.style.power=2"], "power"),
-        (["+loss.style_weight=2"], "Set loss.style.weight instead"),
+        (["+loss.style_weight=2"], "Write loss.style.weight=2 instead"),
         (["loss.style=null", "style.layers=[relu1_1]"], "needs the term loss.style"),
         (["loss={content:null,style:null,tv:null,dream:null}"], "loss has no term"),
     ],

@@ -141,7 +141,7 @@ def test_messages_name_the_program_that_was_called(call_stylenet, run, tmp_path)
     [
         ("film.steady=0.5", "film.steady is now video.steady. Write video.steady=0.5 instead."),
         ("film=a.mp4", "film is now video. Write video=a.mp4 instead."),
-        ("+film_frames=3", "film_frames is now video_frames. Write +video_frames=3 instead."),
+        ("+film_frames=3", "film_frames is now video_frames. Write video_frames=3 instead."),
         ("~film.codec", "film.codec is now video.codec. Write ~video.codec instead."),
         ("loss=optimisation", "loss=optimisation is now loss=optimization. Write"),
         ("distillation.stylised=1", "Write distillation.stylized=1 instead."),
