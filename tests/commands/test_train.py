@@ -497,7 +497,7 @@ def test_help_explains_the_choices_with_examples(run, name):
         assert "starry, starry_night" in result.out
         assert "loss.style.weight" in result.out
     if name == "check_data":
-        own = "Choices (GROUP=CHOICE):\n\ndata: coco, folder, samples, shards\n\nSettings"
+        own = "Choices (GROUP=CHOICE):\n\ndata: coco, folder, samples, shards\n\nOptions"
         assert own in result.out
 
 

@@ -127,7 +127,7 @@ def test_missing_zip_is_one_line(tmp_path):
 def test_full_disk_while_unpacking_is_one_line_and_leaves_no_half_photo(tmp_path, archive):
     with (
         no_large_files(1002),  # the first two fit
-        pytest.raises(StyleNetError, match=r"^cannot unpack .*File too large.*goes on"),
+        pytest.raises(StyleNetError, match=r"^cannot unpack .*File too large.*resumes"),
     ):
         unpack(archive)
     assert count_photos(tmp_path / "train2017") == 2

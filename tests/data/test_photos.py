@@ -121,7 +121,7 @@ def test_a_photo_that_stays_unreadable_is_skipped_in_the_end(photos, monkeypatch
     waits = []
     monkeypatch.setattr("stylenet.data.photos.time.sleep", waits.append)
     drawn = dataset(photos)
-    bad = drawn.root / drawn.photos[drawn._place(0)]
+    bad = drawn.root / drawn.photos[drawn._index(0)]
 
     def open_photo(path, smallest):
         if path == bad:
