@@ -75,7 +75,7 @@ def test_good_weights_are_taken():
         ([1], "1 numbers for 2 images"),
         ([], "0 numbers for 2 images"),
         ([1, 2, 3], "3 numbers for 2 images"),
-        ([0, 0], "no image count"),
+        ([0, 0], "gives no image a weight above 0"),
         ([1, -1], "is not a number of at least 0"),
         ([1, None], "is not a number of at least 0"),
         ([1, float("nan")], "is not a number of at least 0"),
