@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from stylenet.cli.experiment import compose_experiment
-from stylenet.cli.train import needs_quickstart
 from stylenet.cli.train import train as train_experiment
 from stylenet.image import SUFFIXES
 
@@ -14,6 +13,7 @@ def train(
     style: str | Path | None = None,
     photos: str | Path | None = None,
     *,
+    experiment: str | None = "quickstart",
     run_dir: str | Path | None = None,
     max_steps: int | None = None,
     **options: Any,
@@ -25,8 +25,10 @@ def train(
     Args:
         style: A style of ``configs/style/``, or the path of a style image. ``None`` for the
             default, and for networks whose options name their styles.
-        photos: Folder of photos to train on. ``None`` for COCO, or, where it is not in place, for
-            the quick start on sample photos.
+        photos: Folder of photos to train on; ``None`` for those of the experiment.
+        experiment: A file of ``configs/experiment/``. The quick start trains in minutes with the
+            bundled encoder and, without ``photos``, on sample photos: nothing is downloaded.
+            ``None`` is the full recipe: VGG-16 and, without ``photos``, COCO.
         run_dir: Run directory; default: ``runs/`` and the name of the style.
         max_steps: Training steps; default: those of the experiment.
         **options: Config groups (``network="compact"``) and options of configs/train.yaml;
@@ -50,9 +52,9 @@ def train(
         given["run_dir"] = str(run_dir)
     if max_steps is not None:
         given["trainer.max_steps"] = max_steps
+    if experiment is not None:
+        given["experiment"] = experiment
     given |= _flatten(options)
-    if needs_quickstart([f"{key}=" for key in given]):
-        given["experiment"] = "quickstart"
     with compose_experiment("train", given) as experiment:
         return train_experiment(experiment)
 

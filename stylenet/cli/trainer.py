@@ -33,10 +33,6 @@ def make_trainer(config: DictConfig, folder: RunFolder, **changes: Any) -> pl.Tr
         StyleNetError: A value is impossible, or contradicts the launcher or the machine.
     """
     options = config.trainer
-    for name in ("max_steps", "log_every_n_steps", "accumulate_grad_batches"):
-        check_number(f"trainer.{name}", options[name], minimum=1, integer=True)
-    if options.gradient_clip_val is not None:
-        check_number("trainer.gradient_clip_val", options.gradient_clip_val, above=0)
     launch = read_launch()
     devices, machines = count_devices(launch, options)
     callbacks = [build(callback) for callback in config.callbacks.values() if callback]
@@ -73,9 +69,10 @@ def keep_pace(experiment: ComposedExperiment) -> None:
         experiment: All options of the command, changed in place.
 
     Raises:
-        StyleNetError: The options of the trainer contradict the launcher.
+        StyleNetError: An option of the trainer is impossible, or contradicts the launcher.
     """
     config = experiment.config
+    _check_numbers(config.trainer)
     devices, machines = count_devices(read_launch(), config.trainer)
     if devices * machines == 1:
         return
@@ -88,6 +85,14 @@ def keep_pace(experiment: ComposedExperiment) -> None:
     ):
         if name in config[group] and not experiment.overrides_option(f"{group}.{name}"):
             config[group][name] = value
+
+
+def _check_numbers(options: DictConfig) -> None:
+    """Check the numbers of the trainer, to which other options refer."""
+    for name in ("max_steps", "log_every_n_steps", "accumulate_grad_batches"):
+        check_number(f"trainer.{name}", options[name], minimum=1, integer=True)
+    if options.gradient_clip_val is not None:
+        check_number("trainer.gradient_clip_val", options.gradient_clip_val, above=0)
 
 
 def _build_logger(config: DictConfig) -> Logger:

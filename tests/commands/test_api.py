@@ -28,7 +28,12 @@ def test_training_from_python_equals_the_command_bit_for_bit(run, tiny, options,
     )
     assert command.status == 0, command.err
     checkpoint = stylenet.train(
-        tmp_path / "painting.png", photos, run_dir=tmp_path / "b", max_steps=3, **options
+        tmp_path / "painting.png",
+        photos,
+        experiment=None,
+        run_dir=tmp_path / "b",
+        max_steps=3,
+        **options,
     )
     assert checkpoint == tmp_path / "b" / "painting.safetensors"
     expected, found = load_file(tmp_path / "a" / "painting.safetensors"), load_file(checkpoint)
