@@ -55,8 +55,8 @@ def train(
     if experiment is not None:
         given["experiment"] = experiment
     given |= _flatten(options)
-    with compose_experiment("train", given) as experiment:
-        return train_experiment(experiment)
+    with compose_experiment("train", given) as composed:
+        return train_experiment(composed)
 
 
 def _style_options(style: str | Path) -> dict[str, str]:
