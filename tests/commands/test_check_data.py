@@ -28,18 +28,18 @@ def test_mostly_bad_files_are_an_error(run, tmp_path):
     assert "most files are unusable" in result.error
 
 
-def test_real_photos_are_all_usable(run, shared):
+def test_all_real_photos_are_usable(run, shared):
     result = run("check_data", "data=coco", f"data.root={shared / 'data/coco'}")
     assert result.status == 0, result.err
     assert "98 of 98 photos usable" in result.out
 
 
-def test_a_folder_that_is_not_there(run, tmp_path):
+def test_a_missing_folder_is_an_error(run, tmp_path):
     assert "no such folder" in run("check_data", "data=folder", f"data.root={tmp_path / 'x'}").error
 
 
-def test_a_name_that_is_no_text_is_listed(script, tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")  # as a terminal in most languages has it
+def test_a_file_name_that_is_not_utf_8_is_listed(script, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")  # the default in most locales
     blotches(tmp_path / "a.jpg", 80, 80)
     blotches(tmp_path / "b.jpg", 80, 80)
     try:

@@ -28,7 +28,7 @@ FILES = ["contact_sheet.jpg", "report.json"]
 
 @pytest.fixture
 def checkpoint(tmp_path):
-    """Saves a network that learned nothing, as a run folder does."""
+    """Save an untrained network in a run directory."""
 
     def checkpoint(name, width=2, recipe=True, **style):
         torch.manual_seed(width)
@@ -44,7 +44,7 @@ def checkpoint(tmp_path):
 
 @pytest.fixture
 def evaluate(run, tmp_path, photos, monkeypatch):
-    """Runs the command in a folder with photos; later arguments win."""
+    """Run the command in a directory with photos; later arguments replace earlier ones."""
     monkeypatch.chdir(tmp_path)
 
     def evaluate(*arguments):
@@ -66,7 +66,7 @@ def report(evaluate, tmp_path):
     return report
 
 
-def test_losses_are_those_of_training(report, checkpoint, tmp_path):
+def test_losses_equal_those_of_training(report, checkpoint, tmp_path):
     found, result = report(f"checkpoints=[{checkpoint('mine', weight=2.0)}]")
     network, info = load_checkpoint(tmp_path / "runs" / "mine")
     layers = ["relu1_2", "relu2_2", "relu3_2", "relu3_4"]
@@ -102,7 +102,9 @@ def test_losses_are_those_of_training(report, checkpoint, tmp_path):
     assert found["iterations"] == []
 
 
-def test_grids_and_halos_are_those_of_the_stylized_charts_and_photos(report, checkpoint, tmp_path):
+def test_grids_and_halos_are_measured_on_the_stylized_charts_and_photos(
+    report, checkpoint, tmp_path
+):
     found, result = report(f"checkpoints=[{checkpoint('mine')}]", "size=64")
     network, _ = load_checkpoint(tmp_path / "runs" / "mine")
     meter = GridMeter()
@@ -118,8 +120,8 @@ def test_grids_and_halos_are_those_of_the_stylized_charts_and_photos(report, che
     assert f"{means['grid']:.2f}" in line
 
 
-def test_iterations_of_optimization(report, checkpoint, tmp_path):
-    """The command of the README, with two checkpoints of one style and one of another."""
+def test_iterations_of_optimization_are_reported(report, checkpoint, tmp_path):
+    """Run the README's command with two checkpoints of one style and one of another."""
     runs = [checkpoint("multi"), checkpoint("other", 3), checkpoint("finer", 4, size=24)]
     found, result = report(
         f"checkpoints=[{','.join(str(path) for path in runs)}]",
@@ -146,8 +148,8 @@ def test_iterations_of_optimization(report, checkpoint, tmp_path):
         assert sheet.size == (4 * (SIZE + 6) - 6, 4 * (SIZE + 6) - 6 + 28)
 
 
-def test_an_interruption_leaves_what_was_found(evaluate, checkpoint, tmp_path, monkeypatch):
-    """Image optimization takes hours where all else takes minutes."""
+def test_an_interruption_keeps_the_finished_results(evaluate, checkpoint, tmp_path, monkeypatch):
+    """Interrupt the image optimization, which takes hours where the rest takes minutes."""
     compare = evaluate_module.compare_with_optimization
 
     def interrupted(style, photos, criterion, objectives, *rest):
@@ -165,7 +167,7 @@ def test_an_interruption_leaves_what_was_found(evaluate, checkpoint, tmp_path, m
     assert (tmp_path / "report" / "contact_sheet.jpg").is_file()
 
 
-def test_one_style_for_all(report, checkpoint):
+def test_one_style_option_replaces_the_styles_of_all_checkpoints(report, checkpoint):
     runs = f"checkpoints=[{checkpoint('a', recipe=False)},{checkpoint('b', size=24)}]"
     style = ["style=custom", "style.image=painting.png", "style.size=32"]
     found, _ = report(runs, *style, "limit=1")
@@ -184,7 +186,7 @@ def test_a_network_of_several_styles_has_a_column_for_each(report, tmp_path):
     assert [path.endswith("mosaic.jpg") for (path,) in images.values()] == [False, True]
 
 
-def test_a_network_that_comes_with_the_project(report, photos):
+def test_a_pretrained_network_is_evaluated(report, photos):
     found, _ = report("checkpoints=starry", f"photos={photos / '0.jpg'}")
     (path,) = found["means"][0]["style_images"]
     assert path.endswith("starry.jpg")
@@ -197,7 +199,7 @@ def test_moved_style_images_are_found(report, checkpoint, tmp_path):
     assert found["means"][0]["style_images"] == ["images/painting.png"]
 
 
-def test_odd_photos(report, checkpoint, photos, tmp_path):
+def test_unusual_photos_are_evaluated(report, checkpoint, photos, tmp_path):
     for path in photos.iterdir():
         path.unlink()
     Image.new("L", (3, 1), 99).save(photos / "tiny.png")
@@ -226,7 +228,7 @@ def test_an_unreadable_photo_does_not_end_the_run(report, checkpoint, photos):
     assert "video.mp4" in result.err
 
 
-def test_flicker_of_videos(report, checkpoint, tmp_path):
+def test_flicker_of_videos_is_reported(report, checkpoint, tmp_path):
     av = pytest.importorskip("av")
     path = tmp_path / "photos" / "video.mp4"
     wide = np.asarray(Image.open(blotches(tmp_path / "wide.png", 96, 48)))
@@ -244,12 +246,12 @@ def test_flicker_of_videos(report, checkpoint, tmp_path):
     assert 0 < errors["stylized"] < 1
     assert means["flicker_mean"] == errors["stylized"]
     assert "flicker" in result.out
-    # One by name counts beside those among the photos.
+    # A video given by name counts beside the videos among the photos.
     found, _ = report(f"checkpoints=[{checkpoint('mine')}]", f"video={path}", "photos=photos/0.jpg")
     assert list(found["means"][0]["flicker"]) == [str(path)]
 
 
-def test_the_same_command_again_takes_no_report_for_a_photo(report, checkpoint):
+def test_repeating_the_command_skips_its_earlier_report(report, checkpoint):
     arguments = [f"checkpoints=[{checkpoint('mine')}]", "photos=.", "style_folder=photos"]
     first, _ = report(*arguments)
     again, _ = report(*arguments)
@@ -259,7 +261,7 @@ def test_the_same_command_again_takes_no_report_for_a_photo(report, checkpoint):
         assert [one[key] for key in keys] == [other[key] for key in keys]
 
 
-def test_without_matplotlib_the_numbers_are_there(report, checkpoint, monkeypatch):
+def test_the_numbers_are_written_without_matplotlib(report, checkpoint, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     found, result = report(f"checkpoints=[{checkpoint('mine')}]", "iterations=1", "limit=1")
     assert "stylenet[benchmark]" in result.out
@@ -267,7 +269,7 @@ def test_without_matplotlib_the_numbers_are_there(report, checkpoint, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("mistakes", "said"),
+    ("overrides", "message"),
     [
         (["checkpoints=[runs/nowhere]"], "runs/nowhere"),
         (["checkpoints=[]"], "checkpoints=[] is empty"),
@@ -301,7 +303,7 @@ def test_without_matplotlib_the_numbers_are_there(report, checkpoint, monkeypatc
         (["output=broken.jpg/report"], "cannot write output=broken.jpg/report"),
     ],
 )
-def test_a_mistake_is_one_line(evaluate, checkpoint, tmp_path, mistakes, said):
+def test_a_mistake_ends_in_one_line(evaluate, checkpoint, tmp_path, overrides, message):
     checkpoint("mine")
     checkpoint("plain", recipe=False)
     checkpoint("lost", image="gone.png")
@@ -314,21 +316,23 @@ def test_a_mistake_is_one_line(evaluate, checkpoint, tmp_path, mistakes, said):
     )
     (tmp_path / "broken.jpg").write_text("no photo")
     before = sorted(tmp_path.rglob("*"))
-    assert said in evaluate("checkpoints=[runs/mine]", *mistakes).error
+    assert message in evaluate("checkpoints=[runs/mine]", *overrides).error
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.parametrize("said", ["DefaultCPUAllocator: can't", "CUDA out of memory"])
-def test_running_out_of_memory_is_one_line(evaluate, checkpoint, tmp_path, monkeypatch, said):
+@pytest.mark.parametrize("message", ["DefaultCPUAllocator: can't", "CUDA out of memory"])
+def test_running_out_of_memory_ends_in_one_line(
+    evaluate, checkpoint, tmp_path, monkeypatch, message
+):
     def fail(*_):
-        raise RuntimeError(said)
+        raise RuntimeError(message)
 
     monkeypatch.setattr("stylenet.cli.evaluate.measure_losses", fail)
     assert "out of memory at size=32" in evaluate(f"checkpoints=[{checkpoint('mine')}]").error
     assert not (tmp_path / "report").exists()
 
 
-def test_as_a_script(script, checkpoint, photos, tmp_path):
+def test_the_evaluation_runs_as_a_script(script, checkpoint, photos, tmp_path):
     checkpoint("multi")
     result = script("evaluate", "checkpoints=[runs/multi]", "photos=photos/", "encoder=lite",
                     "output=report/", "size=16", "limit=1", cwd=tmp_path)  # fmt: skip
