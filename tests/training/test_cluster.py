@@ -35,7 +35,7 @@ def options(devices="auto", ddp=True, **more):
         (Launch(launcher="srun"), options(1, ddp=False), (1, 1)),
     ],
 )
-def test_the_launcher_says_how_many_else_the_settings(launch, given, expected):
+def test_the_launcher_determines_the_number_of_devices_or_else_the_options(launch, given, expected):
     assert count_devices(launch, given) == expected
 
 
@@ -55,16 +55,16 @@ def test_contradictions_are_refused(launch, given, message):
         count_devices(launch, given)
 
 
-def test_a_step_of_fewer_processes_than_its_job_has_starts(monkeypatch):
+def test_a_job_step_with_fewer_processes_than_its_job_starts(monkeypatch):
     monkeypatch.setenv("SLURM_NTASKS", "1")
     monkeypatch.setenv("SLURM_NNODES", "1")
-    monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "2")  # of the job
+    monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "2")  # the job's value
     choose_environment(Launch(launcher="srun")).validate_settings(num_devices=1, num_nodes=1)
 
 
 @pytest.fixture
 def scontrol(tmp_path, monkeypatch):
-    """A Slurm that says what it is told to, and notes what it is asked."""
+    """Fake scontrol that reports a given state and records its arguments."""
 
     def install(state, refusal=""):
         program = tmp_path / "scontrol"
@@ -83,7 +83,7 @@ def scontrol(tmp_path, monkeypatch):
     return install
 
 
-def test_outside_of_a_job_nothing_is_requeued(monkeypatch):
+def test_nothing_is_requeued_outside_of_a_job(monkeypatch):
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     assert requeue() == ""
 
@@ -97,7 +97,7 @@ def test_a_job_is_requeued(scontrol, state):
     assert asked()[-1] == "requeue 12"
 
 
-def test_a_task_of_an_array_is_requeued_alone(scontrol, monkeypatch):
+def test_only_the_own_task_of_an_array_is_requeued(scontrol, monkeypatch):
     asked = scontrol("JobState=RUNNING")
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "12")
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
@@ -112,19 +112,19 @@ def test_a_canceled_job_stays_canceled(scontrol, monkeypatch):
     assert len(asked()) == 1
 
 
-def test_a_job_that_was_requeued_meanwhile_is_left_alone(scontrol):
+def test_a_job_that_was_already_requeued_is_left_alone(scontrol):
     asked = scontrol("JobState=COMPLETING Reason=None Restarts=1")
     assert "requeued already" in requeue()
     assert len(asked()) == 1
 
 
 @pytest.mark.parametrize(
-    ("refusal", "said"),
+    ("refusal", "message"),
     [
         ("Requested operation is presently disabled", "did not requeue job 12 .*disabled"),
         ("Job is pending execution for job 12", "requeued already"),
     ],
 )
-def test_a_refusal_is_passed_on(scontrol, refusal, said):
+def test_a_refusal_is_reported(scontrol, refusal, message):
     scontrol("JobState=RUNNING", refusal)
-    assert re.search(said, requeue())
+    assert re.search(message, requeue())
