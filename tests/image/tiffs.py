@@ -1,4 +1,4 @@
-"""TIFF files of kinds that Pillow does not write."""
+"""TIFF files of types that Pillow does not write."""
 
 import struct
 import zlib
@@ -10,7 +10,7 @@ PREMULTIPLIED, ALPHA = 1, 2
 
 
 def pack(rows, bits, order):
-    """Samples (H, n) as the bytes of each row; the highest bit first, rows begin at a byte."""
+    """Pack samples (H, n) into bytes: highest bit first, each row starts at a new byte."""
     if bits in (8, 16, 32):
         return rows.astype(f"{order}u{bits // 8}").tobytes()
     places = np.arange(bits)[::-1]
@@ -30,7 +30,7 @@ def tiff(
     orientation=1,
     subfile=0,
 ):
-    """A TIFF file of one image, samples (H, W) or (H, W, C)."""
+    """Return a TIFF file of one image with samples (H, W) or (H, W, C)."""
     samples = np.atleast_3d(samples)
     height, width, channels = samples.shape
     if photometric is None:
