@@ -1,4 +1,4 @@
-"""A web server for the tests of downloads, with the faults of real ones."""
+"""A web server for tests of downloads, with the faults of real ones."""
 
 import re
 import threading
@@ -7,14 +7,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Server(ThreadingHTTPServer):
-    """Serves one file.
+    """Server of one file.
 
     Attributes:
         body: The file.
         tag: Its ETag; empty for none.
-        ranges: Whether it can begin in the middle.
-        cuts: After how many bytes each of the next answers breaks off.
-        statuses: What the next requests are answered with in place of the file.
+        ranges: True if it supports range requests.
+        cuts: Numbers of bytes after which the next responses break off.
+        statuses: Status codes of the next responses, sent instead of the file.
         asked: The headers of each request so far.
     """
 
@@ -62,7 +62,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(body, monkeypatch):
-    """Serves a file while the block runs."""
+    """Serve a file while the block runs."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     server = Server(body)
