@@ -70,9 +70,9 @@ def make_state():
         }
         norms = {"in1": 1, "in2": 2, "in3": 4, "in4": 2, "in5": 1}
         for block in range(1, blocks + 1):
-            for which in (1, 2):
-                convolutions[f"res{block}.conv{which}"] = (4 * width, 4 * width, 3)
-                norms[f"res{block}.in{which}"] = 4
+            for number in (1, 2):
+                convolutions[f"res{block}.conv{number}"] = (4 * width, 4 * width, 3)
+                norms[f"res{block}.in{number}"] = 4
         for name, (outputs, inputs, kernel) in convolutions.items():
             state[f"{name}.conv2d.weight"] = rand(outputs, inputs, kernel, kernel) / inputs
             state[f"{name}.conv2d.bias"] = rand(outputs)

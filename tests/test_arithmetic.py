@@ -89,10 +89,10 @@ def test_a_failed_measurement_is_not_cached():
 
 @pytest.mark.parametrize("faster", [True, False])
 def test_auto_uses_the_measured_dtype(faster, monkeypatch):
-    asked = []
+    requested = []
 
     def measured(device, work, run):
-        asked.append(work)
+        requested.append(work)
         run(torch.float32)
         run(torch.bfloat16)
         return faster
@@ -106,8 +106,8 @@ def test_auto_uses_the_measured_dtype(faster, monkeypatch):
     assert choose_precision("auto", "cpu") == ("bf16-mixed" if faster else "32-true")
     # A seeded run gets the same random numbers whether it measures or reads the cache.
     assert torch.equal(torch.random.get_rng_state(), before)
-    inference, training = asked
+    inference, training = requested
     assert "InstanceNorm" in inference
     assert training.startswith("training")
     assert choose_precision("32-true", "cpu") == "32-true"
-    assert len(asked) == 2
+    assert len(requested) == 2

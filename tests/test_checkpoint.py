@@ -308,9 +308,9 @@ def test_a_checkpoint_is_no_larger_than_the_network(checkpoint):
 
 def test_an_encoder_is_restored_by_its_hash(tmp_path):
     network = build_network("adain", encoder="vgg19", layer="relu2_1", width=2)
-    found = VGGEncoder("vgg19", "random", allow_random=True).convolutions_to("relu2_1")
+    convolutions = VGGEncoder("vgg19", "random", allow_random=True).convolutions_to("relu2_1")
     network.encoder.load_weights(
-        {f"{k}.{kind}": v for k, c in found.items() for kind, v in c.state_dict().items()}
+        {f"{k}.{kind}": v for k, c in convolutions.items() for kind, v in c.state_dict().items()}
     )
     path = tmp_path / "any.safetensors"
     save_checkpoint(path, network, CheckpointInfo("adain", 1, {"encoder": {"weights": "random"}}))

@@ -51,17 +51,17 @@ def test_every_config_is_built_by_its_command(group, choice, request):
         for name in ["train", *COMMANDS]
         if f"- {group}: " in (CONFIGS / f"{name}.yaml").read_text()
     )
-    given = GIVEN.get(group, [])
+    required = GIVEN.get(group, [])
     if (group, choice) == ("loss", "adversarial"):
-        given = ["loss.adversarial.style_folder=paintings"]
+        required = ["loss.adversarial.style_folder=paintings"]
     if (group, choice) == ("encoder", "lite"):
-        given = []
+        required = []
     if (group, choice) == ("teacher", "vgg19_distilled"):
         folder = request.getfixturevalue("shared")
-        given = [f"teacher.weights={folder}/weights/vgg19_distilled16x_5SE.pth"]
+        required = [f"teacher.weights={folder}/weights/vgg19_distilled16x_5SE.pth"]
     if group == "logger" and choice in ("wandb", "mlflow"):
         pytest.importorskip(choice)
-    config = compose(command, f"{group}={choice}", *given)[group]
+    config = compose(command, f"{group}={choice}", *required)[group]
     for part in [config] if "_target_" in config else config.values():
         if part["_target_"] == "pytorch_lightning.Trainer":
             # Commands replace `auto`, which is StyleNet's own value.

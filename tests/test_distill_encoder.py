@@ -100,19 +100,19 @@ def test_a_run_ends_with_a_usable_encoder_and_its_evaluation(command, folder, tm
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(command, tmp_path):
-    assert command(tmp_path / "whole")[0] == 0
+    assert command(tmp_path / "uninterrupted")[0] == 0
     kept = tmp_path / "interrupted/checkpoints"
     kept.mkdir(parents=True)
-    shutil.copy(tmp_path / "whole/checkpoints/step_0000002.ckpt", kept)
+    shutil.copy(tmp_path / "uninterrupted/checkpoints/step_0000002.ckpt", kept)
     status, out, err = command(tmp_path / "interrupted", "resume=true")
     assert status == 0, err
     assert "step_0000002.ckpt" in out
-    whole, interrupted = (
-        load_file(tmp_path / name / "lite.safetensors") for name in ("whole", "interrupted")
+    uninterrupted, interrupted = (
+        load_file(tmp_path / name / "lite.safetensors") for name in ("uninterrupted", "interrupted")
     )
-    assert all(torch.equal(whole[key], interrupted[key]) for key in whole)
+    assert all(torch.equal(uninterrupted[key], interrupted[key]) for key in uninterrupted)
 
-    status, _, err = command(tmp_path / "whole")
+    status, _, err = command(tmp_path / "uninterrupted")
     assert status == 2
     assert "resume=true" in err
 
@@ -149,11 +149,11 @@ def make_module(teacher, student=None):
 
 def test_a_student_starts_near_the_teacher_and_its_heads_have_their_own_learning_rate(teacher):
     torch.manual_seed(0)
-    drawn = mean_errors(LiteEncoder("random", allow_random=True), teacher, [blotches(2, 32, 1)])
+    untrained = mean_errors(LiteEncoder("random", allow_random=True), teacher, [blotches(2, 32, 1)])
     module = make_module(teacher)
     begun = mean_errors(module.network, teacher, [blotches(2, 32, 1)])
     for layer in module.network.layers:
-        assert begun[f"features/{layer}"] < 0.7 * drawn[f"features/{layer}"]
+        assert begun[f"features/{layer}"] < 0.7 * untrained[f"features/{layer}"]
     groups = module.parameter_groups()
     assert sum(len(g["params"]) for g in groups) == len(list(module.network.parameters()))
     assert len(groups) == 6
@@ -189,12 +189,12 @@ def short_of(teacher, *layers):
 
 
 def test_a_teacher_with_fewer_layers_gives_a_shorter_student(teacher, tmp_path):
-    taught = ["relu1_2", "relu2_2", "relu3_2"]
+    trained = ["relu1_2", "relu2_2", "relu3_2"]
     for student in (LiteEncoder("random", allow_random=True), LiteEncoder()):
-        module = make_module(short_of(teacher, *taught), student)
-        assert module.layers == taught
+        module = make_module(short_of(teacher, *trained), student)
+        assert module.layers == trained
         module.network.save(tmp_path / "short.safetensors", {})
-        assert LiteEncoder(str(tmp_path / "short.safetensors")).layers == taught
+        assert LiteEncoder(str(tmp_path / "short.safetensors")).layers == trained
 
 
 def test_a_teacher_of_one_layer_adds_that_layer_to_the_others(teacher, tmp_path):
@@ -205,12 +205,12 @@ def test_a_teacher_of_one_layer_adds_that_layer_to_the_others(teacher, tmp_path)
     before = {key: value.clone() for key, value in student.state_dict().items()}
 
     only = short_of(teacher, "relu4_1")
-    drawn = mean_errors(student, only, [blotches(2, 32, 1)])
-    assert set(drawn) == {"features/relu4_1", "gram/relu4_1"}
+    untrained = mean_errors(student, only, [blotches(2, 32, 1)])
+    assert set(untrained) == {"features/relu4_1", "gram/relu4_1"}
     module = make_module(only, student)
     assert module.layers == ["relu4_1"]
     begun = mean_errors(student, only, [blotches(2, 32, 1)])
-    assert begun["features/relu4_1"] < 0.7 * drawn["features/relu4_1"]
+    assert begun["features/relu4_1"] < 0.7 * untrained["features/relu4_1"]
     for key, value in student.state_dict().items():
         assert torch.equal(before[key], value) == ("relu4_1" not in key), key
     learning = {name for name, p in student.named_parameters() if p.requires_grad}
@@ -245,8 +245,8 @@ def test_dreams_approach_the_features_of_the_other_image():
     encoder, images = LiteEncoder(), blotches(2, 32)
     layers = encoder.layers
 
-    def distance(found, expected):
-        first, second = encoder(found, layers), encoder(expected, layers)
+    def distance(image, expected):
+        first, second = encoder(image, layers), encoder(expected, layers)
         grams = [(gram_matrix(first[n]), gram_matrix(second[n])) for n in layers]
         return sum(float(style_loss(a, b)) for a, b in grams)
 

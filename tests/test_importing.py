@@ -190,6 +190,6 @@ def test_a_pickled_module_is_refused_with_how_to_save_its_weights(tmp_path, form
 )
 def test_files_of_other_frameworks_are_named(tmp_path, name, content, description):
     (tmp_path / name).write_bytes(content)
-    for given in {name, name.replace(".index", "")}:  # also by the common prefix of the names
+    for file_name in {name, name.replace(".index", "")}:  # also by the common prefix of the names
         with pytest.raises(StyleNetError, match=description):
-            import_checkpoint(tmp_path / given)
+            import_checkpoint(tmp_path / file_name)

@@ -15,45 +15,45 @@ class Server(ThreadingHTTPServer):
         ranges: True if it supports range requests.
         cuts: Numbers of bytes after which the next responses break off.
         statuses: Status codes of the next responses, sent instead of the file.
-        asked: The headers of each request so far.
+        requests: The headers of each request so far.
     """
 
     def __init__(self, body):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.body, self.tag, self.ranges = body, '"one"', True
-        self.cuts, self.statuses, self.asked = [], [], []
+        self.cuts, self.statuses, self.requests = [], [], []
         self.url = f"http://127.0.0.1:{self.server_port}"
 
 
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         server = self.server
-        server.asked.append(dict(self.headers))
+        server.requests.append(dict(self.headers))
         if server.statuses:
             self.send_response(server.statuses.pop(0))
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        start, whole = 0, len(server.body)
-        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        start, total = 0, len(server.body)
+        requested_range = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         same = self.headers.get("If-Range", server.tag) == server.tag
-        if wanted and server.ranges and same:
-            start = int(wanted[1])
-            if start >= whole:
+        if requested_range and server.ranges and same:
+            start = int(requested_range[1])
+            if start >= total:
                 self.send_response(416)
-                self.send_header("Content-Range", f"bytes */{whole}")
+                self.send_header("Content-Range", f"bytes */{total}")
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return
             self.send_response(206)
-            self.send_header("Content-Range", f"bytes {start}-{whole - 1}/{whole}")
+            self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
         else:
             self.send_response(200)
         if server.tag:
             self.send_header("ETag", server.tag)
-        self.send_header("Content-Length", str(whole - start))
+        self.send_header("Content-Length", str(total - start))
         self.end_headers()
-        end = start + server.cuts.pop(0) if server.cuts else whole
+        end = start + server.cuts.pop(0) if server.cuts else total
         self.wfile.write(server.body[start:end])
 
     def log_message(self, *_):

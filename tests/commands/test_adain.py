@@ -44,7 +44,11 @@ def checkpoint(tmp_path):
     network = build_network("adain", layer="relu3_4", width=4)
     convolutions = LiteEncoder().convolutions_to("relu3_4")
     network.encoder.load_weights(
-        {f"{k}.{kind}": v for k, c in convolutions.items() for kind, v in c.state_dict().items()}
+        {
+            f"{k}.{parameter}": v
+            for k, c in convolutions.items()
+            for parameter, v in c.state_dict().items()
+        }
     )
     recipe = {"encoder": {"weights": "bundled"}, "style": None}
     save_checkpoint(tmp_path / "any.safetensors", network, CheckpointInfo("adain", 1, recipe))
@@ -67,9 +71,9 @@ def style_images(tmp_path):
     """Two style images with plain names and one whose name is special to the parser."""
     dark = blotches(tmp_path / "dark.png", 40, 56, seed=5)
     Image.open(dark).point(lambda value: value // 4).save(dark)
-    odd = tmp_path / "a,b:0.5.png"
-    shutil.copy(dark, odd)
-    return blotches(tmp_path / "light.png", 64, 48, seed=4), dark, odd
+    unusual = tmp_path / "a,b:0.5.png"
+    shutil.copy(dark, unusual)
+    return blotches(tmp_path / "light.png", 64, 48, seed=4), dark, unusual
 
 
 def test_an_adain_network_is_trained_resumed_and_stylizes(
@@ -85,8 +89,8 @@ def test_an_adain_network_is_trained_resumed_and_stylizes(
     assert (info.style, info.step) == ("adain", 3)
     lite = LiteEncoder().convolutions_to("relu3_4")["conv3_4"].weight
     assert torch.equal(network.encoder.convolutions["conv3_4"].weight, lite)
-    settings = yaml.safe_load((run_dir / "config.yaml").read_text())
-    assert settings["style"] is None
+    config = yaml.safe_load((run_dir / "config.yaml").read_text())
+    assert config["style"] is None
     found = EventAccumulator(str(run_dir / "tensorboard")).Reload().Tags()["scalars"]
     assert {"loss/total", "loss/content", "loss/style", "loss/tv"} <= set(found)
     with Image.open(RunFolder(run_dir).preview(3)) as preview:
@@ -95,9 +99,11 @@ def test_an_adain_network_is_trained_resumed_and_stylizes(
 
     more = [*adain_options, "trainer.max_steps=5"]
     assert run("train", *more, "resume=true").status == 0
-    assert run("train", *more, f"run_dir={tmp_path / 'whole'}").status == 0
-    resumed, whole = (load_checkpoint(tmp_path / name)[0].state_dict() for name in ("run", "whole"))
-    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+    assert run("train", *more, f"run_dir={tmp_path / 'uninterrupted'}").status == 0
+    resumed, uninterrupted = (
+        load_checkpoint(tmp_path / name)[0].state_dict() for name in ("run", "uninterrupted")
+    )
+    assert all(torch.equal(value, resumed[name]) for name, value in uninterrupted.items())
 
     saved = SafeCheckpointIO().load_checkpoint(RunFolder(run_dir).saved_checkpoints()[-1])
     assert all(name.startswith("network.decoder.") for name in saved["state_dict"])
@@ -152,11 +158,11 @@ def test_a_checkpoint_names_an_encoder_outside_the_package_by_its_hash(
 
 
 def test_any_style_image_works_and_mixtures_lie_between(stylize, checkpoint, style_images):
-    light, dark, odd = style_images
+    light, dark, unusual = style_images
     first, second = stylize(f"style={light}"), stylize(f"style={dark}")
     assert np.abs(first - second).mean() > 5
     assert np.array_equal(stylize(f"style={dark}:3"), second)
-    assert np.array_equal(stylize(f"style='{odd}'"), second)  # a file, whatever its name
+    assert np.array_equal(stylize(f"style='{unusual}'"), second)  # a file, whatever its name
     mixed = stylize(f"style={light}:0.6,{dark}:0.4")
     assert np.array_equal(stylize(f"style='{light}:6, {dark}:4'"), mixed)
     assert min(np.abs(mixed - first).mean(), np.abs(mixed - second).mean()) > 1
@@ -173,13 +179,13 @@ def test_stylizing_needs_only_the_style_image_for_tiles_dtypes_and_videos(
 ):
     photo = Image.open(blotches(tmp_path / "large.png", 300, 280))
     style = str(style_images[0])
-    whole = Stylizer.load(checkpoint, "cpu", "float32", style)
-    expected = np.asarray(whole(photo, tile="none"), int)
-    assert np.abs(np.asarray(whole(photo, tile=256), int) - expected).max() <= 1
+    stylizer = Stylizer.load(checkpoint, "cpu", "float32", style)
+    expected = np.asarray(stylizer(photo, tile="none"), int)
+    assert np.abs(np.asarray(stylizer(photo, tile=256), int) - expected).max() <= 1
     narrow = Stylizer.load(checkpoint, "cpu", "bfloat16", style)
     assert np.abs(np.asarray(narrow(photo), int) - expected).mean() < 3
     other = Stylizer.load(checkpoint, "cpu", "float32", str(style_images[1]))
-    middle = np.asarray(Stylizer.blend(whole, other, 0.5)(photo), int)
+    middle = np.asarray(Stylizer.blend(stylizer, other, 0.5)(photo), int)
     both = Stylizer.load(checkpoint, "cpu", "float32", f"{style_images[0]},{style_images[1]}")
     assert np.abs(np.asarray(both(photo), int) - middle).max() <= 1
 
@@ -197,18 +203,20 @@ def test_a_video_interpolates_between_style_images(stylize, style_images):
 
 
 @pytest.mark.xdist_group("export")
-@pytest.mark.parametrize("kind", ["onnx", pytest.param("torch_export", marks=pytest.mark.slow)])
-def test_a_style_is_exported(run, checkpoint, style_images, tmp_path, kind):
+@pytest.mark.parametrize(
+    "export_format", ["onnx", pytest.param("torch_export", marks=pytest.mark.slow)]
+)
+def test_a_style_is_exported(run, checkpoint, style_images, tmp_path, export_format):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
-    out = tmp_path / f"light.{'onnx' if kind == 'onnx' else 'pt2'}"
-    overrides = [f"checkpoint={checkpoint}", f"format={kind}", f"output={out}"]
+    out = tmp_path / f"light.{'onnx' if export_format == 'onnx' else 'pt2'}"
+    overrides = [f"checkpoint={checkpoint}", f"format={export_format}", f"output={out}"]
     result = run("export", *overrides, f"style={style_images[0]}")
     assert result.status == 0, result.err
     assert "difference from PyTorch: 0.00" in result.out
     images = torch.rand(1, 3, 24, 20)
     expected = load_style(checkpoint, str(style_images[0]))[0](images)
-    if kind == "onnx":
+    if export_format == "onnx":
         (found,) = onnxruntime.InferenceSession(out).run(None, {"image": images.numpy()})
         found = torch.from_numpy(found)
     else:
@@ -307,9 +315,9 @@ def test_distillation_refuses_a_folder_of_style_images(run):
 
 def test_the_run_directory_of_an_adain_run_is_named_after_the_network(run):
     shown = run("train", "network=adain", "data=coco", "--cfg", "job", "--resolve")
-    settings = yaml.safe_load(shown.out)
-    assert settings["run_dir"] == "runs/adain"
-    assert settings["network"]["encoder"] == "vgg16"
+    config = yaml.safe_load(shown.out)
+    assert config["run_dir"] == "runs/adain"
+    assert config["network"]["encoder"] == "vgg16"
 
 
 def test_a_trained_decoder_is_refused_for_another_encoder(run, adain_options, tmp_path):
@@ -320,9 +328,9 @@ def test_a_trained_decoder_is_refused_for_another_encoder(run, adain_options, tm
     state = VGGEncoder("vgg19", "random", allow_random=True)._layers.state_dict()
     numbers = {"conv1_1": 0, "conv1_2": 2, "conv2_1": 5}
     other = {
-        f"features.{number}.{kind}": state[f"{name}.{kind}"] * 2
+        f"features.{number}.{parameter}": state[f"{name}.{parameter}"] * 2
         for name, number in numbers.items()
-        for kind in ("weight", "bias")
+        for parameter in ("weight", "bias")
     }
     save_file(other, tmp_path / "other.safetensors")
     overrides = [f"encoder.weights={tmp_path / 'other.safetensors'}", f"init={tmp_path / 'run'}"]

@@ -61,8 +61,8 @@ def test_a_run_logs_resumes_and_saves_a_network_that_stylizes(
     longer = [*adversarial, *logs, "trainer.max_steps=5"]
     result = run("train", *longer, "resume=true")
     assert result.status == 0, result.err
-    assert run("train", *longer, f"run_dir={tmp_path}/whole").status == 0
-    ends = [torch.load(RunFolder(tmp_path / n).checkpoint(5)) for n in ("run", "whole")]
+    assert run("train", *longer, f"run_dir={tmp_path}/uninterrupted").status == 0
+    ends = [torch.load(RunFolder(tmp_path / n).checkpoint(5)) for n in ("run", "uninterrupted")]
     assert any(name.startswith("discriminator.") for name in ends[0]["state_dict"])
     for name, value in ends[0]["state_dict"].items():
         assert torch.equal(value, ends[1]["state_dict"][name]), name

@@ -11,8 +11,8 @@ from .conftest import blotches
 
 def parse(word, **short):
     """Return key and value that Hydra reads from a command line word."""
-    (given,) = for_hydra([word], short)
-    override = OverridesParser.create().parse_override(given)
+    (quoted,) = for_hydra([word], short)
+    override = OverridesParser.create().parse_override(quoted)
     return override.key_or_group, override.value()
 
 

@@ -60,9 +60,11 @@ def test_two_styles_are_trained_resumed_and_stylize(run, two_styles, tmp_path):
 
     more = [*two_styles, "style.layers=[relu1_1]", "trainer.max_steps=5"]
     assert run("train", *more, "resume=true").status == 0
-    assert run("train", *more, f"run_dir={tmp_path / 'whole'}").status == 0
-    resumed, whole = (load_checkpoint(tmp_path / name)[0].state_dict() for name in ("run", "whole"))
-    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+    assert run("train", *more, f"run_dir={tmp_path / 'uninterrupted'}").status == 0
+    resumed, uninterrupted = (
+        load_checkpoint(tmp_path / name)[0].state_dict() for name in ("run", "uninterrupted")
+    )
+    assert all(torch.equal(value, resumed[name]) for name, value in uninterrupted.items())
 
     photo, out = blotches(tmp_path / "photo.jpg"), tmp_path / "mix.png"
     overrides = [f"input={photo}", f"checkpoint={run_dir}", f"output={out}"]
@@ -146,8 +148,8 @@ def test_a_style_is_chosen_by_name_and_mixtures_lie_between(stylize, checkpoint)
 def test_tiling_works_in_any_style(checkpoint, tmp_path):
     stylizer = Stylizer.load(checkpoint, style="mosaic", dtype="float32", device="cpu")
     photo = Image.open(blotches(tmp_path / "large.png", 300, 280))
-    whole, tiled = (np.asarray(stylizer(photo, tile=tile), int) for tile in ("none", 256))
-    assert np.abs(whole - tiled).max() <= 1
+    untiled, tiled = (np.asarray(stylizer(photo, tile=tile), int) for tile in ("none", 256))
+    assert np.abs(untiled - tiled).max() <= 1
 
 
 @pytest.mark.parametrize("name", ["morph.mp4", "morph.ogv"])

@@ -31,10 +31,10 @@ def test_mistakes_end_in_one_line(run, tmp_path):
     assert "size=3" in run("contact_sheet", "size=3").error
     assert "styles=[] is empty" in run("contact_sheet", "styles=[]").error
     blotches(tmp_path / "photos" / "a.jpg")
-    given = ["contact_sheet", f"photos={tmp_path}/photos", "styles=mosaic"]
-    assert "its suffix is none of" in run(*given, f"output={tmp_path}/sheet.xyz").error
-    assert "JPEG ends at 65,500" in run(*given, "size=70000").error
-    assert "cannot write output=" in run(*given, f"output={tmp_path}/photos/a.jpg/b.jpg").error
+    arguments = ["contact_sheet", f"photos={tmp_path}/photos", "styles=mosaic"]
+    assert "its suffix is none of" in run(*arguments, f"output={tmp_path}/sheet.xyz").error
+    assert "JPEG ends at 65,500" in run(*arguments, "size=70000").error
+    assert "cannot write output=" in run(*arguments, f"output={tmp_path}/photos/a.jpg/b.jpg").error
 
 
 def test_every_network_has_its_own_column(run, tmp_path, monkeypatch):
@@ -49,7 +49,7 @@ def test_every_network_has_its_own_column(run, tmp_path, monkeypatch):
         str(other): 1,
     }
     for styles, count in shown.items():
-        given = ["photos=photos", f"styles={styles}", "size=64", "output=sheet.png"]
-        result = run("contact_sheet", *given)
+        arguments = ["photos=photos", f"styles={styles}", "size=64", "output=sheet.png"]
+        result = run("contact_sheet", *arguments)
         assert result.status == 0, result.err
         assert Image.open("sheet.png").width == 64 + count * 70

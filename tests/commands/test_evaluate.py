@@ -34,8 +34,8 @@ def checkpoint(tmp_path):
         torch.manual_seed(width)
         network = build_network("johnson", width=width, blocks=1)
         painting = blotches(tmp_path / "painting.png", 48, 40, seed=9)
-        told = {"name": name, "image": str(painting), "size": 32, "weight": 1.0, **style}
-        info = CheckpointInfo(name, 3, {"style": told} if recipe else {})
+        style_options = {"name": name, "image": str(painting), "size": 32, "weight": 1.0, **style}
+        info = CheckpointInfo(name, 3, {"style": style_options} if recipe else {})
         save_checkpoint(tmp_path / "runs" / name / f"{name}.safetensors", network, info)
         return tmp_path / "runs" / name
 
@@ -67,7 +67,7 @@ def report(evaluate, tmp_path):
 
 
 def test_losses_equal_those_of_training(report, checkpoint, tmp_path):
-    found, result = report(f"checkpoints=[{checkpoint('mine', weight=2.0)}]")
+    contents, result = report(f"checkpoints=[{checkpoint('mine', weight=2.0)}]")
     network, info = load_checkpoint(tmp_path / "runs" / "mine")
     layers = ["relu1_2", "relu2_2", "relu3_2", "relu3_4"]
     style = StyleOptions(**info.recipe["style"])
@@ -81,9 +81,9 @@ def test_losses_equal_those_of_training(report, checkpoint, tmp_path):
         load_style_images(style),
         2.0,
     )
-    assert [row["photo"] for row in found["rows"]] == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
+    assert [row["photo"] for row in contents["rows"]] == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
     totals = []
-    for row in found["rows"]:
+    for row in contents["rows"]:
         photo = to_tensor(load_square(tmp_path / "photos" / row["photo"], SIZE))
         with torch.inference_mode():
             losses = criterion(network(photo), photo)
@@ -92,27 +92,27 @@ def test_losses_equal_those_of_training(report, checkpoint, tmp_path):
         totals.append(row["total"])
         assert -1 <= row["ssim"] <= 1
         assert row["ms_ssim"] is None
-    (means,) = found["means"]
+    (means,) = contents["means"]
     assert means["means"]["total"] == pytest.approx(np.mean(totals))
     assert f"{means['means']['total']:.4f}" in result.out
     assert means["parameters"] == sum(p.numel() for p in network.parameters())
     assert means["images_per_second"] > 0
     assert means["style_images"] == [str(tmp_path / "painting.png")]
-    assert found["options"]["encoder"]["_target_"].endswith("LiteEncoder")
-    assert found["iterations"] == []
+    assert contents["options"]["encoder"]["_target_"].endswith("LiteEncoder")
+    assert contents["iterations"] == []
 
 
 def test_grids_and_halos_are_measured_on_the_stylized_charts_and_photos(
     report, checkpoint, tmp_path
 ):
-    found, result = report(f"checkpoints=[{checkpoint('mine')}]", "size=64")
+    contents, result = report(f"checkpoints=[{checkpoint('mine')}]", "size=64")
     network, _ = load_checkpoint(tmp_path / "runs" / "mine")
     meter = GridMeter()
     with torch.inference_mode():
         for path in sorted((tmp_path / "photos").iterdir()):
             meter.add(network(to_tensor(load_square(path, 64))))
         expected = measure_defects(network, torch.device("cpu"), meter)
-    means = found["means"][0]["means"]
+    means = contents["means"][0]["means"]
     assert {name: means[name] for name in expected} == pytest.approx(expected, rel=1e-3)
     assert means["grid/photos"] > 0
     head, line = result.out.splitlines()[:2]
@@ -123,17 +123,17 @@ def test_grids_and_halos_are_measured_on_the_stylized_charts_and_photos(
 def test_iterations_of_optimization_are_reported(report, checkpoint, tmp_path):
     """Run the README's command with two checkpoints of one style and one of another."""
     runs = [checkpoint("multi"), checkpoint("other", 3), checkpoint("finer", 4, size=24)]
-    found, result = report(
+    contents, result = report(
         f"checkpoints=[{','.join(str(path) for path in runs)}]",
         "iterations=2",
         "iteration_photos=2",
         files=["contact_sheet.jpg", "iterations.png", "report.json"],
     )
-    first, second = found["iterations"]
+    first, second = contents["iterations"]
     assert sorted(first["objectives"]) == ["multi", "other"]
     assert sorted(second["objectives"]) == ["finer"]
     assert first["photos"] == ["0.jpg", "1.jpg"]
-    own = [row["total"] for row in found["rows"] if row["checkpoint"] == "multi"]
+    own = [row["total"] for row in contents["rows"] if row["checkpoint"] == "multi"]
     assert first["objectives"]["multi"] == pytest.approx(np.mean(own[:2]))
     for start in ("noise", "photo"):
         values = first["curves"][start]["values"]
@@ -161,18 +161,18 @@ def test_an_interruption_keeps_the_finished_results(evaluate, checkpoint, tmp_pa
     runs = [checkpoint("first"), checkpoint("other", 3, size=24)]
     given = f"checkpoints=[{','.join(str(path) for path in runs)}]"
     assert evaluate(given, "iterations=1", "iteration_photos=1").status == 130
-    found = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert [mean["checkpoint"] for mean in found["means"]] == ["first", "other"]
-    assert [list(study["objectives"]) for study in found["iterations"]] == [["first"]]
+    contents = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert [mean["checkpoint"] for mean in contents["means"]] == ["first", "other"]
+    assert [list(study["objectives"]) for study in contents["iterations"]] == [["first"]]
     assert (tmp_path / "report" / "contact_sheet.jpg").is_file()
 
 
 def test_one_style_option_replaces_the_styles_of_all_checkpoints(report, checkpoint):
     runs = f"checkpoints=[{checkpoint('a', recipe=False)},{checkpoint('b', size=24)}]"
     style = ["style=custom", "style.image=painting.png", "style.size=32"]
-    found, _ = report(runs, *style, "limit=1")
-    assert {tuple(row["style_images"]) for row in found["means"]} == {("painting.png",)}
-    assert [row["photo"] for row in found["rows"]] == ["0.jpg", "0.jpg"]
+    contents, _ = report(runs, *style, "limit=1")
+    assert {tuple(row["style_images"]) for row in contents["means"]} == {("painting.png",)}
+    assert [row["photo"] for row in contents["rows"]] == ["0.jpg", "0.jpg"]
 
 
 def test_a_network_of_several_styles_has_a_column_for_each(report, tmp_path):
@@ -180,23 +180,23 @@ def test_a_network_of_several_styles_has_a_column_for_each(report, tmp_path):
     recipe = {"style": {"name": "starry", "image": "starry.jpg", "size": 32}}
     info = CheckpointInfo("starry+mosaic", 3, recipe)
     save_checkpoint(tmp_path / "runs" / "multi" / "m.safetensors", network, info)
-    found, _ = report("checkpoints=[runs/multi]", "limit=1")
-    images = {row["checkpoint"]: row["style_images"] for row in found["means"]}
+    contents, _ = report("checkpoints=[runs/multi]", "limit=1")
+    images = {row["checkpoint"]: row["style_images"] for row in contents["means"]}
     assert list(images) == ["multi:starry", "multi:mosaic"]
     assert [path.endswith("mosaic.jpg") for (path,) in images.values()] == [False, True]
 
 
 def test_a_pretrained_network_is_evaluated(report, photos):
-    found, _ = report("checkpoints=starry", f"photos={photos / '0.jpg'}")
-    (path,) = found["means"][0]["style_images"]
+    contents, _ = report("checkpoints=starry", f"photos={photos / '0.jpg'}")
+    (path,) = contents["means"][0]["style_images"]
     assert path.endswith("starry.jpg")
 
 
 def test_moved_style_images_are_found(report, checkpoint, tmp_path):
     run = checkpoint("moved", image="/gone/painting.png")
     blotches(tmp_path / "images" / "painting.png", 48, 40, seed=9)
-    found, _ = report(f"checkpoints=[{run}]", "style_folder=images", "limit=1")
-    assert found["means"][0]["style_images"] == ["images/painting.png"]
+    contents, _ = report(f"checkpoints=[{run}]", "style_folder=images", "limit=1")
+    assert contents["means"][0]["style_images"] == ["images/painting.png"]
 
 
 def test_unusual_photos_are_evaluated(report, checkpoint, photos, tmp_path):
@@ -211,8 +211,8 @@ def test_unusual_photos_are_evaluated(report, checkpoint, photos, tmp_path):
     blotches(photos / "plain.png", 60, 30)
     with Image.open(photos / "plain.png") as image:
         image.transpose(Image.Transpose.ROTATE_90).save(photos / "sideways.png", exif=exif)
-    found, _ = report(f"checkpoints=[{checkpoint('mine')}]")
-    rows = {row["photo"]: row for row in found["rows"]}
+    contents, _ = report(f"checkpoints=[{checkpoint('mine')}]")
+    rows = {row["photo"]: row for row in contents["rows"]}
     assert sorted(rows) == ["clear.png", "plain.png", "sideways.png", "tiny.png"]
     assert rows["sideways.png"]["total"] == pytest.approx(rows["plain.png"]["total"], rel=1e-4)
 
@@ -220,9 +220,9 @@ def test_unusual_photos_are_evaluated(report, checkpoint, photos, tmp_path):
 def test_an_unreadable_photo_does_not_end_the_run(report, checkpoint, photos):
     (photos / "1.jpg").write_text("no photo")
     (photos / "video.mp4").write_text("no video")
-    found, result = report(f"checkpoints=[{checkpoint('mine')}]", status=1)
-    assert [row["photo"] for row in found["rows"]] == ["0.jpg", "2.jpg", "3.jpg"]
-    assert len(found["failures"]) == 2
+    contents, result = report(f"checkpoints=[{checkpoint('mine')}]", status=1)
+    assert [row["photo"] for row in contents["rows"]] == ["0.jpg", "2.jpg", "3.jpg"]
+    assert len(contents["failures"]) == 2
     assert "2 could not be used" in result.err
     assert "1.jpg" in result.err
     assert "video.mp4" in result.err
@@ -239,16 +239,18 @@ def test_flicker_of_videos_is_reported(report, checkpoint, tmp_path):
             pixels = np.ascontiguousarray(wide[:, 2 * i : 2 * i + 64])
             video.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
         video.mux(stream.encode(None))
-    found, result = report(f"checkpoints=[{checkpoint('mine')}]", "video_frames=3", "limit=1")
-    (means,) = found["means"]
+    contents, result = report(f"checkpoints=[{checkpoint('mine')}]", "video_frames=3", "limit=1")
+    (means,) = contents["means"]
     errors = means["flicker"]["photos/video.mp4"]
     assert errors["pairs"] == 2
     assert 0 < errors["stylized"] < 1
     assert means["flicker_mean"] == errors["stylized"]
     assert "flicker" in result.out
     # A video given by name counts beside the videos among the photos.
-    found, _ = report(f"checkpoints=[{checkpoint('mine')}]", f"video={path}", "photos=photos/0.jpg")
-    assert list(found["means"][0]["flicker"]) == [str(path)]
+    contents, _ = report(
+        f"checkpoints=[{checkpoint('mine')}]", f"video={path}", "photos=photos/0.jpg"
+    )
+    assert list(contents["means"][0]["flicker"]) == [str(path)]
 
 
 def test_repeating_the_command_skips_its_earlier_report(report, checkpoint):
@@ -263,9 +265,9 @@ def test_repeating_the_command_skips_its_earlier_report(report, checkpoint):
 
 def test_the_numbers_are_written_without_matplotlib(report, checkpoint, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
-    found, result = report(f"checkpoints=[{checkpoint('mine')}]", "iterations=1", "limit=1")
+    contents, result = report(f"checkpoints=[{checkpoint('mine')}]", "iterations=1", "limit=1")
     assert "stylenet[benchmark]" in result.out
-    assert found["iterations"][0]["crossings"]
+    assert contents["iterations"][0]["crossings"]
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,6 @@ def test_int8_is_calibrated_with_the_sample_photos(run, tmp_path):
     ],
 )
 def test_a_mistake_ends_in_one_line(run, checkpoint, tmp_path, mistake, message):
-    given = [f"checkpoint={checkpoint}", f"output={tmp_path}/net.onnx", *mistake.split()]
-    assert message in run("export", *given).error
+    overrides = [f"checkpoint={checkpoint}", f"output={tmp_path}/net.onnx", *mistake.split()]
+    assert message in run("export", *overrides).error
     assert [p.name for p in tmp_path.iterdir()] == [checkpoint.name]

@@ -59,8 +59,8 @@ def test_one_unusual_name_does_not_end_a_folder(run, checkpoint, tmp_path):
     odd, longest = "photos\\IMG_1.jpg", f"{'l' * 251}.jpg"
     for name in ("a.jpg", odd, longest):
         blotches(source / name)
-    given = [f"input={source}", f"checkpoint={checkpoint}", f"output={target}"]
-    result = run("infer", *given, "name={name}_new")
+    overrides = [f"input={source}", f"checkpoint={checkpoint}", f"output={target}"]
+    result = run("infer", *overrides, "name={name}_new")
     assert result.status == 1
     assert "2 images stylized" in result.out
     assert longest in result.err
@@ -78,14 +78,14 @@ def test_animations_and_videos_in_a_folder_stay_moving(run, checkpoint, tmp_path
             source / name, save_all=True, append_images=frames[1:], duration=[40, 80, 90]
         )
     (source / "video.mp4").write_bytes(b"")
-    given = [f"input={source}", f"checkpoint={checkpoint}"]
-    result = run("infer", *given, f"output={target}")
+    overrides = [f"input={source}", f"checkpoint={checkpoint}"]
+    result = run("infer", *overrides, f"output={target}")
     assert result.status == 0, result.err
     assert "5 images stylized" in result.out
     assert "1 video was left out (video.mp4); stylize" in result.out
     count = {str(p.relative_to(target)): Image.open(p).n_frames for p in target.rglob("*.???*")}
     assert count == {"a.webp": 3, "b.png": 3, "deep/c.gif": 3, "other.gif": 1, "still.png": 1}
-    result = run("infer", *given, f"output={tmp_path / 'jpg'}", "format=jpg", "name='{name}_x'")
+    result = run("infer", *overrides, f"output={tmp_path / 'jpg'}", "format=jpg", "name='{name}_x'")
     assert result.status == 1
     assert result.err.count("is an animation, which .jpg cannot hold") == 3
     assert sorted(path.name for path in (tmp_path / "jpg").rglob("*.jpg")) == [
@@ -180,9 +180,9 @@ def test_a_mistake_ends_in_one_line(run, checkpoint, tmp_path, monkeypatch, mist
     photo = blotches(tmp_path / "photo.jpg")
     (tmp_path / "empty").mkdir()
     before = photo.read_bytes()
-    given = [o.format(photo=photo, empty=tmp_path / "empty") for o in mistake]
+    overrides = [o.format(photo=photo, empty=tmp_path / "empty") for o in mistake]
     good = [f"input={photo}", f"checkpoint={checkpoint}", f"output={tmp_path / 'out.png'}"]
-    assert message in run("infer", *good, *given).error
+    assert message in run("infer", *good, *overrides).error
     assert photo.read_bytes() == before
     assert not (tmp_path / "out.png").exists()
 

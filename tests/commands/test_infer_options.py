@@ -41,9 +41,9 @@ def stylize(run, checkpoint, tmp_path):
 
 
 def test_strength_blends_from_the_photo_to_the_result(stylize):
-    whole, half, none = stylize(), stylize("strength=0.5"), stylize("strength=0")
+    full, half, none = stylize(), stylize("strength=0.5"), stylize("strength=0")
     assert np.abs(none - stylize.photo).max() <= 1
-    assert np.abs(half - (whole + stylize.photo) / 2).max() <= 2
+    assert np.abs(half - (full + stylize.photo) / 2).max() <= 2
 
 
 def test_the_photos_colors_can_be_kept(stylize):
@@ -55,17 +55,17 @@ def test_the_photos_colors_can_be_kept(stylize):
     photo = chroma(stylize.photo)
     assert np.abs(chroma(kept) - photo).mean() < 0.5 * np.abs(chroma(plain) - photo).mean()
     for way in ("histogram", "statistics"):
-        found = stylize(f"preserve_color={way}").mean(axis=(0, 1))
-        assert np.abs(found - stylize.photo.mean(axis=(0, 1))).max() < 6
+        result = stylize(f"preserve_color={way}").mean(axis=(0, 1))
+        assert np.abs(result - stylize.photo.mean(axis=(0, 1))).max() < 6
 
 
 def test_only_the_masked_region_is_stylized(stylize, tmp_path):
     mask = Image.new("L", (60, 44), 0)
     mask.paste(255, (30, 0, 60, 44))
     mask.save(tmp_path / "mask.png")
-    found, plain = stylize(f"mask={tmp_path}/mask.png"), stylize()
-    assert np.abs(found[:, :30] - stylize.photo[:, :30]).max() <= 1
-    assert np.abs(found[:, 30:] - plain[:, 30:]).max() <= 1
+    result, plain = stylize(f"mask={tmp_path}/mask.png"), stylize()
+    assert np.abs(result[:, :30] - stylize.photo[:, :30]).max() <= 1
+    assert np.abs(result[:, 30:] - plain[:, 30:]).max() <= 1
 
 
 def test_the_size_option_changes_the_network_input(stylize):
@@ -101,8 +101,8 @@ def test_skip_existing_leaves_finished_results_alone(run, checkpoint, tmp_path):
 def test_results_get_the_requested_names_and_format(run, checkpoint, tmp_path):
     source, target = tmp_path / "in", tmp_path / "out"
     blotches(source / "a.jpg")
-    given = [f"input={source}", f"checkpoint={checkpoint}", f"output={target}"]
-    result = run("infer", *given, "format=webp", "name='{name}_{style}'", "quality=50")
+    arguments = [f"input={source}", f"checkpoint={checkpoint}", f"output={target}"]
+    result = run("infer", *arguments, "format=webp", "name='{name}_{style}'", "quality=50")
     assert result.status == 0, result.err
     assert [path.name for path in target.iterdir()] == ["a_waves.webp"]
     assert Image.open(target / "a_waves.webp").format == "WEBP"
@@ -178,8 +178,8 @@ def test_only_the_masked_region_of_a_video_is_stylized(run, checkpoint, tmp_path
     mask = Image.new("L", (48, 32), 0)
     mask.paste(255, (24, 0, 48, 32))
     mask.save(tmp_path / "mask.png")
-    given = [f"input={video}", f"checkpoint={checkpoint}", f"output={out}", "video.quality=1"]
-    result = run("infer", *given, f"mask={tmp_path}/mask.png")
+    arguments = [f"input={video}", f"checkpoint={checkpoint}", f"output={out}", "video.quality=1"]
+    result = run("infer", *arguments, f"mask={tmp_path}/mask.png")
     assert result.status == 0, result.err
     with av.open(str(out)) as made:
         frames = [f.to_ndarray(format="rgb24").astype(float) for f in made.decode(video=0)]
@@ -194,10 +194,10 @@ def test_a_mistake_ends_in_one_line(run, checkpoint, tmp_path, mistake, message)
     photo = blotches(tmp_path / "photo.png")
     small = blotches(tmp_path / "small.png", 9, 7)
     out = tmp_path / "made"
-    given = [f"input={photo}", f"checkpoint={checkpoint}"]
+    arguments = [f"input={photo}", f"checkpoint={checkpoint}"]
     if not mistake.startswith(("format", "name", "input=camera")):
-        given.append(f"output={out}.{'mp4' if '{video}' in mistake else 'png'}")
+        arguments.append(f"output={out}.{'mp4' if '{video}' in mistake else 'png'}")
     video = make_video(tmp_path / "video.mp4") if "{video}" in mistake else None
     options = mistake.format(small=small, video=video, out=out, photo="{photo}").split()
-    assert message in run("infer", *given, *options).error
+    assert message in run("infer", *arguments, *options).error
     assert not list(tmp_path.glob("made*"))

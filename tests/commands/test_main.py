@@ -131,9 +131,9 @@ def test_help_names_the_called_program(call_stylenet, run, name):
 
 
 def test_messages_name_the_called_program(call_stylenet, run, tmp_path):
-    given = ["data=shards", f"data.root={tmp_path}", "style=starry"]
-    assert "make shards with: stylenet data shards" in call_stylenet("train", *given).error
-    assert "make shards with: python scripts/make_shards.py" in run("train", *given).error
+    overrides = ["data=shards", f"data.root={tmp_path}", "style=starry"]
+    assert "make shards with: stylenet data shards" in call_stylenet("train", *overrides).error
+    assert "make shards with: python scripts/make_shards.py" in run("train", *overrides).error
 
 
 @pytest.mark.parametrize(

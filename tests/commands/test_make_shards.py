@@ -41,12 +41,12 @@ def test_a_network_is_trained_on_shards_and_a_resumed_run_is_exact(run, tiny, op
     shards.remove("data=folder")
     assert run("train", *shards).status == 0
     assert run("train", *shards, "trainer.max_steps=5", "resume=true").status == 0
-    whole = [*shards, "trainer.max_steps=5", f"run_dir={tmp_path / 'whole'}"]
-    assert run("train", *whole).status == 0
+    uninterrupted = [*shards, "trainer.max_steps=5", f"run_dir={tmp_path / 'uninterrupted'}"]
+    assert run("train", *uninterrupted).status == 0
     # Shards hold the original bytes of photos that are small JPEG files.
     folder = [*tiny, "trainer.max_steps=5", f"run_dir={tmp_path / 'folder'}"]
     assert run("train", *folder).status == 0
-    for name, value in weights(tmp_path / "whole").items():
+    for name, value in weights(tmp_path / "uninterrupted").items():
         assert torch.equal(value, weights(tmp_path / "run")[name]), name
         assert torch.equal(value, weights(tmp_path / "folder")[name]), name
 
@@ -124,8 +124,10 @@ def test_the_same_command_completes_a_killed_one(script, run, photos, tmp_path):
     assert "not finished" in unfinished.error
     again = run("make_shards", *options, f"output={tmp_path / 'out'}")
     assert again.status == 0, again.err
-    assert run("make_shards", *options, f"output={tmp_path / 'whole'}").status == 0
-    files = [{p.name: p.read_bytes() for p in (tmp_path / n).iterdir()} for n in ("out", "whole")]
+    assert run("make_shards", *options, f"output={tmp_path / 'uninterrupted'}").status == 0
+    files = [
+        {p.name: p.read_bytes() for p in (tmp_path / n).iterdir()} for n in ("out", "uninterrupted")
+    ]
     assert files[0] == files[1]
     with tarfile.open(tmp_path / "out/shard-000010.tar") as tar:
         photo = Image.open(io.BytesIO(tar.extractfile(tar.getmembers()[0]).read()))

@@ -58,7 +58,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     optimize, small_folder, stop_after, monkeypatch, option, after
 ):
     more = ["steps=5", *option.split()]
-    assert optimize(*more, "output=whole.png").status == 0
+    assert optimize(*more, "output=uninterrupted.png").status == 0
     with monkeypatch.context():
         stop_after(after)
         result = optimize(*more)
@@ -71,7 +71,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     monkeypatch.setattr(command, "Stopping", Stopping)
     result = optimize(*more, "resume=true", "preview_every=5")
     assert result.status == 0, result.err
-    assert np.array_equal(pixels("whole.png"), pixels("out.png"))
+    assert np.array_equal(pixels("uninterrupted.png"), pixels("out.png"))
     assert "out.png.interrupted" not in names(small_folder)
 
 

@@ -36,7 +36,7 @@ def test_photos_are_downloaded_unpacked_and_used_for_training(run, server, coco,
     result = run("prepare_coco", *coco)
     assert result.status == 0, result.err
     assert f"6 photos in {tmp_path / 'coco/train2017'}" in result.out
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
     assert {p.name for p in (tmp_path / "coco").iterdir()} == {"train2017", "train2017.zip"}
     options = ["data.crop_size=32", "data.min_size=8", "data.workers=0"]
     checked = run("check_data", "data=coco", f"data.root={tmp_path / 'coco'}", *options)
@@ -50,14 +50,14 @@ def test_a_finished_download_is_not_repeated_with_or_without_the_zip(run, server
     again = run("prepare_coco", *coco)
     assert again.status == 0
     assert "holds all 6 photos already" in again.out
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 def test_a_zip_copied_by_hand_needs_no_network(run, server, coco, body, tmp_path):
     (tmp_path / "coco").mkdir()
     (tmp_path / "coco/train2017.zip").write_bytes(body)
     assert run("prepare_coco", *coco).status == 0
-    assert not server.asked
+    assert not server.requests
 
 
 def test_an_offline_machine_gets_the_alternatives_listed(run, server, coco, tmp_path):

@@ -78,11 +78,11 @@ def test_torchrun_scales_the_recipe_and_writes_every_file_once(torchrun, ddp, tm
     assert result.status == 0, result.err
     assert result.out.count("5 steps of 2 on each of 2 devices") == 1
     assert result.out.count("network: ") == 1
-    settings = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
+    config = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
     # Overrides stay as they are; the learning rate is the recipe's.
-    assert settings["trainer"]["max_steps"] == 5
-    assert settings["schedule"]["warmup_steps"] == 2
-    assert settings["optimizer"]["lr"] == pytest.approx(1e-3 * 2**0.5)
+    assert config["trainer"]["max_steps"] == 5
+    assert config["schedule"]["warmup_steps"] == 2
+    assert config["optimizer"]["lr"] == pytest.approx(1e-3 * 2**0.5)
     folder = RunFolder(tmp_path / "run")
     assert [path.name for path in folder.saved_checkpoints()] == [
         "step_0000004.ckpt",
@@ -91,7 +91,7 @@ def test_torchrun_scales_the_recipe_and_writes_every_file_once(torchrun, ddp, tm
     assert len(list(folder.tensorboard.glob("events*"))) == 1
     scalars = EventAccumulator(str(folder.tensorboard)).Reload()
     speeds = [
-        scalars.Scalars(f"images_per_second{which}")[-1].value for which in ("", "_per_device")
+        scalars.Scalars(f"images_per_second{suffix}")[-1].value for suffix in ("", "_per_device")
     ]
     assert speeds[0] == pytest.approx(2 * speeds[1], rel=1e-5)
 
@@ -113,8 +113,8 @@ def test_lightning_starts_the_processes_without_a_launcher(script, ddp, tmp_path
     assert result.status == 0, result.err
     # The recipe's 5 steps and 3 warm-up steps are for one device.
     assert result.out.count("3 steps of 2 on each of 2 devices") == 1
-    settings = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
-    assert (settings["trainer"]["max_steps"], settings["schedule"]["warmup_steps"]) == (3, 2)
+    config = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
+    assert (config["trainer"]["max_steps"], config["schedule"]["warmup_steps"]) == (3, 2)
 
 
 @pytest.mark.slow
@@ -140,14 +140,23 @@ def test_a_run_cannot_resume_on_another_number_of_devices(run, torchrun, ddp, ti
 @pytest.mark.slow
 def test_two_nodes_train_and_resume_after_one_is_killed(torchrun, ddp, tmp_path):
     """Let two launchers stand for two machines and kill one process during training."""
-    whole = [*ddp, "trainer.max_steps=60", "resume=true", "callbacks.checkpoints.every_n_steps=5"]
-    result = finish(torchrun("--nproc-per-node=2", arguments=[*whole, f"run_dir={tmp_path}/whole"]))
+    uninterrupted = [
+        *ddp,
+        "trainer.max_steps=60",
+        "resume=true",
+        "callbacks.checkpoints.every_n_steps=5",
+    ]
+    result = finish(
+        torchrun(
+            "--nproc-per-node=2", arguments=[*uninterrupted, f"run_dir={tmp_path}/uninterrupted"]
+        )
+    )
     assert result.status == 0, result.err
 
     port = free_port()
     options = ["--nnodes=2", "--nproc-per-node=1", "--max-restarts=2", "--rdzv-backend=c10d"]
     options += [f"--rdzv-endpoint=127.0.0.1:{port}", "--rdzv-id=test"]
-    parts = [*whole, f"run_dir={tmp_path}/parts"]
+    parts = [*uninterrupted, f"run_dir={tmp_path}/parts"]
     nodes = [
         torchrun(*options, f"--local-addr=127.0.0.{number}", arguments=parts) for number in (1, 2)
     ]
@@ -162,7 +171,7 @@ def test_two_nodes_train_and_resume_after_one_is_killed(torchrun, ddp, tmp_path)
     assert any("exitcode: -9" in result.err for result in results)
     assert "".join(result.out for result in results).count(", from ") == 1
     first, second = (
-        load_file(tmp_path / name / "starry.safetensors") for name in ("whole", "parts")
+        load_file(tmp_path / name / "starry.safetensors") for name in ("uninterrupted", "parts")
     )
     assert all(torch.equal(first[key], second[key]) for key in first)
 

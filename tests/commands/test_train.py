@@ -78,10 +78,10 @@ def test_resume_continues_from_the_newest_checkpoint(run, tiny, tmp_path):
     assert "from " in result.out.splitlines()[0]
     assert steps_saved(tmp_path / "run") == [3, 5]
 
-    run("train", *tiny, "trainer.max_steps=5", f"run_dir={tmp_path / 'whole'}")
-    whole, _ = load_checkpoint(tmp_path / "whole")
+    run("train", *tiny, "trainer.max_steps=5", f"run_dir={tmp_path / 'uninterrupted'}")
+    uninterrupted, _ = load_checkpoint(tmp_path / "uninterrupted")
     resumed, _ = load_checkpoint(tmp_path / "run")
-    for name, value in whole.state_dict().items():
+    for name, value in uninterrupted.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
 
 
@@ -205,7 +205,7 @@ def test_a_run_directory_whose_name_is_not_utf_8_is_refused(run, tiny, tmp_path)
 
 
 def test_an_unreadable_checkpoint_is_skipped_for_the_one_before(run, tiny, tmp_path):
-    undisturbed = [*tiny, "trainer.max_steps=6", f"run_dir={tmp_path}/whole"]
+    undisturbed = [*tiny, "trainer.max_steps=6", f"run_dir={tmp_path}/uninterrupted"]
     assert run("train", *undisturbed).status == 0
     assert run("train", *tiny, "callbacks.checkpoints.every_n_steps=1").status == 0
     folder = RunFolder(tmp_path / "run")
@@ -214,8 +214,10 @@ def test_an_unreadable_checkpoint_is_skipped_for_the_one_before(run, tiny, tmp_p
     assert result.status == 0, result.err
     assert "step_0000003.ckpt cannot be read" in result.err
     assert "going on from step_0000002.ckpt" in result.err
-    whole, resumed = (load_checkpoint(tmp_path / name)[0].state_dict() for name in ("whole", "run"))
-    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+    uninterrupted, resumed = (
+        load_checkpoint(tmp_path / name)[0].state_dict() for name in ("uninterrupted", "run")
+    )
+    assert all(torch.equal(value, resumed[name]) for name, value in uninterrupted.items())
 
     for step in folder.saved_checkpoints():
         step.write_bytes(b"")
@@ -270,27 +272,30 @@ def test_a_slurm_job_is_requeued_if_it_would_resume(run, tiny, tmp_path, monkeyp
     assert (asked.exists() and "requeue 12" in asked.read_text()) == resume
 
 
-@pytest.mark.parametrize("place", ["run", "elsewhere"])
+@pytest.mark.parametrize("folder_name", ["run", "elsewhere"])
 @pytest.mark.parametrize("again", ["true", "the same"])
 def test_a_run_interrupted_after_an_older_checkpoint_resumes_from_its_own(
-    run, tiny, tmp_path, monkeypatch, place, again
+    run, tiny, tmp_path, monkeypatch, folder_name, again
 ):
     often = ["callbacks.checkpoints.every_n_steps=1", "trainer.max_steps=6"]
-    whole = [*tiny, *often, "callbacks.checkpoints.keep=null"]
-    assert run("train", *whole).status == 0
+    uninterrupted = [*tiny, *often, "callbacks.checkpoints.keep=null"]
+    assert run("train", *uninterrupted).status == 0
     old = RunFolder(tmp_path / "run")
     abandoned = {path.name: path.read_bytes() for path in old.saved_checkpoints()}
     (tmp_path / "elsewhere").mkdir()
     shutil.copy(old.checkpoint(2), tmp_path / "elsewhere")
     slower = [*tiny, *often, "optimizer.lr=1e-5"]
     elsewhere = tmp_path / "elsewhere/step_0000002.ckpt"
-    assert run("train", *slower, f"resume={elsewhere}", f"run_dir={tmp_path}/whole").status == 0
+    assert (
+        run("train", *slower, f"resume={elsewhere}", f"run_dir={tmp_path}/uninterrupted").status
+        == 0
+    )
 
     def ask_to_stop(self, trainer, *_):
         if trainer.global_step == 4:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    resume = f"resume={old.checkpoint(2) if place == 'run' else elsewhere}"
+    resume = f"resume={old.checkpoint(2) if folder_name == 'run' else elsewhere}"
     with monkeypatch.context() as during:
         during.setattr(Guard, "on_train_batch_end", ask_to_stop)
         assert run("train", *slower, resume).status == 128 + signal.SIGTERM
@@ -298,11 +303,13 @@ def test_a_run_interrupted_after_an_older_checkpoint_resumes_from_its_own(
     result = run("train", *slower, resume if again == "the same" else "resume=true")
     assert result.status == 0, result.err
     assert f"from {old.checkpoint(4)}" in result.out
-    networks = [load_checkpoint(tmp_path / name)[0].state_dict() for name in ("whole", "run")]
+    networks = [
+        load_checkpoint(tmp_path / name)[0].state_dict() for name in ("uninterrupted", "run")
+    ]
     assert all(torch.equal(value, networks[1][name]) for name, value in networks[0].items())
     assert (old.checkpoints / "abandoned_1" / "starry.safetensors").is_file()
     aside = {path.name: path for path in old.checkpoints.glob("abandoned_1/*.ckpt")}
-    assert len(aside) == (4 if place == "run" else 6)
+    assert len(aside) == (4 if folder_name == "run" else 6)
     assert all(path.read_bytes() == abandoned[name] for name, path in aside.items())
 
 
@@ -334,11 +341,11 @@ def test_a_run_out_of_time_explains_how_to_resume_and_resumes(run, tiny, tmp_pat
     assert load_checkpoint(tmp_path / "run/starry.safetensors")[1].step == last + 1
 
 
-@pytest.mark.parametrize(("short", "whole"), [("32", "32-true"), ("bf16", "bf16-mixed")])
-def test_a_precision_may_be_abbreviated(run, tiny, short, whole):
+@pytest.mark.parametrize(("short", "full"), [("32", "32-true"), ("bf16", "bf16-mixed")])
+def test_a_precision_may_be_abbreviated(run, tiny, short, full):
     result = run("train", *tiny, f"trainer.precision={short}", "trainer.max_steps=1")
     assert result.status == 0, result.err
-    assert f"({whole} on cpu)" in result.out
+    assert f"({full} on cpu)" in result.out
 
 
 def test_a_failed_preview_does_not_prevent_the_checkpoint(run, tiny, tmp_path):

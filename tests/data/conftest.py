@@ -26,9 +26,9 @@ def photos(tmp_path_factory):
     """Folder of ten photos, each in its own shade of gray, which identifies it in a batch."""
     folder = tmp_path_factory.mktemp("photos")
     for i in range(10):
-        place = folder / "even" if i % 2 == 0 else folder
-        place.mkdir(exist_ok=True)
-        Image.new("RGB", (20 + i, 24), (20 * i,) * 3).save(place / f"{i}.png")
+        subfolder = folder / "even" if i % 2 == 0 else folder
+        subfolder.mkdir(exist_ok=True)
+        Image.new("RGB", (20 + i, 24), (20 * i,) * 3).save(subfolder / f"{i}.png")
     return folder
 
 
@@ -101,10 +101,10 @@ def jpegs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("jpegs")
     random = np.random.default_rng(0)
     for i in range(10):
-        place = folder / "even" if i % 2 == 0 else folder
-        place.mkdir(exist_ok=True)
+        subfolder = folder / "even" if i % 2 == 0 else folder
+        subfolder.mkdir(exist_ok=True)
         small = Image.fromarray(random.integers(0, 256, (6, 6, 3), dtype=np.uint8))
-        small.resize((20 + i, 24), Image.Resampling.BICUBIC).save(place / f"{i}.jpg")
+        small.resize((20 + i, 24), Image.Resampling.BICUBIC).save(subfolder / f"{i}.jpg")
     return folder
 
 

@@ -32,8 +32,8 @@ def unpack(archive):
 
 
 def assert_unpacked(tmp_path):
-    found = {f"train2017/{p.name}": p.read_bytes() for p in (tmp_path / "train2017").iterdir()}
-    assert found == PHOTOS
+    unpacked = {f"train2017/{p.name}": p.read_bytes() for p in (tmp_path / "train2017").iterdir()}
+    assert unpacked == PHOTOS
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])

@@ -35,7 +35,7 @@ def begin(server, path, cut=400_000):
     for progress in download(f"{server.url}/file.zip", path, pause=0):
         if progress.done:
             break
-    server.asked.clear()
+    server.requests.clear()
     server.cuts = []
     return path.with_name("file.zip.part").stat().st_size
 
@@ -59,10 +59,10 @@ def test_a_broken_connection_resumes_where_it_broke(server, path, caplog):
     with caplog.at_level(logging.WARNING):
         get(server, path)
     assert_only(path)
-    first, second, third = server.asked
+    first, second, third = server.requests
     assert "Range" not in first
     assert second["If-Range"] == third["If-Range"] == '"one"'
-    starts = [int(asked["Range"].strip("bytes=-")) for asked in (second, third)]
+    starts = [int(request["Range"].strip("bytes=-")) for request in (second, third)]
     assert 0 < starts[0] < starts[1] < len(BODY)
     assert sum("download interrupted" in record.message for record in caplog.records) == 2
 
@@ -72,7 +72,7 @@ def test_a_killed_download_resumes_where_it_stopped(server, path):
     assert 0 < there < len(BODY)
     assert not path.exists()
     assert get(server, path)[0].done == there
-    assert server.asked[0]["Range"] == f"bytes={there}-"
+    assert server.requests[0]["Range"] == f"bytes={there}-"
     assert_only(path)
 
 
@@ -112,7 +112,7 @@ def test_parts_from_different_urls_are_not_mixed(server, path):
     begin(server, path)
     server.body = BODY
     list(download(f"{server.url}/other.zip", path, pause=0))
-    assert "Range" not in server.asked[0]
+    assert "Range" not in server.requests[0]
     assert_only(path)
 
 
@@ -128,7 +128,7 @@ def test_a_complete_download_that_was_not_renamed_sends_no_request(server, path)
     begin(server, path)
     path.with_name("file.zip.part").write_bytes(BODY)
     get(server, path)
-    assert not server.asked
+    assert not server.requests
     assert_only(path)
 
 
@@ -143,7 +143,7 @@ def test_a_refusal_ends_at_once_in_one_line(server, path, status):
     server.statuses = [status] * 9
     with pytest.raises(DownloadError, match=f"^{server.url}/file.zip was refused: {status}"):
         get(server, path)
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
     assert not path.exists()
 
 
@@ -155,7 +155,7 @@ def test_a_stalled_download_ends_in_an_error_and_keeps_the_received_part(server,
     assert f"could not be downloaded (503 Service Unavailable); the first {there:,} bytes" in str(
         error.value
     )
-    assert len(server.asked) == 5
+    assert len(server.requests) == 5
     server.statuses = []
     get(server, path)
     assert_only(path)

@@ -181,10 +181,10 @@ def test_few_bad_files_at_the_beginning_do_not_end_the_run(mixed):
     + [("min_size", value) for value in (0, "abc", None)]
     + [("seed", value) for value in (-1, "abc", None)],
 )
-@pytest.mark.parametrize("kind", [PhotoData, CocoData])
-def test_an_invalid_value_is_named_before_the_disk_is_read(kind, option, value):
+@pytest.mark.parametrize("data_class", [PhotoData, CocoData])
+def test_an_invalid_value_is_named_before_the_disk_is_read(data_class, option, value):
     with pytest.raises(StyleNetError, match=f"^data.{option}={value} is not a"):
-        kind("nowhere", **{"crop_size": 16, "batch_size": 2, option: value})
+        data_class("nowhere", **{"crop_size": 16, "batch_size": 2, option: value})
 
 
 @pytest.mark.parametrize("root", ["", None])
@@ -216,10 +216,10 @@ def test_processes_divide_the_cores_unless_a_scheduler_assigned_them(
 
 def test_setup_scans_the_folder_once(photos):
     data = photo_data(photos)
-    found = data.dataset.photos
+    photos_found = data.dataset.photos
     data.setup("fit")
-    assert data.dataset.photos is found
-    assert len(found) == 10
+    assert data.dataset.photos is photos_found
+    assert len(photos_found) == 10
 
 
 @pytest.mark.parametrize("name", ["missing", "empty", "file.jpg"])
@@ -271,10 +271,10 @@ def test_previews_are_the_same_every_time_and_spread_over_the_folder(photos, pho
     assert torch.equal(first, second)
     assert first.shape == (3, 3, 20, 20)
     order = photo_data(photos).dataset.photos
-    places = [
+    positions = [
         order.index(next(n for n in order if n.endswith(f"{i}.png"))) for i in photo_numbers(first)
     ]
-    assert places == [0, 3, 6]
+    assert positions == [0, 3, 6]
 
 
 @pytest.mark.parametrize(("good", "bad", "count"), [(5, 3, 4), (3, 5, 3), (10, 10, 8), (1, 9, 1)])

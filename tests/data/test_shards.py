@@ -185,7 +185,7 @@ def test_style_images_come_with_photos_from_shards(jpegs, shards):
     data = shard_data(shards, styles=str(jpegs))
     batches = list(itertools.islice(zip(*data.train_dataloader(), strict=False), 2))
     pairs = [images_of(data, list(batch)) for batch in batches]
-    found = torch.cat([pair.photos for pair in pairs])
-    assert torch.equal(found, samples(shard_data(shards), 2))
+    photos = torch.cat([pair.photos for pair in pairs])
+    assert torch.equal(photos, samples(shard_data(shards), 2))
     assert pairs[0].paintings.shape == (2, 3, 16, 16)
     assert data.paintings.dataset.photos

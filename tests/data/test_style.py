@@ -211,8 +211,8 @@ def test_a_refused_connection_says_where_to_save_the_image(cache):
 def test_an_image_saved_at_the_suggested_path_is_used(tmp_path, monkeypatch):
     with pytest.raises(StyleNetError) as error:
         load_style_images(style("http://127.0.0.1:9/a.png"))
-    place = str(error.value).partition("yourself as ")[2].partition(", or set")[0]
-    with open(place, "wb") as file:
+    path = str(error.value).partition("yourself as ")[2].partition(", or set")[0]
+    with open(path, "wb") as file:
         file.write(png())
     assert load_style_images(style("http://127.0.0.1:9/a.png"))[0].shape == (1, 3, 20, 30)
 

@@ -63,9 +63,9 @@ def test_octaves_grow_by_their_scale_up_to_the_image_size():
 
 @pytest.mark.parametrize("size", [(1, 1), (31, 500)])
 def test_a_tiny_image_is_refused(loss, size):
-    with pytest.raises(StyleNetError, match=f"{size[1]}x{size[0]} pixels is too small") as told:
+    with pytest.raises(StyleNetError, match=f"{size[1]}x{size[0]} pixels is too small") as error:
         dream(torch.rand(1, 3, *size), loss, QUICK, seeded())
-    enough = int(str(told.value).rpartition(" ")[2])
+    enough = int(str(error.value).rpartition(" ")[2])
     factor = enough / max(size)
     assert octave_sizes(round(size[0] * factor), round(size[1] * factor), QUICK)
 

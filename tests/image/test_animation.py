@@ -88,11 +88,11 @@ def test_animations_of_any_size_and_frame_count_are_kept(
     for frame, expected in zip(read, made, strict=True):
         assert frame.image.rgb.size == (width, height)
         assert same(frame, expected)
-        kept, asked = (
+        kept, expected_alpha = (
             np.full((height, width), 255) if one.alpha is None else np.asarray(one.alpha)
             for one in (frame.image, expected.image)
         )
-        assert np.array_equal(kept, asked)
+        assert np.array_equal(kept, expected_alpha)
 
 
 @pytest.mark.parametrize("suffix", [".webp", ".png"])

@@ -27,10 +27,10 @@ def tensor(pixels):
 
 
 def statistics(pixels, pieces=3):
-    found = ColorStatistics()
+    result = ColorStatistics()
     for piece in np.array_split(pixels, pieces, axis=1):
-        found.add(tensor(piece))
-    return found
+        result.add(tensor(piece))
+    return result
 
 
 def test_luminance_follows_bt601():
@@ -75,10 +75,10 @@ def test_a_flat_result_gets_a_color_of_the_photo(match):
 def test_a_matched_histogram_equals_the_photos():
     photo, result = image(0, 0.3, 0.6, 90, 90), image(1, 0.1, 0.9, 60, 70)
     matched = match_histogram(statistics(photo), statistics(result))(tensor(result))[0].numpy()
-    shares = np.linspace(0.02, 0.98, 25)
+    quantiles = np.linspace(0.02, 0.98, 25)
     for channel in range(3):
         # The float64 reference: the photo's quantile at each pixel's rank.
-        expected = np.quantile(photo[channel], shares)
-        assert np.abs(np.quantile(matched[channel], shares) - expected).max() < 2 / 255
+        expected = np.quantile(photo[channel], quantiles)
+        assert np.abs(np.quantile(matched[channel], quantiles) - expected).max() < 2 / 255
         order = np.argsort(result[channel].ravel())
         assert (np.diff(matched[channel].ravel()[order]) >= -1e-6).all()

@@ -47,13 +47,13 @@ def test_transparent_parts_get_the_background_color_in_formats_without_alpha(suf
     alpha.paste(255, (16, 0, 32, 32))
     alpha.paste(100, (32, 0, 48, 32))
     original = LoadedImage(Image.new("RGB", alpha.size, "magenta"), alpha)
-    share = 100 / 255
+    opacity = 100 / 255
     for background, color in ((None, (255, 255, 255)), ("#204060", (32, 64, 96))):
         options = {} if background is None else {"background": background}
         save_image(original, tmp_path / f"a.{suffix}", **options)
         loaded = load_image(tmp_path / f"a.{suffix}")
         assert loaded.alpha is None
-        mixed = [255 * share + color[0] * (1 - share), color[1] * (1 - share)]
+        mixed = [255 * opacity + color[0] * (1 - opacity), color[1] * (1 - opacity)]
         for x, expected in ((8, color), (24, (255, 0, 255)), (40, mixed)):
             assert loaded.rgb.getpixel((x, 16))[: len(expected)] == pytest.approx(expected, abs=4)
 
@@ -133,11 +133,11 @@ def test_camera_metadata_is_kept(tmp_path, suffix):
     original = load_image(source)
     save_image(original, target)
     with Image.open(target) as image:
-        found = image.getexif()
+        tags = image.getexif()
         assert image.size == original.rgb.size == (16, 24)
-        assert found[ExifTags.Base.Model] == "Box Camera"
-        assert found.get(ExifTags.Base.Orientation, 1) == 1
-        exif, gps = found.get_ifd(ExifTags.IFD.Exif), found.get_ifd(ExifTags.IFD.GPSInfo)
+        assert tags[ExifTags.Base.Model] == "Box Camera"
+        assert tags.get(ExifTags.Base.Orientation, 1) == 1
+        exif, gps = tags.get_ifd(ExifTags.IFD.Exif), tags.get_ifd(ExifTags.IFD.GPSInfo)
         assert exif[ExifTags.Base.DateTimeOriginal] == "2026:11:21 02:03:04"
         assert gps[ExifTags.GPS.GPSLatitudeRef] == "N"
 

@@ -121,10 +121,10 @@ def store_pages(path):
 
 
 def test_pages_are_found_and_kept(tmp_path):
-    found = find_pages(store_pages(tmp_path / "a.tif"))
-    assert (len(found), found.left_out) == (3, 0)
-    save_pages(iter(found), tmp_path / "b.tiff")
-    for kept in (found, find_pages(tmp_path / "b.tiff")):
+    pages_found = find_pages(store_pages(tmp_path / "a.tif"))
+    assert (len(pages_found), pages_found.left_out) == (3, 0)
+    save_pages(iter(pages_found), tmp_path / "b.tiff")
+    for kept in (pages_found, find_pages(tmp_path / "b.tiff")):
         for loaded, page in zip(kept, pages(), strict=True):
             assert np.array_equal(loaded.rgb, page.convert("RGB"))
             assert (loaded.alpha is not None) == (page.mode == "RGBA")
@@ -141,8 +141,8 @@ def test_thumbnails_are_not_pages(tmp_path):
         for image, subfile in zip(pages(), (1, 0, 4), strict=True):
             image.save(file, "TIFF", tiffinfo={254: subfile})
             file.newFrame()
-    found = find_pages(tmp_path / "a.tif")
-    assert (found.indices, found.left_out) == ((1,), 2)
+    pages_found = find_pages(tmp_path / "a.tif")
+    assert (pages_found.indices, pages_found.left_out) == ((1,), 2)
     assert load_image(tmp_path / "a.tif").rgb.size == (7, 30)
 
 

@@ -107,11 +107,11 @@ def test_a_loss_may_become_negative(make_image):
 
 
 def test_divergence_ends_in_one_line(make_image):
-    judged = []
+    images = []
 
     def loss(image):
-        judged.append(image)
-        return {"total": image.sum() * (1 if len(judged) == 1 else float("inf"))}
+        images.append(image)
+        return {"total": image.sum() * (1 if len(images) == 1 else float("inf"))}
 
     descent = Descent(make_image(), loss, options())
     with pytest.raises(StyleNetError, match=r"^the loss went from .* to inf .*smaller lr") as error:

@@ -15,31 +15,31 @@ def bowl(size=30, seed=0):
 
 
 def descend(method, gradient, point, steps, rate=1.0, keep=None):
-    places = [point]
+    points = [point]
     for _ in range(steps):
         before = gradient(point)
         after = point + rate * method.direction(before)
         after = after if keep is None else keep(after)
         method.learn(after - point, gradient(after) - before)
         point = after
-        places.append(point)
-    return places
+        points.append(point)
+    return points
 
 
 def test_lbfgs_takes_pytorchs_steps():
     gradient, _ = bowl()
     start = torch.zeros(30, dtype=torch.float64)
-    places = descend(LBFGS(5), gradient, start, 25)
+    points = descend(LBFGS(5), gradient, start, 25)
     # PyTorch's first step differs, so the comparison starts with the second.
-    parameter = places[0].clone().requires_grad_()
+    parameter = points[0].clone().requires_grad_()
     theirs = torch.optim.LBFGS(
         [parameter], max_iter=1, history_size=5, tolerance_grad=0, tolerance_change=0
     )
-    slope = gradient(places[0])
-    factor = ((places[1] - places[0]).norm() / slope.norm()).item()
+    slope = gradient(points[0])
+    factor = ((points[1] - points[0]).norm() / slope.norm()).item()
     group = theirs.param_groups[0]
     group["lr"] = factor * max(1.0, slope.abs().sum().item())
-    for point in places[1:]:
+    for point in points[1:]:
         parameter.grad = gradient(parameter.detach())
         theirs.step(lambda: 1.0)
         group["lr"] = 1.0
@@ -48,10 +48,10 @@ def test_lbfgs_takes_pytorchs_steps():
 
 def test_adam_takes_pytorchs_steps():
     gradient, _ = bowl()
-    places = descend(Adam(), gradient, torch.zeros(30, dtype=torch.float64), 25, rate=0.3)
+    points = descend(Adam(), gradient, torch.zeros(30, dtype=torch.float64), 25, rate=0.3)
     parameter = torch.zeros(30, dtype=torch.float64, requires_grad=True)
     theirs = torch.optim.Adam([parameter], lr=0.3, betas=(0.9, 0.99))
-    for point in places[1:]:
+    for point in points[1:]:
         parameter.grad = gradient(parameter.detach())
         theirs.step()
         torch.testing.assert_close(parameter.detach(), point, rtol=1e-9, atol=1e-9)
@@ -104,9 +104,9 @@ def test_lbfgs_drops_the_oldest_steps_and_those_without_curvature():
 def test_a_new_optimizer_continues_from_the_saved_state(make):
     gradient, _ = bowl()
     start = torch.zeros(30, dtype=torch.float64)
-    whole = descend(make(), gradient, start, 12)
+    uninterrupted = descend(make(), gradient, start, 12)
     first = make()
     half = descend(first, gradient, start, 6)[-1]
     second = make()
     second.load_state_dict(first.state_dict(), torch.device("cpu"))
-    assert torch.equal(descend(second, gradient, half, 6)[-1], whole[-1])
+    assert torch.equal(descend(second, gradient, half, 6)[-1], uninterrupted[-1])

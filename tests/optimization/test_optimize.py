@@ -97,8 +97,8 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     criterion, make_image, tmp_path, method, start, stop
 ):
     photo, chosen = make_image(40, 32), options(method=method, start=start, history=3)
-    whole = []
-    optimize_image(photo, [criterion] * 2, chosen, whole.append)
+    uninterrupted = []
+    optimize_image(photo, [criterion] * 2, chosen, uninterrupted.append)
     first = Optimization(photo, [criterion] * 2, chosen)
     for _ in range(stop):
         first.advance()
@@ -109,7 +109,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     while not second.done:
         second.advance()
         steps.append(second.now)
-    for ours, theirs in zip(steps, whole[stop:], strict=True):
+    for ours, theirs in zip(steps, uninterrupted[stop:], strict=True):
         assert (ours.number, ours.scale, ours.losses) == (
             theirs.number,
             theirs.scale,

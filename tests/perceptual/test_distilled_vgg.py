@@ -23,14 +23,14 @@ def state():
             f"{name}.bias": torch.randn(outputs, generator=generator) / 5,
         }
 
-    drawn = convolution("conv0", 3, 3, 1)
+    state_dict = convolution("conv0", 3, 3, 1)
     inputs = 3
     for block, (count, channels, width) in BLOCKS.items():
         for index in range(1, count + 1):
-            drawn |= convolution(f"conv{block}{index}", channels, inputs, 3)
+            state_dict |= convolution(f"conv{block}{index}", channels, inputs, 3)
             inputs = channels
-        drawn |= convolution(f"conv{block}1_aux", width, channels, 1)
-    return drawn
+        state_dict |= convolution(f"conv{block}1_aux", width, channels, 1)
+    return state_dict
 
 
 def save(state, tmp_path):
@@ -47,25 +47,25 @@ def reference(state, image):
         return F.conv2d(x, state[f"{name}.weight"], state[f"{name}.bias"])
 
     x = convolve(x, "conv0")
-    found = {}
+    features = {}
     for block, (count, _, _) in BLOCKS.items():
         if block > 1:
             x = F.max_pool2d(x, 2)
         for index in range(1, count + 1):
             x = convolve(F.pad(x, (1, 1, 1, 1), "reflect"), f"conv{block}{index}").relu()
             if index == 1:
-                found[f"conv{block}_1"] = convolve(x, f"conv{block}1_aux")
-                found[f"relu{block}_1"] = found[f"conv{block}_1"].relu()
-    return found
+                features[f"conv{block}_1"] = convolve(x, f"conv{block}1_aux")
+                features[f"relu{block}_1"] = features[f"conv{block}_1"].relu()
+    return features
 
 
 def test_features_equal_the_papers_architecture(state, tmp_path):
     encoder = DistilledVGGEncoder(save(state, tmp_path))
     image = torch.rand(2, 3, 48, 41, generator=torch.Generator().manual_seed(1))
     expected = reference(state, image)
-    found = encoder(image, expected)
+    features = encoder(image, expected)
     for name, value in expected.items():
-        assert torch.allclose(found[name].double(), value, rtol=1e-4, atol=1e-4), name
+        assert torch.allclose(features[name].double(), value, rtol=1e-4, atol=1e-4), name
 
 
 def test_it_is_a_frozen_encoder_with_these_layers(state, tmp_path):
@@ -99,9 +99,9 @@ def test_the_features_of_the_authors_file_correlate_with_vgg19s(shared):
     encoder = DistilledVGGEncoder(str(shared / "weights/vgg19_distilled16x_5SE.pth"))
     vgg = VGGEncoder("vgg19", weights=str(shared / "weights/vgg19_to_relu3_4.safetensors"))
     image = to_tensor(load_image(shared / "styles/wave.jpg").rgb.resize((192, 192)))
-    found, expected = (e(image, LAYERS[:3]) for e in (encoder, vgg))
+    features, expected = (e(image, LAYERS[:3]) for e in (encoder, vgg))
     # Compare each channel separately, because the normalized VGG scales each differently.
     for layer, least in zip(LAYERS[:3], (0.9, 0.8, 0.65), strict=True):
-        pairs = zip(found[layer][0].flatten(1), expected[layer][0].flatten(1), strict=True)
+        pairs = zip(features[layer][0].flatten(1), expected[layer][0].flatten(1), strict=True)
         alike = torch.stack([torch.corrcoef(torch.stack(pair))[0, 1] for pair in pairs])
         assert float(alike.nanmean()) > least, layer

@@ -213,11 +213,11 @@ def test_the_default_layer_is_the_deepest_style_layer(encoder):
 @pytest.mark.parametrize("weight", [0, 2.0])
 def test_the_encoder_runs_once_per_image_and_no_deeper_than_needed(encoder, weight):
     loss = PerceptualLoss(encoder, terms(weight=weight, layers=["relu2_2"]), STYLE)
-    asked = []
-    encoder.register_forward_pre_hook(lambda _, arguments: asked.append(set(arguments[1])))
+    requested = []
+    encoder.register_forward_pre_hook(lambda _, arguments: requested.append(set(arguments[1])))
     loss(*PICTURES)
     dreams = {"relu2_2"} if weight else set()
-    assert asked == [{"relu1_2"} | dreams, {"relu1_1", "relu1_2", "relu2_1"} | dreams]
+    assert requested == [{"relu1_2"} | dreams, {"relu1_1", "relu1_2", "relu2_1"} | dreams]
 
 
 @pytest.mark.parametrize(

@@ -114,13 +114,13 @@ def test_bfloat16_autocast_changes_features_little(lite):
 
 def test_saved_weights_are_loaded_again(tmp_path):
     torch.manual_seed(0)
-    drawn = LiteEncoder("random", allow_random=True).to(memory_format=torch.channels_last)
-    drawn.save(tmp_path / "lite.safetensors", {"step": "3"})
+    untrained = LiteEncoder("random", allow_random=True).to(memory_format=torch.channels_last)
+    untrained.save(tmp_path / "lite.safetensors", {"step": "3"})
     assert metadata(tmp_path / "lite.safetensors") == {"architecture": "lite", "step": "3"}
     loaded = LiteEncoder(str(tmp_path / "lite.safetensors"))
     assert {p.dtype for p in loaded.parameters()} == {torch.float32}
     for layer in LAYERS:
-        before, after = (e(random_image(), LAYERS)[layer] for e in (drawn, loaded))
+        before, after = (e(random_image(), LAYERS)[layer] for e in (untrained, loaded))
         assert float((after - before).norm() / before.norm()) < 2e-3
 
 
@@ -173,11 +173,11 @@ def test_a_file_with_fewer_layers_makes_a_shorter_encoder(tmp_path):
 
     path = broken(tmp_path, cut)
     assert LiteEncoder(path).layers == LAYERS[:3]
-    whole = LiteEncoder(path, allow_random=True)
-    assert whole.layers == LAYERS
-    assert whole.untrained == LAYERS[3:]
-    found, expected = (e(random_image(), LAYERS[:3]) for e in (whole, LiteEncoder(path)))
-    assert all(torch.equal(found[layer], expected[layer]) for layer in expected)
+    complete = LiteEncoder(path, allow_random=True)
+    assert complete.layers == LAYERS
+    assert complete.untrained == LAYERS[3:]
+    features, expected = (e(random_image(), LAYERS[:3]) for e in (complete, LiteEncoder(path)))
+    assert all(torch.equal(features[layer], expected[layer]) for layer in expected)
 
 
 def test_a_file_without_a_middle_layer_is_refused(tmp_path):
@@ -198,14 +198,14 @@ def test_a_damaged_file_is_refused(tmp_path):
 def test_lite_is_as_close_to_vgg19_as_its_card_states(lite, shared):
     vgg = VGGEncoder("vgg19", weights=str(shared / "weights/vgg19_to_relu3_4.safetensors"))
     image = to_tensor(load_image(shared / "styles/wave.jpg").rgb.resize((192, 192)))
-    found, expected = lite(image, LAYERS[:4]), vgg(image, LAYERS[:4])
+    features, expected = lite(image, LAYERS[:4]), vgg(image, LAYERS[:4])
     for layer in LAYERS[:4]:
-        error = (found[layer] - expected[layer]).square().sum() / expected[layer].square().sum()
+        error = (features[layer] - expected[layer]).square().sum() / expected[layer].square().sum()
         assert float(error) < 0.35, layer
 
 
 def test_the_deepest_layer_is_as_close_to_its_teacher_as_the_card_states(lite, shared):
     teacher = DistilledVGGEncoder(str(shared / "weights/vgg19_distilled16x_5SE.pth"))
     image = to_tensor(load_image(shared / "styles/wave.jpg").rgb.resize((192, 192)))
-    found, expected = (e(image, ["relu4_1"])["relu4_1"] for e in (lite, teacher))
-    assert float((found - expected).square().sum() / expected.square().sum()) < 0.3
+    features, expected = (e(image, ["relu4_1"])["relu4_1"] for e in (lite, teacher))
+    assert float((features - expected).square().sum() / expected.square().sum()) < 0.3

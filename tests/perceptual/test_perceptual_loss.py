@@ -355,8 +355,8 @@ def test_with_pretrained_weights_the_halves_of_a_painting_have_the_closest_style
     encoder = VGGEncoder("vgg19", weights=str(weights))
 
     def halves(name):
-        picture = load_image(shared / "styles" / f"{name}.jpg").rgb.resize((192, 96))
-        return to_tensor(picture).split(96, dim=3)
+        image = load_image(shared / "styles" / f"{name}.jpg").rgb.resize((192, 96))
+        return to_tensor(image).split(96, dim=3)
 
     paintings = {name: halves(name) for name in ("starry_night", "wave", "delaunay_portrait")}
     photo = paintings["wave"][0]

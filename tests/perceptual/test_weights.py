@@ -232,11 +232,11 @@ def test_weights_in_the_cache_need_no_download(offline, small_state, small_file)
 
 @pytest.mark.parametrize("content", [b"", b"half of a download"])
 def test_a_damaged_file_in_the_cache_is_named(offline, content):
-    place = offline.folder / FILES["vgg19"]
-    place.write_bytes(content)
+    path = offline.folder / FILES["vgg19"]
+    path.write_bytes(content)
     with pytest.raises(StyleNetError, match="damaged") as error:
         VGGEncoder("vgg19", weights="imagenet")
-    assert str(place) in str(error.value)
+    assert str(path) in str(error.value)
 
 
 def test_code_in_a_cached_file_does_not_run(offline, small_state, tmp_path):

@@ -154,10 +154,10 @@ def slurm(tmp_path_factory):
     ]
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        asked = subprocess.run(
+        reply = subprocess.run(
             ["sinfo", "--noheader", "--format=%T"], env=slurm.environment, capture_output=True
         )
-        if asked.stdout.strip() == b"idle":
+        if reply.stdout.strip() == b"idle":
             break
         time.sleep(0.3)
     else:

@@ -68,7 +68,7 @@ def test_the_loss_of_a_batch_is_the_mean_over_photos_with_their_own_style_images
         for image, photo, painting in zip(images, photos, paintings, strict=True)
     ]
     for name, value in values.items():
-        torch.testing.assert_close(value, torch.stack([found[name] for found in each]).mean())
+        torch.testing.assert_close(value, torch.stack([losses[name] for losses in each]).mean())
 
 
 def test_the_encoder_processes_each_image_once(encoder):
@@ -77,7 +77,7 @@ def test_the_encoder_processes_each_image_once(encoder):
     images = random_images(7, 2), random_images(8, 2), random_images(9, 2)
     AdainLoss(encoder, terms())(*images)
     handle.remove()
-    assert [sum(found is image for found in seen) for image in images] == [1, 1, 1]
+    assert [sum(seen_image is image for seen_image in seen) for image in images] == [1, 1, 1]
     assert len(seen) == 3
 
 

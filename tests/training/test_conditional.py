@@ -47,7 +47,7 @@ def styles_with_own_options(encoder, form="relative"):
 def make_conditional(encoder):
     def make(seed=0, names=NAMES, network=None):
         torch.manual_seed(seed)
-        losses = {name: loss(encoder, place) for place, name in enumerate(names)}
+        losses = {name: loss(encoder, number) for number, name in enumerate(names)}
         return ConditionalModule(
             network or build_network("johnson_multi", styles=names, width=2, blocks=1),
             ConditionalLoss(losses),
@@ -72,12 +72,12 @@ def test_the_loss_of_a_batch_is_the_mean_over_photos_with_their_own_styles(encod
         losses[NAMES[style]](image[None], photo[None])
         for style, image, photo in zip(styles, alone, photos, strict=True)
     ]
-    torch.stack([found["total"] for found in each]).mean().backward()
+    torch.stack([result["total"] for result in each]).mean().backward()
     for name in ("total", "content", "style", "tv"):
-        expected = torch.stack([found[name] for found in each]).mean()
+        expected = torch.stack([result[name] for result in each]).mean()
         torch.testing.assert_close(values[name], expected)
     torch.testing.assert_close(images.grad, alone.grad, rtol=1e-3, atol=1e-7)
-    own = [found["style"] for found, style in zip(each, styles, strict=True) if style == 1]
+    own = [result["style"] for result, style in zip(each, styles, strict=True) if style == 1]
     if own:
         torch.testing.assert_close(values["mosaic/style"], torch.stack(own).mean())
     else:

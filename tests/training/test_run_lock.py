@@ -42,7 +42,7 @@ def leave_partial_files(path):
     return half
 
 
-def test_a_second_job_learns_who_holds_the_run_directory_and_later_clears_partial_files(
+def test_a_second_job_names_who_holds_the_run_directory_and_later_clears_partial_files(
     locked_by_another, tmp_path, monkeypatch
 ):
     folder = RunFolder(tmp_path / "run")

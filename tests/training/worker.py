@@ -48,8 +48,8 @@ from stylenet.training.run_lock import RunLock
 class Watch(pl.Callback):
     """Save the gradients of the first step and send a signal at another step."""
 
-    def __init__(self, folder, rank, wanted):
-        self.folder, self.rank, self.wanted = folder, rank, wanted
+    def __init__(self, folder, rank, signal_at):
+        self.folder, self.rank, self.signal_at = folder, rank, signal_at
 
     def on_before_optimizer_step(self, trainer, module, optimizer):
         if trainer.global_step == 0 and self.rank == 0:
@@ -59,8 +59,8 @@ class Watch(pl.Callback):
             torch.save(gradients, self.folder / "gradients.pt")
 
     def on_train_batch_start(self, trainer, *args):
-        if self.wanted and self.wanted[:2] == [self.rank, trainer.global_step]:
-            os.kill(os.getpid(), self.wanted[2])
+        if self.signal_at and self.signal_at[:2] == [self.rank, trainer.global_step]:
+            os.kill(os.getpid(), self.signal_at[2])
 
 
 def make_module(seed, method, steps):
