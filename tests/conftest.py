@@ -8,7 +8,7 @@ import pytest
 import torch
 
 if not torch.cuda.is_available():
-    # For tests/gpu; read when Triton is imported, which PyTorch's compiler does in other tests.
+    # For tests/gpu; read when Triton is imported, which other tests do through the compiler.
     os.environ["TRITON_INTERPRET"] = "1"
 
 
@@ -22,14 +22,14 @@ _cache_numbers = count()
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory, monkeypatch):
-    # mktemp would look at the folders of all earlier tests, and few tests cache anything.
+    # mktemp would list the folders of all earlier tests, and few tests cache anything.
     folder = tmp_path_factory.getbasetemp() / "caches" / str(next(_cache_numbers))
     monkeypatch.setenv("STYLENET_CACHE", str(folder))
 
 
 @pytest.fixture
 def homeless(monkeypatch):
-    """A user without HOME and without an entry in the passwd file, as of ``docker run --user``."""
+    """A user without HOME and passwd entry, as with ``docker run --user``."""
 
     def unknown(_):
         raise KeyError("uid not found")
@@ -49,10 +49,10 @@ def shared():
 
 
 @pytest.fixture(scope="session")
-def draw():
-    """Draws checkpoints with the names of PyTorch's fast_neural_style example, in float64."""
+def make_state():
+    """Make state dicts of PyTorch's fast_neural_style example, in float64."""
 
-    def draw(width=4, blocks=2, stale=False):
+    def make_state(width=4, blocks=2, stale=False):
 
         generator = torch.Generator().manual_seed(0)
 
@@ -70,9 +70,9 @@ def draw():
         }
         norms = {"in1": 1, "in2": 2, "in3": 4, "in4": 2, "in5": 1}
         for block in range(1, blocks + 1):
-            for which in (1, 2):
-                convolutions[f"res{block}.conv{which}"] = (4 * width, 4 * width, 3)
-                norms[f"res{block}.in{which}"] = 4
+            for number in (1, 2):
+                convolutions[f"res{block}.conv{number}"] = (4 * width, 4 * width, 3)
+                norms[f"res{block}.in{number}"] = 4
         for name, (outputs, inputs, kernel) in convolutions.items():
             state[f"{name}.conv2d.weight"] = rand(outputs, inputs, kernel, kernel) / inputs
             state[f"{name}.conv2d.bias"] = rand(outputs)
@@ -88,14 +88,14 @@ def draw():
                 state[f"{name}.running_var"] = rand(factor * width)
         return state
 
-    return draw
+    return make_state
 
 
-# Fixtures whose tests start processes, each of which imports PyTorch for seconds.
+# Fixtures that start processes, each of which imports PyTorch for seconds.
 _STARTS_PROCESSES = {"script", "torchrun", "worker", "slurm", "browser"}
 
 
-@pytest.hookimpl(tryfirst=True)  # before those that are not asked for are left out
+@pytest.hookimpl(tryfirst=True)  # before pytest removes deselected items
 def pytest_collection_modifyitems(items):
     for item in items:
         if "browser" in item.fixturenames:
@@ -108,7 +108,7 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    # What is imported stays: a full garbage collection takes half a second with it, and a few
-    # milliseconds without.
+    # Imported modules stay alive: with them a full garbage collection takes half a second,
+    # without them a few milliseconds.
     gc.collect()
     gc.freeze()

@@ -12,7 +12,7 @@ CPU = torch.device("cpu")
 
 
 class Clock:
-    """Stands for ``time``, whose readings would depend on what else the machine does."""
+    """Fake ``time``, because real readings depend on the load of the machine."""
 
     now = 0.0
 
@@ -27,7 +27,7 @@ def clock(monkeypatch):
 
 
 class Work:
-    """Takes a time of its own in each type, and counts."""
+    """Fake workload that takes a fixed time for each dtype and counts its calls."""
 
     def __init__(self, float32, bfloat16):
         self.seconds = {torch.float32: float32, torch.bfloat16: bfloat16}
@@ -39,11 +39,11 @@ class Work:
 
 
 @pytest.mark.parametrize(("float32", "bfloat16"), [(0.02, 0.01), (0.01, 0.02), (0.02, 0.02)])
-def test_the_faster_type_is_found_and_float32_where_both_are_alike(float32, bfloat16):
+def test_the_faster_dtype_is_chosen_and_float32_if_both_are_equal(float32, bfloat16):
     assert bfloat16_is_faster(CPU, "work", Work(float32, bfloat16)) is (bfloat16 < float32)
 
 
-def test_what_was_measured_is_remembered():
+def test_the_measurement_is_cached():
     assert bfloat16_is_faster(CPU, "work", Work(0.01, 0.001))
     again = Work(0.001, 0.01)
     assert bfloat16_is_faster(CPU, "work", again)
@@ -52,7 +52,7 @@ def test_what_was_measured_is_remembered():
 
 
 @pytest.mark.parametrize("change", ["processor", "torch", "threads", "instructions"])
-def test_another_machine_is_measured_anew(change, monkeypatch):
+def test_another_machine_is_measured_again(change, monkeypatch):
     assert bfloat16_is_faster(CPU, "work", Work(0.01, 0.001))
     if change == "processor":
         monkeypatch.setattr("stylenet.arithmetic.processor_name", lambda: "another")
@@ -66,20 +66,20 @@ def test_another_machine_is_measured_anew(change, monkeypatch):
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"seconds": {"float32": 1}}'])
-def test_a_broken_cache_is_measured_anew(content):
+def test_a_damaged_cache_is_measured_again(content):
     assert bfloat16_is_faster(CPU, "work", Work(0.01, 0.001))
     (file,) = (cache_folder() / "arithmetic").iterdir()
     file.write_text(content)
     assert not bfloat16_is_faster(CPU, "work", Work(0.001, 0.01))
 
 
-def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):
+def test_an_unwritable_cache_is_ignored(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("STYLENET_CACHE", str(tmp_path / "file"))
     assert bfloat16_is_faster(CPU, "work", Work(0.01, 0.001))
 
 
-def test_a_sample_that_fails_is_not_remembered():
+def test_a_failed_measurement_is_not_cached():
     def fail(dtype):
         raise RuntimeError("no memory")
 
@@ -88,11 +88,11 @@ def test_a_sample_that_fails_is_not_remembered():
 
 
 @pytest.mark.parametrize("faster", [True, False])
-def test_auto_takes_what_was_measured(faster, monkeypatch):
-    asked = []
+def test_auto_uses_the_measured_dtype(faster, monkeypatch):
+    requested = []
 
     def measured(device, work, run):
-        asked.append(work)
+        requested.append(work)
         run(torch.float32)
         run(torch.bfloat16)
         return faster
@@ -104,10 +104,10 @@ def test_auto_takes_what_was_measured(faster, monkeypatch):
     assert stylizer.dtype == (torch.bfloat16 if faster else torch.float32)
     before = torch.random.get_rng_state()
     assert choose_precision("auto", "cpu") == ("bf16-mixed" if faster else "32-true")
-    # A seeded run draws the same numbers whether it measures or remembers.
+    # A seeded run gets the same random numbers whether it measures or reads the cache.
     assert torch.equal(torch.random.get_rng_state(), before)
-    inference, training = asked
+    inference, training = requested
     assert "InstanceNorm" in inference
     assert training.startswith("training")
     assert choose_precision("32-true", "cpu") == "32-true"
-    assert len(asked) == 2
+    assert len(requested) == 2

@@ -45,7 +45,7 @@ def checkpoint(tmp_path):
 
 
 def rewrite(path, change):
-    """Writes the checkpoint anew with other metadata."""
+    """Rewrite the checkpoint with other metadata."""
     (length,) = struct.unpack("<Q", path.read_bytes()[:8])
     header = json.loads(path.read_bytes()[8 : 8 + length])
     data = path.read_bytes()[8 + length :]
@@ -55,7 +55,7 @@ def rewrite(path, change):
 
 
 def refusal(path):
-    """The message with which a checkpoint is refused: one line that names it."""
+    """Return the error message of a refused checkpoint: one line that names it."""
     with pytest.raises(StyleNetError) as error:
         load_checkpoint(path)
     assert str(path) in str(error.value)
@@ -64,7 +64,7 @@ def refusal(path):
 
 
 @pytest.mark.parametrize("name", available_networks())
-def test_every_network_comes_back_bit_by_bit(tmp_path, name):
+def test_every_network_is_restored_bit_for_bit(tmp_path, name):
     network = build_network(name)
     save_checkpoint(tmp_path / "a.safetensors", network, INFO)
     loaded, info = load_checkpoint(tmp_path / "a.safetensors")
@@ -74,7 +74,7 @@ def test_every_network_comes_back_bit_by_bit(tmp_path, name):
     assert_same_weights(loaded, network)
 
 
-def test_statistics_of_batch_norm_come_back(tmp_path):
+def test_batch_norm_statistics_are_restored(tmp_path):
     network = small("batch").train()
     network(torch.rand(2, 3, 8, 8))
     save_checkpoint(tmp_path / "a.safetensors", network, INFO)
@@ -86,10 +86,10 @@ def test_a_channels_last_network_is_saved_like_any_other(tmp_path):
     assert not network.head.weight.is_contiguous()
     save_checkpoint(tmp_path / "a.safetensors", network, INFO)
     assert_same_weights(load_checkpoint(tmp_path / "a.safetensors")[0], network)
-    assert not network.head.weight.is_contiguous()  # left as it was
+    assert not network.head.weight.is_contiguous()  # the network itself is unchanged
 
 
-def test_an_checkpoint_says_who_wrote_it(checkpoint):
+def test_a_checkpoint_records_the_version_that_wrote_it(checkpoint):
     assert load_checkpoint(checkpoint)[1].package_version == stylenet.__version__
 
 
@@ -100,7 +100,7 @@ def test_no_pickle_is_written_or_read(checkpoint, monkeypatch):
     for module, name in [(torch, "load"), (pickle, "load"), (pickle, "loads")]:
         monkeypatch.setattr(module, name, refuse)
     load_checkpoint(checkpoint)
-    # The whole file is a JSON header and the numbers that it counts.
+    # The file consists of a JSON header and the numbers that it lists.
     content = checkpoint.read_bytes()
     (length,) = struct.unpack("<Q", content[:8])
     header = json.loads(content[8 : 8 + length])
@@ -111,7 +111,7 @@ def test_no_pickle_is_written_or_read(checkpoint, monkeypatch):
 
 
 class MakeFolder:
-    """Unpickles by making a folder: code in a pickle."""
+    """Object that creates a folder when unpickled: code in a pickle."""
 
     def __init__(self, path):
         self.path = path
@@ -128,7 +128,7 @@ def test_code_in_a_file_does_not_run(tmp_path, suffix):
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_failed_save_leaves_the_old_file(checkpoint, monkeypatch):
+def test_a_failed_save_keeps_the_old_file(checkpoint, monkeypatch):
     before = checkpoint.read_bytes()
 
     def full(_):
@@ -161,7 +161,7 @@ def test_a_save_replaces_the_old_file(checkpoint):
             ],
             "checkpoints/step_0001200.safetensors",
         ),
-        # Left by a crash in the middle of writing.
+        # Left by a crash during writing.
         (
             [".wave-x1.safetensors", "checkpoints/step_0000060.safetensors"],
             "checkpoints/step_0000060.safetensors",
@@ -170,7 +170,7 @@ def test_a_save_replaces_the_old_file(checkpoint):
     ],
     ids=["final", "newest", "half-written final", "half-written step"],
 )
-def test_a_run_folder_stands_for_its_best_checkpoint(tmp_path, files, chosen):
+def test_a_run_directory_resolves_to_its_best_checkpoint(tmp_path, files, chosen):
     for name in files:
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
@@ -182,11 +182,11 @@ def test_a_run_folder_stands_for_its_best_checkpoint(tmp_path, files, chosen):
     ("step", "chosen"),
     [
         (1100, "wave.safetensors"),
-        (1200, "wave.safetensors"),  # the very same, by its lasting name
-        (1300, "checkpoints/step_0001300.safetensors"),  # the run is being made longer
+        (1200, "wave.safetensors"),  # the same step, under its final name
+        (1300, "checkpoints/step_0001300.safetensors"),  # the run is being extended
     ],
 )
-def test_of_a_final_checkpoint_and_a_saved_one_the_further_is_meant(tmp_path, step, chosen):
+def test_the_later_of_the_final_and_a_saved_checkpoint_is_chosen(tmp_path, step, chosen):
     save_checkpoint(tmp_path / "wave.safetensors", small(), CheckpointInfo("wave", 1200))
     (tmp_path / "not_ours.safetensors").write_bytes(b"")
     for early in (60, step):
@@ -196,14 +196,14 @@ def test_of_a_final_checkpoint_and_a_saved_one_the_further_is_meant(tmp_path, st
     assert load_checkpoint(tmp_path)[1].step == max(step, 1200)
 
 
-def test_a_run_folder_is_loaded_like_its_checkpoint(checkpoint):
+def test_a_run_directory_is_loaded_like_its_checkpoint(checkpoint):
     network, info = load_checkpoint(checkpoint.parent)
     assert_same_weights(network, load_checkpoint(checkpoint)[0])
     assert info == INFO
 
 
 @pytest.mark.parametrize("leftover", [None, "step_0000060.ckpt", ".step_0000060-x.safetensors"])
-def test_a_folder_without_an_checkpoint_is_refused(tmp_path, leftover):
+def test_a_folder_without_a_checkpoint_is_refused(tmp_path, leftover):
     if leftover:
         (tmp_path / "checkpoints").mkdir()
         (tmp_path / "checkpoints" / leftover).write_bytes(b"")
@@ -230,7 +230,7 @@ def test_weights_of_another_program_are_refused(tmp_path, metadata):
 
 def test_a_newer_format_asks_for_an_upgrade(checkpoint):
     def newer(text):
-        # A version that knows other keys and networks.
+        # A version with other keys and networks.
         return json.dumps(
             {
                 "format_version": FORMAT_VERSION + 1,
@@ -246,7 +246,7 @@ def test_a_newer_format_asks_for_an_upgrade(checkpoint):
     assert "pip install --upgrade" in message
 
 
-def test_an_unknown_network_lists_those_available(checkpoint):
+def test_an_unknown_network_lists_the_available_ones(checkpoint):
     rewrite(checkpoint, lambda text: text.replace('"johnson"', '"jonson"'))
     assert f"unknown network jonson; available networks: {available_networks()[0]}" in refusal(
         checkpoint
@@ -300,17 +300,17 @@ def test_damaged_metadata_is_refused(checkpoint, change):
     assert "metadata is damaged" in refusal(checkpoint)
 
 
-def test_an_checkpoint_holds_no_more_than_the_network(checkpoint):
+def test_a_checkpoint_is_no_larger_than_the_network(checkpoint):
     weights = io.BytesIO()
     torch.save(small().state_dict(), weights)
     assert checkpoint.stat().st_size < len(weights.getvalue()) + 2000
 
 
-def test_an_encoder_is_found_again_by_its_hash(tmp_path):
+def test_an_encoder_is_restored_by_its_hash(tmp_path):
     network = build_network("adain", encoder="vgg19", layer="relu2_1", width=2)
-    found = VGGEncoder("vgg19", "random", allow_random=True).convolutions_to("relu2_1")
+    convolutions = VGGEncoder("vgg19", "random", allow_random=True).convolutions_to("relu2_1")
     network.encoder.load_weights(
-        {f"{k}.{kind}": v for k, c in found.items() for kind, v in c.state_dict().items()}
+        {f"{k}.{kind}": v for k, c in convolutions.items() for kind, v in c.state_dict().items()}
     )
     path = tmp_path / "any.safetensors"
     save_checkpoint(path, network, CheckpointInfo("adain", 1, {"encoder": {"weights": "random"}}))
@@ -318,7 +318,7 @@ def test_an_encoder_is_found_again_by_its_hash(tmp_path):
         names = list(file.keys())
     assert all(name.startswith("decoder.") or name == "encoder.scale" for name in names)
     assert_same_weights(load_checkpoint(path)[0], network)
-    # A style of it names its encoder, too.
+    # A single style of the network names its encoder, too.
     style = network.select([torch.rand(1, 3, 24, 24)])
     save_checkpoint(path, style, CheckpointInfo("light", 1, {"encoder": {"weights": "random"}}))
     assert_same_weights(load_checkpoint(path)[0], style)

@@ -1,4 +1,4 @@
-"""Every YAML file in configs/ is found by globbing, composed and built."""
+"""Every YAML file in configs/, found by globbing, composed and built."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ CHOICES = sorted(
 )
 EXPERIMENTS = sorted(path.stem for path in CONFIGS.glob("experiment/*.yaml"))
 
-# What a user has to give; no choice has a default for it.
+# Required options without a default.
 GIVEN = {
     "data": ["data.root=photos"],
     "style": ["style.image=painting.jpg"],
@@ -45,26 +45,26 @@ def test_every_command_composes_and_has_a_script_and_help(command):
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
-def test_every_choice_is_built_by_its_command(group, choice, request):
+def test_every_config_is_built_by_its_command(group, choice, request):
     command = next(
         name
         for name in ["train", *COMMANDS]
         if f"- {group}: " in (CONFIGS / f"{name}.yaml").read_text()
     )
-    given = GIVEN.get(group, [])
+    required = GIVEN.get(group, [])
     if (group, choice) == ("loss", "adversarial"):
-        given = ["loss.adversarial.style_folder=paintings"]
+        required = ["loss.adversarial.style_folder=paintings"]
     if (group, choice) == ("encoder", "lite"):
-        given = []
+        required = []
     if (group, choice) == ("teacher", "vgg19_distilled"):
         folder = request.getfixturevalue("shared")
-        given = [f"teacher.weights={folder}/weights/vgg19_distilled16x_5SE.pth"]
+        required = [f"teacher.weights={folder}/weights/vgg19_distilled16x_5SE.pth"]
     if group == "logger" and choice in ("wandb", "mlflow"):
         pytest.importorskip(choice)
-    config = compose(command, f"{group}={choice}", *given)[group]
+    config = compose(command, f"{group}={choice}", *required)[group]
     for part in [config] if "_target_" in config else config.values():
         if part["_target_"] == "pytorch_lightning.Trainer":
-            # What is `auto` is ours and replaced by the command.
+            # Commands replace `auto`, which is StyleNet's own value.
             part.precision = "32-true"
             if "num_nodes" in part:
                 part.devices = part.num_nodes = 1
@@ -80,11 +80,11 @@ def test_every_experiment_changes_the_recipe_and_stays_valid(experiment):
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.yaml")), ids=lambda p: p.stem)
-def test_every_file_says_what_it_is(path):
+def test_every_file_starts_with_a_description(path):
     assert path.read_text().startswith("# ")
 
 
-def test_the_default_recipe_is_the_papers(monkeypatch):
+def test_the_default_recipe_equals_the_papers(monkeypatch):
     monkeypatch.delenv("STYLENET_COCO", raising=False)
     config = compose("train")
     assert config.trainer.max_steps == 40_000
@@ -96,12 +96,12 @@ def test_the_default_recipe_is_the_papers(monkeypatch):
     assert config.data.root == "data/coco"
 
 
-def test_coco_is_found_through_the_environment(monkeypatch):
+def test_the_coco_folder_can_be_set_by_an_environment_variable(monkeypatch):
     monkeypatch.setenv("STYLENET_COCO", "/somewhere/coco")
     assert compose("train").data.root == "/somewhere/coco"
 
 
-def test_an_unknown_constructor_argument_is_one_line():
+def test_an_unknown_constructor_argument_ends_in_one_line():
     config = OmegaConf.merge(compose("train").data, {})
     OmegaConf.set_struct(config, False)
     config.speed = 3
@@ -123,5 +123,5 @@ def test_network_and_loss_choose_the_method(chosen, method):
     assert build(compose("train", *chosen).training_method).func.__name__ == method
 
 
-def test_folder_of_configs_lies_beside_a_clone_or_inside_a_wheel():
+def test_the_config_folder_lies_beside_a_clone_or_inside_a_wheel():
     assert Path(CONFIGS, "train.yaml").is_file()

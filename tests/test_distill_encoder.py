@@ -23,7 +23,7 @@ from stylenet.training import ConstantSchedule, OptimizerFactory
 
 
 def blotches(count, size, seed=0):
-    """Smooth images with structure, shape (count, 3, size, size)."""
+    """Return smooth images with structure, shape (count, 3, size, size)."""
     generator = torch.Generator().manual_seed(seed)
     small = torch.rand(count, 3, 6, 6, generator=generator)
     return torch.nn.functional.interpolate(small, size, mode="bicubic").clamp(0, 1)
@@ -78,7 +78,7 @@ def command(folder, monkeypatch, capfd):
     return call
 
 
-def test_a_run_ends_with_an_encoder_that_can_be_used_and_its_measure(command, folder, tmp_path):
+def test_a_run_ends_with_a_usable_encoder_and_its_evaluation(command, folder, tmp_path):
     network = build_network("johnson", width=2, blocks=1)
     save_checkpoint(tmp_path / "style.safetensors", network, CheckpointInfo("s", 1))
     status, out, err = command(
@@ -99,26 +99,26 @@ def test_a_run_ends_with_an_encoder_that_can_be_used_and_its_measure(command, fo
     assert f"encoder=lite encoder.weights={tmp_path / 'run/lite.safetensors'}" in out
 
 
-def test_an_interrupted_run_ends_with_the_weights_of_a_whole_one(command, tmp_path):
-    assert command(tmp_path / "whole")[0] == 0
+def test_a_resumed_run_equals_an_uninterrupted_one(command, tmp_path):
+    assert command(tmp_path / "uninterrupted")[0] == 0
     kept = tmp_path / "interrupted/checkpoints"
     kept.mkdir(parents=True)
-    shutil.copy(tmp_path / "whole/checkpoints/step_0000002.ckpt", kept)
+    shutil.copy(tmp_path / "uninterrupted/checkpoints/step_0000002.ckpt", kept)
     status, out, err = command(tmp_path / "interrupted", "resume=true")
     assert status == 0, err
     assert "step_0000002.ckpt" in out
-    whole, interrupted = (
-        load_file(tmp_path / name / "lite.safetensors") for name in ("whole", "interrupted")
+    uninterrupted, interrupted = (
+        load_file(tmp_path / name / "lite.safetensors") for name in ("uninterrupted", "interrupted")
     )
-    assert all(torch.equal(whole[key], interrupted[key]) for key in whole)
+    assert all(torch.equal(uninterrupted[key], interrupted[key]) for key in uninterrupted)
 
-    status, _, err = command(tmp_path / "whole")
+    status, _, err = command(tmp_path / "uninterrupted")
     assert status == 2
     assert "resume=true" in err
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["distillation.disfigured=2"], "distillation.disfigured=2"),
         (["distillation.gram_weight=-1"], "distillation.gram_weight=-1"),
@@ -127,10 +127,10 @@ def test_an_interrupted_run_ends_with_the_weights_of_a_whole_one(command, tmp_pa
         (["student.weights=nowhere"], "nowhere"),
     ],
 )
-def test_a_mistake_ends_in_one_line_before_any_work(command, tmp_path, arguments, said):
+def test_a_mistake_ends_in_one_line_before_training(command, tmp_path, arguments, message):
     status, _, err = command(tmp_path / "run", *arguments)
     assert status == 2
-    assert said in err
+    assert message in err
     assert len(err.strip().splitlines()) == 1
     assert not (tmp_path / "run").exists()
 
@@ -147,19 +147,19 @@ def make_module(teacher, student=None):
     )
 
 
-def test_it_begins_near_the_teacher_with_heads_that_learn_at_their_own_pace(teacher):
+def test_a_student_starts_near_the_teacher_and_its_heads_have_their_own_learning_rate(teacher):
     torch.manual_seed(0)
-    drawn = mean_errors(LiteEncoder("random", allow_random=True), teacher, [blotches(2, 32, 1)])
+    untrained = mean_errors(LiteEncoder("random", allow_random=True), teacher, [blotches(2, 32, 1)])
     module = make_module(teacher)
     begun = mean_errors(module.network, teacher, [blotches(2, 32, 1)])
     for layer in module.network.layers:
-        assert begun[f"features/{layer}"] < 0.7 * drawn[f"features/{layer}"]
+        assert begun[f"features/{layer}"] < 0.7 * untrained[f"features/{layer}"]
     groups = module.parameter_groups()
     assert sum(len(g["params"]) for g in groups) == len(list(module.network.parameters()))
     assert len(groups) == 6
 
 
-def test_a_student_that_has_learned_something_keeps_it(teacher):
+def test_the_weights_of_a_trained_student_are_kept(teacher):
     student = LiteEncoder()
     before = {key: value.clone() for key, value in student.state_dict().items()}
     module = make_module(teacher, student)
@@ -169,7 +169,7 @@ def test_a_student_that_has_learned_something_keeps_it(teacher):
 
 
 class Half(Encoder):
-    """An encoder with some of VGG-19's layers alone."""
+    """Encoder with some of VGG-19's layers."""
 
     def __init__(self, vgg, layers):
         super().__init__("half", "half.pth", dict(vgg._layers))
@@ -188,16 +188,16 @@ def short_of(teacher, *layers):
     return Half(teacher, [*convolutions, *layers])
 
 
-def test_of_a_teacher_that_ends_early_comes_a_student_that_ends_there(teacher, tmp_path):
-    taught = ["relu1_2", "relu2_2", "relu3_2"]
+def test_a_teacher_with_fewer_layers_gives_a_shorter_student(teacher, tmp_path):
+    trained = ["relu1_2", "relu2_2", "relu3_2"]
     for student in (LiteEncoder("random", allow_random=True), LiteEncoder()):
-        module = make_module(short_of(teacher, *taught), student)
-        assert module.layers == taught
+        module = make_module(short_of(teacher, *trained), student)
+        assert module.layers == trained
         module.network.save(tmp_path / "short.safetensors", {})
-        assert LiteEncoder(str(tmp_path / "short.safetensors")).layers == taught
+        assert LiteEncoder(str(tmp_path / "short.safetensors")).layers == trained
 
 
-def test_a_teacher_of_one_layer_teaches_that_one_upon_the_others(teacher, tmp_path):
+def test_a_teacher_of_one_layer_adds_that_layer_to_the_others(teacher, tmp_path):
     module = make_module(short_of(teacher, "relu1_2", "relu2_2", "relu3_2", "relu3_4"))
     module.network.save(tmp_path / "short.safetensors", {})
     student = LiteEncoder(str(tmp_path / "short.safetensors"), allow_random=True)
@@ -205,12 +205,12 @@ def test_a_teacher_of_one_layer_teaches_that_one_upon_the_others(teacher, tmp_pa
     before = {key: value.clone() for key, value in student.state_dict().items()}
 
     only = short_of(teacher, "relu4_1")
-    drawn = mean_errors(student, only, [blotches(2, 32, 1)])
-    assert set(drawn) == {"features/relu4_1", "gram/relu4_1"}
+    untrained = mean_errors(student, only, [blotches(2, 32, 1)])
+    assert set(untrained) == {"features/relu4_1", "gram/relu4_1"}
     module = make_module(only, student)
     assert module.layers == ["relu4_1"]
     begun = mean_errors(student, only, [blotches(2, 32, 1)])
-    assert begun["features/relu4_1"] < 0.7 * drawn["features/relu4_1"]
+    assert begun["features/relu4_1"] < 0.7 * untrained["features/relu4_1"]
     for key, value in student.state_dict().items():
         assert torch.equal(before[key], value) == ("relu4_1" not in key), key
     learning = {name for name, p in student.named_parameters() if p.requires_grad}
@@ -218,7 +218,7 @@ def test_a_teacher_of_one_layer_teaches_that_one_upon_the_others(teacher, tmp_pa
     assert sum(len(group["params"]) for group in module.parameter_groups()) == len(learning)
 
 
-def test_a_teacher_that_lacks_what_the_others_rest_on_is_refused(teacher):
+def test_a_teacher_that_lacks_required_layers_is_refused(teacher):
     vgg16 = VGGEncoder("vgg16", weights="random", allow_random=True)  # has no relu3_4
     with pytest.raises(StyleNetError, match=r"but not relu3_4, .* student\.weights=bundled"):
         make_module(vgg16)
@@ -228,7 +228,7 @@ def test_a_teacher_that_lacks_what_the_others_rest_on_is_refused(teacher):
         make_module(short_of(teacher, "relu1_1"))
 
 
-def test_disfigured_pictures_stay_pictures_and_are_drawn_from_the_random_state():
+def test_distorted_images_stay_valid_and_follow_the_random_state():
     photos = blotches(6, 33)
     torch.manual_seed(1)
     first = disfigure(photos)
@@ -240,13 +240,13 @@ def test_disfigured_pictures_stay_pictures_and_are_drawn_from_the_random_state()
     assert not torch.equal(first, disfigure(photos))
 
 
-def test_dreams_go_towards_what_the_encoder_takes_for_the_other_picture():
+def test_dreams_approach_the_features_of_the_other_image():
     torch.manual_seed(0)
     encoder, images = LiteEncoder(), blotches(2, 32)
     layers = encoder.layers
 
-    def distance(found, expected):
-        first, second = encoder(found, layers), encoder(expected, layers)
+    def distance(image, expected):
+        first, second = encoder(image, layers), encoder(expected, layers)
         grams = [(gram_matrix(first[n]), gram_matrix(second[n])) for n in layers]
         return sum(float(style_loss(a, b)) for a, b in grams)
 
@@ -264,9 +264,9 @@ def test_dreams_go_towards_what_the_encoder_takes_for_the_other_picture():
     assert torch.equal(again.paint(images, encoder, layers), expected)
 
 
-def test_channels_that_say_the_same_are_chosen_once():
+def test_equivalent_channels_are_chosen_once():
     generator = torch.Generator().manual_seed(0)
     own = torch.rand(2, 3, 8, 8, generator=generator)
-    features = torch.cat([own, 2 * own, own], dim=1)  # nine channels, three of which differ
+    features = torch.cat([own, 2 * own, own], dim=1)  # nine channels, three of them different
     chosen = choose_channels(features, 3)
     assert sorted(index % 3 for index in chosen) == [0, 1, 2]

@@ -1,4 +1,4 @@
-"""Links, images and page names of the documentation lead to files that exist."""
+"""Links, images and page names of the documentation, which lead to existing files."""
 
 import re
 from pathlib import Path
@@ -28,19 +28,19 @@ def name(path):
 
 
 def text_of(page):
-    """Text of a page without its fenced code blocks."""
+    """Return the text of a page without its fenced code blocks."""
     return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
 
 
 def links(page):
-    """Relative targets of a page's links and images."""
+    """Return the relative targets of a page's links and images."""
     text = re.sub(r"`[^`\n]*`", "", text_of(page))
     targets = re.findall(r"\]\(([^)\s]+)\)", text)
     return [target for target in targets if not re.match(r"[a-z]+:", target)]
 
 
 def anchors(page):
-    """Anchors of a page's headings, as GitHub makes them."""
+    """Return the anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", text_of(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -24,12 +24,12 @@ from stylenet.errors import (
         (1e-9, {"above": 0}),
     ],
 )
-def test_number_within_bounds_passes(value, bounds):
+def test_a_number_within_bounds_passes(value, bounds):
     check_number("data.size", value, **bounds)
 
 
 @pytest.mark.parametrize("value", ["abc", "4", None, True, [1], 1j, math.nan, math.inf, -math.inf])
-def test_what_is_no_finite_number_is_refused(value):
+def test_a_value_that_is_not_a_finite_number_is_refused(value):
     with pytest.raises(StyleNetError, match=r"^data\.size=.* is not a number$"):
         check_number("data.size", value)
 
@@ -43,18 +43,18 @@ def test_what_is_no_finite_number_is_refused(value):
         (-1, {"minimum": 0, "integer": True}, "data.size=-1 is not a whole number of at least 0"),
     ],
 )
-def test_number_out_of_bounds_is_refused_with_the_bound(value, bounds, message):
+def test_a_number_out_of_bounds_is_refused_with_the_bound(value, bounds, message):
     with pytest.raises(StyleNetError) as error:
         check_number("data.size", value, **bounds)
     assert str(error.value) == message
 
 
-def test_word_among_the_choices_passes():
+def test_a_valid_word_passes():
     check_choice("network.name", "b", iter("abc"))
 
 
 @pytest.mark.parametrize("value", ["d", "", None, 1, ["a"]])
-def test_other_word_is_refused_with_the_choices(value):
+def test_another_word_is_refused_and_the_valid_ones_are_listed(value):
     with pytest.raises(StyleNetError) as error:
         check_choice("network.name", value, iter("abc"))
     assert str(error.value) == f"network.name={value} is unknown; choose one of a, b, c"
@@ -64,7 +64,7 @@ def test_other_word_is_refused_with_the_choices(value):
     ("error", "line"),
     [(ValueError("one\ntwo"), "one"), (ValueError("one"), "one"), (MemoryError(), "MemoryError")],
 )
-def test_another_librarys_error_is_told_in_one_line(error, line):
+def test_the_error_of_another_library_is_shortened_to_one_line(error, line):
     assert first_line(error) == line
 
 

@@ -28,7 +28,7 @@ def write_over(path, data=b"new", error=None):
             raise error
 
 
-def test_file_appears_only_when_all_is_written(tmp_path):
+def test_a_file_appears_only_when_it_is_complete(tmp_path):
     path = tmp_path / "new" / "folder" / "a.png"
     with atomic_path(path) as temporary:
         temporary.write_bytes(b"new")
@@ -40,7 +40,7 @@ def test_file_appears_only_when_all_is_written(tmp_path):
 
 
 @pytest.mark.parametrize("letter", ["a", "é", "画"])
-def test_a_name_may_be_as_long_as_the_file_system_lets_it(tmp_path, letter):
+def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path, letter):
     path = tmp_path / f"{letter * (250 // len(letter.encode()))}.png"
     write_over(path)
     assert path.read_bytes() == b"new"
@@ -48,7 +48,7 @@ def test_a_name_may_be_as_long_as_the_file_system_lets_it(tmp_path, letter):
 
 
 @pytest.mark.parametrize("error", [ValueError, StyleNetError, KeyboardInterrupt])
-def test_interrupted_write_leaves_the_old_file_alone(tmp_path, error):
+def test_an_interrupted_write_keeps_the_old_file(tmp_path, error):
     path = tmp_path / "a.png"
     path.write_bytes(b"old")
     with pytest.raises(error):
@@ -62,13 +62,13 @@ def test_permissions_follow_the_umask(tmp_path, umask, mode):
     before = os.umask(umask)
     try:
         write_over(tmp_path / "a.png")
-        assert os.umask(umask) == umask  # and the umask itself is as it was
+        assert os.umask(umask) == umask  # the umask itself is unchanged
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "a.png").stat().st_mode) == mode
 
 
-def test_file_that_no_longer_fits_leaves_the_old_one(tmp_path):
+def test_a_file_that_no_longer_fits_keeps_the_old_one(tmp_path):
     resource = pytest.importorskip("resource", reason="needs POSIX limits")
     path = tmp_path / "a.png"
     path.write_bytes(b"old")
@@ -83,7 +83,7 @@ def test_file_that_no_longer_fits_leaves_the_old_one(tmp_path):
     assert names_in(tmp_path) == ["a.png"]
 
 
-def test_disk_found_full_only_when_flushing_leaves_the_old_file(tmp_path, monkeypatch):
+def test_a_full_disk_noticed_only_when_flushing_keeps_the_old_file(tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -97,7 +97,7 @@ def test_disk_found_full_only_when_flushing_leaves_the_old_file(tmp_path, monkey
 
 
 @pytest.mark.parametrize("name", ["file/a.png", "file/folder/a.png", "folder"])
-def test_impossible_place_is_named(tmp_path, name):
+def test_an_impossible_path_is_named(tmp_path, name):
     make_files(tmp_path, "file", "folder/kept")
     with pytest.raises(StyleNetError) as error:
         write_over(tmp_path / name)
@@ -107,7 +107,7 @@ def test_impossible_place_is_named(tmp_path, name):
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
-def test_folder_without_permission_is_named(tmp_path):
+def test_a_folder_without_permission_is_named(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(StyleNetError, match="Permission denied"):
         write_over(tmp_path / "a.png")
@@ -120,11 +120,11 @@ def test_folder_without_permission_is_named(tmp_path):
         (OSError("odd"), "odd"),
     ],
 )
-def test_reason_is_the_systems_own_words(error, words):
+def test_the_reason_is_the_systems_message(error, words):
     assert reason(error) == words
 
 
-def test_files_of_all_subfolders_are_found_in_order(tmp_path):
+def test_files_in_all_subfolders_are_found_in_order(tmp_path):
     make_files(tmp_path, "b.jpg", "a.PNG", "b/z.jpg", "b/deep/er/y.JpG", "a.txt", "jpg")
     files, folders = walk_files(tmp_path, SUFFIXES)
     assert files == ["a.PNG", "b.jpg", "b/deep/er/y.JpG", "b/z.jpg"]
@@ -133,7 +133,7 @@ def test_files_of_all_subfolders_are_found_in_order(tmp_path):
     }
 
 
-def test_hidden_files_and_folders_are_left_out(tmp_path):
+def test_hidden_files_and_folders_are_skipped(tmp_path):
     make_files(tmp_path, "a.jpg", "._a.jpg", ".jpg", ".thumbnails/b.jpg")
     files, folders = walk_files(tmp_path, SUFFIXES)
     assert files == ["a.jpg"]
@@ -141,13 +141,13 @@ def test_hidden_files_and_folders_are_left_out(tmp_path):
 
 
 @pytest.mark.parametrize("link", ["up", "a/up", "a/b/up"])
-def test_link_back_up_ends(tmp_path, link):
+def test_a_link_to_a_parent_folder_is_not_followed_endlessly(tmp_path, link):
     make_files(tmp_path, "a/b/x.jpg")
     (tmp_path / link).symlink_to(tmp_path)
     assert walk_files(tmp_path, SUFFIXES)[0] == ["a/b/x.jpg"]
 
 
-def test_linked_folder_outside_is_searched_once(tmp_path):
+def test_a_linked_folder_outside_is_searched_once(tmp_path):
     make_files(tmp_path, "outside/x.jpg", "root/a.jpg")
     for name in ("one", "two"):
         (tmp_path / "root" / name).symlink_to(tmp_path / "outside")
@@ -156,18 +156,18 @@ def test_linked_folder_outside_is_searched_once(tmp_path):
 
 
 @pytest.mark.parametrize("target", ["itself", "nowhere", "a.jpg/beyond"])
-def test_link_that_leads_nowhere_ends_nothing(tmp_path, target):
+def test_a_broken_link_does_not_end_the_search(tmp_path, target):
     make_files(tmp_path, "a.jpg")
     (tmp_path / "itself").symlink_to(tmp_path / target)
     assert walk_files(tmp_path, SUFFIXES)[0] == ["a.jpg"]
 
 
-def test_missing_folder_is_the_systems_error(tmp_path):
+def test_a_missing_folder_raises_the_systems_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         walk_files(tmp_path / "missing", SUFFIXES)
 
 
-def test_a_tilde_is_the_home_folder_where_there_is_one(monkeypatch):
+def test_a_tilde_is_expanded_if_there_is_a_home_folder(monkeypatch):
     monkeypatch.setenv("HOME", "/somewhere")
     assert user_path("~/a.jpg") == Path("/somewhere/a.jpg")
     assert user_path("~nobody-of-that-name.jpg") == Path("~nobody-of-that-name.jpg")

@@ -1,4 +1,4 @@
-"""Imported networks give the images of the originals."""
+"""Imported networks, which give the images of the originals."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from stylenet.importing import import_checkpoint
 
 
 def original(state, images, eps=1e-5):
-    """PyTorch's fast_neural_style network, written from its list of layers; RGB in [0, 255]."""
+    """Run PyTorch's fast_neural_style network, written from its layers; RGB in [0, 255]."""
 
     def conv(x, name, stride=1, upsample=False):
         weight, bias = state[f"{name}.conv2d.weight"], state[f"{name}.conv2d.bias"]
@@ -46,8 +46,8 @@ def compare(path, state, size):
 
 
 @pytest.mark.parametrize("wrap", ["plain", "stale", "safetensors"])
-def test_pictures_equal_the_originals(tmp_path, draw, wrap):
-    state = {k: v.float().double() for k, v in draw(stale=wrap == "stale").items()}
+def test_images_equal_the_originals(tmp_path, make_state, wrap):
+    state = {k: v.float().double() for k, v in make_state(stale=wrap == "stale").items()}
     path = tmp_path / "net.pth"
     if wrap == "safetensors":
         path = tmp_path / "net.safetensors"
@@ -62,17 +62,17 @@ def test_pictures_equal_the_originals(tmp_path, draw, wrap):
 @pytest.mark.parametrize(
     "prefix", ["", "module.", "model.", "_orig_mod.", "module._orig_mod.", "model.net."]
 )
-def test_what_is_wrapped_around_a_state_dict_is_taken_off(tmp_path, draw, key, prefix):
-    state = draw(2, 1)
+def test_wrappers_around_a_state_dict_are_removed(tmp_path, make_state, key, prefix):
+    state = make_state(2, 1)
     saved = {f"{prefix}{name}": value for name, value in state.items()}
     torch.save(saved if key is None else {"epoch": 2, key: saved}, tmp_path / "net.pth")
     compare(tmp_path / "net.pth", state, (12, 8))
 
 
 @torch.no_grad()
-def test_the_examples_ancestor_paints_in_bgr(tmp_path, draw):
-    """abhiskk/fast-neural-style: other names for norms, blue first, another epsilon."""
-    state = draw()
+def test_the_ancestor_of_the_example_is_imported_with_bgr_channels(tmp_path, make_state):
+    """Import abhiskk/fast-neural-style: other norm names, blue first, another epsilon."""
+    state = make_state()
     renamed = {}
     for name, value in state.items():
         if ".in" in f".{name}":
@@ -87,8 +87,8 @@ def test_the_examples_ancestor_paints_in_bgr(tmp_path, draw):
 
 
 @pytest.mark.parametrize(("width", "blocks"), [(2, 5), (8, 0)])
-def test_any_width_and_depth(tmp_path, draw, width, blocks):
-    state = draw(width, blocks)
+def test_any_width_and_depth_is_imported(tmp_path, make_state, width, blocks):
+    state = make_state(width, blocks)
     torch.save(state, tmp_path / "net.model")
     network = import_checkpoint(tmp_path / "net.model")
     assert (network.arguments["width"], network.arguments["blocks"]) == (width, blocks)
@@ -96,8 +96,8 @@ def test_any_width_and_depth(tmp_path, draw, width, blocks):
 
 
 @torch.no_grad()
-def test_any_size_comes_out_as_it_went_in(tmp_path, draw):
-    torch.save(draw(), tmp_path / "net.model")
+def test_any_image_size_is_kept(tmp_path, make_state):
+    torch.save(make_state(), tmp_path / "net.model")
     network = import_checkpoint(tmp_path / "net.model")
     for size in ((1, 1), (7, 13), (33, 2)):
         out = network(torch.rand(1, 3, *size))
@@ -107,7 +107,7 @@ def test_any_size_comes_out_as_it_went_in(tmp_path, draw):
 
 
 @pytest.mark.parametrize(("name", "width"), [("candy_nc16", 16), ("mosaic_nc8", 8)])
-def test_real_checkpoints(shared, name, width):
+def test_real_checkpoints_are_imported(shared, name, width):
     path = shared / "peers" / f"pytorch_examples_{name}.model"
     state = torch.load(path, map_location="cpu", weights_only=True)
     assert len(state["conv1.conv2d.weight"]) == width
@@ -115,7 +115,7 @@ def test_real_checkpoints(shared, name, width):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda s: {"features.0.weight": torch.ones(3)}, "features.0.weight (3,)"),
         (lambda s: {}, "0 of its 0"),
@@ -130,16 +130,18 @@ def test_real_checkpoints(shared, name, width):
         (lambda s: [1, 2], "not a state dict"),
     ],
 )
-def test_another_network_is_answered_with_what_was_recognized(tmp_path, draw, change, said):
+def test_another_network_is_refused_with_the_recognized_layers(
+    tmp_path, make_state, change, message
+):
     path = tmp_path / "net.pth"
-    torch.save(change(draw()), path)
+    torch.save(change(make_state()), path)
     with pytest.raises(StyleNetError) as error:
         import_checkpoint(path)
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert str(path) in str(error.value)
 
 
-def test_no_code_of_the_file_is_run(tmp_path):
+def test_no_code_in_the_file_runs(tmp_path):
     class Trap:
         def __reduce__(self):
             return (open, (str(tmp_path / "sprung"), "w"))
@@ -161,7 +163,7 @@ class Net(torch.nn.Module):
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
 @pytest.mark.parametrize("form", ["zip", "legacy", "script"])
-def test_a_whole_module_is_answered_with_how_to_save_its_weights(tmp_path, form):
+def test_a_pickled_module_is_refused_with_how_to_save_its_weights(tmp_path, form):
     path = tmp_path / "net.model"
     if form == "script":
         torch.jit.script(Net()).save(path)
@@ -176,7 +178,7 @@ def test_a_whole_module_is_answered_with_how_to_save_its_weights(tmp_path, form)
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "what"),
+    ("name", "content", "description"),
     [
         ("wave.ckpt", b"tensors" + bytes.fromhex("57fb808b247547db"), "a TensorFlow checkpoint"),
         ("model.ckpt.index", b"", "a TensorFlow checkpoint"),
@@ -186,8 +188,8 @@ def test_a_whole_module_is_answered_with_how_to_save_its_weights(tmp_path, form)
         ("candy.h5", b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
     ],
 )
-def test_files_of_other_frameworks_are_named(tmp_path, name, content, what):
+def test_files_of_other_frameworks_are_named(tmp_path, name, content, description):
     (tmp_path / name).write_bytes(content)
-    for given in {name, name.replace(".index", "")}:  # also by what the names begin with
-        with pytest.raises(StyleNetError, match=what):
-            import_checkpoint(tmp_path / given)
+    for file_name in {name, name.replace(".index", "")}:  # also by the common prefix of the names
+        with pytest.raises(StyleNetError, match=description):
+            import_checkpoint(tmp_path / file_name)

@@ -1,4 +1,4 @@
-"""Imports run one way, from the rooms that know more to those that know less."""
+"""Imports between subpackages, from the higher to the lower ones only."""
 
 import ast
 from pathlib import Path
@@ -10,9 +10,9 @@ PACKAGE = ROOT / "stylenet"
 FILES = sorted(PACKAGE.rglob("*.py"))
 SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 
-# Which rooms each room may know, beside itself.
-KNOWS = {
-    # When asked for.
+# The subpackages that each subpackage may import, beside itself.
+ALLOWED = {
+    # Imported lazily.
     "__init__": {"api", "inference", "networks", "pretrained", "errors"},
     "__main__": {"cli"},
     "errors": set(),
@@ -31,7 +31,7 @@ KNOWS = {
     "optimization": {"perceptual", "files", "errors"},
     "data": {"image", "files", "errors", "program"},
     "pretrained": {"errors"},
-    # The perceptual room when asked for: it imports torchvision.
+    # stylenet.perceptual is imported lazily, because it imports torchvision.
     "frozen_encoder": {"networks", "perceptual", "files", "errors"},
     "checkpoint": {
         *("networks", "style selection", "frozen_encoder", "pretrained"),
@@ -48,27 +48,27 @@ KNOWS = {
         *("files", "ranks", "contention", "arithmetic", "errors"),
     },
 }
-KNOWS["benchmark"] = {
+ALLOWED["benchmark"] = {
     *("inference", "video", "training", "data", "networks", "perceptual"),
     *("checkpoint", "image", "files", "contention", "arithmetic", "errors", "program"),
 }
-KNOWS["video"] = {"inference", "image", "networks", "contention", "files", "errors"}
-KNOWS["dreaming"] = {"perceptual", "errors"}
-KNOWS["evaluation"] = {
+ALLOWED["video"] = {"inference", "image", "networks", "contention", "files", "errors"}
+ALLOWED["dreaming"] = {"perceptual", "errors"}
+ALLOWED["evaluation"] = {
     *("perceptual", "optimization", "inference", "video", "networks", "checkpoint"),
     *("image", "data", "files", "errors"),
 }
-# The half of a method that inference needs.
-KNOWS["style selection"] = {"networks", "image", "pretrained", "files", "errors"}
-KNOWS["methods"] = {
+# The parts of a method that inference needs.
+ALLOWED["style selection"] = {"networks", "image", "pretrained", "files", "errors"}
+ALLOWED["methods"] = {
     *("style selection", "training", "perceptual", "networks", "data", "checkpoint"),
     *("image", "files", "errors"),
 }
-KNOWS["encoder_distillation"] = {"training", "perceptual", "networks", "files", "errors"}
-KNOWS["cli"] = {*KNOWS}
-KNOWS["api"] = {"cli", "image", "errors"}
+ALLOWED["encoder_distillation"] = {"training", "perceptual", "networks", "files", "errors"}
+ALLOWED["cli"] = {*ALLOWED}
+ALLOWED["api"] = {"cli", "image", "errors"}
 
-# Which rooms may know what is heavy.
+# The subpackages that may import heavy libraries.
 MAY_IMPORT = {
     "hydra": {"cli"},
     "omegaconf": {"cli"},
@@ -84,13 +84,13 @@ METHOD_FOLDERS = {
 }
 
 
-def room_of_file(path):
+def subpackage_of_file(path):
     parts = path.relative_to(ROOT).with_suffix("").parts
-    return room_of(".".join(parts[:-1] if parts[-1] == "__init__" and parts[1:-1] else parts))
+    return subpackage_of(".".join(parts[:-1] if parts[-1] == "__init__" and parts[1:-1] else parts))
 
 
-def room_of(module):
-    """The room that ``stylenet.room.…`` lies in; ``__init__`` for ``stylenet`` itself."""
+def subpackage_of(module):
+    """Return the subpackage of ``stylenet.subpackage.…``, or ``__init__`` for ``stylenet``."""
     parts = [*module.split("."), "__init__"]
     if parts[1] == "methods" and (parts[-2] in ("base", "selection") or module in METHOD_FOLDERS):
         return "style selection"
@@ -102,7 +102,7 @@ def imports_of(path):
 
 
 def find_imports(source, parts):
-    """Every module that the file of a module imports, also inside functions, by its full name."""
+    """Return the full names of all modules that a file imports, also inside functions."""
     names = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -112,7 +112,7 @@ def find_imports(source, parts):
             module = f"{above}.{node.module or ''}".strip(".")
             # `from stylenet import image` is an import of stylenet.image.
             for alias in node.names:
-                known = module == "stylenet" and alias.name in KNOWS
+                known = module == "stylenet" and alias.name in ALLOWED
                 names.add(f"stylenet.{alias.name}" if known else module)
     return names
 
@@ -122,24 +122,26 @@ def name(path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
-def test_a_room_imports_only_those_below_it(path):
-    room = room_of_file(path)
-    assert room in KNOWS, f"say in KNOWS which rooms {room} may import"
+def test_a_subpackage_imports_only_lower_ones(path):
+    subpackage = subpackage_of_file(path)
+    assert subpackage in ALLOWED, f"list in ALLOWED the subpackages that {subpackage} may import"
     imported = {
-        room_of(module) for module in imports_of(path) if module.split(".")[0] == "stylenet"
+        subpackage_of(module) for module in imports_of(path) if module.split(".")[0] == "stylenet"
     }
-    assert imported <= KNOWS[room] | {room}
+    assert imported <= ALLOWED[subpackage] | {subpackage}
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
-def test_only_some_rooms_import_what_is_heavy(path):
-    room = room_of_file(path)
+def test_heavy_libraries_are_imported_only_where_allowed(path):
+    subpackage = subpackage_of_file(path)
     imported = {module.split(".")[0] for module in imports_of(path)}
-    assert not {module for module in imported if room not in MAY_IMPORT.get(module, {room})}
+    assert not {
+        module for module in imported if subpackage not in MAY_IMPORT.get(module, {subpackage})
+    }
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
-def test_one_helper_says_what_a_tilde_means(path):
+def test_one_helper_expands_the_tilde(path):
     allowed = {"files.py", "scan.py"}
     assert path.name in allowed or "expanduser" not in path.read_text(), "use files.user_path"
 
@@ -151,7 +153,7 @@ def test_a_script_is_a_thin_entry_point(path):
 
 
 @pytest.mark.parametrize(
-    ("line", "found"),
+    ("line", "expected"),
     [
         ("import stylenet", {"stylenet"}),
         ("import os, stylenet.image as i", {"os", "stylenet.image"}),
@@ -163,5 +165,5 @@ def test_a_script_is_a_thin_entry_point(path):
         ("def f():\n    from hydra.utils import x", {"hydra.utils"}),
     ],
 )
-def test_an_import_is_seen_however_it_is_written(line, found):
-    assert find_imports(line, ("stylenet", "data", "scan")) == found
+def test_imports_are_found_in_every_form(line, expected):
+    assert find_imports(line, ("stylenet", "data", "scan")) == expected

@@ -9,13 +9,13 @@ import stylenet
 from stylenet.inference import Stylizer
 
 
-def test_the_stylizer_is_at_the_top():
+def test_the_stylizer_is_exported_at_the_top():
     assert stylenet.Stylizer is Stylizer
     with pytest.raises(AttributeError, match="Stylist"):
         _ = stylenet.Stylist
 
 
-def test_inference_brings_neither_trainer_nor_encoder_nor_configs():
+def test_inference_imports_neither_trainer_nor_encoder_nor_configs():
     code = "import sys; from stylenet import Stylizer; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
@@ -25,7 +25,7 @@ def test_inference_brings_neither_trainer_nor_encoder_nor_configs():
     assert not loaded & heavy
 
 
-def test_the_container_gets_all_that_the_package_is_made_of():
+def test_the_container_gets_every_part_of_the_package():
     root = Path(__file__).parents[1]
     image = re.search(r"```dockerfile\n(.*?)```", (root / "docs/cluster.md").read_text(), re.S)[1]
     copied = {word for line in re.findall(r"^COPY (.*) ", image, re.M) for word in line.split()}

@@ -40,7 +40,7 @@ def install(tmp_path, monkeypatch):
     plugins.load_plugins.cache_clear()
 
 
-def test_a_plugin_is_imported_when_its_network_is_asked_for(install):
+def test_a_plugin_is_imported_when_its_network_is_requested(install):
     install(tiny_package=NETWORK)
     assert "tiny_package" not in sys.modules
     build_network("johnson", width=2, blocks=0)

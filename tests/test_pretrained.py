@@ -1,4 +1,4 @@
-"""The networks that come with the package."""
+"""The pretrained networks in the package."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from stylenet.pretrained import pretrained_style, pretrained_styles
 NETWORKS = pretrained_styles()
 
 
-def test_there_are_several_and_they_are_small():
+def test_there_are_several_small_pretrained_networks():
     assert {"starry", "starry_night", "great_wave"} <= set(NETWORKS)
     assert len(NETWORKS) >= 5
     assert sum(path.stat().st_size for path in NETWORKS.values()) < 16e6
@@ -18,7 +18,7 @@ def test_there_are_several_and_they_are_small():
 
 @pytest.mark.parametrize("style", NETWORKS)
 @torch.inference_mode()
-def test_each_stylizes_and_says_what_it_is(style):
+def test_each_pretrained_network_stylizes_and_describes_itself(style):
     network, info = load_checkpoint(style)
     assert info.style == style
     assert info.description
@@ -31,12 +31,12 @@ def test_each_stylizes_and_says_what_it_is(style):
 
 
 @pytest.mark.parametrize("style", NETWORKS)
-def test_each_has_a_model_card(style):
+def test_each_pretrained_network_has_a_model_card(style):
     card = NETWORKS[style].with_suffix(".md").read_text()
     for part in (f"style={style}", "stylenet train", "Mean losses on", "License", "vgg19"):
         assert part in card
 
 
-def test_an_unknown_style_is_answered_with_the_nearest():
+def test_an_unknown_style_suggests_the_nearest():
     with pytest.raises(StyleNetError, match="did you mean great_wave"):
         pretrained_style("graet_wave")

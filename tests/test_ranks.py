@@ -26,7 +26,8 @@ def srun(rank, world_size, local_rank, num_nodes, step="0"):
         (torchrun(3, 8, 1, 2), Launch(3, 8, 1, 2, "torchrun")),
         (srun(5, 6, 2, 2), Launch(5, 6, 2, 2, "srun")),
         (srun(5, 6, 2, 2) | torchrun(0, 2, 0), Launch(0, 2, 0, 1, "torchrun")),
-        # A batch script has some of the variables but is no step; salloc's shell is a reserved one.
+        # A batch script has some of the variables but is no job step; salloc's shell has a
+        # reserved step.
         ({"SLURM_PROCID": "0", "SLURM_NTASKS": "6", "SLURM_LOCALID": "0"}, Launch()),
         (srun(0, 2, 0, 1, step=4294967290), Launch()),
         (torchrun("zero", 2, 0), Launch()),
@@ -52,7 +53,7 @@ def test_ranks_split_a_folder_without_gaps_or_overlap(tmp_path):
 
     first = plan(0)
     assert len(first) == 4
-    for _, result in first:  # done before the others even look
+    for _, result in first:  # finished before the other ranks look
         result.write_bytes(b"done")
     taken = [photo for pairs in (first, plan(1), plan(2)) for photo, _ in pairs]
     assert sorted(taken) == sorted(source.iterdir())

@@ -1,4 +1,4 @@
-"""A web server for the tests of downloads, with the faults of real ones."""
+"""A web server for tests of downloads, with the faults of real ones."""
 
 import re
 import threading
@@ -7,53 +7,53 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Server(ThreadingHTTPServer):
-    """Serves one file.
+    """Server of one file.
 
     Attributes:
         body: The file.
         tag: Its ETag; empty for none.
-        ranges: Whether it can begin in the middle.
-        cuts: After how many bytes each of the next answers breaks off.
-        statuses: What the next requests are answered with in place of the file.
-        asked: The headers of each request so far.
+        ranges: True if it supports range requests.
+        cuts: Numbers of bytes after which the next responses break off.
+        statuses: Status codes of the next responses, sent instead of the file.
+        requests: The headers of each request so far.
     """
 
     def __init__(self, body):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.body, self.tag, self.ranges = body, '"one"', True
-        self.cuts, self.statuses, self.asked = [], [], []
+        self.cuts, self.statuses, self.requests = [], [], []
         self.url = f"http://127.0.0.1:{self.server_port}"
 
 
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         server = self.server
-        server.asked.append(dict(self.headers))
+        server.requests.append(dict(self.headers))
         if server.statuses:
             self.send_response(server.statuses.pop(0))
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        start, whole = 0, len(server.body)
-        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        start, total = 0, len(server.body)
+        requested_range = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         same = self.headers.get("If-Range", server.tag) == server.tag
-        if wanted and server.ranges and same:
-            start = int(wanted[1])
-            if start >= whole:
+        if requested_range and server.ranges and same:
+            start = int(requested_range[1])
+            if start >= total:
                 self.send_response(416)
-                self.send_header("Content-Range", f"bytes */{whole}")
+                self.send_header("Content-Range", f"bytes */{total}")
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return
             self.send_response(206)
-            self.send_header("Content-Range", f"bytes {start}-{whole - 1}/{whole}")
+            self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
         else:
             self.send_response(200)
         if server.tag:
             self.send_header("ETag", server.tag)
-        self.send_header("Content-Length", str(whole - start))
+        self.send_header("Content-Length", str(total - start))
         self.end_headers()
-        end = start + server.cuts.pop(0) if server.cuts else whole
+        end = start + server.cuts.pop(0) if server.cuts else total
         self.wfile.write(server.body[start:end])
 
     def log_message(self, *_):
@@ -62,7 +62,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(body, monkeypatch):
-    """Serves a file while the block runs."""
+    """Serve a file while the block runs."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     server = Server(body)

@@ -27,7 +27,7 @@ class Result(NamedTuple):
 
     @property
     def error(self):
-        """The one line that a user's mistake ends in."""
+        """The error line on stderr; check that nothing follows it and the status is 2."""
         assert self.status == 2, self
         assert "Traceback" not in self.err
         lines = [line for line in self.err.splitlines() if line.startswith("error: ")]
@@ -38,13 +38,13 @@ class Result(NamedTuple):
 
 @pytest.fixture
 def in_process(monkeypatch, capfd):
-    """Runs a program's body in this process: quick enough for a table of mistakes."""
+    """Run a program's body in this process, which is quick enough for many error cases."""
 
     def call(program, body, *arguments):
         monkeypatch.setattr(sys, "argv", [str(program)])
         monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
         monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
-        # Hydra would compose the options twice, the first time to look for hydra.mode alone.
+        # Hydra would compose the options twice, the first time only to read hydra.mode.
         monkeypatch.setattr(Hydra, "get_mode", lambda *_, **__: None)
         GlobalHydra.instance().clear()
         status = 0
@@ -61,7 +61,7 @@ def in_process(monkeypatch, capfd):
 
 @pytest.fixture
 def run(in_process):
-    """Runs ``scripts/NAME.py``."""
+    """Run ``scripts/NAME.py`` in this process."""
 
     def call(name, *arguments):
         return in_process(ROOT / f"scripts/{name}.py", partial(start, name), *arguments)
@@ -71,13 +71,13 @@ def run(in_process):
 
 @pytest.fixture
 def call_stylenet(in_process):
-    """Runs ``stylenet``."""
+    """Run ``stylenet`` in this process."""
     return partial(in_process, "stylenet", main)
 
 
 @pytest.fixture
 def script(tmp_path):
-    """Runs a script as a user does, in a process of its own."""
+    """Run a script in its own process, as a user does."""
 
     def call(name, *arguments, cwd=ROOT, **more):
         done = subprocess.run(
@@ -112,7 +112,7 @@ def photos(tmp_path):
 
 @pytest.fixture
 def tiny(tmp_path, photos):
-    """Overrides for a run that takes a second and learns nothing worth having."""
+    """Overrides for a run of one second, too short to train anything useful."""
     painting = blotches(tmp_path / "painting.png", 48, 40, seed=9)
     return [
         f"style.image={painting}",
@@ -137,7 +137,7 @@ def tiny(tmp_path, photos):
     ]
 
 
-# For scripts/optimize.py, in the folder below: a second's work.
+# Options of scripts/optimize.py for ``small_folder``, for a run of one second.
 SMALL_OPTIMIZE = {
     "content": "photo.jpg",
     "style": "custom",
@@ -153,7 +153,7 @@ SMALL_OPTIMIZE = {
 
 @pytest.fixture
 def small_folder(tmp_path, monkeypatch):
-    """The current folder, with a photo and a painting."""
+    """Change to a directory with a photo and a style image."""
     monkeypatch.chdir(tmp_path)
     blotches(tmp_path / "photo.jpg", 48, 36)
     blotches(tmp_path / "painting.png", 48, 40, seed=9)
@@ -162,7 +162,7 @@ def small_folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def optimize(run, small_folder):
-    """Runs scripts/optimize.py on them; what is given takes the place of what is above."""
+    """Run scripts/optimize.py in ``small_folder`` with SMALL_OPTIMIZE and the given overrides."""
 
     def call(*arguments):
         given = dict(argument.split("=", 1) for argument in arguments)
@@ -174,7 +174,7 @@ def optimize(run, small_folder):
 
 @pytest.fixture
 def stylize(run, checkpoint, tmp_path):
-    """Stylizes a photo with the ``checkpoint`` of a test module."""
+    """Stylize a photo with the test module's ``checkpoint``."""
     photo = blotches(tmp_path / "photo.png", 61, 44)
 
     def call(*options, output="out.png"):

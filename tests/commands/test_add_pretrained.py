@@ -13,7 +13,7 @@ WORDS = ["description='Red dots, 2026'", "source=mine", "trained_on=blotches", "
 
 @pytest.fixture
 def assets(tmp_path, monkeypatch):
-    """An empty folder in the place of the package's."""
+    """An empty folder instead of the package's pretrained styles."""
     folder = tmp_path / "assets"
     folder.mkdir()
     for module in (pretrained, add_pretrained):
@@ -21,7 +21,7 @@ def assets(tmp_path, monkeypatch):
     return folder
 
 
-def test_a_trained_network_becomes_a_pretrained_one(run, tiny, assets, tmp_path):
+def test_a_trained_network_becomes_a_pretrained_style(run, tiny, assets, tmp_path):
     assert run("train", *tiny, f"teacher_network={STARRY}").status == 0
     for name in ("a.jpg", "b.jpg"):
         blotches(tmp_path / "held_out" / name, 80, 70)
@@ -56,7 +56,7 @@ def test_a_trained_network_becomes_a_pretrained_one(run, tiny, assets, tmp_path)
     assert Image.open(out).size == (80, 70)
 
 
-def test_without_photos_nothing_is_pretrained(run, tiny, assets, tmp_path):
+def test_a_run_without_photos_is_not_added(run, tiny, assets, tmp_path):
     assert run("train", *tiny).status == 0
     (tmp_path / "none").mkdir()
     given = [f"checkpoint={tmp_path}/run", f"held_out={tmp_path}/none", "held_out_name=none"]
@@ -64,13 +64,13 @@ def test_without_photos_nothing_is_pretrained(run, tiny, assets, tmp_path):
     assert not list(assets.iterdir())
 
 
-def test_what_half_precision_breaks_is_refused_and_the_old_one_stays(run, tiny, assets):
+def test_a_network_that_overflows_in_float16_is_refused_and_the_old_one_stays(run, tiny, assets):
     assert run("train", *tiny).status == 0
     folder = next(o for o in tiny if o.startswith("run_dir=")).partition("=")[2]
     path = checkpoint.find_checkpoint(folder)
     network, info = load_checkpoint(path)
     for parameter in network.parameters():
-        parameter.data *= 1e7  # infinity in float16, and no number behind it
+        parameter.data *= 1e7  # infinite in float16, so its results are NaN
     checkpoint.save_checkpoint(path, network, info)
     (assets / "dots.safetensors").write_bytes(b"the old one")
     photos = next(o for o in tiny if o.startswith("data.root=")).partition("=")[2]

@@ -1,4 +1,4 @@
-"""Training against a discriminator, as a user types it."""
+"""Training against a discriminator from the command line."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ def paintings(tmp_path):
 
 @pytest.fixture
 def adversarial(tiny, paintings):
-    """Overrides for a run of a second against a small discriminator."""
+    """Overrides for a run of one second against a small discriminator."""
     return [
         *tiny,
         "loss=adversarial",
@@ -31,7 +31,7 @@ def adversarial(tiny, paintings):
     ]
 
 
-def test_a_run_logs_resumes_and_leaves_a_network_to_stylize_with(
+def test_a_run_logs_resumes_and_saves_a_network_that_stylizes(
     run, adversarial, tmp_path, monkeypatch
 ):
     logs = ["trainer.log_every_n_steps=1", "schedule=constant"]
@@ -53,7 +53,7 @@ def test_a_run_logs_resumes_and_leaves_a_network_to_stylize_with(
     } <= set(scalars.Tags()["scalars"])
     assert len(scalars.Scalars("loss/adversarial")) == 3
     assert load_checkpoint(run_dir)[1].step == 3
-    assert set(load_checkpoint(run_dir)[0].state_dict())  # the network's own names: it was loaded
+    assert set(load_checkpoint(run_dir)[0].state_dict())  # the network's own keys, and it loads
     options = yaml.safe_load((run_dir / "config.yaml").read_text())
     assert options["loss"]["adversarial"]["weight"] == 3.0
     assert options["trainer"]["gradient_clip_val"] == 10.0
@@ -61,8 +61,8 @@ def test_a_run_logs_resumes_and_leaves_a_network_to_stylize_with(
     longer = [*adversarial, *logs, "trainer.max_steps=5"]
     result = run("train", *longer, "resume=true")
     assert result.status == 0, result.err
-    assert run("train", *longer, f"run_dir={tmp_path}/whole").status == 0
-    ends = [torch.load(RunFolder(tmp_path / n).checkpoint(5)) for n in ("run", "whole")]
+    assert run("train", *longer, f"run_dir={tmp_path}/uninterrupted").status == 0
+    ends = [torch.load(RunFolder(tmp_path / n).checkpoint(5)) for n in ("run", "uninterrupted")]
     assert any(name.startswith("discriminator.") for name in ends[0]["state_dict"])
     for name, value in ends[0]["state_dict"].items():
         assert torch.equal(value, ends[1]["state_dict"][name]), name
@@ -73,14 +73,14 @@ def test_a_run_logs_resumes_and_leaves_a_network_to_stylize_with(
     assert "trained network and discriminator, this one trains network" in error
 
 
-def test_a_relative_run_does_not_go_on_as_an_adversarial_one(run, tiny, adversarial):
+def test_a_run_with_the_relative_loss_cannot_resume_as_an_adversarial_one(run, tiny, adversarial):
     assert run("train", *tiny).status == 0
     error = run("train", *adversarial, "resume=true", "trainer.max_steps=5").error
     assert "this one trains network and discriminator" in error
     assert "init=" in error
 
 
-def test_a_compact_network_learns_too(run, adversarial, tmp_path):
+def test_a_compact_network_is_trained_too(run, adversarial, tmp_path):
     rest = [o for o in adversarial if not o.startswith("network")]
     small = ["network.width=4", "network.deep_width=4", "data.crop_size=24"]
     more = [f"{TERM}.objective=bce", f"{TERM}.spectral_norm=false"]
@@ -110,20 +110,20 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("given", "said"), MISTAKES, ids=[m[0][0] for m in MISTAKES])
-def test_a_mistake_is_one_line_and_leaves_nothing(run, adversarial, tmp_path, given, said):
-    assert said in run("train", *adversarial, *given).error
+@pytest.mark.parametrize(("overrides", "message"), MISTAKES, ids=[m[0][0] for m in MISTAKES])
+def test_a_mistake_ends_in_one_line_and_leaves_no_files(
+    run, adversarial, tmp_path, overrides, message
+):
+    assert message in run("train", *adversarial, *overrides).error
     assert not (tmp_path / "run").exists()
 
 
-def test_the_folder_has_to_be_given(run, tiny):
+def test_the_style_folder_is_required(run, tiny):
     error = run("train", *tiny, "loss=adversarial").error
     assert "loss.adversarial.style_folder is missing" in error
 
 
-def test_paintings_that_are_none_end_the_run_before_it_begins(
-    run, adversarial, paintings, tmp_path
-):
+def test_unreadable_style_images_end_the_run_before_training(run, adversarial, paintings, tmp_path):
     for painting in paintings.iterdir():
         painting.write_bytes(b"no image")
     error = run("train", *adversarial).error
@@ -131,19 +131,19 @@ def test_paintings_that_are_none_end_the_run_before_it_begins(
     assert not (tmp_path / "run").exists()
 
 
-def test_many_styles_are_not_for_it(run, adversarial):
+def test_a_network_of_several_styles_is_refused(run, adversarial):
     rest = [o for o in adversarial if not o.startswith("style.image")]
     error = run("train", *rest, "network=johnson_multi", "styles=[starry,mosaic]").error
     assert "one painter's images" in error
 
 
 @pytest.mark.parametrize(
-    ("command", "given"),
+    ("command", "overrides"),
     [
         ("optimize", ["content=photo.jpg", "style=starry", "encoder=lite", "size=32", "steps=1"]),
         ("evaluate", ["checkpoints=[starry]", "photos=.", "encoder=lite", "output=report"]),
         ("benchmark", ["suite=training", "encoder=lite", "output=bench.json"]),
     ],
 )
-def test_other_commands_say_that_there_is_no_discriminator(run, small_folder, command, given):
-    assert "scripts/train.py" in run(command, *given, "loss=adversarial").error
+def test_other_commands_refuse_the_adversarial_loss(run, small_folder, command, overrides):
+    assert "scripts/train.py" in run(command, *overrides, "loss=adversarial").error

@@ -10,7 +10,7 @@ from stylenet.networks import build_network
 
 @pytest.fixture
 def options(tiny, tmp_path):
-    """The overrides of a tiny run, as Python values by dotted name."""
+    """Overrides of a tiny run as Python values by dotted name."""
     given = dict(word.split("=", 1) for word in tiny)
     del given["style.image"], given["data"], given["data.root"], given["run_dir"]
     del given["trainer.max_steps"]
@@ -69,7 +69,7 @@ def test_options_nest_as_mappings(options, photos, tmp_path):
         ({"max_steps": 0}, r"trainer\.max_steps"),
     ],
 )
-def test_a_mistake_is_a_stylenet_error(options, photos, tmp_path, mistake, message):
+def test_a_mistake_raises_a_stylenet_error(options, photos, tmp_path, mistake, message):
     given = {"photos": photos, "run_dir": tmp_path / "run", **options, **mistake}
     with pytest.raises(stylenet.StyleNetError, match=message) as caught:
         stylenet.train(**given)
@@ -77,7 +77,7 @@ def test_a_mistake_is_a_stylenet_error(options, photos, tmp_path, mistake, messa
     assert not (tmp_path / "run").exists()
 
 
-def test_the_front_door_opens_at_once_and_brings_what_it_lists():
+def test_the_package_imports_quickly_and_provides_every_listed_name():
     code = "import sys, stylenet; print('torch' in sys.modules, stylenet.styles()[0])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", stylenet.styles()[0]]

@@ -1,4 +1,4 @@
-"""Errors and closed pipes, the same for all commands."""
+"""Errors and closed pipes, which all commands handle the same way."""
 
 import os
 import select
@@ -15,8 +15,8 @@ from .conftest import ROOT
     "words",
     [["scripts/infer.py", "list=true"], ["scripts/infer.py", "--help"], ["-m", "stylenet"]],
 )
-def test_a_reader_that_has_seen_enough_gets_no_traceback(words, unbuffered):
-    """As in ``stylenet styles | head -n 1``."""
+def test_a_closed_pipe_causes_no_traceback(words, unbuffered):
+    """Close the pipe early, as ``stylenet styles | head -n 1`` does."""
     assert _run_without_reader([sys.executable, *words], unbuffered) == (1, "")
 
 
@@ -46,7 +46,7 @@ def _run_without_reader(command, unbuffered):
     return done.returncode, done.stderr
 
 
-def test_another_broken_pipe_is_not_hidden():
+def test_another_broken_pipe_is_reported():
     code = (
         "from stylenet.cli.app import run\n"
         "def task(config):\n    raise BrokenPipeError(32, 'of a worker')\n"

@@ -1,4 +1,4 @@
-"""Names of files as users have them, on the command line."""
+"""Unusual file names as command line arguments."""
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -9,10 +9,10 @@ from stylenet.cli.arguments import for_hydra
 from .conftest import blotches
 
 
-def understood(word, **short):
-    """What Hydra makes of a word of the command line: key and value."""
-    (given,) = for_hydra([word], short)
-    override = OverridesParser.create().parse_override(given)
+def parse(word, **short):
+    """Return key and value that Hydra reads from a command line word."""
+    (quoted,) = for_hydra([word], short)
+    override = OverridesParser.create().parse_override(quoted)
     return override.key_or_group, override.value()
 
 
@@ -33,9 +33,9 @@ def understood(word, **short):
         "The Starry Night, Vincent van Gogh, 1889",
     ],
 )
-def test_text_arrives_as_it_was_typed(value):
-    assert understood(f"input={value}") == ("input", value)
-    assert understood(f"style={value}", style="named") == ("named", value)
+def test_text_arrives_as_typed(value):
+    assert parse(f"input={value}") == ("input", value)
+    assert parse(f"style={value}", style="named") == ("named", value)
 
 
 @pytest.mark.parametrize(
@@ -49,18 +49,18 @@ def test_text_arrives_as_it_was_typed(value):
         ("x=", ""),
     ],
 )
-def test_what_hydra_can_read_stays(word, value):
+def test_values_that_hydra_can_parse_stay_unchanged(word, value):
     assert for_hydra([word], {}) == [word]
-    assert understood(word) == ("x", value)
+    assert parse(word) == ("x", value)
 
 
-def test_a_mixture_is_text_and_a_sweep_is_not():
-    assert understood("style=a:0.6,b:0.4", style="named") == ("named", "a:0.6,b:0.4")
+def test_a_style_mixture_is_text_and_a_sweep_is_not():
+    assert parse("style=a:0.6,b:0.4", style="named") == ("named", "a:0.6,b:0.4")
     words = ["-m", "style=a,b", "input=ü.jpg,o.jpg"]
     assert for_hydra(words, {"style": "named"}) == ["-m", "named=a,b", "input=ü.jpg,o.jpg"]
 
 
-def test_a_command_takes_and_makes_any_name(run, tmp_path):
+def test_a_command_reads_and_writes_files_of_any_name(run, tmp_path):
     photo = blotches(tmp_path / "Straße (1) = 写真.jpg")
     out = tmp_path / "Bücher & mehr" / "it's.png"
     result = run("infer", f"input={photo}", "style=mosaic", f"output={out}", "device=cpu")
@@ -75,32 +75,32 @@ def test_a_command_takes_and_makes_any_name(run, tmp_path):
         *("${x}.jpg", "\\${x}.jpg", "${x", "${x},'y'.jpg", "~x.jpg", "camera:x.jpg"),
     ],
 )
-def test_a_file_that_is_there_is_meant(tmp_path, monkeypatch, name):
+def test_the_name_of_an_existing_file_is_taken_literally(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).touch()
-    key, value = understood(f"input={name}")
+    key, value = parse(f"input={name}")
     assert (key, OmegaConf.create({key: value})[key]) == ("input", name)
 
 
-def test_a_style_that_is_there_is_meant(tmp_path, monkeypatch):
+def test_the_name_of_an_existing_style_image_is_taken_literally(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a,b.jpg").touch()
-    assert understood("style=a,b.jpg", style="named") == ("named", "a,b.jpg")
+    assert parse("style=a,b.jpg", style="named") == ("named", "a,b.jpg")
 
 
 @pytest.mark.parametrize("value", ["1e5", "007", "2017", "true", "nan", " b", "b "])
-def test_a_name_is_no_number(value):
-    assert understood(f"output={value}") == ("output", value)
+def test_a_name_that_looks_like_a_number_stays_text(value):
+    assert parse(f"output={value}") == ("output", value)
     assert for_hydra([f"seed={value}"], {}) == [f"seed={value}"]
 
 
 def test_null_and_interpolations_keep_their_meaning():
-    assert understood("output=null") == ("output", None)
+    assert parse("output=null") == ("output", None)
     assert for_hydra(["output=out/${style_name}.png"], {}) == ["output=out/${style_name}.png"]
 
 
 @pytest.mark.parametrize("name", ["null", "1e5", "${x}.jpg", " a.jpg", "camera:x.jpg", "~x.jpg"])
-def test_a_command_takes_a_file_of_an_odd_name(run, tmp_path, monkeypatch, name):
+def test_a_command_reads_a_file_with_an_unusual_name(run, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     blotches(tmp_path / "photo.png", 12, 9).rename(name)
     result = run("infer", f"input={name}", "style=mosaic", "output=out.png", "device=cpu")
@@ -109,40 +109,40 @@ def test_a_command_takes_a_file_of_an_odd_name(run, tmp_path, monkeypatch, name)
 
 
 @pytest.mark.parametrize("value", [f"[{','.join(['mosaic'] * 60)}]", "a,b" * 200, "a,b"])
-def test_what_can_be_no_path_is_left_alone(value):
+def test_a_value_that_cannot_be_a_path_stays_unchanged(value):
     assert for_hydra([f"x={value}"], {}) == [f"x={value}"]
 
 
-def test_a_pattern_for_names_needs_no_quotes_of_its_own():
-    assert understood("name={name}_{style}") == ("name", "{name}_{style}")
+def test_a_name_pattern_needs_no_inner_quotes():
+    assert parse("name={name}_{style}") == ("name", "{name}_{style}")
 
 
 @pytest.mark.parametrize("word", ["style.image=[ü.jpg]", "input='a", "ü=3"])
-def test_what_cannot_be_read_is_named(run, word):
+def test_an_unreadable_word_is_named(run, word):
     error = run("train", "style=starry", word).error
     assert word.split("=")[0] in error
     assert "hydra.cc" not in error
 
 
-def test_a_word_that_is_not_an_option_is_named(run):
+def test_a_word_without_an_equals_sign_is_named(run):
     assert (
         "photo.jpg is not an option. Give options as KEY=VALUE" in run("infer", "photo.jpg").error
     )
 
 
 @pytest.mark.parametrize("words", [["--input", "photo.jpg"], ["--input=photo.jpg"]])
-def test_an_unknown_flag_says_how_options_are_given(run, words):
+def test_an_unknown_flag_explains_the_option_syntax(run, words):
     assert (
         "--input is not an option. Give options as KEY=VALUE, such as input=VALUE"
         in run("infer", *words).error
     )
 
 
-def test_a_misspelled_option_is_named_as_users_type_it(run):
+def test_a_misspelled_option_is_named_as_typed(run):
     error = run("infer", "input=photo.jpg", "stlye=starry").error
     assert "did you mean style; the options are input, style," in error
 
 
-def test_a_image_for_a_style_says_how_to_choose_it(run):
+def test_an_image_path_as_style_explains_how_to_pass_it(run):
     error = run("train", "style=holiday/painting.jpg").error
     assert "style=custom style.name=painting style.image=holiday/painting.jpg" in error

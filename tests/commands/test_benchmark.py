@@ -14,7 +14,7 @@ from stylenet.cli.bench import ConfiguredBench
 SMALL = ["network.width=2", "network.blocks=1", "threads=1", "repeats=2", "warmup=0"]
 SMALL += ["device=cpu", "batch=1"]
 MACHINE = {"device", "device_name", "threads", "torch", "python", "system"}
-# What has a value where something was timed, or timed and compared.
+# Columns that have a value where something was timed, or timed and compared.
 OURS = {"seconds", "seconds_quartiles", "images_per_second", "precision"}
 COMPARED = {"baseline_seconds", "ratio", "ratio_quartiles", "baseline_precision"}
 COUNTED = {"flops", "bytes", "share_of_peak", "share_of_bandwidth", "peak_flops"}
@@ -53,14 +53,14 @@ def check_ratio(row):
     assert row["ratio"] == pytest.approx(row["baseline_seconds"] / row["seconds"])
 
 
-def test_inference_at_several_sizes(measure):
+def test_inference_is_measured_at_several_sizes(measure):
     rows, result = measure("inference", "size=[32,48x16]", "precision=float32")
     assert result.err == ""
     assert [(row["width"], row["height"]) for row in rows] == [(32, 32), (48, 16)]
     for row in rows:
         check_ratio(row)
         assert not {key for key in COUNTED if not row[key] or not row[f"baseline_{key}"]}
-        # Fewer where features are doubled, some by zeros in the head, for the same image.
+        # Fewer operations where features are upsampled; some of the head's are zeros.
         assert 0.5 < row["flops"] / row["baseline_flops"] < 1.1
         assert f"{row['ratio']:.2f}x" in result.out
     # 1,024 and 768 pixels.
@@ -71,7 +71,9 @@ def test_inference_at_several_sizes(measure):
     ("network", "runs"),
     [(["johnson_multi", "+styles=[a,b]"], "johnson"), (["adain", "encoder=lite"], "adain_style")],
 )
-def test_of_networks_of_many_styles_what_stylizes_is_measured(run, tmp_path, network, runs):
+def test_networks_of_several_styles_are_measured_as_the_network_that_stylizes(
+    run, tmp_path, network, runs
+):
     output = tmp_path / "bench.json"
     given = [*SMALL[2:], "size=32", f"network={network[0]}", *network[1:], f"output={output}"]
     result = run("benchmark", *given, "network.width=2", "baseline=false")
@@ -79,12 +81,12 @@ def test_of_networks_of_many_styles_what_stylizes_is_measured(run, tmp_path, net
     assert json.loads(output.read_text())[0]["details"]["network"]["name"] == runs
 
 
-def test_the_precision_is_what_was_asked_for_and_the_reference_float32(measure):
+def test_the_precision_is_the_requested_one_and_the_baseline_is_float32(measure):
     (row,), _ = measure("inference", "size=32", "precision=bfloat16", "batch=2")
     assert (row["precision"], row["baseline_precision"], row["batch"]) == ("bfloat16", "float32", 2)
 
 
-def test_without_baseline(measure):
+def test_the_baseline_can_be_left_out(measure):
     (row,), result = measure("inference", "size=32", "baseline=false")
     assert not {key for key, value in row.items() if "baseline" in key and value is not None}
     assert row["ratio"] is None
@@ -92,7 +94,7 @@ def test_without_baseline(measure):
 
 
 @pytest.mark.parametrize("precision", ["auto", "float32", "bfloat16"])
-def test_training_with_the_bundled_encoder(measure, precision):
+def test_training_is_measured_with_the_bundled_encoder(measure, precision):
     (row,), _ = measure("training", "encoder=lite", "size=32", f"precision={precision}")
     check_ratio(row)
     assert not {key for key in COUNTED if not row[key] or not row[f"baseline_{key}"]}
@@ -107,7 +109,7 @@ def test_training_needs_no_download(measure):
     assert row["details"]["style_layers"] == ["relu1_2", "relu2_2", "relu3_3", "relu4_3"]
 
 
-def test_training_with_weights_that_end_early(measure, shared):
+def test_training_is_measured_with_truncated_encoder_weights(measure, shared):
     weights = shared / "weights" / "vgg19_to_relu3_4.safetensors"
     arguments = ["encoder=vgg19", f"encoder.weights={weights}", "size=32"]
     (row,), _ = measure("training", *arguments)
@@ -115,7 +117,7 @@ def test_training_with_weights_that_end_early(measure, shared):
     check_ratio(row)
 
 
-def test_loss_curves_of_the_same_weights_on_the_same_photos_are_alike(measure):
+def test_loss_curves_of_equal_weights_and_photos_are_alike(measure):
     arguments = ["encoder=lite", "data=samples", "size=32", "suite.steps=3", "suite.pairs=2"]
     (row,), result = measure("curve", *arguments, "precision=float32", repeats=4)
     found = row["details"]
@@ -127,17 +129,17 @@ def test_loss_curves_of_the_same_weights_on_the_same_photos_are_alike(measure):
     assert f"{found['noise']:.1%}" in result.out
 
 
-def test_curves_are_compared_by_the_logarithms_of_their_second_halves():
+def test_curves_are_compared_by_the_mean_logarithm_of_their_second_halves():
     ours = [[9, 9, math.e, math.e], [9, 9, math.exp(4), math.exp(6)]]
     reference = [[1, 1, 1, 1], [1, 1, math.exp(2), math.exp(2)]]
     difference, error, noise = compare(ours, reference)
-    # Of the logarithms 1 and 3; of the reference's 0 and 2. As shares of the losses themselves.
+    # The logarithms are 1 and 3; the baseline's are 0 and 2. Then as ratios of the losses.
     assert (difference, error) == pytest.approx((math.exp(2) - 1, math.e - 1))
     assert noise == pytest.approx(math.exp(math.sqrt(2)) - 1)
 
 
 @pytest.mark.parametrize("other", ["style.weight=3", "loss=relative", "loss.tv.weight=1"])
-def test_curves_of_another_objective_are_not_compared(run, tmp_path, other):
+def test_curves_of_different_losses_are_not_compared(run, tmp_path, other):
     arguments = ["encoder=lite", "data=samples", "size=32", "suite.steps=3", "suite.pairs=2"]
     output = tmp_path / "curve.json"
     result = run("benchmark", "suite=curve", *arguments, f"output={output}", other)
@@ -145,7 +147,7 @@ def test_curves_of_another_objective_are_not_compared(run, tmp_path, other):
     assert not output.exists()
 
 
-def test_data(measure, photos):
+def test_data_loading_is_measured(measure, photos):
     (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
     arguments = ["data=folder", f"data.root={photos}", "data.min_size=8", "size=16"]
     (row,), _ = measure("data", *arguments)
@@ -155,17 +157,17 @@ def test_data(measure, photos):
     assert row["bytes"] > 0
 
 
-def test_data_of_six_photos_without_any_folder(measure):
+def test_data_loading_is_measured_with_the_sample_photos(measure):
     (row,), _ = measure("data", "data=samples", "size=32", "suite.photos=2")
     assert row["details"]["photos"] == 2
 
 
-def test_a_video_from_file_to_file(measure):
+def test_stylizing_a_video_file_is_measured(measure):
     (row,), result = measure("video", "size=64x48", "suite.frames=5")
     check_ratio(row)
     assert (row["width"], row["height"], row["batch"]) == (64, 48, 5)
     assert row["images_per_second"] == pytest.approx(5 / row["seconds"])
-    # The network's part of a pipeline whose other parts run beside it.
+    # The network's time in a pipeline whose other stages run in parallel.
     assert 0 < row["device_share"] <= 1
     assert 0 < row["baseline_device_share"] <= 1
     assert row["details"]["codec"] == "libx264"
@@ -173,7 +175,7 @@ def test_a_video_from_file_to_file(measure):
 
 
 @pytest.mark.slow
-def test_memory_in_processes_of_their_own(measure):
+def test_memory_is_measured_in_separate_processes(measure):
     rows, _ = measure("memory", "encoder=lite", "suite.crop=32", "size=320x200", "repeats=2")
     assert [row["details"]["part"] for row in rows] == ["training", "inference"]
     for row in rows:
@@ -185,15 +187,15 @@ def test_memory_in_processes_of_their_own(measure):
     assert (rows[1]["width"], rows[1]["height"]) == (320, 200)
 
 
-def test_contention(measure, monkeypatch):
+def test_contention_is_measured(measure, monkeypatch):
     suite = "stylenet.benchmark.contention_suite"
     monkeypatch.setattr(f"{suite}._SETTLING", 0.1)
     monkeypatch.setattr(f"{suite}._SHORTEST_RUN", 0.01)
-    # In this process: the way into others is the memory suite's.
+    # In this process: the memory suite already tests separate processes.
     monkeypatch.setattr(
         ConfiguredBench, "run_in_process", lambda self, task, *given: task(self, *given)
     )
-    before = set(psutil.Process().children())  # those of other tests, which may end meanwhile
+    before = set(psutil.Process().children())  # children of other tests, which may end meanwhile
     rows, result = measure("contention", "suite.crop=32", "size=48x32")
     assert [row["details"]["part"] for row in rows] == ["inference", "training"]
     assert (rows[0]["width"], rows[0]["height"], rows[0]["batch"]) == (48, 32, 1)
@@ -206,9 +208,9 @@ def test_contention(measure, monkeypatch):
     assert set(psutil.Process().children()) <= before
 
 
-def test_as_a_script(script, photos, tmp_path):
+def test_the_benchmark_runs_as_a_script(script, photos, tmp_path):
     output = tmp_path / "bench.json"
-    # This suite does not measure the peaks of the machine, which takes seconds.
+    # This suite does not measure the machine's peak rates, which takes seconds.
     data = ["suite=data", "data=folder", f"data.root={photos}", "data.min_size=8", "size=16"]
     result = script("benchmark", *SMALL, *data, f"output={output}", cwd=tmp_path)
     assert result.status == 0, result.err
@@ -216,7 +218,7 @@ def test_as_a_script(script, photos, tmp_path):
     assert json.loads(output.read_text())[0]["ratio"] > 0
 
 
-def test_without_matplotlib_the_rows_are_there(run, tmp_path, monkeypatch):
+def test_the_rows_are_written_without_matplotlib(run, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     output = tmp_path / "bench.json"
     result = run("benchmark", *SMALL, "size=16", f"output={output}")
@@ -226,7 +228,7 @@ def test_without_matplotlib_the_rows_are_there(run, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("mistakes", "said"),
+    ("overrides", "message"),
     [
         (["suite=speed"], "speed"),
         (["size=big"], "size=big"),
@@ -260,14 +262,14 @@ def test_without_matplotlib_the_rows_are_there(run, tmp_path, monkeypatch):
         (["suite=training", "encoder.weights=/nowhere.pth"], "/nowhere.pth"),
     ],
 )
-def test_a_mistake_is_one_line(run, tmp_path, monkeypatch, mistakes, said):
+def test_a_mistake_ends_in_one_line(run, tmp_path, monkeypatch, overrides, message):
     monkeypatch.chdir(tmp_path)
-    given = [*SMALL, "size=32", *mistakes]
-    assert said in run("benchmark", *given).error
+    given = [*SMALL, "size=32", *overrides]
+    assert message in run("benchmark", *given).error
     assert not list(tmp_path.rglob("*.json"))
 
 
-def test_a_place_that_cannot_be_written_is_refused_before_measuring(run, tmp_path):
+def test_an_unwritable_output_is_refused_before_measuring(run, tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "folder.json").mkdir()
     for output in (tmp_path / "file" / "bench.json", tmp_path / "folder.json"):
@@ -276,13 +278,13 @@ def test_a_place_that_cannot_be_written_is_refused_before_measuring(run, tmp_pat
         assert result.out == ""
 
 
-def test_a_mistake_in_a_process_of_its_own_is_one_line(run, tmp_path):
+def test_a_mistake_in_a_separate_process_ends_in_one_line(run, tmp_path):
     output = f"output={tmp_path / 'bench.json'}"
     result = run("benchmark", "suite=memory", "encoder.weights=/nowhere.pth", *SMALL, output)
     assert "/nowhere.pth" in result.error
 
 
-def test_the_number_of_threads_stays_as_it_was(measure, photos):
+def test_the_number_of_threads_is_restored(measure, photos):
     threads = torch.get_num_threads()
     measure("data", "data=folder", f"data.root={photos}", "data.min_size=8", "size=16")
     assert torch.get_num_threads() == threads

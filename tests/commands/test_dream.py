@@ -25,18 +25,18 @@ def frames_of(path):
         return [frame.to_ndarray(format="rgb24").astype(float) for frame in video.decode(video=0)]
 
 
-def test_the_command_dreams_as_it_is_written(script, photo, tmp_path):
+def test_the_documented_command_dreams(script, photo, tmp_path):
     arguments = ["input=photo.jpg", "encoder=lite", "output=dream.png"]
     result = script("dream", *arguments, cwd=tmp_path)
     assert result.status == 0, result.err
     assert result.out == "dream.png\n"
-    assert "30/30" in result.err  # the bar: three octaves of 32 pixels and more
+    assert "30/30" in result.err  # the progress bar: three octaves of at least 32 pixels
     dreamt, before = read(tmp_path / "dream.png"), read(photo)
     assert dreamt.shape == before.shape
     assert 10 < np.abs(dreamt - before).mean() < 80
 
 
-def test_without_an_output_the_result_is_named_after_the_photo(run, photo, tmp_path, monkeypatch):
+def test_the_default_output_is_named_after_the_photo(run, photo, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run("dream", f"input={photo}", *QUICK).out == "photo_dream.png\n"
     (tmp_path / "folder").mkdir()
@@ -44,7 +44,7 @@ def test_without_an_output_the_result_is_named_after_the_photo(run, photo, tmp_p
     assert (tmp_path / "folder" / "photo_dream.mp4").is_file()
 
 
-def test_orientation_and_transparency_stay(run, tmp_path):
+def test_orientation_and_transparency_are_kept(run, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.open(blotches(tmp_path / "b.png", 80, 48)).save(tmp_path / "phone.jpg", exif=exif)
@@ -67,7 +67,7 @@ def test_orientation_and_transparency_stay(run, tmp_path):
 
 
 # A value other than the default for each option that changes an image.
-PICTURE = {
+IMAGE_OPTIONS = {
     "size": "size=60",
     "layers": "layers=[relu2_2,relu4_1]",
     "channels": "channels=[3,17]",
@@ -94,8 +94,8 @@ def dream(run, photo, tmp_path):
     return dream
 
 
-@pytest.mark.parametrize("option", PICTURE.values(), ids=PICTURE.keys())
-def test_each_setting_has_its_effect(dream, tmp_path, option):
+@pytest.mark.parametrize("option", IMAGE_OPTIONS.values(), ids=IMAGE_OPTIONS.keys())
+def test_each_option_changes_the_image(dream, tmp_path, option):
     guide = blotches(tmp_path / "guide.png", 200, 150, seed=3)
     plain = read(dream())
     changed = read(dream(option.format(guide=guide)))
@@ -103,7 +103,7 @@ def test_each_setting_has_its_effect(dream, tmp_path, option):
     assert np.array_equal(read(dream()), plain)  # the same seed gives the same image
 
 
-def test_the_size_of_the_guide_and_the_quality_have_theirs(dream, tmp_path):
+def test_guide_size_and_quality_change_the_result(dream, tmp_path):
     guide = f"guide={blotches(tmp_path / 'guide.png', 200, 150, seed=3)}"
     large, small = (read(dream(guide, f"guide_size={size}")) for size in (150, 48))
     assert np.abs(large - small).mean() > 0.1
@@ -112,7 +112,7 @@ def test_the_size_of_the_guide_and_the_quality_have_theirs(dream, tmp_path):
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 64), (81, 63)])
-def test_a_video_has_the_frames_and_the_size_that_were_asked_for(run, tmp_path, width, height):
+def test_a_video_has_the_requested_frames_and_size(run, tmp_path, width, height):
     av = pytest.importorskip("av")
     photo = blotches(tmp_path / "photo.png", width, height)
     target = tmp_path / "dream.mp4"
@@ -122,7 +122,7 @@ def test_a_video_has_the_frames_and_the_size_that_were_asked_for(run, tmp_path, 
         assert video.streams.video[0].average_rate == 10
     frames = frames_of(target)
     assert [frame.shape for frame in frames] == [(height, width, 3)] * 4
-    # The first is the image that is dreamt without a video, but for the coding.
+    # The first frame equals the dreamed image, apart from coding errors.
     assert run("dream", f"input={photo}", f"output={tmp_path}/still.png", *QUICK).status == 0
     assert np.abs(frames[0] - read(tmp_path / "still.png")).mean() < 12
 
@@ -140,15 +140,15 @@ def test_zoom_and_steps_change_a_video(run, photo, tmp_path):
         assert np.abs(changed[3] - plain[3]).mean() > 5
 
 
-def test_every_setting_is_tested_here():
+def test_every_option_is_tested_here():
     keys = yaml.safe_load((ROOT / "configs" / "dream.yaml").read_text()).keys()
     others = {"input", "output", "guide_size", "quality", "device"}
     video = {"zoom_frames", "zoom", "zoom_steps", "fps"}
-    assert keys - {"defaults", "hydra"} == others | video | PICTURE.keys()
+    assert keys - {"defaults", "hydra"} == others | video | IMAGE_OPTIONS.keys()
 
 
 @pytest.mark.parametrize(
-    ("mistake", "said"),
+    ("mistake", "message"),
     [
         ("input=nowhere.jpg", "nowhere.jpg: no such file"),
         ("input={text}", "is not an image"),
@@ -184,7 +184,7 @@ def test_every_setting_is_tested_here():
         ("step=3", "unknown option step"),
     ],
 )
-def test_a_mistake_is_one_line_and_leaves_nothing_behind(run, photo, tmp_path, mistake, said):
+def test_a_mistake_ends_in_one_line_and_leaves_no_files(run, photo, tmp_path, mistake, message):
     text, dot, folder = tmp_path / "text.jpg", tmp_path / "dot.png", tmp_path / "results"
     text.write_text("no image")
     Image.new("RGB", (1, 1)).save(dot)
@@ -193,7 +193,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing_behind(run, photo, tmp_path, m
     given = [f"input={photo}", f"output={folder}/dream.png", *QUICK]
     if "zoom_frames" in mistake:
         given[1] = f"output={folder}/dream.mp4"
-    assert said in run("dream", *given, *mistake.format(**names).split()).error
+    assert message in run("dream", *given, *mistake.format(**names).split()).error
     assert sorted(tmp_path.rglob("*.*")) == before
 
 
@@ -218,11 +218,11 @@ def test_a_network_is_trained_to_dream(run, tmp_path, loss):
     np.testing.assert_allclose(dream, np.mean(layers, axis=0), rtol=1e-5)
 
 
-def test_training_refuses_to_dream_of_what_is_not_there(run, tmp_path):
+def test_training_refuses_dream_layers_that_do_not_exist(run, tmp_path):
     arguments = ["style=starry", "experiment=quickstart", f"run_dir={tmp_path}/run"]
-    for mistake, said in [
+    for mistake, message in [
         ("loss.dream.layers=[relu5_1]", "loss.dream.layers: lite "),
         ("loss.dream.channels=[999]", "relu3_4 of lite has no channel 999"),
         ("loss.dream.weight=-1", "loss.dream.weight=-1 is not a number of at least 0"),
     ]:
-        assert said in run("train", *arguments, "loss.dream.weight=1", mistake).error
+        assert message in run("train", *arguments, "loss.dream.weight=1", mistake).error

@@ -28,14 +28,14 @@ FILES = ["contact_sheet.jpg", "report.json"]
 
 @pytest.fixture
 def checkpoint(tmp_path):
-    """Saves a network that learned nothing, as a run folder does."""
+    """Save an untrained network in a run directory."""
 
     def checkpoint(name, width=2, recipe=True, **style):
         torch.manual_seed(width)
         network = build_network("johnson", width=width, blocks=1)
         painting = blotches(tmp_path / "painting.png", 48, 40, seed=9)
-        told = {"name": name, "image": str(painting), "size": 32, "weight": 1.0, **style}
-        info = CheckpointInfo(name, 3, {"style": told} if recipe else {})
+        style_options = {"name": name, "image": str(painting), "size": 32, "weight": 1.0, **style}
+        info = CheckpointInfo(name, 3, {"style": style_options} if recipe else {})
         save_checkpoint(tmp_path / "runs" / name / f"{name}.safetensors", network, info)
         return tmp_path / "runs" / name
 
@@ -44,7 +44,7 @@ def checkpoint(tmp_path):
 
 @pytest.fixture
 def evaluate(run, tmp_path, photos, monkeypatch):
-    """Runs the command in a folder with photos; later arguments win."""
+    """Run the command in a directory with photos; later arguments replace earlier ones."""
     monkeypatch.chdir(tmp_path)
 
     def evaluate(*arguments):
@@ -66,8 +66,8 @@ def report(evaluate, tmp_path):
     return report
 
 
-def test_losses_are_those_of_training(report, checkpoint, tmp_path):
-    found, result = report(f"checkpoints=[{checkpoint('mine', weight=2.0)}]")
+def test_losses_equal_those_of_training(report, checkpoint, tmp_path):
+    contents, result = report(f"checkpoints=[{checkpoint('mine', weight=2.0)}]")
     network, info = load_checkpoint(tmp_path / "runs" / "mine")
     layers = ["relu1_2", "relu2_2", "relu3_2", "relu3_4"]
     style = StyleOptions(**info.recipe["style"])
@@ -81,9 +81,9 @@ def test_losses_are_those_of_training(report, checkpoint, tmp_path):
         load_style_images(style),
         2.0,
     )
-    assert [row["photo"] for row in found["rows"]] == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
+    assert [row["photo"] for row in contents["rows"]] == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
     totals = []
-    for row in found["rows"]:
+    for row in contents["rows"]:
         photo = to_tensor(load_square(tmp_path / "photos" / row["photo"], SIZE))
         with torch.inference_mode():
             losses = criterion(network(photo), photo)
@@ -92,25 +92,27 @@ def test_losses_are_those_of_training(report, checkpoint, tmp_path):
         totals.append(row["total"])
         assert -1 <= row["ssim"] <= 1
         assert row["ms_ssim"] is None
-    (means,) = found["means"]
+    (means,) = contents["means"]
     assert means["means"]["total"] == pytest.approx(np.mean(totals))
     assert f"{means['means']['total']:.4f}" in result.out
     assert means["parameters"] == sum(p.numel() for p in network.parameters())
     assert means["images_per_second"] > 0
     assert means["style_images"] == [str(tmp_path / "painting.png")]
-    assert found["options"]["encoder"]["_target_"].endswith("LiteEncoder")
-    assert found["iterations"] == []
+    assert contents["options"]["encoder"]["_target_"].endswith("LiteEncoder")
+    assert contents["iterations"] == []
 
 
-def test_grids_and_halos_are_those_of_the_stylized_charts_and_photos(report, checkpoint, tmp_path):
-    found, result = report(f"checkpoints=[{checkpoint('mine')}]", "size=64")
+def test_grids_and_halos_are_measured_on_the_stylized_charts_and_photos(
+    report, checkpoint, tmp_path
+):
+    contents, result = report(f"checkpoints=[{checkpoint('mine')}]", "size=64")
     network, _ = load_checkpoint(tmp_path / "runs" / "mine")
     meter = GridMeter()
     with torch.inference_mode():
         for path in sorted((tmp_path / "photos").iterdir()):
             meter.add(network(to_tensor(load_square(path, 64))))
         expected = measure_defects(network, torch.device("cpu"), meter)
-    means = found["means"][0]["means"]
+    means = contents["means"][0]["means"]
     assert {name: means[name] for name in expected} == pytest.approx(expected, rel=1e-3)
     assert means["grid/photos"] > 0
     head, line = result.out.splitlines()[:2]
@@ -118,20 +120,20 @@ def test_grids_and_halos_are_those_of_the_stylized_charts_and_photos(report, che
     assert f"{means['grid']:.2f}" in line
 
 
-def test_iterations_of_optimization(report, checkpoint, tmp_path):
-    """The command of the README, with two checkpoints of one style and one of another."""
+def test_iterations_of_optimization_are_reported(report, checkpoint, tmp_path):
+    """Run the README's command with two checkpoints of one style and one of another."""
     runs = [checkpoint("multi"), checkpoint("other", 3), checkpoint("finer", 4, size=24)]
-    found, result = report(
+    contents, result = report(
         f"checkpoints=[{','.join(str(path) for path in runs)}]",
         "iterations=2",
         "iteration_photos=2",
         files=["contact_sheet.jpg", "iterations.png", "report.json"],
     )
-    first, second = found["iterations"]
+    first, second = contents["iterations"]
     assert sorted(first["objectives"]) == ["multi", "other"]
     assert sorted(second["objectives"]) == ["finer"]
     assert first["photos"] == ["0.jpg", "1.jpg"]
-    own = [row["total"] for row in found["rows"] if row["checkpoint"] == "multi"]
+    own = [row["total"] for row in contents["rows"] if row["checkpoint"] == "multi"]
     assert first["objectives"]["multi"] == pytest.approx(np.mean(own[:2]))
     for start in ("noise", "photo"):
         values = first["curves"][start]["values"]
@@ -146,8 +148,8 @@ def test_iterations_of_optimization(report, checkpoint, tmp_path):
         assert sheet.size == (4 * (SIZE + 6) - 6, 4 * (SIZE + 6) - 6 + 28)
 
 
-def test_an_interruption_leaves_what_was_found(evaluate, checkpoint, tmp_path, monkeypatch):
-    """Image optimization takes hours where all else takes minutes."""
+def test_an_interruption_keeps_the_finished_results(evaluate, checkpoint, tmp_path, monkeypatch):
+    """Interrupt the image optimization, which takes hours where the rest takes minutes."""
     compare = evaluate_module.compare_with_optimization
 
     def interrupted(style, photos, criterion, objectives, *rest):
@@ -159,18 +161,18 @@ def test_an_interruption_leaves_what_was_found(evaluate, checkpoint, tmp_path, m
     runs = [checkpoint("first"), checkpoint("other", 3, size=24)]
     given = f"checkpoints=[{','.join(str(path) for path in runs)}]"
     assert evaluate(given, "iterations=1", "iteration_photos=1").status == 130
-    found = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert [mean["checkpoint"] for mean in found["means"]] == ["first", "other"]
-    assert [list(study["objectives"]) for study in found["iterations"]] == [["first"]]
+    contents = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert [mean["checkpoint"] for mean in contents["means"]] == ["first", "other"]
+    assert [list(study["objectives"]) for study in contents["iterations"]] == [["first"]]
     assert (tmp_path / "report" / "contact_sheet.jpg").is_file()
 
 
-def test_one_style_for_all(report, checkpoint):
+def test_one_style_option_replaces_the_styles_of_all_checkpoints(report, checkpoint):
     runs = f"checkpoints=[{checkpoint('a', recipe=False)},{checkpoint('b', size=24)}]"
     style = ["style=custom", "style.image=painting.png", "style.size=32"]
-    found, _ = report(runs, *style, "limit=1")
-    assert {tuple(row["style_images"]) for row in found["means"]} == {("painting.png",)}
-    assert [row["photo"] for row in found["rows"]] == ["0.jpg", "0.jpg"]
+    contents, _ = report(runs, *style, "limit=1")
+    assert {tuple(row["style_images"]) for row in contents["means"]} == {("painting.png",)}
+    assert [row["photo"] for row in contents["rows"]] == ["0.jpg", "0.jpg"]
 
 
 def test_a_network_of_several_styles_has_a_column_for_each(report, tmp_path):
@@ -178,26 +180,26 @@ def test_a_network_of_several_styles_has_a_column_for_each(report, tmp_path):
     recipe = {"style": {"name": "starry", "image": "starry.jpg", "size": 32}}
     info = CheckpointInfo("starry+mosaic", 3, recipe)
     save_checkpoint(tmp_path / "runs" / "multi" / "m.safetensors", network, info)
-    found, _ = report("checkpoints=[runs/multi]", "limit=1")
-    images = {row["checkpoint"]: row["style_images"] for row in found["means"]}
+    contents, _ = report("checkpoints=[runs/multi]", "limit=1")
+    images = {row["checkpoint"]: row["style_images"] for row in contents["means"]}
     assert list(images) == ["multi:starry", "multi:mosaic"]
     assert [path.endswith("mosaic.jpg") for (path,) in images.values()] == [False, True]
 
 
-def test_a_network_that_comes_with_the_project(report, photos):
-    found, _ = report("checkpoints=starry", f"photos={photos / '0.jpg'}")
-    (path,) = found["means"][0]["style_images"]
+def test_a_pretrained_network_is_evaluated(report, photos):
+    contents, _ = report("checkpoints=starry", f"photos={photos / '0.jpg'}")
+    (path,) = contents["means"][0]["style_images"]
     assert path.endswith("starry.jpg")
 
 
 def test_moved_style_images_are_found(report, checkpoint, tmp_path):
     run = checkpoint("moved", image="/gone/painting.png")
     blotches(tmp_path / "images" / "painting.png", 48, 40, seed=9)
-    found, _ = report(f"checkpoints=[{run}]", "style_folder=images", "limit=1")
-    assert found["means"][0]["style_images"] == ["images/painting.png"]
+    contents, _ = report(f"checkpoints=[{run}]", "style_folder=images", "limit=1")
+    assert contents["means"][0]["style_images"] == ["images/painting.png"]
 
 
-def test_odd_photos(report, checkpoint, photos, tmp_path):
+def test_unusual_photos_are_evaluated(report, checkpoint, photos, tmp_path):
     for path in photos.iterdir():
         path.unlink()
     Image.new("L", (3, 1), 99).save(photos / "tiny.png")
@@ -209,8 +211,8 @@ def test_odd_photos(report, checkpoint, photos, tmp_path):
     blotches(photos / "plain.png", 60, 30)
     with Image.open(photos / "plain.png") as image:
         image.transpose(Image.Transpose.ROTATE_90).save(photos / "sideways.png", exif=exif)
-    found, _ = report(f"checkpoints=[{checkpoint('mine')}]")
-    rows = {row["photo"]: row for row in found["rows"]}
+    contents, _ = report(f"checkpoints=[{checkpoint('mine')}]")
+    rows = {row["photo"]: row for row in contents["rows"]}
     assert sorted(rows) == ["clear.png", "plain.png", "sideways.png", "tiny.png"]
     assert rows["sideways.png"]["total"] == pytest.approx(rows["plain.png"]["total"], rel=1e-4)
 
@@ -218,15 +220,15 @@ def test_odd_photos(report, checkpoint, photos, tmp_path):
 def test_an_unreadable_photo_does_not_end_the_run(report, checkpoint, photos):
     (photos / "1.jpg").write_text("no photo")
     (photos / "video.mp4").write_text("no video")
-    found, result = report(f"checkpoints=[{checkpoint('mine')}]", status=1)
-    assert [row["photo"] for row in found["rows"]] == ["0.jpg", "2.jpg", "3.jpg"]
-    assert len(found["failures"]) == 2
+    contents, result = report(f"checkpoints=[{checkpoint('mine')}]", status=1)
+    assert [row["photo"] for row in contents["rows"]] == ["0.jpg", "2.jpg", "3.jpg"]
+    assert len(contents["failures"]) == 2
     assert "2 could not be used" in result.err
     assert "1.jpg" in result.err
     assert "video.mp4" in result.err
 
 
-def test_flicker_of_videos(report, checkpoint, tmp_path):
+def test_flicker_of_videos_is_reported(report, checkpoint, tmp_path):
     av = pytest.importorskip("av")
     path = tmp_path / "photos" / "video.mp4"
     wide = np.asarray(Image.open(blotches(tmp_path / "wide.png", 96, 48)))
@@ -237,19 +239,21 @@ def test_flicker_of_videos(report, checkpoint, tmp_path):
             pixels = np.ascontiguousarray(wide[:, 2 * i : 2 * i + 64])
             video.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
         video.mux(stream.encode(None))
-    found, result = report(f"checkpoints=[{checkpoint('mine')}]", "video_frames=3", "limit=1")
-    (means,) = found["means"]
+    contents, result = report(f"checkpoints=[{checkpoint('mine')}]", "video_frames=3", "limit=1")
+    (means,) = contents["means"]
     errors = means["flicker"]["photos/video.mp4"]
     assert errors["pairs"] == 2
     assert 0 < errors["stylized"] < 1
     assert means["flicker_mean"] == errors["stylized"]
     assert "flicker" in result.out
-    # One by name counts beside those among the photos.
-    found, _ = report(f"checkpoints=[{checkpoint('mine')}]", f"video={path}", "photos=photos/0.jpg")
-    assert list(found["means"][0]["flicker"]) == [str(path)]
+    # A video given by name counts beside the videos among the photos.
+    contents, _ = report(
+        f"checkpoints=[{checkpoint('mine')}]", f"video={path}", "photos=photos/0.jpg"
+    )
+    assert list(contents["means"][0]["flicker"]) == [str(path)]
 
 
-def test_the_same_command_again_takes_no_report_for_a_photo(report, checkpoint):
+def test_repeating_the_command_skips_its_earlier_report(report, checkpoint):
     arguments = [f"checkpoints=[{checkpoint('mine')}]", "photos=.", "style_folder=photos"]
     first, _ = report(*arguments)
     again, _ = report(*arguments)
@@ -259,15 +263,15 @@ def test_the_same_command_again_takes_no_report_for_a_photo(report, checkpoint):
         assert [one[key] for key in keys] == [other[key] for key in keys]
 
 
-def test_without_matplotlib_the_numbers_are_there(report, checkpoint, monkeypatch):
+def test_the_numbers_are_written_without_matplotlib(report, checkpoint, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
-    found, result = report(f"checkpoints=[{checkpoint('mine')}]", "iterations=1", "limit=1")
+    contents, result = report(f"checkpoints=[{checkpoint('mine')}]", "iterations=1", "limit=1")
     assert "stylenet[benchmark]" in result.out
-    assert found["iterations"][0]["crossings"]
+    assert contents["iterations"][0]["crossings"]
 
 
 @pytest.mark.parametrize(
-    ("mistakes", "said"),
+    ("overrides", "message"),
     [
         (["checkpoints=[runs/nowhere]"], "runs/nowhere"),
         (["checkpoints=[]"], "checkpoints=[] is empty"),
@@ -301,7 +305,7 @@ def test_without_matplotlib_the_numbers_are_there(report, checkpoint, monkeypatc
         (["output=broken.jpg/report"], "cannot write output=broken.jpg/report"),
     ],
 )
-def test_a_mistake_is_one_line(evaluate, checkpoint, tmp_path, mistakes, said):
+def test_a_mistake_ends_in_one_line(evaluate, checkpoint, tmp_path, overrides, message):
     checkpoint("mine")
     checkpoint("plain", recipe=False)
     checkpoint("lost", image="gone.png")
@@ -314,21 +318,23 @@ def test_a_mistake_is_one_line(evaluate, checkpoint, tmp_path, mistakes, said):
     )
     (tmp_path / "broken.jpg").write_text("no photo")
     before = sorted(tmp_path.rglob("*"))
-    assert said in evaluate("checkpoints=[runs/mine]", *mistakes).error
+    assert message in evaluate("checkpoints=[runs/mine]", *overrides).error
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.parametrize("said", ["DefaultCPUAllocator: can't", "CUDA out of memory"])
-def test_running_out_of_memory_is_one_line(evaluate, checkpoint, tmp_path, monkeypatch, said):
+@pytest.mark.parametrize("message", ["DefaultCPUAllocator: can't", "CUDA out of memory"])
+def test_running_out_of_memory_ends_in_one_line(
+    evaluate, checkpoint, tmp_path, monkeypatch, message
+):
     def fail(*_):
-        raise RuntimeError(said)
+        raise RuntimeError(message)
 
     monkeypatch.setattr("stylenet.cli.evaluate.measure_losses", fail)
     assert "out of memory at size=32" in evaluate(f"checkpoints=[{checkpoint('mine')}]").error
     assert not (tmp_path / "report").exists()
 
 
-def test_as_a_script(script, checkpoint, photos, tmp_path):
+def test_the_evaluation_runs_as_a_script(script, checkpoint, photos, tmp_path):
     checkpoint("multi")
     result = script("evaluate", "checkpoints=[runs/multi]", "photos=photos/", "encoder=lite",
                     "output=report/", "size=16", "limit=1", cwd=tmp_path)  # fmt: skip

@@ -24,7 +24,7 @@ def test_an_export_is_reported(run, checkpoint, tmp_path):
     assert out.is_file()
 
 
-def test_a_page_for_the_browser_says_how_to_see_it(run, checkpoint, tmp_path):
+def test_a_web_export_explains_how_to_open_it(run, checkpoint, tmp_path):
     pytest.importorskip("onnxruntime")
     out = tmp_path / "my page"
     result = run("export", f"checkpoint={checkpoint}", "format=web", f"output={out}")
@@ -33,7 +33,7 @@ def test_a_page_for_the_browser_says_how_to_see_it(run, checkpoint, tmp_path):
     assert {"index.html", "network.onnx"} <= {path.name for path in out.iterdir()}
 
 
-def test_int8_is_calibrated_by_the_sample_photos(run, tmp_path):
+def test_int8_is_calibrated_with_the_sample_photos(run, tmp_path):
     pytest.importorskip("onnxruntime")
     checkpoint, out = tmp_path / "waves.safetensors", tmp_path / "waves.onnx"
     torch.manual_seed(0)
@@ -46,7 +46,7 @@ def test_int8_is_calibrated_by_the_sample_photos(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("mistake", "said"),
+    ("mistake", "message"),
     [
         ("format=coreml", "onnx, torch_export, openvino"),
         ("output=net.pt", "expected a name that ends in .onnx"),
@@ -60,7 +60,7 @@ def test_int8_is_calibrated_by_the_sample_photos(run, tmp_path):
         ("checkpoint=nowhere", "checkpoint=nowhere"),
     ],
 )
-def test_a_mistake_is_one_line(run, checkpoint, tmp_path, mistake, said):
-    given = [f"checkpoint={checkpoint}", f"output={tmp_path}/net.onnx", *mistake.split()]
-    assert said in run("export", *given).error
+def test_a_mistake_ends_in_one_line(run, checkpoint, tmp_path, mistake, message):
+    overrides = [f"checkpoint={checkpoint}", f"output={tmp_path}/net.onnx", *mistake.split()]
+    assert message in run("export", *overrides).error
     assert [p.name for p in tmp_path.iterdir()] == [checkpoint.name]

@@ -7,8 +7,8 @@ from stylenet.checkpoint import load_checkpoint
 from .conftest import blotches
 
 
-def test_an_imported_network_stylizes(run, draw, tmp_path):
-    torch.save(draw(), tmp_path / "net.model")
+def test_an_imported_network_stylizes(run, make_state, tmp_path):
+    torch.save(make_state(), tmp_path / "net.model")
     target = tmp_path / "dots.safetensors"
     result = run("import_checkpoint", f"input={tmp_path}/net.model", f"output={target}")
     assert result.status == 0, result.err
@@ -18,7 +18,7 @@ def test_an_imported_network_stylizes(run, draw, tmp_path):
     assert Image.open(out).size == (41, 30)
 
 
-def test_mistakes_are_one_line_and_leave_nothing(run, tmp_path):
+def test_mistakes_end_in_one_line_and_leave_no_files(run, tmp_path):
     torch.save({"a.weight": torch.ones(2)}, tmp_path / "net.model")
     target = f"output={tmp_path}/net.safetensors"
     assert "a.weight (2,)" in run("import_checkpoint", f"input={tmp_path}/net.model", target).error
@@ -29,9 +29,9 @@ def test_mistakes_are_one_line_and_leave_nothing(run, tmp_path):
     assert not (tmp_path / "net.safetensors").exists()
 
 
-def test_the_input_is_not_written_over_and_a_name_is_text(run, draw, tmp_path):
+def test_the_input_is_never_overwritten_and_a_numeric_name_is_text(run, make_state, tmp_path):
     path = tmp_path / "net.safetensors"
-    save_file(draw(), path)
+    save_file(make_state(), path)
     before = path.read_bytes()
     error = run("import_checkpoint", f"input={path}", f"output={path}").error
     assert "is the input itself" in error

@@ -19,7 +19,7 @@ def checkpoint(tmp_path):
     return path
 
 
-def test_a_photo_is_stylized_as_a_user_does_it(script, checkpoint, tmp_path):
+def test_the_script_stylizes_a_photo(script, checkpoint, tmp_path):
     photo, out = blotches(tmp_path / "photo.jpg", 37, 23), tmp_path / "out.png"
     result = script("infer", f"input={photo}", f"checkpoint={checkpoint.parent}", f"output={out}")
     assert (result.status, result.out.strip()) == (0, str(out)), result.err
@@ -54,20 +54,20 @@ def test_one_bad_file_does_not_end_a_folder(run, checkpoint, tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="file names on Windows hold no backslash")
-def test_one_odd_name_does_not_end_a_folder(run, checkpoint, tmp_path):
+def test_one_unusual_name_does_not_end_a_folder(run, checkpoint, tmp_path):
     source, target = tmp_path / "in", tmp_path / "out"
     odd, longest = "photos\\IMG_1.jpg", f"{'l' * 251}.jpg"
     for name in ("a.jpg", odd, longest):
         blotches(source / name)
-    given = [f"input={source}", f"checkpoint={checkpoint}", f"output={target}"]
-    result = run("infer", *given, "name={name}_new")
+    overrides = [f"input={source}", f"checkpoint={checkpoint}", f"output={target}"]
+    result = run("infer", *overrides, "name={name}_new")
     assert result.status == 1
     assert "2 images stylized" in result.out
     assert longest in result.err
     assert sorted(p.name for p in target.iterdir()) == ["a_new.jpg", "photos\\IMG_1_new.jpg"]
 
 
-def test_what_moves_keeps_moving_in_a_folder_too(run, checkpoint, tmp_path):
+def test_animations_and_videos_in_a_folder_stay_moving(run, checkpoint, tmp_path):
     source, target = tmp_path / "in", tmp_path / "out"
     blotches(source / "still.png")
     blotches(source / "other.gif")
@@ -78,14 +78,14 @@ def test_what_moves_keeps_moving_in_a_folder_too(run, checkpoint, tmp_path):
             source / name, save_all=True, append_images=frames[1:], duration=[40, 80, 90]
         )
     (source / "video.mp4").write_bytes(b"")
-    given = [f"input={source}", f"checkpoint={checkpoint}"]
-    result = run("infer", *given, f"output={target}")
+    overrides = [f"input={source}", f"checkpoint={checkpoint}"]
+    result = run("infer", *overrides, f"output={target}")
     assert result.status == 0, result.err
     assert "5 images stylized" in result.out
     assert "1 video was left out (video.mp4); stylize" in result.out
     count = {str(p.relative_to(target)): Image.open(p).n_frames for p in target.rglob("*.???*")}
     assert count == {"a.webp": 3, "b.png": 3, "deep/c.gif": 3, "other.gif": 1, "still.png": 1}
-    result = run("infer", *given, f"output={tmp_path / 'jpg'}", "format=jpg", "name='{name}_x'")
+    result = run("infer", *overrides, f"output={tmp_path / 'jpg'}", "format=jpg", "name='{name}_x'")
     assert result.status == 1
     assert result.err.count("is an animation, which .jpg cannot hold") == 3
     assert sorted(path.name for path in (tmp_path / "jpg").rglob("*.jpg")) == [
@@ -94,7 +94,7 @@ def test_what_moves_keeps_moving_in_a_folder_too(run, checkpoint, tmp_path):
     ]
 
 
-def test_videos_among_the_results_are_not_counted(run, checkpoint, tmp_path):
+def test_videos_among_earlier_results_are_not_counted(run, checkpoint, tmp_path):
     source = tmp_path / "in"
     blotches(source / "a.png")
     for name in ("one.mp4", "two.mov", "out/done.mp4"):
@@ -116,7 +116,7 @@ def test_tiny_images_keep_their_size(run, checkpoint, tmp_path, size):
 def test_a_sideways_phone_photo_comes_out_upright(run, checkpoint, tmp_path):
     photo = tmp_path / "phone.jpg"
     exif = Image.Exif()
-    exif[0x0112] = 6  # turned a quarter
+    exif[0x0112] = 6  # rotated by 90 degrees
     Image.open(blotches(tmp_path / "a.png", 40, 24)).save(photo, exif=exif)
     out = tmp_path / "out.jpg"
     assert run("infer", f"input={photo}", f"checkpoint={checkpoint}", f"output={out}").status == 0
@@ -125,7 +125,7 @@ def test_a_sideways_phone_photo_comes_out_upright(run, checkpoint, tmp_path):
         assert made.getexif().get(0x0112, 1) == 1
 
 
-def test_transparency_stays(run, checkpoint, tmp_path):
+def test_transparency_is_kept(run, checkpoint, tmp_path):
     photo, out = tmp_path / "photo.png", tmp_path / "out.png"
     image = Image.open(blotches(photo)).convert("RGBA")
     image.putalpha(Image.linear_gradient("L").resize(image.size))
@@ -134,7 +134,7 @@ def test_transparency_stays(run, checkpoint, tmp_path):
     assert Image.open(out).getchannel("A").tobytes() == image.getchannel("A").tobytes()
 
 
-def test_a_name_is_made_where_none_is_given(run, checkpoint, tmp_path, monkeypatch):
+def test_the_default_output_has_a_generated_name(run, checkpoint, tmp_path, monkeypatch):
     photo = blotches(tmp_path / "in" / "photo.jpg")
     monkeypatch.chdir(tmp_path)
     result = run("infer", f"input={photo}", f"checkpoint={checkpoint}")
@@ -142,7 +142,7 @@ def test_a_name_is_made_where_none_is_given(run, checkpoint, tmp_path, monkeypat
     assert (tmp_path / "photo_waves.jpg").is_file()
 
 
-def test_an_existing_folder_takes_a_single_image(run, checkpoint, tmp_path):
+def test_a_single_image_is_written_into_an_existing_folder(run, checkpoint, tmp_path):
     photo = blotches(tmp_path / "in" / "photo.jpg")
     (tmp_path / "out").mkdir()
     run("infer", f"input={photo}", f"checkpoint={checkpoint}", f"output={tmp_path / 'out'}")
@@ -174,23 +174,23 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("mistake", "said"), MISTAKES, ids=[m[0][0] for m in MISTAKES])
-def test_a_mistake_is_one_line(run, checkpoint, tmp_path, monkeypatch, mistake, said):
+@pytest.mark.parametrize(("mistake", "message"), MISTAKES, ids=[m[0][0] for m in MISTAKES])
+def test_a_mistake_ends_in_one_line(run, checkpoint, tmp_path, monkeypatch, mistake, message):
     monkeypatch.chdir(ROOT)
     photo = blotches(tmp_path / "photo.jpg")
     (tmp_path / "empty").mkdir()
     before = photo.read_bytes()
-    given = [o.format(photo=photo, empty=tmp_path / "empty") for o in mistake]
+    overrides = [o.format(photo=photo, empty=tmp_path / "empty") for o in mistake]
     good = [f"input={photo}", f"checkpoint={checkpoint}", f"output={tmp_path / 'out.png'}"]
-    assert said in run("infer", *good, *given).error
+    assert message in run("infer", *good, *overrides).error
     assert photo.read_bytes() == before
     assert not (tmp_path / "out.png").exists()
 
 
-def test_what_is_missing_is_named(run):
+def test_missing_options_are_named(run):
     assert "input is missing" in run("infer").error
 
 
-def test_a_command_without_a_network_lists_the_pretrained_ones(run, tmp_path):
+def test_a_command_without_a_network_lists_the_pretrained_styles(run, tmp_path):
     error = run("infer", f"input={blotches(tmp_path / 'photo.png')}").error
     assert "No style given. Give style=NAME (composition_vii, great_wave" in error

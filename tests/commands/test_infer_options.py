@@ -1,4 +1,4 @@
-"""What stylizing can be told beyond input, network and output."""
+"""Options of infer beyond input, network and output."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ def checkpoint(tmp_path):
 
 @pytest.fixture
 def stylize(run, checkpoint, tmp_path):
-    """Stylizes the same photo with some options; gives the result's pixels."""
+    """Stylize the same photo with some options and return the pixels of the result."""
     photo = blotches(tmp_path / "photo.png", 60, 44)
 
     def call(*options):
@@ -40,13 +40,13 @@ def stylize(run, checkpoint, tmp_path):
     return call
 
 
-def test_strength_goes_from_the_photo_to_the_result(stylize):
-    whole, half, none = stylize(), stylize("strength=0.5"), stylize("strength=0")
+def test_strength_blends_from_the_photo_to_the_result(stylize):
+    full, half, none = stylize(), stylize("strength=0.5"), stylize("strength=0")
     assert np.abs(none - stylize.photo).max() <= 1
-    assert np.abs(half - (whole + stylize.photo) / 2).max() <= 2
+    assert np.abs(half - (full + stylize.photo) / 2).max() <= 2
 
 
-def test_colors_can_be_the_photos(stylize):
+def test_the_photos_colors_can_be_kept(stylize):
     def chroma(pixels):
         return pixels - pixels.mean(axis=2, keepdims=True)
 
@@ -55,25 +55,25 @@ def test_colors_can_be_the_photos(stylize):
     photo = chroma(stylize.photo)
     assert np.abs(chroma(kept) - photo).mean() < 0.5 * np.abs(chroma(plain) - photo).mean()
     for way in ("histogram", "statistics"):
-        found = stylize(f"preserve_color={way}").mean(axis=(0, 1))
-        assert np.abs(found - stylize.photo.mean(axis=(0, 1))).max() < 6
+        result = stylize(f"preserve_color={way}").mean(axis=(0, 1))
+        assert np.abs(result - stylize.photo.mean(axis=(0, 1))).max() < 6
 
 
-def test_only_what_the_mask_shows_is_stylized(stylize, tmp_path):
+def test_only_the_masked_region_is_stylized(stylize, tmp_path):
     mask = Image.new("L", (60, 44), 0)
     mask.paste(255, (30, 0, 60, 44))
     mask.save(tmp_path / "mask.png")
-    found, plain = stylize(f"mask={tmp_path}/mask.png"), stylize()
-    assert np.abs(found[:, :30] - stylize.photo[:, :30]).max() <= 1
-    assert np.abs(found[:, 30:] - plain[:, 30:]).max() <= 1
+    result, plain = stylize(f"mask={tmp_path}/mask.png"), stylize()
+    assert np.abs(result[:, :30] - stylize.photo[:, :30]).max() <= 1
+    assert np.abs(result[:, 30:] - plain[:, 30:]).max() <= 1
 
 
-def test_the_network_works_at_another_size(stylize):
+def test_the_size_option_changes_the_network_input(stylize):
     assert stylize("size=24").shape == stylize.photo.shape
     assert np.abs(stylize("size=24") - stylize()).mean() > 1
 
 
-def test_another_network_is_blended_in(stylize, checkpoint, tmp_path):
+def test_a_second_network_is_blended_in(stylize, checkpoint, tmp_path):
     other = tmp_path / "other.safetensors"
     torch.manual_seed(1)
     save_checkpoint(other, build_network("johnson", width=2, blocks=1), CheckpointInfo("other", 1))
@@ -82,7 +82,7 @@ def test_another_network_is_blended_in(stylize, checkpoint, tmp_path):
     assert np.abs(stylize(f"blend_with={other}", "blend_weight=0.5") - plain).mean() > 1
 
 
-def test_a_folder_is_not_done_twice(run, checkpoint, tmp_path):
+def test_skip_existing_leaves_finished_results_alone(run, checkpoint, tmp_path):
     source, target = tmp_path / "in", tmp_path / "out"
     for name in ("a.jpg", "b/c.png"):
         blotches(source / name)
@@ -98,17 +98,17 @@ def test_a_folder_is_not_done_twice(run, checkpoint, tmp_path):
     assert (target / "b/c.png").stat().st_mtime_ns > before
 
 
-def test_results_are_named_and_stored_as_wished(run, checkpoint, tmp_path):
+def test_results_get_the_requested_names_and_format(run, checkpoint, tmp_path):
     source, target = tmp_path / "in", tmp_path / "out"
     blotches(source / "a.jpg")
-    given = [f"input={source}", f"checkpoint={checkpoint}", f"output={target}"]
-    result = run("infer", *given, "format=webp", "name='{name}_{style}'", "quality=50")
+    arguments = [f"input={source}", f"checkpoint={checkpoint}", f"output={target}"]
+    result = run("infer", *arguments, "format=webp", "name='{name}_{style}'", "quality=50")
     assert result.status == 0, result.err
     assert [path.name for path in target.iterdir()] == ["a_waves.webp"]
     assert Image.open(target / "a_waves.webp").format == "WEBP"
 
 
-def test_processes_of_a_launcher_share_a_folder(checkpoint, tmp_path):
+def test_launched_processes_divide_a_folder(checkpoint, tmp_path):
     source, target = tmp_path / "in", tmp_path / "out"
     for i in range(5):
         blotches(source / f"{i}.png", seed=i)
@@ -123,9 +123,9 @@ def test_processes_of_a_launcher_share_a_folder(checkpoint, tmp_path):
         )
         for rank in range(2)
     ]
-    said = [process.communicate(timeout=200)[0] for process in processes]
+    message = [process.communicate(timeout=200)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
-    assert ["3 images" in said[0], "2 images" in said[1]] == [True, True], said
+    assert ["3 images" in message[0], "2 images" in message[1]] == [True, True], message
     assert sorted(path.name for path in target.iterdir()) == [f"{i}.png" for i in range(5)]
 
 
@@ -172,14 +172,14 @@ def make_video(path, count=3):
     return path
 
 
-def test_of_a_video_only_what_the_mask_shows_is_stylized(run, checkpoint, tmp_path):
+def test_only_the_masked_region_of_a_video_is_stylized(run, checkpoint, tmp_path):
     av = pytest.importorskip("av")
     video, out = make_video(tmp_path / "video.mp4"), tmp_path / "out.mp4"
     mask = Image.new("L", (48, 32), 0)
     mask.paste(255, (24, 0, 48, 32))
     mask.save(tmp_path / "mask.png")
-    given = [f"input={video}", f"checkpoint={checkpoint}", f"output={out}", "video.quality=1"]
-    result = run("infer", *given, f"mask={tmp_path}/mask.png")
+    arguments = [f"input={video}", f"checkpoint={checkpoint}", f"output={out}", "video.quality=1"]
+    result = run("infer", *arguments, f"mask={tmp_path}/mask.png")
     assert result.status == 0, result.err
     with av.open(str(out)) as made:
         frames = [f.to_ndarray(format="rgb24").astype(float) for f in made.decode(video=0)]
@@ -189,15 +189,15 @@ def test_of_a_video_only_what_the_mask_shows_is_stylized(run, checkpoint, tmp_pa
         assert np.abs(frame - GrayS)[:, 26:].mean() > 20
 
 
-@pytest.mark.parametrize(("mistake", "said"), MISTAKES, ids=[m[0] for m in MISTAKES])
-def test_a_mistake_is_one_line(run, checkpoint, tmp_path, mistake, said):
+@pytest.mark.parametrize(("mistake", "message"), MISTAKES, ids=[m[0] for m in MISTAKES])
+def test_a_mistake_ends_in_one_line(run, checkpoint, tmp_path, mistake, message):
     photo = blotches(tmp_path / "photo.png")
     small = blotches(tmp_path / "small.png", 9, 7)
     out = tmp_path / "made"
-    given = [f"input={photo}", f"checkpoint={checkpoint}"]
+    arguments = [f"input={photo}", f"checkpoint={checkpoint}"]
     if not mistake.startswith(("format", "name", "input=camera")):
-        given.append(f"output={out}.{'mp4' if '{video}' in mistake else 'png'}")
+        arguments.append(f"output={out}.{'mp4' if '{video}' in mistake else 'png'}")
     video = make_video(tmp_path / "video.mp4") if "{video}" in mistake else None
     options = mistake.format(small=small, video=video, out=out, photo="{photo}").split()
-    assert said in run("infer", *given, *options).error
+    assert message in run("infer", *arguments, *options).error
     assert not list(tmp_path.glob("made*"))

@@ -32,7 +32,7 @@ def make_video(path, form=None, codec="mpeg2video"):
 
 
 @pytest.mark.parametrize("name", ["a.vob", "a.of_an_unknown_kind"])
-def test_videos_of_any_suffix_become_videos(run, checkpoint, tmp_path, name):
+def test_videos_with_any_suffix_become_videos(run, checkpoint, tmp_path, name):
     source, target = make_video(tmp_path / name, "vob"), tmp_path / "b.mp4"
     result = run("infer", f"input={source}", f"checkpoint={checkpoint}", f"output={target}")
     assert result.status == 0, result.err
@@ -40,7 +40,7 @@ def test_videos_of_any_suffix_become_videos(run, checkpoint, tmp_path, name):
         assert len(list(video.decode(video=0))) >= 4
 
 
-def test_an_image_becomes_no_video(run, checkpoint, tmp_path):
+def test_an_image_cannot_become_a_video(run, checkpoint, tmp_path):
     source, target = blotches(tmp_path / "a.png"), tmp_path / "b.mp4"
     result = run("infer", f"input={source}", f"checkpoint={checkpoint}", f"output={target}")
     assert "its suffix is none of" in result.error
@@ -58,7 +58,7 @@ def test_videos_in_a_folder_are_counted_whatever_their_suffix(run, checkpoint, t
     assert "3 videos were left out (b.vob, …); stylize each by itself" in result.out
 
 
-def test_what_was_done_to_a_video_is_said(run, checkpoint, tmp_path):
+def test_changes_to_a_video_are_reported(run, checkpoint, tmp_path):
     source, target = tmp_path / "a.mov", tmp_path / "b.mp4"
     with av.open(str(source), "w") as video:
         stream = video.add_stream("qtrle", rate=25)

@@ -1,4 +1,4 @@
-"""The loss as a mapping of terms, of this version and of recipes of version 0.1."""
+"""The loss as a mapping of terms, in this version and in recipes of version 0.1."""
 
 import pytest
 import yaml
@@ -45,7 +45,7 @@ def weights(folder):
     return load_checkpoint(folder)[0].state_dict()
 
 
-def test_a_term_of_ones_own_takes_part_in_training(run, tiny, tmp_path, own_terms):
+def test_a_custom_term_takes_part_in_training(run, tiny, tmp_path, own_terms):
     assert run("train", *tiny).status == 0
     more = ["+loss.mine._target_=own_terms.Brightness", "+loss.mine.weight=50"]
     result = run("train", *tiny, *more, f"run_dir={tmp_path}/own")
@@ -55,7 +55,7 @@ def test_a_term_of_ones_own_takes_part_in_training(run, tiny, tmp_path, own_term
     assert any(not plain[name].equal(own[name]) for name in plain)
 
 
-def test_a_term_is_left_out_and_layers_have_weights(run, tiny, tmp_path):
+def test_a_term_can_be_left_out_and_layers_can_have_weights(run, tiny, tmp_path):
     more = ["loss.tv=null", "loss.style.layers=[{relu1_1: 0.5}, relu1_2]"]
     result = run("train", *tiny, *more)
     assert result.status == 0, result.err
@@ -64,7 +64,7 @@ def test_a_term_is_left_out_and_layers_have_weights(run, tiny, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("overrides", "message"),
     [
         (["loss.style.layers=[{relu1_1:-1}]"], "loss.style.layers.relu1_1=-1 is not a number"),
         (["loss.style.relative=often"], "loss.style.relative=often is neither true nor false"),
@@ -78,18 +78,18 @@ def test_a_term_is_left_out_and_layers_have_weights(run, tiny, tmp_path):
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
-def test_a_mistake_is_one_line(run, tiny, own_terms, given, said):
-    assert said in run("train", *tiny, *given).error
+def test_a_mistake_ends_in_one_line(run, tiny, own_terms, overrides, message):
+    assert message in run("train", *tiny, *overrides).error
 
 
-def test_a_run_of_version_01_goes_on_without_a_remark(run, tiny, tmp_path):
+def test_a_run_of_version_01_resumes_without_a_warning(run, tiny, tmp_path):
     layers = ["loss.content.layers=[relu1_2]", "loss.style.layers=[relu1_1,relu1_2]"]
-    given = [word for word in tiny if not word.startswith("loss.")] + layers
-    assert run("train", *given).status == 0
+    overrides = [word for word in tiny if not word.startswith("loss.")] + layers
+    assert run("train", *overrides).status == 0
     path = tmp_path / "run" / "config.yaml"
     config = yaml.safe_load(path.read_text())
     path.write_text(yaml.safe_dump({**config, "loss": FLAT}))
-    more = [*given, "resume=true"]
+    more = [*overrides, "resume=true"]
     assert "other options" not in run("train", *more, "trainer.max_steps=4").err
     path.write_text(yaml.safe_dump({**config, "loss": {**FLAT, "style_weight": 8.0}}))
     assert "loss.style.weight=15.0 (was 8.0)" in run("train", *more, "trainer.max_steps=5").err
@@ -107,7 +107,7 @@ def test_terms_of_version_01_are_built():
     assert (terms["adversarial"].weight, terms["adversarial"].objective) == (2.0, "bce")
 
 
-def test_layers_that_an_encoder_names_make_no_term():
+def test_layer_names_of_an_encoder_create_no_term():
     loss = {"tv": {"_target_": "stylenet.perceptual.TotalVariationLoss"}, "style": {"layers": []}}
     assert list(build_terms(OmegaConf.create(loss))) == ["tv"]
     with pytest.raises(StyleNetError, match="is no term"):

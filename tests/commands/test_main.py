@@ -1,4 +1,4 @@
-"""The front door: ``stylenet`` and its commands."""
+"""The ``stylenet`` program and its commands."""
 
 import os
 import subprocess
@@ -28,8 +28,8 @@ WITHOUT_TORCH = {
 
 
 @pytest.mark.parametrize("words", WITHOUT_TORCH.values(), ids=WITHOUT_TORCH)
-def test_answers_come_without_pytorch(words):
-    """PyTorch takes seconds to import."""
+def test_quick_commands_do_not_import_pytorch(words):
+    """Check the imports, because PyTorch takes seconds to load."""
     code = (
         "import sys\nfrom stylenet.cli.main import main\n"
         f"try:\n    main({words!r})\nexcept SystemExit:\n    pass\n"
@@ -40,13 +40,13 @@ def test_answers_come_without_pytorch(words):
 
 
 @pytest.mark.parametrize("words", [["-m", "stylenet"], ["scripts/infer.py"]])
-def test_the_version_is_stylenets(words):
+def test_the_printed_version_is_stylenets(words):
     command = [sys.executable, *words, "--version"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
     assert (done.returncode, done.stdout) == (0, f"StyleNet {stylenet.__version__}\n")
 
 
-def test_every_command_knows_its_version(call_stylenet):
+def test_every_command_prints_its_version(call_stylenet):
     for words in ([], *(name.split() for name in COMMANDS if name != "styles")):
         assert call_stylenet(*words, "--version").out == f"StyleNet {stylenet.__version__}\n"
 
@@ -86,11 +86,11 @@ def test_a_group_of_commands_has_help(call_stylenet):
         (["encoder"], "Did you mean stylenet encoder distill?"),
     ],
 )
-def test_an_unknown_command_is_answered_with_the_nearest(call_stylenet, words, hint):
+def test_an_unknown_command_suggests_the_nearest(call_stylenet, words, hint):
     assert hint in call_stylenet(*words).error
 
 
-def test_styles_are_listed(call_stylenet):
+def test_pretrained_styles_are_listed(call_stylenet):
     result = call_stylenet("styles")
     assert [line.split()[0] for line in result.out.splitlines()] == list(pretrained_styles())
     assert "The Starry Night, Vincent van Gogh, 1889 (3.4 MB)" in result.out
@@ -104,8 +104,8 @@ def test_a_command_runs(call_stylenet, tmp_path):
     assert np.asarray(Image.open(out)).shape == (30, 20, 3)
 
 
-def test_a_run_in_several_processes_is_repeated_with_its_command(call_stylenet, tmp_path, tiny):
-    """Lightning starts the other ranks with the words of ``sys.argv``."""
+def test_lightning_restarts_a_distributed_run_with_its_command(call_stylenet, tmp_path, tiny):
+    """Check ``sys.argv``, with which Lightning starts the other ranks."""
     ranks = ["trainer=ddp", "trainer.devices=2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "stylenet", "train", "style=custom", *tiny, *ranks]
@@ -118,7 +118,7 @@ def test_a_run_in_several_processes_is_repeated_with_its_command(call_stylenet, 
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if COMMANDS[name].module])
-def test_help_names_the_program_that_was_called(call_stylenet, run, name):
+def test_help_names_the_called_program(call_stylenet, run, name):
     module = COMMANDS[name].module
     template = yaml.safe_load((ROOT / f"configs/{module}.yaml").read_text())["hydra"]["help"]
     assert f"${{command:{name}}}" in template["template"]
@@ -130,10 +130,10 @@ def test_help_names_the_program_that_was_called(call_stylenet, run, name):
     assert "Options (KEY=VALUE" in by_name.out
 
 
-def test_messages_name_the_program_that_was_called(call_stylenet, run, tmp_path):
-    given = ["data=shards", f"data.root={tmp_path}", "style=starry"]
-    assert "make shards with: stylenet data shards" in call_stylenet("train", *given).error
-    assert "make shards with: python scripts/make_shards.py" in run("train", *given).error
+def test_messages_name_the_called_program(call_stylenet, run, tmp_path):
+    overrides = ["data=shards", f"data.root={tmp_path}", "style=starry"]
+    assert "make shards with: stylenet data shards" in call_stylenet("train", *overrides).error
+    assert "make shards with: python scripts/make_shards.py" in run("train", *overrides).error
 
 
 @pytest.mark.parametrize(
@@ -147,19 +147,19 @@ def test_messages_name_the_program_that_was_called(call_stylenet, run, tmp_path)
         ("distillation.stylised=1", "Write distillation.stylized=1 instead."),
     ],
 )
-def test_a_former_option_is_answered_with_its_new_name(call_stylenet, word, answer):
+def test_a_renamed_option_is_answered_with_its_new_name(call_stylenet, word, answer):
     assert answer in call_stylenet("infer", "input=photo.jpg", word).error
     assert answer in call_stylenet("train", word).error
 
 
-def test_an_option_that_became_several_names_them(monkeypatch):
+def test_an_option_that_was_split_names_the_new_ones(monkeypatch):
     monkeypatch.setitem(RENAMED, "loss.form", "loss.a.relative and loss.b.relative")
     with pytest.raises(StyleNetError, match=r"loss\.a\.relative and loss\.b\.relative\. See"):
         check_renamed(["loss.form=absolute"])
 
 
 @pytest.mark.parametrize("word", ["films=1", "filmed.x=1", "video.film=1", "loss=relative", "film"])
-def test_other_options_are_no_former_ones(word):
+def test_other_options_do_not_count_as_renamed(word):
     if word != "film":
         check_renamed([word])
     else:
@@ -167,7 +167,7 @@ def test_other_options_are_no_former_ones(word):
             check_renamed([word])
 
 
-def test_the_renamed_options_are_sorted_and_name_what_exists():
+def test_the_renamed_options_are_sorted_and_their_new_names_exist():
     assert list(RENAMED) == sorted(RENAMED)
     assert not set(RENAMED) & set(RENAMED.values())
     configs = "".join(path.read_text() for path in (ROOT / "configs").rglob("*.yaml"))
@@ -183,9 +183,7 @@ def test_the_renamed_options_are_sorted_and_name_what_exists():
     ("program", "words"),
     [("stylenet", []), ("stylenet", ["install=ksh"]), ("stylenet", ["query=bash"]), ("train", [])],
 )
-def test_completion_that_is_not_to_be_had_is_one_line(
-    call_stylenet, run, monkeypatch, program, words
-):
+def test_unavailable_completion_ends_in_one_line(call_stylenet, run, monkeypatch, program, words):
     monkeypatch.delenv("COMP_LINE", raising=False)
     ask = call_stylenet if program == "stylenet" else lambda *words: run(program, *words)
     shown = "stylenet" if program == "stylenet" else "python scripts/train.py"
@@ -224,22 +222,24 @@ def test_completion_is_installed(call_stylenet, run):
         ("benchmark suite=m", ["suite=memory"]),
     ],
 )
-def test_completion_offers_what_is_accepted(call_stylenet, monkeypatch, typed, offered):
+def test_completion_offers_valid_words(call_stylenet, monkeypatch, typed, offered):
     original = CompletionPlugin._query_config_groups
-    monkeypatch.setattr(CompletionPlugin, "_query_config_groups", original)  # to be put back
+    # Restores the original after the test.
+    monkeypatch.setattr(CompletionPlugin, "_query_config_groups", original)
     monkeypatch.setenv("COMP_LINE", f"stylenet {typed}")
     result = call_stylenet("-sc", "query=bash")
     assert (result.status, result.err) == (0, "")
     assert result.out.split() == offered
 
 
-def test_the_completion_of_a_script_offers_what_is_accepted(run, monkeypatch):
+def test_the_completion_of_a_script_offers_valid_words(run, monkeypatch):
     original = CompletionPlugin._query_config_groups
-    monkeypatch.setattr(CompletionPlugin, "_query_config_groups", original)  # to be put back
+    # Restores the original after the test.
+    monkeypatch.setattr(CompletionPlugin, "_query_config_groups", original)
     monkeypatch.setenv("COMP_LINE", "python scripts/infer.py style=st")
     offered = [f"style={name}" for name in pretrained_styles() if name.startswith("st")]
     assert run("infer", "-sc", "query=bash").out.split() == offered
 
 
-def test_every_module_has_one_command():
+def test_every_module_has_exactly_one_command():
     assert len(MODULES) == len(set(MODULES))

@@ -32,7 +32,7 @@ def weights(folder):
     return load_checkpoint(folder)[0].state_dict()
 
 
-def test_network_is_trained_on_shards_and_a_resumed_run_is_exact(run, tiny, options, tmp_path):
+def test_a_network_is_trained_on_shards_and_a_resumed_run_is_exact(run, tiny, options, tmp_path):
     made = run("make_shards", *options)
     assert made.status == 0, made.err
     assert "4 of 4 photos in 2 shards" in made.out
@@ -41,12 +41,12 @@ def test_network_is_trained_on_shards_and_a_resumed_run_is_exact(run, tiny, opti
     shards.remove("data=folder")
     assert run("train", *shards).status == 0
     assert run("train", *shards, "trainer.max_steps=5", "resume=true").status == 0
-    whole = [*shards, "trainer.max_steps=5", f"run_dir={tmp_path / 'whole'}"]
-    assert run("train", *whole).status == 0
-    # Of photos that are small JPEG files the shards hold the very bytes.
+    uninterrupted = [*shards, "trainer.max_steps=5", f"run_dir={tmp_path / 'uninterrupted'}"]
+    assert run("train", *uninterrupted).status == 0
+    # Shards hold the original bytes of photos that are small JPEG files.
     folder = [*tiny, "trainer.max_steps=5", f"run_dir={tmp_path / 'folder'}"]
     assert run("train", *folder).status == 0
-    for name, value in weights(tmp_path / "whole").items():
+    for name, value in weights(tmp_path / "uninterrupted").items():
         assert torch.equal(value, weights(tmp_path / "run")[name]), name
         assert torch.equal(value, weights(tmp_path / "folder")[name]), name
 
@@ -66,13 +66,13 @@ def test_bad_files_are_named_and_counted_and_the_shards_are_checked(run, options
     assert "4 of 4 photos usable" in checked.out
 
 
-def test_other_options_on_a_set_are_one_line(run, options):
+def test_other_options_for_existing_shards_end_in_one_line(run, options):
     run("make_shards", *options)
     assert "holds shards made with size=384" in run("make_shards", *options, "size=256").error
 
 
 @pytest.mark.parametrize(
-    ("mistake", "said"),
+    ("mistake", "message"),
     [
         ("data.root=nowhere", "data.root=nowhere is no folder"),
         ("size=0", "size=0 is not a whole number"),
@@ -82,24 +82,24 @@ def test_other_options_on_a_set_are_one_line(run, options):
         ("shard=3", "did you mean"),
     ],
 )
-def test_a_mistake_is_one_line(run, options, mistake, said, tmp_path):
-    assert said in run("make_shards", *options, mistake).error
+def test_a_mistake_ends_in_one_line(run, options, mistake, message, tmp_path):
+    assert message in run("make_shards", *options, mistake).error
     assert not (tmp_path / "out").exists()
 
 
-def test_what_is_missing_is_one_line(run, photos):
+def test_a_missing_option_ends_in_one_line(run, photos):
     assert "output is missing" in run("make_shards", "data=folder", f"data.root={photos}").error
 
 
-def test_default_size_is_the_largest_that_the_default_recipe_asks_for():
+def test_the_default_size_is_the_largest_that_the_default_recipe_needs():
     recipe = yaml.safe_load((ROOT / "configs/data/coco.yaml").read_text())
     size = yaml.safe_load((ROOT / "configs/make_shards.yaml").read_text())["size"]
     assert size == round(recipe["crop_size"] * recipe["max_scale"])
 
 
-def test_killed_command_is_completed_by_the_same_command(script, run, photos, tmp_path):
+def test_the_same_command_completes_a_killed_one(script, run, photos, tmp_path):
     large = blotches(photos / "large.jpg", 1500, 1200)
-    for i in range(24):  # a second of work, to be killed in the midst of
+    for i in range(24):  # a second of work, to be killed halfway
         shutil.copy(large, photos / f"large{i:03}.jpg")
     options = ["data=folder", f"data.root={photos}", "per_shard=2", "workers=2"]
     process = subprocess.Popen(
@@ -109,7 +109,7 @@ def test_killed_command_is_completed_by_the_same_command(script, run, photos, tm
         stderr=subprocess.PIPE,
         start_new_session=True,
         text=True,
-        # Tests that run in the background of a shell are given an ignored one.
+        # Tests that run in the background of a shell inherit an ignored SIGINT.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 120
@@ -124,8 +124,10 @@ def test_killed_command_is_completed_by_the_same_command(script, run, photos, tm
     assert "not finished" in unfinished.error
     again = run("make_shards", *options, f"output={tmp_path / 'out'}")
     assert again.status == 0, again.err
-    assert run("make_shards", *options, f"output={tmp_path / 'whole'}").status == 0
-    files = [{p.name: p.read_bytes() for p in (tmp_path / n).iterdir()} for n in ("out", "whole")]
+    assert run("make_shards", *options, f"output={tmp_path / 'uninterrupted'}").status == 0
+    files = [
+        {p.name: p.read_bytes() for p in (tmp_path / n).iterdir()} for n in ("out", "uninterrupted")
+    ]
     assert files[0] == files[1]
     with tarfile.open(tmp_path / "out/shard-000010.tar") as tar:
         photo = Image.open(io.BytesIO(tar.extractfile(tar.getmembers()[0]).read()))

@@ -20,7 +20,7 @@ def pixels(path):
         return np.asarray(image.convert("RGB"), float)
 
 
-def test_a_photo_is_stylized_as_a_user_does_it(script, small_folder):
+def test_the_script_stylizes_a_photo(script, small_folder):
     result = script(
         "optimize",
         *("content=photo.jpg", "style=starry", "encoder=lite"),
@@ -40,7 +40,7 @@ def test_a_photo_is_stylized_as_a_user_does_it(script, small_folder):
 @pytest.mark.parametrize(
     ("size", "expected"), [("32", (32, 24)), ("null", (48, 36)), ("96", (96, 72))]
 )
-def test_the_longer_side_gets_the_size(optimize, small_folder, size, expected):
+def test_size_sets_the_long_side(optimize, small_folder, size, expected):
     assert optimize(f"size={size}", "steps=1").status == 0
     assert Image.open(small_folder / "out.png").size == expected
 
@@ -69,7 +69,7 @@ def test_the_longer_side_gets_the_size(optimize, small_folder, size, expected):
         "style=starry style.image=painting.png",
     ],
 )
-def test_every_choice_changes_the_picture(optimize, small_folder, changes):
+def test_every_option_changes_the_image(optimize, small_folder, changes):
     basis = [c for c in changes.split() if c.startswith(("steps", "size"))]
     if "seed" in changes:
         basis.append("start=noise")
@@ -83,7 +83,7 @@ def test_every_choice_changes_the_picture(optimize, small_folder, changes):
     assert same == np.array_equal(before, after)
 
 
-def test_a_style_of_several_pictures_with_weights(optimize, small_folder):
+def test_a_style_can_have_several_weighted_images(optimize, small_folder):
     blotches(small_folder / "other.png", 40, 40, seed=4)
     made = {}
     for weights in ("null", "[1,1]", "[1,0]", "[0.2,0.8]"):
@@ -97,7 +97,7 @@ def test_a_style_of_several_pictures_with_weights(optimize, small_folder):
     assert np.abs(made["[0.2,0.8]"] - made["[1,1]"]).max() > 5
 
 
-def test_luminance_leaves_the_photos_colors(optimize, small_folder):
+def test_luminance_keeps_the_photos_colors(optimize, small_folder):
     Image.new("RGB", (48, 36), (150, 100, 80)).save("photo.jpg", quality=100)
     assert optimize("preserve_color=true", "steps=8", "start=noise").status == 0
     image = pixels("out.png")
@@ -107,7 +107,7 @@ def test_luminance_leaves_the_photos_colors(optimize, small_folder):
     assert image.std() > 5
 
 
-def test_histogram_paints_with_the_photos_colors(optimize, small_folder):
+def test_histogram_gives_the_style_image_the_photos_colors(optimize, small_folder):
     photo = Image.new("RGB", (48, 36), (220, 40, 40))
     photo.paste((120, 20, 20), (0, 0, 24, 36))
     photo.save("photo.jpg", quality=100)
@@ -120,7 +120,7 @@ def test_histogram_paints_with_the_photos_colors(optimize, small_folder):
 
 
 @pytest.mark.parametrize("color", ["luminance", "histogram", "statistics"])
-def test_what_is_transparent_has_no_say_in_the_colors(color):
+def test_transparent_pixels_do_not_affect_the_colors(color):
     torch.manual_seed(0)
     photo, painting = torch.rand(1, 3, 12, 16) / 2 + 0.3, torch.rand(1, 3, 9, 9)
     shown = torch.zeros(12, 16)
@@ -133,7 +133,7 @@ def test_what_is_transparent_has_no_say_in_the_colors(color):
 
 
 @pytest.mark.parametrize("color", ["false", "luminance"])
-def test_previews_of_coarser_scales_are_whole_pictures(optimize, small_folder, color):
+def test_previews_of_coarser_scales_are_complete_images(optimize, small_folder, color):
     image = Image.open("photo.jpg").convert("RGBA")
     image.putalpha(Image.linear_gradient("L").resize(image.size))
     image.save("clear.png")
@@ -145,9 +145,9 @@ def test_previews_of_coarser_scales_are_whole_pictures(optimize, small_folder, c
     assert Image.open("out_steps/step_00000.png").mode == "RGBA"
 
 
-def test_transparency_and_orientation_stay(optimize, small_folder):
+def test_transparency_and_orientation_are_kept(optimize, small_folder):
     exif = Image.Exif()
-    exif[0x0112] = 6  # turned a quarter
+    exif[0x0112] = 6  # rotated by 90 degrees
     Image.open("photo.jpg").save("photo.jpg", exif=exif)
     assert optimize("output=out.jpg", "quality=50", "steps=1").status == 0
     with Image.open("out.jpg") as made:
@@ -164,14 +164,14 @@ def test_transparency_and_orientation_stay(optimize, small_folder):
     assert alpha.getextrema()[1] - alpha.getextrema()[0] > 200
 
 
-def test_previews_and_tensorboard_only_where_wanted(optimize, small_folder):
+def test_previews_and_tensorboard_files_are_written_only_on_request(optimize, small_folder):
     result = optimize("steps=4", "preview_every=2", "tensorboard=logs", "scales=2", "size=48")
     assert result.status == 0, result.err
     shown = {p.name: Image.open(p).size for p in (small_folder / "out_steps").iterdir()}
     small, large = (24, 18), (48, 36)
     assert [shown[f"step_{n:05}.png"] for n in (0, 2, 4, 6, 8)] == [
         *(small, small),
-        *(large, large, large),  # what the finer scale begins with
+        *(large, large, large),  # the start of the finer scale
     ]
     events = EventAccumulator(str(small_folder / "logs")).Reload()
     assert {"total", "content", "style", "tv", "style/relu1_2"} <= set(events.Tags()["scalars"])
@@ -180,13 +180,13 @@ def test_previews_and_tensorboard_only_where_wanted(optimize, small_folder):
     assert "plain_steps" not in names(small_folder)
 
 
-def test_the_result_is_named_after_photo_and_style(optimize, small_folder):
+def test_the_default_output_is_named_after_photo_and_style(optimize, small_folder):
     result = optimize("output=null", "style.name=mine", "steps=1")
     assert result.out.splitlines()[-1] == "photo_mine.png"
     assert (small_folder / "photo_mine.png").is_file()
 
 
-def test_real_weights_bring_the_style_nearer(run, small_folder, shared):
+def test_pretrained_encoder_weights_reduce_the_style_loss(run, small_folder, shared):
     weights = shared / "weights" / "vgg19_to_relu3_4.safetensors"
     result = run(
         "optimize",

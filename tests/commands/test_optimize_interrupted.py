@@ -22,7 +22,7 @@ def pixels(path):
 
 
 class StopAfter(Stopping):
-    """As if a signal came after some steps."""
+    """Stopping that reports a signal after some steps."""
 
     steps, number = 2, signal.SIGTERM
 
@@ -52,13 +52,13 @@ def stop_after(monkeypatch):
     return stop_after
 
 
-@pytest.mark.parametrize("choice", ["", "method=adam", "start=noise scales=2 size=48"])
+@pytest.mark.parametrize("option", ["", "method=adam", "start=noise scales=2 size=48"])
 @pytest.mark.parametrize("after", [0, 3])
-def test_resumed_equals_uninterrupted_bit_for_bit(
-    optimize, small_folder, stop_after, monkeypatch, choice, after
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    optimize, small_folder, stop_after, monkeypatch, option, after
 ):
-    more = ["steps=5", *choice.split()]
-    assert optimize(*more, "output=whole.png").status == 0
+    more = ["steps=5", *option.split()]
+    assert optimize(*more, "output=uninterrupted.png").status == 0
     with monkeypatch.context():
         stop_after(after)
         result = optimize(*more)
@@ -71,11 +71,11 @@ def test_resumed_equals_uninterrupted_bit_for_bit(
     monkeypatch.setattr(command, "Stopping", Stopping)
     result = optimize(*more, "resume=true", "preview_every=5")
     assert result.status == 0, result.err
-    assert np.array_equal(pixels("whole.png"), pixels("out.png"))
+    assert np.array_equal(pixels("uninterrupted.png"), pixels("out.png"))
     assert "out.png.interrupted" not in names(small_folder)
 
 
-def test_only_the_same_optimization_goes_on(optimize, small_folder, stop_after, monkeypatch):
+def test_only_the_same_optimization_resumes(optimize, small_folder, stop_after, monkeypatch):
     stop_after(1)
     optimize()
     monkeypatch.setattr(command, "Stopping", Stopping)
@@ -89,14 +89,14 @@ def test_only_the_same_optimization_goes_on(optimize, small_folder, stop_after, 
     assert "out.png.interrupted is damaged" in optimize("resume=true").error
 
 
-def test_resume_begins_where_nothing_was_interrupted(optimize, small_folder):
+def test_resume_starts_from_the_beginning_without_a_saved_state(optimize, small_folder):
     assert optimize("resume=true").status == 0
     assert (small_folder / "out.png").is_file()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_ends(optimize, small_folder, monkeypatch, number):
+def test_a_signal_saves_the_state_and_ends_the_run(optimize, small_folder, monkeypatch, number):
     def show(progress, step):
         if step.number == 2:
             os.kill(os.getpid(), number)
@@ -109,7 +109,7 @@ def test_a_signal_saves_and_ends(optimize, small_folder, monkeypatch, number):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
-def test_signals_are_noted_and_given_back():
+def test_signals_are_recorded_and_their_handlers_restored():
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with Stopping() as stopping:
         assert stopping.received is None
@@ -121,7 +121,7 @@ def test_signals_are_noted_and_given_back():
     assert before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 
 
-def test_the_random_state_comes_back(optimize, small_folder, stop_after, monkeypatch):
+def test_the_random_state_is_restored(optimize, small_folder, stop_after, monkeypatch):
     torch.manual_seed(5)
     stop_after(1)
     optimize()

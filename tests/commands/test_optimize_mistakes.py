@@ -8,7 +8,7 @@ def names(folder):
 
 
 @pytest.mark.parametrize(
-    ("mistake", "said"),
+    ("mistake", "message"),
     [
         ("content=nowhere.jpg", "nowhere.jpg: no such file"),
         ("content=broken.jpg", "broken.jpg is not an image"),
@@ -41,21 +41,21 @@ def names(folder):
         ("size=64 scales=2 style.size=16", "style.image has 10x8 pixels at the first of 2 scales"),
     ],
 )
-def test_a_mistake_is_one_line(optimize, small_folder, mistake, said):
+def test_a_mistake_ends_in_one_line(optimize, small_folder, mistake, message):
     (small_folder / "broken.jpg").write_text("no image")
     before = names(small_folder)
-    assert said in optimize(*mistake.split()).error
+    assert message in optimize(*mistake.split()).error
     assert names(small_folder) == before
 
 
-def test_a_history_larger_than_memory_is_refused_at_once(optimize, monkeypatch):
+def test_a_history_larger_than_memory_is_refused_before_the_first_step(optimize, monkeypatch):
     monkeypatch.setattr(command, "free_memory", lambda device: 10_000)
     assert "32x24 pixels take 0.0 GiB" in optimize().error
     assert optimize("method=adam").status == 0
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't allocate memory")])
-def test_running_out_of_memory_is_one_line(optimize, small_folder, monkeypatch, error):
+def test_running_out_of_memory_ends_in_one_line(optimize, small_folder, monkeypatch, error):
     def fail(*_):
         raise error
 
@@ -64,7 +64,7 @@ def test_running_out_of_memory_is_one_line(optimize, small_folder, monkeypatch, 
     assert "out.png" not in names(small_folder)
 
 
-def test_other_errors_are_not_called_memory(optimize, monkeypatch):
+def test_other_errors_are_not_reported_as_memory_errors(optimize, monkeypatch):
     def fail(*_):
         raise RuntimeError("a mistake of ours")
 

@@ -21,7 +21,7 @@ def test_images_are_painted_into_a_folder(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("mistake", "said"),
+    ("mistake", "message"),
     [
         ("names=[sunflowers]", "starry, mosaic"),
         ("names=[]", "names is empty"),
@@ -33,13 +33,13 @@ def test_images_are_painted_into_a_folder(run, tmp_path):
         ("output=pyproject.toml/images", "pyproject.toml"),
     ],
 )
-def test_a_mistake_is_one_line(run, monkeypatch, mistake, said):
+def test_a_mistake_ends_in_one_line(run, monkeypatch, mistake, message):
     monkeypatch.chdir(Path(__file__).parents[2])
-    assert said in run("paint_styles", "names=[woodblock]", "size=32", mistake).error
+    assert message in run("paint_styles", "names=[woodblock]", "size=32", mistake).error
 
 
 @pytest.mark.parametrize("name", PAINTINGS)
-def test_every_painting_comes_with_the_project(name):
+def test_the_package_includes_every_painting(name):
     path = Path(style_image_path(f"{name}.jpg"))
     assert path.is_absolute()
     assert path.stat().st_size < 600_000

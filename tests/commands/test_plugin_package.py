@@ -1,4 +1,4 @@
-"""A package of somebody else adds to StyleNet without a change to it: tests/plugin."""
+"""A plugin package (tests/plugin) that extends StyleNet without changing it."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ FILES = [path for path in PLUGIN.rglob("*") if path.suffix in (".py", ".yaml")]
 
 @pytest.fixture
 def installed(monkeypatch):
-    """The package is on Python's path with its entry point, its configs on Hydra's."""
+    """Install the package: Python's path, its entry point and its Hydra configs."""
     monkeypatch.syspath_prepend(PLUGIN)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     monkeypatch.setenv("STYLENET_CONFIGS", str(PLUGIN / "stroke_styles" / "configs"))
@@ -63,7 +63,9 @@ def test_a_package_adds_a_network_a_loss_a_style_a_callback_and_a_format(
     assert all(path.is_file() for path in outputs)
 
 
-def test_without_the_package_its_checkpoint_names_the_network(installed, run, tmp_path):
+def test_without_the_package_the_error_names_the_network_of_the_checkpoint(
+    installed, run, tmp_path
+):
     plugins.load_plugins()
     from stylenet.checkpoint import CheckpointInfo, save_checkpoint
 
@@ -75,6 +77,6 @@ def test_without_the_package_its_checkpoint_names_the_network(installed, run, tm
     assert "unknown network pointwise" in error
 
 
-def test_a_missing_folder_of_configs_is_named(run, tiny, monkeypatch):
+def test_a_missing_config_folder_is_named(run, tiny, monkeypatch):
     monkeypatch.setenv("STYLENET_CONFIGS", "nowhere")
     assert "STYLENET_CONFIGS=nowhere is not a folder" in run("train", *tiny).error

@@ -31,36 +31,36 @@ def coco(server, tmp_path):
     return [f"url={server.url}/zips/train2017.zip", "images=6", f"output={tmp_path / 'coco'}"]
 
 
-def test_photos_are_downloaded_unpacked_and_trained_on(run, server, coco, tmp_path):
+def test_photos_are_downloaded_unpacked_and_used_for_training(run, server, coco, tmp_path):
     server.cuts = [3000]  # the connection breaks once
     result = run("prepare_coco", *coco)
     assert result.status == 0, result.err
     assert f"6 photos in {tmp_path / 'coco/train2017'}" in result.out
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
     assert {p.name for p in (tmp_path / "coco").iterdir()} == {"train2017", "train2017.zip"}
     options = ["data.crop_size=32", "data.min_size=8", "data.workers=0"]
     checked = run("check_data", "data=coco", f"data.root={tmp_path / 'coco'}", *options)
     assert "6 of 6 photos usable" in checked.out
 
 
-def test_finished_one_does_nothing_again_with_the_zip_or_without(run, server, coco, tmp_path):
+def test_a_finished_download_is_not_repeated_with_or_without_the_zip(run, server, coco, tmp_path):
     run("prepare_coco", *coco)
     assert run("prepare_coco", *coco, "keep_zip=false").status == 0
     assert not (tmp_path / "coco/train2017.zip").exists()
     again = run("prepare_coco", *coco)
     assert again.status == 0
     assert "holds all 6 photos already" in again.out
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
-def test_zip_copied_by_hand_needs_no_network(run, server, coco, body, tmp_path):
+def test_a_zip_copied_by_hand_needs_no_network(run, server, coco, body, tmp_path):
     (tmp_path / "coco").mkdir()
     (tmp_path / "coco/train2017.zip").write_bytes(body)
     assert run("prepare_coco", *coco).status == 0
-    assert not server.asked
+    assert not server.requests
 
 
-def test_offline_machine_is_told_the_ways_on(run, server, coco, tmp_path):
+def test_an_offline_machine_gets_the_alternatives_listed(run, server, coco, tmp_path):
     url = "url=http://127.0.0.1:9/train2017.zip"
     error = run("prepare_coco", *coco[1:], url).error
     assert "could not be downloaded" in error
@@ -72,7 +72,7 @@ def test_offline_machine_is_told_the_ways_on(run, server, coco, tmp_path):
     assert "copy train2017.zip" in error
 
 
-def test_too_small_a_disk_is_known_before_the_first_byte(run, coco, body, monkeypatch):
+def test_a_too_small_disk_is_reported_before_the_download(run, coco, body, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2 * len(body) - 1))
     error = run("prepare_coco", *coco).error
     assert "downloading and unpacking train2017.zip needs" in error
@@ -81,7 +81,9 @@ def test_too_small_a_disk_is_known_before_the_first_byte(run, coco, body, monkey
     assert run("prepare_coco", *coco).status == 0
 
 
-def test_page_in_place_of_the_zip_and_a_wrong_number_are_errors(run, server, coco, tmp_path):
+def test_a_web_page_instead_of_the_zip_and_a_wrong_image_count_are_errors(
+    run, server, coco, tmp_path
+):
     whole, server.body = server.body, b"<html>log in</html>"
     assert "is not a whole zip file" in run("prepare_coco", *coco).error
     (tmp_path / "coco/train2017.zip").unlink()
@@ -91,12 +93,12 @@ def test_page_in_place_of_the_zip_and_a_wrong_number_are_errors(run, server, coc
 
 
 @pytest.mark.parametrize(
-    ("mistake", "said"),
+    ("mistake", "message"),
     [
         ("images=0", "images=0 is not a whole number"),
         ("keep_zip=maybe", "keep_zip=maybe is neither true nor false"),
         ("url=http://a/b.tar", "url=http://a/b.tar does not name a zip file"),
     ],
 )
-def test_impossible_option_is_one_line(run, coco, mistake, said):
-    assert said in run("prepare_coco", *coco, mistake).error
+def test_an_invalid_option_ends_in_one_line(run, coco, mistake, message):
+    assert message in run("prepare_coco", *coco, mistake).error

@@ -15,7 +15,7 @@ def no_coco(tmp_path, monkeypatch):
     "arguments",
     [[], ["style=starry"], ["trainer.max_steps=3", "encoder=vgg19"], ["-m", "seed=1,2"]],
 )
-def test_without_photos_a_plain_command_is_the_quick_start(no_coco, arguments):
+def test_a_plain_command_without_photos_is_the_quick_start(no_coco, arguments):
     assert needs_quickstart(arguments)
 
 
@@ -23,22 +23,26 @@ def test_without_photos_a_plain_command_is_the_quick_start(no_coco, arguments):
     "argument",
     ["data=coco", "data.root=photos", "experiment=laptop", "--help", "-sc=x", "--version"],
 )
-def test_what_was_asked_for_is_what_runs(no_coco, argument):
+def test_explicit_options_disable_the_quick_start(no_coco, argument):
     assert not needs_quickstart(["style=starry", argument])
 
 
-def test_coco_in_place_is_the_full_recipe(no_coco, tmp_path, monkeypatch):
+def test_coco_in_its_default_folder_selects_the_full_recipe(no_coco, tmp_path, monkeypatch):
     (tmp_path / "data" / "coco").mkdir(parents=True)
     assert not needs_quickstart(["style=starry"])
 
 
-def test_coco_configured_is_the_full_recipe_though_it_is_missing(no_coco, monkeypatch, run):
+def test_a_configured_coco_folder_selects_the_full_recipe_even_if_missing(
+    no_coco, monkeypatch, run
+):
     monkeypatch.setenv("STYLENET_COCO", "nowhere")
     assert not needs_quickstart(["style=starry"])
     assert "nowhere does not exist" in run("train", "style=starry").error
 
 
-def test_the_quick_start_runs_offline_and_says_so_first_and_last(no_coco, run, monkeypatch):
+def test_the_quick_start_runs_offline_and_announces_itself_first_and_last(
+    no_coco, run, monkeypatch
+):
     def refuse(*args, **kwargs):
         raise AssertionError("the quick start opened a connection")
 
@@ -58,7 +62,7 @@ def test_the_quick_start_runs_offline_and_says_so_first_and_last(no_coco, run, m
 @pytest.mark.parametrize(
     "words", [["style=ink", "--cfg", "job"], ["--cfg", "job", "style=ink"], ["--cfg", "job"]]
 )
-def test_what_a_command_would_run_with_is_shown(no_coco, run, words):
+def test_the_options_of_a_command_are_shown(no_coco, run, words):
     shown = run("train", *words)
     assert shown.status == 0, shown.err
     options = yaml.safe_load(shown.out)
@@ -66,16 +70,16 @@ def test_what_a_command_would_run_with_is_shown(no_coco, run, words):
     assert options["trainer"]["max_steps"] == 900
 
 
-def test_a_sweep_may_begin_with_its_option(no_coco, run):
+def test_a_sweep_may_start_with_the_multirun_flag(no_coco, run):
     assert "Could not find 'style/nosuch'" in run("train", "-m", "style=nosuch,starry").error
 
 
-def test_a_folder_of_photos_that_is_not_cocos_names_the_choice_for_it(no_coco, run, photos):
+def test_a_folder_of_other_photos_suggests_data_folder(no_coco, run, photos):
     error = run("train", "style=starry", f"data.root={photos}").error
     assert "holds no folder train2017; for photos of your own: data=folder" in error
 
 
-def test_sample_photos_are_all_usable():
+def test_all_sample_photos_are_usable():
     data = SamplePhotos("samples", crop_size=64, batch_size=2, workers=0)
     data.setup()
     assert [data.dataset.check(i) for i in range(len(data.dataset.photos))] == [None] * 6

@@ -1,4 +1,4 @@
-"""Training by several processes, as a user starts them."""
+"""Training in several processes from the command line."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ def ddp(tiny):
 
 @pytest.fixture
 def torchrun():
-    """Starts a script by torchrun, with options for torchrun."""
+    """Start a script with torchrun; ``options`` are torchrun's."""
     started = []
 
     def start(*options, name="train", arguments=()):
@@ -49,7 +49,7 @@ def torchrun():
     for process in started:
         if process.poll() is None:
             workers = workers_of(process)
-            for number in (process.pid, *workers):  # each leads a group of its own
+            for number in (process.pid, *workers):  # each leads its own process group
                 os.kill(number, signal.SIGKILL)
             process.communicate()
 
@@ -65,8 +65,8 @@ def free_port():
         return one.getsockname()[1]
 
 
-def test_torchrun_trains_by_the_rule_and_all_is_written_once(torchrun, ddp, tmp_path):
-    # The recipe says 9 steps, the user nothing: with two devices they become 5.
+def test_torchrun_scales_the_recipe_and_writes_every_file_once(torchrun, ddp, tmp_path):
+    # The recipe has 9 steps and the user overrides none: two devices run 5.
     recipe = [word for word in ddp if not word.startswith("trainer.max_steps")]
     steps = ["experiment=quickstart", "encoder=vgg19", "data=folder", "trainer.log_every_n_steps=1"]
     more = ["callbacks.throughput.every_n_steps=2", "callbacks.checkpoints.every_n_steps=2"]
@@ -78,11 +78,11 @@ def test_torchrun_trains_by_the_rule_and_all_is_written_once(torchrun, ddp, tmp_
     assert result.status == 0, result.err
     assert result.out.count("5 steps of 2 on each of 2 devices") == 1
     assert result.out.count("network: ") == 1
-    settings = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
-    # What the command gives is taken as it is; the learning rate is the recipe's.
-    assert settings["trainer"]["max_steps"] == 5
-    assert settings["schedule"]["warmup_steps"] == 2
-    assert settings["optimizer"]["lr"] == pytest.approx(1e-3 * 2**0.5)
+    config = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
+    # Overrides stay as they are; the learning rate is the recipe's.
+    assert config["trainer"]["max_steps"] == 5
+    assert config["schedule"]["warmup_steps"] == 2
+    assert config["optimizer"]["lr"] == pytest.approx(1e-3 * 2**0.5)
     folder = RunFolder(tmp_path / "run")
     assert [path.name for path in folder.saved_checkpoints()] == [
         "step_0000004.ckpt",
@@ -91,18 +91,18 @@ def test_torchrun_trains_by_the_rule_and_all_is_written_once(torchrun, ddp, tmp_
     assert len(list(folder.tensorboard.glob("events*"))) == 1
     scalars = EventAccumulator(str(folder.tensorboard)).Reload()
     speeds = [
-        scalars.Scalars(f"images_per_second{which}")[-1].value for which in ("", "_per_device")
+        scalars.Scalars(f"images_per_second{suffix}")[-1].value for suffix in ("", "_per_device")
     ]
     assert speeds[0] == pytest.approx(2 * speeds[1], rel=1e-5)
 
 
 @pytest.mark.slow
-def test_lightning_starts_the_processes_where_no_launcher_does(script, ddp, tmp_path):
+def test_lightning_starts_the_processes_without_a_launcher(script, ddp, tmp_path):
     recipe = [word for word in ddp if not word.startswith("trainer.max_steps")]
     result = script(
         "train", *recipe, "trainer.devices=2", "experiment=few", f"hydra.searchpath=[{tmp_path}]"
     )
-    assert "few" in result.err  # no such experiment: asked before any process is started
+    assert "few" in result.err  # no such experiment: refused before any process starts
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment/few.yaml").write_text(
         "# @package _global_\ntrainer: {max_steps: 5}\nschedule: {warmup_steps: 3}\n"
@@ -111,14 +111,14 @@ def test_lightning_starts_the_processes_where_no_launcher_does(script, ddp, tmp_
         "train", *recipe, "trainer.devices=2", "experiment=few", f"hydra.searchpath=[{tmp_path}]"
     )
     assert result.status == 0, result.err
-    # The recipe's 5 steps and 3 of warm-up are for one device.
+    # The recipe's 5 steps and 3 warm-up steps are for one device.
     assert result.out.count("3 steps of 2 on each of 2 devices") == 1
-    settings = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
-    assert (settings["trainer"]["max_steps"], settings["schedule"]["warmup_steps"]) == (3, 2)
+    config = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
+    assert (config["trainer"]["max_steps"], config["schedule"]["warmup_steps"]) == (3, 2)
 
 
 @pytest.mark.slow
-def test_processes_without_trainer_ddp_are_told(torchrun, tiny, tmp_path):
+def test_torchrun_without_trainer_ddp_is_an_error(torchrun, tiny, tmp_path):
     result = finish(torchrun("--nproc-per-node=2", arguments=tiny))
     assert result.status != 0
     assert "error: torchrun started 2 processes" in result.err
@@ -127,7 +127,7 @@ def test_processes_without_trainer_ddp_are_told(torchrun, tiny, tmp_path):
 
 
 @pytest.mark.slow
-def test_another_number_of_devices_cannot_go_on(run, torchrun, ddp, tiny, tmp_path):
+def test_a_run_cannot_resume_on_another_number_of_devices(run, torchrun, ddp, tiny, tmp_path):
     assert run("train", *tiny).status == 0
     result = finish(
         torchrun("--nproc-per-node=2", arguments=[*ddp, "resume=true", "trainer.max_steps=6"])
@@ -138,16 +138,25 @@ def test_another_number_of_devices_cannot_go_on(run, torchrun, ddp, tiny, tmp_pa
 
 
 @pytest.mark.slow
-def test_two_nodes_and_the_death_of_one(torchrun, ddp, tmp_path):
-    """Two launchers stand for two machines; one of the processes is killed in the middle."""
-    whole = [*ddp, "trainer.max_steps=60", "resume=true", "callbacks.checkpoints.every_n_steps=5"]
-    result = finish(torchrun("--nproc-per-node=2", arguments=[*whole, f"run_dir={tmp_path}/whole"]))
+def test_two_nodes_train_and_resume_after_one_is_killed(torchrun, ddp, tmp_path):
+    """Let two launchers stand for two machines and kill one process during training."""
+    uninterrupted = [
+        *ddp,
+        "trainer.max_steps=60",
+        "resume=true",
+        "callbacks.checkpoints.every_n_steps=5",
+    ]
+    result = finish(
+        torchrun(
+            "--nproc-per-node=2", arguments=[*uninterrupted, f"run_dir={tmp_path}/uninterrupted"]
+        )
+    )
     assert result.status == 0, result.err
 
     port = free_port()
     options = ["--nnodes=2", "--nproc-per-node=1", "--max-restarts=2", "--rdzv-backend=c10d"]
     options += [f"--rdzv-endpoint=127.0.0.1:{port}", "--rdzv-id=test"]
-    parts = [*whole, f"run_dir={tmp_path}/parts"]
+    parts = [*uninterrupted, f"run_dir={tmp_path}/parts"]
     nodes = [
         torchrun(*options, f"--local-addr=127.0.0.{number}", arguments=parts) for number in (1, 2)
     ]
@@ -162,13 +171,13 @@ def test_two_nodes_and_the_death_of_one(torchrun, ddp, tmp_path):
     assert any("exitcode: -9" in result.err for result in results)
     assert "".join(result.out for result in results).count(", from ") == 1
     first, second = (
-        load_file(tmp_path / name / "starry.safetensors") for name in ("whole", "parts")
+        load_file(tmp_path / name / "starry.safetensors") for name in ("uninterrupted", "parts")
     )
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
 def workers_of(launcher):
-    """The numbers of the processes that a launcher started."""
+    """Return the process ids of a launcher's workers."""
     listed = subprocess.run(
         ["ps", "-o", "pid=", "--ppid", str(launcher.pid)], capture_output=True, text=True
     )

@@ -1,4 +1,4 @@
-"""What a user sees while a command loads."""
+"""The notice in the terminal while a command loads."""
 
 import io
 import subprocess
@@ -15,7 +15,7 @@ from .conftest import MODULES, ROOT, blotches
 
 
 class Screen(io.StringIO):
-    """A terminal that can be read."""
+    """In-memory terminal."""
 
     def __init__(self, is_terminal=True):
         super().__init__()
@@ -35,10 +35,10 @@ def test_the_terminal_shows_at_once_that_a_command_loads(name, monkeypatch):
     monkeypatch.setitem(sys.modules, f"stylenet.cli.{name}", module)
     start.start(name)
     (before_main,) = seen
-    assert before_main == "loading PyTorch …\r\x1b[K"  # and nothing is left of it
+    assert before_main == "loading PyTorch …\r\x1b[K"  # the notice is erased
 
 
-def test_a_failed_import_leaves_no_notice_behind(monkeypatch):
+def test_a_failed_import_erases_the_notice(monkeypatch):
     screen = Screen()
     monkeypatch.setattr(sys, "stderr", screen)
     with pytest.raises(ImportError), start.notice("loading"):

@@ -25,7 +25,7 @@ def steps_saved(run_dir):
     return [int(path.stem.removeprefix("step_")) for path in sorted(run_dir.glob("*/step_*.ckpt"))]
 
 
-def test_a_run_leaves_its_folder_complete_and_says_how_to_stylize(
+def test_a_run_directory_is_complete_and_the_output_explains_how_to_stylize(
     script, run, tiny, tmp_path, monkeypatch
 ):
     result = script("train", *tiny, "callbacks.previews.every_n_steps=2")
@@ -47,7 +47,7 @@ def test_a_run_leaves_its_folder_complete_and_says_how_to_stylize(
     program, path, *arguments = shlex.split(stylize)
     assert (program, path) == ("python", "scripts/infer.py")
     photo = blotches(tmp_path / "photo.jpg", 33, 21)
-    # The very command that was printed, from the folder where the photo lies.
+    # The printed command itself, from the folder with the photo.
     monkeypatch.chdir(tmp_path)
     done = run("infer", *arguments)
     assert done.status == 0, done.err
@@ -71,21 +71,21 @@ def test_losses_learning_rate_and_speed_are_logged_by_name(run, tiny, tmp_path):
     } <= set(scalars)
 
 
-def test_resume_goes_on_from_the_newest_checkpoint(run, tiny, tmp_path):
+def test_resume_continues_from_the_newest_checkpoint(run, tiny, tmp_path):
     run("train", *tiny)
     result = run("train", *tiny, "trainer.max_steps=5", "resume=true")
     assert result.status == 0, result.err
     assert "from " in result.out.splitlines()[0]
     assert steps_saved(tmp_path / "run") == [3, 5]
 
-    run("train", *tiny, "trainer.max_steps=5", f"run_dir={tmp_path / 'whole'}")
-    whole, _ = load_checkpoint(tmp_path / "whole")
+    run("train", *tiny, "trainer.max_steps=5", f"run_dir={tmp_path / 'uninterrupted'}")
+    uninterrupted, _ = load_checkpoint(tmp_path / "uninterrupted")
     resumed, _ = load_checkpoint(tmp_path / "run")
-    for name, value in whole.state_dict().items():
+    for name, value in uninterrupted.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
 
 
-def test_resume_starts_where_there_is_nothing_and_ends_where_all_is_done(run, tiny, tmp_path):
+def test_resume_starts_a_new_run_and_does_nothing_for_a_finished_one(run, tiny, tmp_path):
     assert run("train", *tiny, "resume=true").status == 0
     before = (tmp_path / "run/starry.safetensors").read_bytes()
     again = run("train", *tiny, "resume=true")
@@ -94,7 +94,7 @@ def test_resume_starts_where_there_is_nothing_and_ends_where_all_is_done(run, ti
     assert (tmp_path / "run/starry.safetensors").read_bytes() == before
 
 
-def test_a_run_does_not_go_on_as_one_of_another_style(run, tiny, tmp_path):
+def test_a_run_does_not_resume_with_another_style(run, tiny, tmp_path):
     assert run("train", *tiny).status == 0
     before = (tmp_path / "run/config.yaml").read_text()
     more = ["style=mosaic", "resume=true", "trainer.max_steps=5"]
@@ -104,7 +104,7 @@ def test_a_run_does_not_go_on_as_one_of_another_style(run, tiny, tmp_path):
     assert steps_saved(tmp_path / "run") == [3]
 
 
-def test_a_run_that_goes_on_with_other_settings_says_so(run, tiny, tmp_path):
+def test_a_run_that_resumes_with_other_options_names_them(run, tiny, tmp_path):
     assert run("train", *tiny).status == 0
     more = [*tiny, "resume=true", "trainer.max_steps=4"]
     assert "other options" not in run("train", *more, "data.workers=1", "seed=0").err
@@ -118,12 +118,12 @@ def test_a_run_that_goes_on_with_other_settings_says_so(run, tiny, tmp_path):
     assert line.startswith("warning: this run goes on")
     assert f"data.root={tmp_path / 'others'} (was {tmp_path / 'photos'})" in line
     assert "loss.style.weight=7 (was 15" in line
-    for steps, damaged in ((6, "{"), (7, "seed: ${nowhere}"), (8, "- 1")):  # no remark, no more
+    for steps, damaged in ((6, "{"), (7, "seed: ${nowhere}"), (8, "- 1")):  # no warning, no error
         (tmp_path / "run" / "config.yaml").write_text(damaged)
         assert run("train", *given, *changed, f"trainer.max_steps={steps}").status == 0
 
 
-def test_a_run_of_an_earlier_version_goes_on_without_a_remark(run, tiny, tmp_path):
+def test_a_run_of_an_earlier_version_resumes_without_a_warning(run, tiny, tmp_path):
     assert run("train", *tiny, "schedule=cosine", "schedule.warmup_steps=1").status == 0
     file = tmp_path / "run/config.yaml"
     saved = yaml.safe_load(file.read_text())
@@ -139,7 +139,7 @@ def test_a_run_of_an_earlier_version_goes_on_without_a_remark(run, tiny, tmp_pat
     assert (result.status, "other options" in result.err) == (0, False), result.err
 
 
-def test_another_logger_and_optimizer(run, tiny, tmp_path):
+def test_another_logger_and_optimizer_can_be_chosen(run, tiny, tmp_path):
     chosen = ["logger=csv", "optimizer=adamw", "trainer.log_every_n_steps=1"]
     result = run("train", *tiny, *chosen)
     assert result.status == 0, result.err
@@ -153,7 +153,7 @@ def test_another_logger_and_optimizer(run, tiny, tmp_path):
     assert "optimizer AdamW, this run's is Adam" in other.error
 
 
-def test_a_trained_network_can_be_the_beginning(run, tiny, tmp_path):
+def test_training_can_start_from_a_trained_network(run, tiny, tmp_path):
     assert run("train", *tiny).status == 0
     first = tmp_path / "run"
     second = run("train", *tiny, f"init={first}", f"run_dir={tmp_path}/second", "optimizer.lr=1e-9")
@@ -164,7 +164,7 @@ def test_a_trained_network_can_be_the_beginning(run, tiny, tmp_path):
     assert all(torch.allclose(before[key], after[key], atol=1e-6) for key in before)
 
 
-def test_another_network_cannot_be_the_beginning(run, tiny, tmp_path):
+def test_training_cannot_start_from_a_different_architecture(run, tiny, tmp_path):
     assert run("train", *tiny).status == 0
     error = run(
         "train", *tiny, f"init={tmp_path}/run", f"run_dir={tmp_path}/2", "network.blocks=2"
@@ -173,7 +173,7 @@ def test_another_network_cannot_be_the_beginning(run, tiny, tmp_path):
     assert not (tmp_path / "2").exists()
 
 
-def test_a_style_may_have_layers_and_a_weight_of_its_own(run, tiny, tmp_path):
+def test_a_style_may_have_its_own_layers_and_weight(run, tiny, tmp_path):
     result = run(
         "train", *tiny, "style.layers=[relu1_1]", "style.weight=2", "trainer.log_every_n_steps=1"
     )
@@ -183,11 +183,12 @@ def test_a_style_may_have_layers_and_a_weight_of_its_own(run, tiny, tmp_path):
     assert "loss/style/relu1_2" not in scalars.Tags()["scalars"]
     first = {name: scalars.Scalars(f"loss/{name}")[0].value for name in ("total", "style", "tv")}
     content = scalars.Scalars("loss/content")[0].value
-    expected = content + 2 * 15 * first["style"] + 5 * first["tv"]  # loss/relative.yaml's weights
+    # The weights of loss/relative.yaml.
+    expected = content + 2 * 15 * first["style"] + 5 * first["tv"]
     assert first["total"] == pytest.approx(expected, rel=1e-4)
 
 
-def test_a_run_is_not_overwritten(run, tiny, tmp_path):
+def test_an_existing_run_is_not_overwritten(run, tiny, tmp_path):
     run("train", *tiny)
     before = (tmp_path / "run/starry.safetensors").read_bytes()
     assert "resume=true" in run("train", *tiny, "seed=1").error
@@ -203,8 +204,8 @@ def test_a_run_directory_whose_name_is_not_utf_8_is_refused(run, tiny, tmp_path)
     assert not (tmp_path / name).exists()
 
 
-def test_a_checkpoint_that_cannot_be_read_gives_way_to_the_one_before(run, tiny, tmp_path):
-    undisturbed = [*tiny, "trainer.max_steps=6", f"run_dir={tmp_path}/whole"]
+def test_an_unreadable_checkpoint_is_skipped_for_the_one_before(run, tiny, tmp_path):
+    undisturbed = [*tiny, "trainer.max_steps=6", f"run_dir={tmp_path}/uninterrupted"]
     assert run("train", *undisturbed).status == 0
     assert run("train", *tiny, "callbacks.checkpoints.every_n_steps=1").status == 0
     folder = RunFolder(tmp_path / "run")
@@ -213,8 +214,10 @@ def test_a_checkpoint_that_cannot_be_read_gives_way_to_the_one_before(run, tiny,
     assert result.status == 0, result.err
     assert "step_0000003.ckpt cannot be read" in result.err
     assert "going on from step_0000002.ckpt" in result.err
-    whole, resumed = (load_checkpoint(tmp_path / name)[0].state_dict() for name in ("whole", "run"))
-    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+    uninterrupted, resumed = (
+        load_checkpoint(tmp_path / name)[0].state_dict() for name in ("uninterrupted", "run")
+    )
+    assert all(torch.equal(value, resumed[name]) for name, value in uninterrupted.items())
 
     for step in folder.saved_checkpoints():
         step.write_bytes(b"")
@@ -225,7 +228,7 @@ def test_a_checkpoint_that_cannot_be_read_gives_way_to_the_one_before(run, tiny,
 @pytest.mark.parametrize(
     "sent", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM]
 )
-def test_a_signal_to_the_whole_group_saves_and_resumes(run, tiny, tmp_path, sent):
+def test_a_signal_to_the_process_group_saves_and_the_run_resumes(run, tiny, tmp_path, sent):
     endless = [*tiny, "data.workers=1", "trainer.max_steps=1000000"]
     process = subprocess.Popen(
         [sys.executable, "scripts/train.py", *endless, "callbacks.checkpoints.every_n_steps=5"],
@@ -239,7 +242,7 @@ def test_a_signal_to_the_whole_group_saves_and_resumes(run, tiny, tmp_path, sent
     deadline = time.monotonic() + 120
     while not steps_saved(tmp_path / "run") and time.monotonic() < deadline:
         time.sleep(0.1)
-    os.killpg(process.pid, sent)  # as a terminal and a scheduler do: to the loader's processes too
+    os.killpg(process.pid, sent)  # as terminals and schedulers do; it reaches the data workers too
     out, err = process.communicate(timeout=60)
     assert process.returncode == 128 + sent, err
     assert "resume=true" in out
@@ -251,9 +254,7 @@ def test_a_signal_to_the_whole_group_saves_and_resumes(run, tiny, tmp_path, sent
 
 
 @pytest.mark.parametrize("resume", [True, False])
-def test_slurm_is_asked_for_another_turn_if_it_would_resume(
-    run, tiny, tmp_path, monkeypatch, resume
-):
+def test_a_slurm_job_is_requeued_if_it_would_resume(run, tiny, tmp_path, monkeypatch, resume):
     asked = tmp_path / "asked"
     (tmp_path / "scontrol").write_text(f'#!/bin/sh\necho "$@" >> {asked}\n')
     (tmp_path / "scontrol").chmod(0o755)
@@ -271,27 +272,30 @@ def test_slurm_is_asked_for_another_turn_if_it_would_resume(
     assert (asked.exists() and "requeue 12" in asked.read_text()) == resume
 
 
-@pytest.mark.parametrize("place", ["run", "elsewhere"])
+@pytest.mark.parametrize("folder_name", ["run", "elsewhere"])
 @pytest.mark.parametrize("again", ["true", "the same"])
-def test_interrupted_after_an_older_checkpoint_a_run_goes_on_with_its_own(
-    run, tiny, tmp_path, monkeypatch, place, again
+def test_a_run_interrupted_after_an_older_checkpoint_resumes_from_its_own(
+    run, tiny, tmp_path, monkeypatch, folder_name, again
 ):
     often = ["callbacks.checkpoints.every_n_steps=1", "trainer.max_steps=6"]
-    whole = [*tiny, *often, "callbacks.checkpoints.keep=null"]
-    assert run("train", *whole).status == 0
+    uninterrupted = [*tiny, *often, "callbacks.checkpoints.keep=null"]
+    assert run("train", *uninterrupted).status == 0
     old = RunFolder(tmp_path / "run")
     abandoned = {path.name: path.read_bytes() for path in old.saved_checkpoints()}
     (tmp_path / "elsewhere").mkdir()
     shutil.copy(old.checkpoint(2), tmp_path / "elsewhere")
     slower = [*tiny, *often, "optimizer.lr=1e-5"]
     elsewhere = tmp_path / "elsewhere/step_0000002.ckpt"
-    assert run("train", *slower, f"resume={elsewhere}", f"run_dir={tmp_path}/whole").status == 0
+    assert (
+        run("train", *slower, f"resume={elsewhere}", f"run_dir={tmp_path}/uninterrupted").status
+        == 0
+    )
 
     def ask_to_stop(self, trainer, *_):
         if trainer.global_step == 4:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    resume = f"resume={old.checkpoint(2) if place == 'run' else elsewhere}"
+    resume = f"resume={old.checkpoint(2) if folder_name == 'run' else elsewhere}"
     with monkeypatch.context() as during:
         during.setattr(Guard, "on_train_batch_end", ask_to_stop)
         assert run("train", *slower, resume).status == 128 + signal.SIGTERM
@@ -299,15 +303,17 @@ def test_interrupted_after_an_older_checkpoint_a_run_goes_on_with_its_own(
     result = run("train", *slower, resume if again == "the same" else "resume=true")
     assert result.status == 0, result.err
     assert f"from {old.checkpoint(4)}" in result.out
-    networks = [load_checkpoint(tmp_path / name)[0].state_dict() for name in ("whole", "run")]
+    networks = [
+        load_checkpoint(tmp_path / name)[0].state_dict() for name in ("uninterrupted", "run")
+    ]
     assert all(torch.equal(value, networks[1][name]) for name, value in networks[0].items())
     assert (old.checkpoints / "abandoned_1" / "starry.safetensors").is_file()
     aside = {path.name: path for path in old.checkpoints.glob("abandoned_1/*.ckpt")}
-    assert len(aside) == (4 if place == "run" else 6)
+    assert len(aside) == (4 if folder_name == "run" else 6)
     assert all(path.read_bytes() == abandoned[name] for name, path in aside.items())
 
 
-def test_stopped_before_its_first_checkpoint_a_run_goes_on_from_the_named_one(run, tiny, tmp_path):
+def test_a_run_stopped_before_its_first_checkpoint_resumes_from_the_named_one(run, tiny, tmp_path):
     assert run("train", *tiny).status == 0
     named, second = RunFolder(tmp_path / "run").checkpoint(3), RunFolder(tmp_path / "second")
     second.branch_off(named)
@@ -319,11 +325,11 @@ def test_stopped_before_its_first_checkpoint_a_run_goes_on_from_the_named_one(ru
 
     third = RunFolder(tmp_path / "third")
     third.branch_off(named)
-    assert run("train", *tiny, f"run_dir={third.path}").status == 0  # begins anew
+    assert run("train", *tiny, f"run_dir={third.path}").status == 0  # starts anew
     assert third.origin() is None
 
 
-def test_out_of_time_a_run_says_how_to_go_on_and_does(run, tiny, tmp_path):
+def test_a_run_out_of_time_explains_how_to_resume_and_resumes(run, tiny, tmp_path):
     timed = [*tiny, "+trainer.max_time=00:00:00:01"]
     stopped = run("train", *timed, "trainer.max_steps=1000000")
     assert stopped.status == 0, stopped.err
@@ -335,14 +341,14 @@ def test_out_of_time_a_run_says_how_to_go_on_and_does(run, tiny, tmp_path):
     assert load_checkpoint(tmp_path / "run/starry.safetensors")[1].step == last + 1
 
 
-@pytest.mark.parametrize(("short", "whole"), [("32", "32-true"), ("bf16", "bf16-mixed")])
-def test_a_precision_may_be_given_in_short(run, tiny, short, whole):
+@pytest.mark.parametrize(("short", "full"), [("32", "32-true"), ("bf16", "bf16-mixed")])
+def test_a_precision_may_be_abbreviated(run, tiny, short, full):
     result = run("train", *tiny, f"trainer.precision={short}", "trainer.max_steps=1")
     assert result.status == 0, result.err
-    assert f"({whole} on cpu)" in result.out
+    assert f"({full} on cpu)" in result.out
 
 
-def test_a_preview_that_fails_costs_no_checkpoint(run, tiny, tmp_path):
+def test_a_failed_preview_does_not_prevent_the_checkpoint(run, tiny, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run/previews").touch()  # where the folder would be
     often = [f"callbacks.{name}.every_n_steps=2" for name in ("previews", "checkpoints")]
@@ -350,9 +356,9 @@ def test_a_preview_that_fails_costs_no_checkpoint(run, tiny, tmp_path):
     assert steps_saved(tmp_path / "run") == [2]
 
 
-def test_a_full_disk_ends_in_one_line_and_leaves_no_half_file(script, tiny, tmp_path):
+def test_a_full_disk_ends_in_one_line_and_leaves_no_partial_file(script, tiny, tmp_path):
     def no_large_files():
-        # Files end at 8 KB, as they would on a full disk; Python ignores the signal that comes
+        # Files end at 8 KB, as on a full disk; Python ignores the signal that comes
         # with it and gets the error.
         resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
 
@@ -378,7 +384,7 @@ def test_mostly_bad_files_end_the_run(run, tiny, photos):
     assert "check_data.py" in result.error
 
 
-def test_two_styles_one_after_the_other(run, tiny, tmp_path, monkeypatch):
+def test_a_sweep_trains_two_styles_one_after_the_other(run, tiny, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # Hydra leaves its list of jobs there
     rest = [o for o in tiny if not o.startswith("run_dir")]
     run_dir = f"run_dir={tmp_path}/${{style.name}}"
@@ -388,7 +394,7 @@ def test_two_styles_one_after_the_other(run, tiny, tmp_path, monkeypatch):
     assert (tmp_path / "woodblock/woodblock.safetensors").is_file()
 
 
-def test_coco_layout_is_trained_on(run, tiny, shared):
+def test_a_folder_in_coco_layout_is_trained_on(run, tiny, shared):
     coco = [o for o in tiny if not o.startswith("data")]
     result = run(
         "train",
@@ -461,19 +467,21 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("mistake", "said"), MISTAKES, ids=[m[0] for m in MISTAKES])
-def test_a_mistake_is_one_line_and_leaves_nothing(run, tiny, tmp_path, monkeypatch, mistake, said):
+@pytest.mark.parametrize(("mistake", "message"), MISTAKES, ids=[m[0] for m in MISTAKES])
+def test_a_mistake_ends_in_one_line_and_leaves_no_files(
+    run, tiny, tmp_path, monkeypatch, mistake, message
+):
     monkeypatch.chdir(ROOT)
-    assert said in run("train", *tiny, mistake).error
+    assert message in run("train", *tiny, mistake).error
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there(run, tiny):
+def test_a_missing_gpu_is_an_error(run, tiny):
     assert "trainer.accelerator=gpu" in run("train", *tiny, "trainer.accelerator=gpu").error
 
 
-def test_coco_asked_for_but_not_there(run, tiny, tmp_path, monkeypatch):
+def test_coco_chosen_but_missing_is_an_error(run, tiny, tmp_path, monkeypatch):
     coco = [o for o in tiny if not o.startswith("data")]
     for way in ("data.root=" + str(tmp_path / "coco"), "data=coco"):
         monkeypatch.setenv("STYLENET_COCO", str(tmp_path / "coco"))
@@ -483,13 +491,13 @@ def test_coco_asked_for_but_not_there(run, tiny, tmp_path, monkeypatch):
         assert "STYLENET_COCO" in error
 
 
-def test_unknown_setting_lists_the_valid_ones(run, tiny):
+def test_an_unknown_option_lists_the_valid_ones(run, tiny):
     error = run("train", *tiny, "data.crop=3").error
     assert "crop_size, batch_size" in error
 
 
 @pytest.mark.parametrize("name", ["train", "infer", "check_data"])
-def test_help_explains_the_choices_with_examples(run, name):
+def test_help_explains_the_options_with_examples(run, name):
     result = run(name, "--help")
     assert result.status == 0
     assert f"python scripts/{name}.py" in result.out

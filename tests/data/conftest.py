@@ -15,7 +15,7 @@ from stylenet.data.sharding import ShardMaker
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory, monkeypatch):
-    """A cache of the test's own, so that the user's stays as it is."""
+    """The test's own cache, which leaves the user's untouched."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("STYLENET_CACHE", str(folder))
     return folder
@@ -23,18 +23,18 @@ def cache(tmp_path_factory, monkeypatch):
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory):
-    """Ten photos, each of one shade, so that a sample tells which one it is of."""
+    """Folder of ten photos, each in its own shade of gray, which identifies it in a batch."""
     folder = tmp_path_factory.mktemp("photos")
     for i in range(10):
-        place = folder / "even" if i % 2 == 0 else folder
-        place.mkdir(exist_ok=True)
-        Image.new("RGB", (20 + i, 24), (20 * i,) * 3).save(place / f"{i}.png")
+        subfolder = folder / "even" if i % 2 == 0 else folder
+        subfolder.mkdir(exist_ok=True)
+        Image.new("RGB", (20 + i, 24), (20 * i,) * 3).save(subfolder / f"{i}.png")
     return folder
 
 
 @pytest.fixture(scope="session")
 def paintings(tmp_path_factory):
-    """Three paintings, each of one shade of red."""
+    """Folder of three style images, each in its own shade of red."""
     folder = tmp_path_factory.mktemp("paintings")
     for i in range(3):
         Image.new("RGB", (30, 26), (50 + 60 * i, 0, 0)).save(folder / f"{i}.png")
@@ -42,14 +42,14 @@ def paintings(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def which():
-    """Tells which of the ``photos`` each image of a batch is of."""
+def photo_numbers():
+    """Return the numbers of the ``photos`` from which the images of a batch come."""
     return lambda images: [round(float(image.mean()) * 255 / 20) for image in images]
 
 
 @pytest.fixture(scope="session")
 def ramp():
-    """A photo that brightens from left to right, from 0 to 255."""
+    """Photo that brightens from left to right, from 0 to 255."""
     row = np.linspace(0, 255, 64).round().astype(np.uint8)
     return Image.fromarray(np.broadcast_to(row[None, :, None], (64, 64, 3)).copy())
 
@@ -62,7 +62,7 @@ def _encoded(image, form, **options):
 
 @pytest.fixture(scope="session")
 def bad_files():
-    """Files that no photo can be had from, by name."""
+    """Contents of files that yield no photo, by name."""
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8))
     jpeg, png = _encoded(noise, "JPEG"), _encoded(noise, "PNG")
     header = struct.pack(">4sIIBBBBB", b"IHDR", 60_000, 60_000, 8, 2, 0, 0, 0)
@@ -80,7 +80,7 @@ def bad_files():
 
 @contextmanager
 def no_large_files(limit):
-    """Files end at a size, as they would on a full disk; the system does refuse to write."""
+    """Limit the size of files, so that the system refuses to write as on a full disk."""
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
@@ -97,14 +97,14 @@ PER_SHARD = 4
 
 @pytest.fixture(scope="session")
 def jpegs(tmp_path_factory):
-    """Ten JPEG photos, small enough to go in as they are."""
+    """Folder of ten JPEG photos, small enough for shards to copy them byte for byte."""
     folder = tmp_path_factory.mktemp("jpegs")
     random = np.random.default_rng(0)
     for i in range(10):
-        place = folder / "even" if i % 2 == 0 else folder
-        place.mkdir(exist_ok=True)
+        subfolder = folder / "even" if i % 2 == 0 else folder
+        subfolder.mkdir(exist_ok=True)
         small = Image.fromarray(random.integers(0, 256, (6, 6, 3), dtype=np.uint8))
-        small.resize((20 + i, 24), Image.Resampling.BICUBIC).save(place / f"{i}.jpg")
+        small.resize((20 + i, 24), Image.Resampling.BICUBIC).save(subfolder / f"{i}.jpg")
     return folder
 
 

@@ -32,8 +32,8 @@ def unpack(archive):
 
 
 def assert_unpacked(tmp_path):
-    found = {f"train2017/{p.name}": p.read_bytes() for p in (tmp_path / "train2017").iterdir()}
-    assert found == PHOTOS
+    unpacked = {f"train2017/{p.name}": p.read_bytes() for p in (tmp_path / "train2017").iterdir()}
+    assert unpacked == PHOTOS
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
@@ -44,7 +44,7 @@ def test_photos_are_unpacked(tmp_path, compression):
     assert count_photos(tmp_path / "train2017") == 4
 
 
-def test_photos_that_are_there_stay_and_cut_ones_do_not(tmp_path, archive):
+def test_existing_photos_stay_and_truncated_ones_are_replaced(tmp_path, archive):
     unpack(archive)
     whole, cut, gone, _ = sorted((tmp_path / "train2017").iterdir())
     os.utime(whole, (1, 1))
@@ -55,7 +55,7 @@ def test_photos_that_are_there_stay_and_cut_ones_do_not(tmp_path, archive):
     assert_unpacked(tmp_path)
 
 
-def test_interrupted_unpacking_goes_on(tmp_path, archive):
+def test_interrupted_unpacking_resumes(tmp_path, archive):
     steps = unpack_photos(archive, tmp_path / "train2017")
     next(steps)
     next(steps)
@@ -65,7 +65,7 @@ def test_interrupted_unpacking_goes_on(tmp_path, archive):
     assert_unpacked(tmp_path)
 
 
-def test_nothing_but_photos_of_the_folder_is_unpacked(tmp_path):
+def test_only_photos_of_the_folder_are_unpacked(tmp_path):
     strange = {
         "../up.jpg": b"x",
         "/root.jpg": b"x",
@@ -95,7 +95,7 @@ def damaged(data, damage):
 
 
 @pytest.mark.parametrize("damage", ["empty", "page", "cut", "flipped"])
-def test_damaged_zip_is_one_line_with_the_way_on(tmp_path, archive, damage):
+def test_a_damaged_zip_ends_in_one_line_that_says_how_to_proceed(tmp_path, archive, damage):
     whole = archive.read_bytes()
     archive.write_bytes(damaged(whole, damage))
     with pytest.raises(StyleNetError) as error:
@@ -109,7 +109,7 @@ def test_damaged_zip_is_one_line_with_the_way_on(tmp_path, archive, damage):
     assert_unpacked(tmp_path)
 
 
-def test_damage_within_compressed_data_is_one_line(tmp_path):
+def test_damage_within_compressed_data_ends_in_one_line(tmp_path):
     noise = np.random.default_rng(1).integers(0, 4, 5000, dtype=np.uint8).tobytes()
     archive = zip_of(tmp_path / "a.zip", {"a/1.jpg": noise}, zipfile.ZIP_DEFLATED)
     data = archive.read_bytes()
@@ -119,14 +119,16 @@ def test_damage_within_compressed_data_is_one_line(tmp_path):
     assert not any((tmp_path / "a").iterdir())
 
 
-def test_missing_zip_is_one_line(tmp_path):
+def test_a_missing_zip_ends_in_one_line(tmp_path):
     with pytest.raises(StyleNetError, match=r"cannot unpack .*No such file"):
         unpack(tmp_path / "no.zip")
 
 
-def test_full_disk_while_unpacking_is_one_line_and_leaves_no_half_photo(tmp_path, archive):
+def test_a_full_disk_during_unpacking_ends_in_one_line_and_leaves_no_partial_photo(
+    tmp_path, archive
+):
     with (
-        no_large_files(1002),  # the first two fit
+        no_large_files(1002),  # the first two photos fit
         pytest.raises(StyleNetError, match=r"^cannot unpack .*File too large.*resumes"),
     ):
         unpack(archive)
@@ -135,7 +137,7 @@ def test_full_disk_while_unpacking_is_one_line_and_leaves_no_half_photo(tmp_path
     assert_unpacked(tmp_path)
 
 
-def test_room_is_asked_for_only_for_what_is_missing(tmp_path, archive, monkeypatch):
+def test_disk_space_is_required_only_for_missing_photos(tmp_path, archive, monkeypatch):
     unpack(archive)
     (tmp_path / "train2017" / "000000000001.jpg").unlink()
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
@@ -146,7 +148,7 @@ def test_room_is_asked_for_only_for_what_is_missing(tmp_path, archive, monkeypat
     assert_unpacked(tmp_path)
 
 
-def test_room_is_measured_where_the_folder_will_be(tmp_path):
+def test_disk_space_is_measured_where_the_folder_will_be(tmp_path):
     check_space(tmp_path / "not" / "yet", 1, "it")
     with pytest.raises(StyleNetError, match=rf"^it needs 1000000000.0 GB, but {tmp_path} has"):
         check_space(tmp_path / "not" / "yet", 10**18, "it")

@@ -16,14 +16,14 @@ from stylenet.errors import StyleNetError
 
 
 def photo_data(root, **options):
-    settings = {"crop_size": 16, "batch_size": 2, "min_size": 8, "workers": 0, "seed": 3}
-    data = PhotoData(str(root), **{**settings, **options})
+    defaults = {"crop_size": 16, "batch_size": 2, "min_size": 8, "workers": 0, "seed": 3}
+    data = PhotoData(str(root), **{**defaults, **options})
     data.setup()
     return data
 
 
 def at(data, step, world=1, rank=0, accumulate=1):
-    """Brings the data to where a trainer has come to."""
+    """Tell the data the trainer's step, rank and world size."""
     data.trainer = SimpleNamespace(
         world_size=world,
         num_devices=1,
@@ -51,14 +51,14 @@ def samples(data, count):
 
 @pytest.fixture
 def mixed(photos, tmp_path):
-    """Copies the good photos and makes some bad ones beside them."""
+    """Make folders of copies of good photos and some bad files."""
 
     def mix(good, bad):
         folder = tmp_path / f"{good}_good_{bad}_bad"
         folder.mkdir()
         for i, photo in enumerate(sorted(photos.rglob("*.png"))[:good]):
             shutil.copy(photo, folder / f"m{i}.png")
-        for i in range(bad):  # the first ones in order
+        for i in range(bad):  # first in the sorted order
             (folder / f"b{i:02}.jpg").touch()
         return folder
 
@@ -69,13 +69,13 @@ def mixed(photos, tmp_path):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_samples_do_not_depend_on_the_workers(photos, workers):
+def test_samples_do_not_depend_on_the_number_of_workers(photos, workers):
     alone = batches(photo_data(photos), 8)
     shared = batches(photo_data(photos, workers=workers), 8)
     assert all(torch.equal(a, b) for a, b in zip(alone, shared, strict=True))
 
 
-def test_samples_do_not_depend_on_the_runs_random_state(photos):
+def test_samples_do_not_depend_on_the_global_random_state(photos):
     torch.manual_seed(1)
     before = torch.get_rng_state()
     first = samples(photo_data(photos), 3)
@@ -84,34 +84,34 @@ def test_samples_do_not_depend_on_the_runs_random_state(photos):
     assert torch.equal(samples(photo_data(photos), 3), first)
 
 
-def test_other_seed_gives_other_samples(photos):
+def test_another_seed_gives_other_samples(photos):
     assert not torch.equal(
         samples(photo_data(photos, seed=3), 5), samples(photo_data(photos, seed=4), 5)
     )
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 5])
-def test_batches_go_on_endlessly_and_visit_every_photo_each_round(photos, which, batch_size):
+def test_batches_never_end_and_visit_every_photo_once_per_epoch(photos, photo_numbers, batch_size):
     count = 30 // batch_size
     images = samples(photo_data(photos, batch_size=batch_size), count)
     assert images.shape == (30, 3, 16, 16)
     assert images.dtype == torch.float32
-    shades = which(images)
+    shades = photo_numbers(images)
     for start in (0, 10, 20):
         assert sorted(shades[start : start + 10]) == list(range(10))
 
 
 @pytest.mark.parametrize("accumulate", [1, 3])
 @pytest.mark.parametrize("step", [1, 4])
-def test_continued_run_sees_what_it_would_have_seen(photos, step, accumulate):
+def test_a_resumed_run_gets_the_batches_of_an_uninterrupted_one(photos, step, accumulate):
     done = step * accumulate
-    whole = batches(photo_data(photos), done + 3)
+    uninterrupted = batches(photo_data(photos), done + 3)
     rest = batches(at(photo_data(photos), step, accumulate=accumulate), 3)
-    assert all(torch.equal(a, b) for a, b in zip(whole[done:], rest, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(uninterrupted[done:], rest, strict=True))
 
 
 @pytest.mark.parametrize("step", [0, 2])
-def test_devices_share_out_the_order_of_one(photos, step):
+def test_devices_divide_the_batches_of_a_single_device(photos, step):
     alone = samples(at(photo_data(photos, batch_size=4), step), 5)
     ranks = [samples(at(photo_data(photos), step, world=2, rank=rank), 5) for rank in (0, 1)]
     assert torch.equal(torch.stack(ranks, 1).flatten(0, 1), alone)
@@ -121,10 +121,10 @@ def test_devices_share_out_the_order_of_one(photos, step):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody says who sent a signal")
-def test_loader_outlives_the_signals_of_others_but_not_its_trainers(photos):
+def test_data_workers_survive_signals_except_their_trainers(photos):
     before = set(multiprocessing.active_children())
     loaded = iter(photo_data(photos, workers=1).train_dataloader())
-    next(loaded)  # the process is well under way
+    next(loaded)  # the worker process has started
     (worker,) = set(multiprocessing.active_children()) - before
     for name in ("INT", "TERM", "TERM"):
         subprocess.run(["kill", f"-{name}", str(worker.pid)], check=True)
@@ -140,7 +140,7 @@ def test_loader_outlives_the_signals_of_others_but_not_its_trainers(photos):
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_skipped_files_are_named_once_each(mixed, caplog, workers):
+def test_each_skipped_file_is_named_once(mixed, caplog, workers):
     data = photo_data(mixed(good=9, bad=2), workers=workers)
     with caplog.at_level(logging.WARNING):
         images = samples(data, 30)
@@ -152,7 +152,7 @@ def test_skipped_files_are_named_once_each(mixed, caplog, workers):
 
 
 @pytest.mark.parametrize(("good", "bad"), [(1, 9), (3, 12), (0, 1), (0, 40)])
-def test_mostly_bad_folder_ends_the_run(mixed, good, bad):
+def test_a_folder_of_mostly_bad_files_ends_the_run(mixed, good, bad):
     folder = mixed(good, bad)
     with pytest.raises(StyleNetError) as error:
         batches(photo_data(folder), 100)
@@ -163,9 +163,9 @@ def test_mostly_bad_folder_ends_the_run(mixed, good, bad):
     assert "\n" not in message
 
 
-def test_few_bad_files_early_on_do_not_end_the_run(mixed):
+def test_few_bad_files_at_the_beginning_do_not_end_the_run(mixed):
     folder = mixed(good=10, bad=4)
-    for seed in range(10):  # some of these orders begin with bad files
+    for seed in range(10):  # some of these orders start with bad files
         assert samples(photo_data(folder, seed=seed), 20).shape[0] == 40
 
 
@@ -181,19 +181,19 @@ def test_few_bad_files_early_on_do_not_end_the_run(mixed):
     + [("min_size", value) for value in (0, "abc", None)]
     + [("seed", value) for value in (-1, "abc", None)],
 )
-@pytest.mark.parametrize("kind", [PhotoData, CocoData])
-def test_impossible_value_is_named_before_the_disk_is_touched(kind, option, value):
+@pytest.mark.parametrize("data_class", [PhotoData, CocoData])
+def test_an_invalid_value_is_named_before_the_disk_is_read(data_class, option, value):
     with pytest.raises(StyleNetError, match=f"^data.{option}={value} is not a"):
-        kind("nowhere", **{"crop_size": 16, "batch_size": 2, option: value})
+        data_class("nowhere", **{"crop_size": 16, "batch_size": 2, option: value})
 
 
 @pytest.mark.parametrize("root", ["", None])
-def test_missing_root_is_named(root):
+def test_a_missing_root_is_named(root):
     with pytest.raises(StyleNetError, match=r"^data\.root is empty"):
         PhotoData(root, 16, 2)
 
 
-def test_root_may_look_like_a_number(photos, tmp_path, monkeypatch):
+def test_a_root_may_look_like_a_number(photos, tmp_path, monkeypatch):
     (tmp_path / "2017").symlink_to(photos)
     monkeypatch.chdir(tmp_path)
     data = PhotoData(2017, 16, 2, min_size=8)
@@ -201,12 +201,12 @@ def test_root_may_look_like_a_number(photos, tmp_path, monkeypatch):
     assert len(data.dataset.photos) == 10
 
 
-def test_workers_are_counted_where_none_are_given():
+def test_the_default_number_of_workers_follows_the_cores():
     assert 1 <= PhotoData("photos", 16, 2).train_dataloader().num_workers <= 8
 
 
 @pytest.mark.parametrize(("bound", "processes", "own"), [(16, 4, 4), (16, 32, 1), (3, 4, 3)])
-def test_processes_share_the_cores_unless_a_scheduler_gave_each_its_own(
+def test_processes_divide_the_cores_unless_a_scheduler_assigned_them(
     monkeypatch, bound, processes, own
 ):
     monkeypatch.setattr("os.cpu_count", lambda: 16)
@@ -214,16 +214,16 @@ def test_processes_share_the_cores_unless_a_scheduler_gave_each_its_own(
     assert cores(processes) == own
 
 
-def test_setup_looks_once(photos):
+def test_setup_scans_the_folder_once(photos):
     data = photo_data(photos)
-    found = data.dataset.photos
+    photos_found = data.dataset.photos
     data.setup("fit")
-    assert data.dataset.photos is found
-    assert len(found) == 10
+    assert data.dataset.photos is photos_found
+    assert len(photos_found) == 10
 
 
 @pytest.mark.parametrize("name", ["missing", "empty", "file.jpg"])
-def test_root_without_photos_is_named(tmp_path, name):
+def test_a_root_without_photos_is_named(tmp_path, name):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file.jpg").touch()
     with pytest.raises(StyleNetError, match=f"data.root={tmp_path / name}"):
@@ -233,7 +233,7 @@ def test_root_without_photos_is_named(tmp_path, name):
 # COCO
 
 
-def test_coco_is_searched_where_it_unpacks(photos, tmp_path):
+def test_coco_is_found_where_it_is_unpacked(photos, tmp_path):
     shutil.copytree(photos, tmp_path / "train2017")
     (tmp_path / "val2017").mkdir()
     Image.new("RGB", (32, 32)).save(tmp_path / "val2017/a.jpg")
@@ -244,7 +244,7 @@ def test_coco_is_searched_where_it_unpacks(photos, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "state"), [(".", "holds no folder"), ("no", "does not exist")])
-def test_missing_coco_tells_the_ways_on(tmp_path, name, state):
+def test_missing_coco_lists_the_alternatives(tmp_path, name, state):
     data = CocoData(str(tmp_path / name), 16, 2)
     with pytest.raises(StyleNetError) as error:
         data.setup()
@@ -255,7 +255,7 @@ def test_missing_coco_tells_the_ways_on(tmp_path, name, state):
     assert "\n" not in message
 
 
-def test_real_coco_is_read(shared):
+def test_the_real_coco_data_is_read(shared):
     data = CocoData(str(shared / "data" / "coco"), crop_size=64, batch_size=8, workers=0)
     data.setup()
     images = samples(data, 2)
@@ -266,36 +266,38 @@ def test_real_coco_is_read(shared):
 # Previews
 
 
-def test_previews_are_the_same_every_time_and_from_all_over(photos, which):
+def test_previews_are_the_same_every_time_and_spread_over_the_folder(photos, photo_numbers):
     first, second = (photo_data(photos, seed=seed).preview_photos(3, 20) for seed in (1, 2))
     assert torch.equal(first, second)
     assert first.shape == (3, 3, 20, 20)
     order = photo_data(photos).dataset.photos
-    places = [order.index(next(n for n in order if n.endswith(f"{i}.png"))) for i in which(first)]
-    assert places == [0, 3, 6]
+    positions = [
+        order.index(next(n for n in order if n.endswith(f"{i}.png"))) for i in photo_numbers(first)
+    ]
+    assert positions == [0, 3, 6]
 
 
 @pytest.mark.parametrize(("good", "bad", "count"), [(5, 3, 4), (3, 5, 3), (10, 10, 8), (1, 9, 1)])
-def test_bad_files_do_not_cost_a_preview(mixed, good, bad, count):
+def test_bad_files_are_replaced_in_the_previews(mixed, good, bad, count):
     previews = photo_data(mixed(good, bad)).preview_photos(count, 20)
     assert previews.shape == (count, 3, 20, 20)
-    assert len({float(preview.mean()) for preview in previews}) == count  # none twice
+    assert len({float(preview.mean()) for preview in previews}) == count  # all different
 
 
 def test_fewer_photos_give_fewer_previews(mixed):
     assert photo_data(mixed(good=2, bad=3)).preview_photos(8, 20).shape == (2, 3, 20, 20)
 
 
-def test_no_preview_at_all_is_one_clear_error(mixed):
+def test_a_folder_without_any_preview_ends_in_one_clear_error(mixed):
     folder = mixed(good=0, bad=3)
     with pytest.raises(StyleNetError, match=f"^data.root={folder}: no usable photo"):
         photo_data(folder).preview_photos(2, 20)
 
 
-# Paintings beside the photos
+# Style images beside the photos
 
 
-def test_paintings_come_with_the_photos(photos, paintings):
+def test_style_images_come_with_the_photos(photos, paintings):
     (first, second) = batches(photo_data(photos, styles=str(paintings)), 2)
     assert torch.equal(torch.cat([first.photos, second.photos]), samples(photo_data(photos), 2))
     assert torch.equal(
@@ -303,32 +305,32 @@ def test_paintings_come_with_the_photos(photos, paintings):
     )
 
 
-def test_a_photo_meets_other_paintings_each_time(photos):
-    # As many paintings as photos, here the same ones, in an order of their own.
+def test_a_photo_gets_another_style_image_each_epoch(photos):
+    # As many style images as photos, here the same files, in an independent order.
     pairs = batches(photo_data(photos, styles=str(photos)), 8)
     assert not any(torch.equal(pair.photos, pair.paintings) for pair in pairs)
 
 
-def test_paintings_go_on_where_the_photos_do(photos, paintings):
+def test_style_images_of_a_resumed_run_continue_with_the_photos(photos, paintings):
     *_, last = batches(photo_data(photos, styles=str(paintings)), 4)
     (resumed,) = batches(at(photo_data(photos, styles=str(paintings)), 3), 1)
     assert torch.equal(resumed.paintings, last.paintings)
     assert torch.equal(resumed.photos, last.photos)
 
 
-def test_devices_share_the_paintings(photos, paintings):
+def test_devices_divide_the_style_images(photos, paintings):
     alone = batches(photo_data(photos, styles=str(paintings), batch_size=4), 1)[0].paintings
     for rank in (0, 1):
         (part,) = batches(at(photo_data(photos, styles=str(paintings)), 0, 2, rank), 1)
         assert torch.equal(part.paintings, alone[rank::2])
 
 
-def test_a_missing_folder_of_paintings_is_called_by_its_setting(photos, tmp_path):
+def test_a_missing_folder_of_style_images_is_named_by_its_option(photos, tmp_path):
     with pytest.raises(StyleNetError, match=r"data\.styles=.*nowhere: no such folder"):
         photo_data(photos, styles=str(tmp_path / "nowhere"))
 
 
-def test_bad_paintings_are_counted_and_end_the_run(photos, mixed):
+def test_bad_style_images_are_counted_and_end_the_run(photos, mixed):
     data = photo_data(photos, styles=str(mixed(1, 40)))
     with pytest.raises(StyleNetError, match=r"data\.styles=.* were unusable"):
         batches(data, 40)

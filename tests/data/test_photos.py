@@ -32,11 +32,11 @@ def in_mode(image, mode):
 
 
 def named_in(reasons, names):
-    """Which of the files the lines name, one each."""
+    """Return the files that the messages name, one each."""
     return [next(name for name in names if f"/{name}" in reason) for reason in reasons]
 
 
-def assert_sound(image, size):
+def assert_valid(image, size):
     assert image.shape == (3, size, size)
     assert image.dtype == torch.float32
     assert torch.isfinite(image).all()
@@ -46,7 +46,7 @@ def assert_sound(image, size):
 
 @pytest.fixture
 def save(tmp_path):
-    """Saves an image under a name and gives a data set of all that was saved."""
+    """Save an image under a name and return a dataset of all saved images."""
 
     def save(image, name="a.png", crop_size=16, max_scale=1.5, **options):
         image.save(tmp_path / name, **options)
@@ -57,7 +57,7 @@ def save(tmp_path):
 
 @pytest.fixture
 def little_memory():
-    """Leaves the process 1 GiB more than it has."""
+    """Limit the process to 1 GiB more memory than it uses."""
     resource = pytest.importorskip("resource", reason="needs POSIX limits")
     status = Path("/proc/self/statm")
     if not status.exists():
@@ -77,7 +77,7 @@ def little_memory():
     st.sampled_from([16, 17, 48]),
     st.floats(1, 3),
 )
-def test_crops_of_every_photo_are_sound(tmp_path_factory, width, height, mode, crop, max_scale):
+def test_crops_of_every_photo_are_valid(tmp_path_factory, width, height, mode, crop, max_scale):
     root = tmp_path_factory.getbasetemp() / "any_photo"
     root.mkdir(exist_ok=True)
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
@@ -86,20 +86,20 @@ def test_crops_of_every_photo_are_sound(tmp_path_factory, width, height, mode, c
     for n in range(3):
         sample = photos[n]
         image, skipped = sample.image, sample.skipped
-        assert_sound(image, crop)
+        assert_valid(image, crop)
         assert not skipped
 
 
-def test_sample_depends_on_the_seed_and_its_number_alone(photos):
+def test_a_sample_depends_only_on_the_seed_and_its_index(photos):
     one, two = dataset(photos, seed=3), dataset(photos, seed=3)
     in_order = [one[n].image for n in range(25)]
     for n in reversed(range(25)):
         assert torch.equal(two[n].image, in_order[n])
 
 
-def test_a_busy_machine_changes_no_sample(photos, monkeypatch):
-    # Another photo in the place of one that could not be opened just then: a resumed run is no
-    # longer the run that it resumes.
+def test_a_photo_that_cannot_be_opened_for_a_moment_is_not_replaced(photos, monkeypatch):
+    # Another photo in its place would make a resumed run differ from the run that it
+    # resumes.
     monkeypatch.setattr("stylenet.data.photos.time.sleep", lambda seconds: None)
     disturbed, undisturbed = dataset(photos), dataset(photos)
     reads = itertools.count()
@@ -117,11 +117,11 @@ def test_a_busy_machine_changes_no_sample(photos, monkeypatch):
         assert not found.skipped
 
 
-def test_a_photo_that_stays_unreadable_is_skipped_in_the_end(photos, monkeypatch):
+def test_a_photo_that_stays_unreadable_is_skipped(photos, monkeypatch):
     waits = []
     monkeypatch.setattr("stylenet.data.photos.time.sleep", waits.append)
-    drawn = dataset(photos)
-    bad = drawn.root / drawn.photos[drawn._index(0)]
+    photo_data = dataset(photos)
+    bad = photo_data.root / photo_data.photos[photo_data._index(0)]
 
     def open_photo(path, smallest):
         if path == bad:
@@ -129,22 +129,27 @@ def test_a_photo_that_stays_unreadable_is_skipped_in_the_end(photos, monkeypatch
                 raise OSError(errno.EIO, "Input/output error")
         return open_image(path, smallest)
 
-    drawn.open_photo = open_photo
-    found = drawn[0]
+    photo_data.open_photo = open_photo
+    found = photo_data[0]
     assert found.image is not None
     assert "Input/output error" in found.skipped[0]
-    assert waits  # before it was given up
+    assert waits  # retried before the photo was skipped
 
 
-def test_other_seeds_give_other_orders(photos, which):
-    orders = [which(dataset(photos, seed=seed)[n].image for n in range(10)) for seed in range(5)]
+def test_other_seeds_give_other_orders(photos, photo_numbers):
+    orders = [
+        photo_numbers(dataset(photos, seed=seed)[n].image for n in range(10)) for seed in range(5)
+    ]
     assert len({tuple(order) for order in orders}) == 5
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2**40])
-def test_each_round_visits_every_photo_once_in_a_new_order(photos, which, seed):
-    drawn = dataset(photos, seed=seed)
-    rounds = [which(drawn[n].image for n in range(start, start + 10)) for start in (0, 10, 990)]
+def test_each_epoch_visits_every_photo_once_in_a_new_order(photos, photo_numbers, seed):
+    photo_data = dataset(photos, seed=seed)
+    rounds = [
+        photo_numbers(photo_data[n].image for n in range(start, start + 10))
+        for start in (0, 10, 990)
+    ]
     for visited in rounds:
         assert sorted(visited) == list(range(10))
     assert len({tuple(visited) for visited in rounds}) == 3
@@ -156,21 +161,21 @@ def test_about_half_the_crops_are_flipped(save, ramp):
     assert 30 < sum(bool(crop[0, 0, 0] < crop[0, 0, -1]) for crop in crops) < 70
 
 
-def test_scales_vary_up_to_the_largest(save, ramp):
+def test_scales_vary_up_to_the_maximum(save, ramp):
     photos = save(ramp, max_scale=2)
     spans = [float(photos[n].image.max() - photos[n].image.min()) for n in range(100)]
-    assert min(spans) == pytest.approx(0.5, abs=0.06)  # half the photo
-    assert max(spans) == pytest.approx(1, abs=0.07)  # all of it
+    assert min(spans) == pytest.approx(0.5, abs=0.06)  # half of the photo
+    assert max(spans) == pytest.approx(1, abs=0.07)  # the complete photo
 
 
-def test_scale_1_takes_the_whole_shorter_side(save, ramp):
+def test_scale_1_uses_the_complete_short_side(save, ramp):
     photos = save(ramp, max_scale=1)
     for n in range(10):
         assert photos[n].image.max() - photos[n].image.min() > 0.93
 
 
 @pytest.mark.parametrize("size", [(192, 64), (64, 192)])
-def test_crops_come_from_all_over_the_photo(save, ramp, size):
+def test_crops_come_from_every_part_of_the_photo(save, ramp, size):
     upright = size[1] > size[0]
     photos = save((ramp.rotate(-90) if upright else ramp).resize(size), max_scale=1)
     means = [float(photos[n].image.mean()) for n in range(100)]
@@ -182,14 +187,14 @@ def test_exif_orientation_is_respected(save):
     left_half_white = Image.new("RGB", (32, 32))
     left_half_white.paste("white", (0, 0, 16, 32))
     exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = 6  # the left is up
+    exif[ExifTags.Base.Orientation] = 6  # the left side is up
     photos = save(left_half_white, max_scale=1, exif=exif)
     for crop in (photos[0].image, photos.center_crop(0, 16)):
         assert crop[:, :6].min() > 0.9
         assert crop[:, -6:].max() < 0.1
 
 
-def test_large_jpeg_gives_the_same_crop_as_a_png(save, tmp_path, ramp):
+def test_a_large_jpeg_gives_the_same_crop_as_a_png(save, tmp_path, ramp):
     photo = ramp.resize((512, 512))
     photos = save(photo, "a.jpg", quality=100)
     same = PhotoDataset(tmp_path, ["b.png"], 16, min_size=8)
@@ -198,16 +203,16 @@ def test_large_jpeg_gives_the_same_crop_as_a_png(save, tmp_path, ramp):
         assert torch.allclose(photos[n].image, same[n].image, atol=0.03)
 
 
-def test_transparency_is_laid_on_white(save):
+def test_transparent_pixels_become_white(save):
     photos = save(Image.new("RGBA", (20, 20), (0, 0, 0, 0)))
     assert photos[0].image.min() == 1
 
 
 @pytest.mark.parametrize("size", [(60_000, 1), (1, 60_000)])
-def test_very_long_photo_takes_no_more_memory_than_its_crop(tmp_path, little_memory, size):
+def test_a_very_long_photo_needs_no_more_memory_than_its_crop(tmp_path, little_memory, size):
     Image.new("RGB", size, "teal").save(tmp_path / "a.png")
     photos = dataset(tmp_path, crop_size=512, min_size=1)
-    assert_sound(photos[0].image, 512)
+    assert_valid(photos[0].image, 512)
     assert photos.center_crop(0, 512).shape == (3, 512, 512)
 
 
@@ -218,31 +223,31 @@ def test_center_crop_is_the_middle_of_the_photo(save):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_photo_of_any_mode_is_used(tmp_path, ramp, mode):
+def test_photos_of_any_mode_are_used(tmp_path, ramp, mode):
     in_mode(ramp, mode).save(tmp_path / "a.tif")
     photos = dataset(tmp_path)
     assert photos.check(0) is None
     sample = photos[0]
     image, skipped = sample.image, sample.skipped
-    assert_sound(image, 16)
+    assert_valid(image, 16)
     assert not skipped
     assert image.max() - image.min() > 0.3  # neither all white nor all black
 
 
-def test_bad_files_are_reported_and_replaced(photos, bad_files, tmp_path, which):
+def test_bad_files_are_reported_and_replaced(photos, bad_files, tmp_path, photo_numbers):
     root = tmp_path / "mixed"
     shutil.copytree(photos, root)
     for name, data in bad_files.items():
         (root / name).write_bytes(data)
     (root / "link.jpg").symlink_to(root / "nowhere.jpg")
     bad = {*bad_files, "link.jpg"}
-    drawn = dataset(root)
+    photo_data = dataset(root)
     named = set()
-    for n in range(len(drawn.photos)):
-        sample = drawn[n]
+    for n in range(len(photo_data.photos)):
+        sample = photo_data[n]
         image, skipped = sample.image, sample.skipped
-        assert_sound(image, 16)
-        assert which([image])[0] in range(10)
+        assert_valid(image, 16)
+        assert photo_numbers([image])[0] in range(10)
         named.update(named_in(skipped, bad))
         assert not any("\n" in reason for reason in skipped)
     assert named == bad
@@ -259,7 +264,7 @@ def test_replacements_are_the_same_every_time(photos, bad_files, tmp_path):
         assert one[n].skipped == two[n].skipped
 
 
-def test_sample_of_bad_files_alone_is_none_with_the_reasons(tmp_path, bad_files):
+def test_a_sample_of_bad_files_only_is_none_and_has_the_reasons(tmp_path, bad_files):
     for name, data in bad_files.items():
         (tmp_path / name).write_bytes(data)
     sample = dataset(tmp_path)[0]
@@ -269,7 +274,7 @@ def test_sample_of_bad_files_alone_is_none_with_the_reasons(tmp_path, bad_files)
 
 
 @pytest.mark.parametrize("name", ["bomb.png", "empty.jpg", "text.jpg", "tiny.png", "truncated.jpg"])
-def test_check_says_why_a_file_is_bad(tmp_path, bad_files, name):
+def test_the_check_reports_why_a_file_is_bad(tmp_path, bad_files, name):
     (tmp_path / name).write_bytes(bad_files[name])
     why = {
         "bomb.png": "too large",
@@ -285,7 +290,7 @@ def test_check_says_why_a_file_is_bad(tmp_path, bad_files, name):
         photos.center_crop(0, 16)
 
 
-def test_file_that_vanishes_is_skipped(save, ramp, tmp_path):
+def test_a_file_that_vanishes_is_skipped(save, ramp, tmp_path):
     photos = save(ramp)
     (tmp_path / "a.png").unlink()
     assert "no such file" in photos[0].skipped[0]
@@ -298,12 +303,12 @@ def test_file_that_vanishes_is_skipped(save, ramp, tmp_path):
     + [("min_size", value) for value in (0, -1, 1.5, "abc", None)]
     + [("seed", value) for value in (-1, 0.5, "abc", None)],
 )
-def test_impossible_value_is_named(option, value):
+def test_an_invalid_value_is_named(option, value):
     with pytest.raises(StyleNetError, match=f"^data.{option}={value} is not a"):
         PhotoDataset("photos", [], **{"crop_size": 16, option: value})
 
 
-def test_real_photographs_are_all_used(shared):
+def test_all_real_photos_are_used(shared):
     root = shared / "data" / "photos"
     photos = PhotoDataset(root, scan_photos(root)[::20], 64)
     with warnings.catch_warnings():
@@ -311,6 +316,6 @@ def test_real_photographs_are_all_used(shared):
         for n in range(len(photos.photos)):
             sample = photos[n]
             image, skipped = sample.image, sample.skipped
-            assert_sound(image, 64)
+            assert_valid(image, 64)
             assert not skipped
             assert image.std() > 0.001

@@ -11,7 +11,7 @@ from stylenet.files import cache_folder
 
 @pytest.fixture
 def root(tmp_path):
-    """A folder of files that were there long before the test."""
+    """Folder of files with old modification times."""
     names = ["z.jpg", "a/2.PNG", "a/10.webp", "a/b/c.tif", "B.jpeg", "notes.txt", ".hidden/d.jpg"]
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -24,12 +24,12 @@ def root(tmp_path):
 FOUND = ["B.jpeg", "a/10.webp", "a/2.PNG", "a/b/c.tif", "z.jpg"]
 
 
-def test_images_of_all_subfolders_are_found_in_order(root):
+def test_images_in_all_subfolders_are_found_in_order(root):
     assert scan_photos(root) == FOUND
     assert scan_photos(str(root)) == FOUND
 
 
-def test_order_does_not_depend_on_the_file_system(root, monkeypatch):
+def test_the_order_does_not_depend_on_the_file_system(root, monkeypatch):
     class Backwards(list):
         def __init__(self, folder):
             with listed(folder) as entries:
@@ -46,7 +46,7 @@ def test_order_does_not_depend_on_the_file_system(root, monkeypatch):
     assert scan_photos(root) == FOUND
 
 
-def test_second_scan_lists_no_folder(root, monkeypatch):
+def test_a_second_scan_lists_no_folder(root, monkeypatch):
     first = scan_photos(root)
     monkeypatch.setattr(os, "scandir", lambda folder: pytest.fail(f"{folder} is listed again"))
     assert scan_photos(root) == first
@@ -79,19 +79,19 @@ def remove_folder(root):
 
 
 @pytest.mark.parametrize("change", [add_file, remove_file, rename_file, add_folder, remove_folder])
-def test_change_in_a_subfolder_is_noticed(root, change):
+def test_a_change_in_a_subfolder_is_noticed(root, change):
     scan_photos(root)
     expected = change(root)
     assert scan_photos(root) == expected
 
 
-def test_folders_do_not_share_what_is_remembered(root):
+def test_each_folder_has_its_own_cache_entry(root):
     assert scan_photos(root) == FOUND
     assert scan_photos(root / "a") == ["10.webp", "2.PNG", "b/c.tif"]
     assert scan_photos(root) == FOUND
 
 
-def test_list_is_kept_in_the_cache_and_not_among_the_photos(root, cache):
+def test_the_list_is_stored_in_the_cache_and_not_among_the_photos(root, cache):
     scan_photos(root)
     assert [path for path in cache.rglob("*") if path.is_file()]
     assert sorted(path.name for path in root.iterdir()) == sorted(
@@ -103,14 +103,14 @@ def test_list_is_kept_in_the_cache_and_not_among_the_photos(root, cache):
     "damage",
     [b"", b"{", b"[]", b"{}", b'{"folders": 3, "photos": 1}', b'{"folders": {"": 0}}', b"\xff\0"],
 )
-def test_damaged_cache_is_harmless(root, cache, damage):
+def test_a_damaged_cache_is_ignored(root, cache, damage):
     scan_photos(root)
     for path in cache.rglob("*.json"):
         path.write_bytes(damage)
     assert scan_photos(root) == FOUND
 
 
-def test_unwritable_cache_is_harmless(root, tmp_path_factory, monkeypatch):
+def test_an_unwritable_cache_is_ignored(root, tmp_path_factory, monkeypatch):
     file = tmp_path_factory.mktemp("full") / "file"
     file.touch()
     monkeypatch.setenv("STYLENET_CACHE", str(file))
@@ -118,7 +118,7 @@ def test_unwritable_cache_is_harmless(root, tmp_path_factory, monkeypatch):
     assert scan_photos(root) == FOUND
 
 
-def test_home_is_understood(root, monkeypatch):
+def test_a_tilde_is_expanded_to_the_home_folder(root, monkeypatch):
     monkeypatch.setenv("HOME", str(root))
     assert scan_photos("~/a/b") == ["c.tif"]
     monkeypatch.setenv("STYLENET_CACHE", "~/cache")
@@ -132,13 +132,13 @@ def test_a_user_without_a_home_folder_has_a_cache(root, homeless, monkeypatch, t
     assert scan_photos(root) == FOUND
 
 
-def test_cache_without_a_choice_is_the_platforms(monkeypatch):
+def test_the_default_cache_is_the_platforms(monkeypatch):
     monkeypatch.delenv("STYLENET_CACHE")
     assert "stylenet" in str(cache_folder()).lower()
 
 
 @pytest.mark.parametrize(
-    ("place", "what"),
+    ("name", "message"),
     [
         ("missing", "no such folder"),
         ("z.jpg", "is a file"),
@@ -146,19 +146,19 @@ def test_cache_without_a_choice_is_the_platforms(monkeypatch):
         ("texts", "holds no image"),
     ],
 )
-def test_place_without_photos_is_named(root, place, what):
+def test_a_folder_without_photos_is_named(root, name, message):
     (root / "empty").mkdir()
     (root / "texts").mkdir()
     (root / "texts/a.txt").touch()
     for _ in range(2):  # the second time from the cache
         with pytest.raises(StyleNetError) as error:
-            scan_photos(root / place)
-        assert f"data.root={root / place}" in str(error.value)
-        assert what in str(error.value)
+            scan_photos(root / name)
+        assert f"data.root={root / name}" in str(error.value)
+        assert message in str(error.value)
         assert "\n" not in str(error.value)
 
 
-def test_emptied_folder_is_noticed(root):
+def test_an_emptied_folder_is_noticed(root):
     scan_photos(root / "a/b")
     remove_file(root)
     with pytest.raises(StyleNetError, match="holds no image"):
@@ -166,7 +166,7 @@ def test_emptied_folder_is_noticed(root):
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read anything")
-def test_folder_without_permission_is_named(root):
+def test_a_folder_without_permission_is_named(root):
     (root / "a").chmod(0)
     try:
         with pytest.raises(StyleNetError, match=f"data.root={root} cannot be read"):

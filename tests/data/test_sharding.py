@@ -16,7 +16,7 @@ from stylenet.errors import StyleNetError
 
 from .conftest import PER_SHARD, make, no_large_files
 
-# A gray image of 8 x 8 pixels.
+# A gray image of 8x8 pixels.
 TINY_JPEG = (
     "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAP//////////////////////////////////////////////////////"
     "////////////////////////////////wAALCAAIAAgBAREA/8QAFAABAAAAAAAAAAAAAAAAAAAAAf/EABQQAQAA"
@@ -29,7 +29,7 @@ def content(folder):
 
 
 def tar_members(folder):
-    """Headers and contents of all files in the shards of a folder, in order."""
+    """Return headers and contents of all files in the shards of a folder, in order."""
     members = []
     for path in sorted(Path(folder).glob("*.tar")):
         with tarfile.open(path) as tar:
@@ -38,7 +38,7 @@ def tar_members(folder):
 
 
 def photos_of(folder):
-    """Photos by their keys: WebDataset splits a name at its first dot into key and extension."""
+    """Return photos by key: WebDataset splits a name at its first dot into key and extension."""
     photos = {}
     for header, photo in tar_members(folder):
         key, _, extension = header.name.partition(".")
@@ -57,7 +57,7 @@ def test_shards_hold_the_photos_in_order(jpegs, shards):
     assert [shard.count for shard in Manifest.read(shards).shards] == [4, 4, 2]
 
 
-def test_tar_headers_depend_on_nothing_but_name_and_size(shards):
+def test_tar_headers_depend_only_on_name_and_size(shards):
     for header, photo in tar_members(shards):
         assert header.isreg()
         assert header.size == len(photo)
@@ -65,7 +65,7 @@ def test_tar_headers_depend_on_nothing_but_name_and_size(shards):
         assert header.uname == header.gname == "bigdata"
 
 
-def test_shards_are_those_of_the_webdataset_package_byte_for_byte(tmp_path):
+def test_shards_equal_those_of_the_webdataset_package_byte_for_byte(tmp_path):
     photo = base64.b64decode(TINY_JPEG)
     (tmp_path / "photos").mkdir()
     for name, contents in (("0.jpg", photo), ("1.jpg", b"no photo"), ("2.jpg", photo)):
@@ -84,7 +84,7 @@ def test_shards_do_not_depend_on_the_number_of_workers(jpegs, shards, tmp_path, 
 
 
 @pytest.mark.parametrize("done", [0, 1, 3, 4, 5, 9, 10])
-def test_interrupted_making_ends_in_the_same_files(jpegs, shards, tmp_path, done):
+def test_resumed_sharding_ends_in_the_same_files(jpegs, shards, tmp_path, done):
     options = ShardOptions(24, 90, PER_SHARD)
     steps = ShardMaker(jpegs, tmp_path, options).make(0)
     for _ in range(done):
@@ -100,13 +100,13 @@ def test_interrupted_making_ends_in_the_same_files(jpegs, shards, tmp_path, done
     assert content(tmp_path) == content(shards)
 
 
-def test_finished_set_is_left_as_it_is(jpegs, copy):
+def test_finished_shards_are_left_unchanged(jpegs, copy):
     before = {path: path.stat().st_mtime_ns for path in copy.iterdir()}
     assert make(jpegs, copy) == []
     assert {path: path.stat().st_mtime_ns for path in copy.iterdir()} == before
 
 
-def test_missing_shard_of_a_finished_set_is_made_again(jpegs, shards, copy):
+def test_a_missing_shard_is_made_again(jpegs, shards, copy):
     (copy / "shard-000001.tar").unlink()
     assert make(jpegs, copy) == [None] * 4
     assert content(copy) == content(shards)
@@ -134,14 +134,14 @@ def test_other_photos_for_existing_shards_are_refused(jpegs, copy, tmp_path):
         make(tmp_path / "photos", copy)
 
 
-def test_output_with_other_files_is_refused_and_kept(jpegs, tmp_path):
+def test_a_folder_with_other_files_is_refused_and_left_unchanged(jpegs, tmp_path):
     (tmp_path / "mine.tar").touch()
     with pytest.raises(StyleNetError, match=f"^output={tmp_path} holds other files"):
         make(jpegs, tmp_path)
     assert content(tmp_path) == {"mine.tar": b""}
 
 
-def test_large_and_odd_photos_become_upright_rgb_jpegs_of_the_size(tmp_path):
+def test_large_and_unusual_photos_become_upright_rgb_jpegs_of_the_size(tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()
     Image.new("RGB", (200, 100), "red").save(photos / "0.large.jpg")
@@ -160,7 +160,7 @@ def test_large_and_odd_photos_become_upright_rgb_jpegs_of_the_size(tmp_path):
     assert np.abs(np.subtract(colors, expected)).max() <= 1
 
 
-def test_unusable_files_are_left_out_and_named(jpegs, tmp_path):
+def test_unusable_files_are_skipped_and_named(jpegs, tmp_path):
     photos = tmp_path / "photos"
     shutil.copytree(jpegs, photos)
     (photos / "0_empty.jpg").touch()
@@ -168,18 +168,18 @@ def test_unusable_files_are_left_out_and_named(jpegs, tmp_path):
     whole = (photos / "9.jpg").read_bytes()
     (photos / "9.jpg").write_bytes(whole[: len(whole) // 2])
     Image.new("RGB", (70_000, 24)).save(photos / "long.png")
-    verdicts = make(photos, tmp_path / "out")
-    bad = [verdict for verdict in verdicts if verdict]
-    assert len(verdicts) == 13
-    for verdict, name in zip(bad, ["0_empty", "5_text", "9.jpg", "long"], strict=True):
-        assert verdict.startswith(str(photos / name))
+    messages = make(photos, tmp_path / "out")
+    bad = [message for message in messages if message]
+    assert len(messages) == 13
+    for message, name in zip(bad, ["0_empty", "5_text", "9.jpg", "long"], strict=True):
+        assert message.startswith(str(photos / name))
     assert len(photos_of(tmp_path / "out")) == 9
     reader = ShardReader(tmp_path / "out")
     assert len(reader.photos) == 9
     assert [reader.open(tmp_path / "out" / name, 24).height for name in reader.photos] == [24] * 9
 
 
-def test_photos_that_share_a_name_are_all_kept(tmp_path):
+def test_photos_with_the_same_name_are_all_kept(tmp_path):
     for name in ("a.jpg", "a.png", "a.b.png", "deep/a.jpg"):
         (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (24, 24)).save(tmp_path / "photos" / name)
@@ -187,10 +187,10 @@ def test_photos_that_share_a_name_are_all_kept(tmp_path):
     assert len(photos_of(tmp_path / "out")) == 4
 
 
-def test_shard_of_bad_files_alone_is_empty(jpegs, tmp_path):
+def test_a_shard_of_bad_files_only_is_empty(jpegs, tmp_path):
     shutil.copytree(jpegs, tmp_path / "photos")
     for i in range(PER_SHARD):
-        (tmp_path / "photos" / f".{i}").touch()  # no photo at all
+        (tmp_path / "photos" / f".{i}").touch()  # not a photo
         (tmp_path / "photos" / f"0_{i}.jpg").touch()
     make(tmp_path / "photos", tmp_path / "out")
     assert [s.count for s in Manifest.read(tmp_path / "out").shards] == [0, 4, 4, 2]
@@ -198,7 +198,7 @@ def test_shard_of_bad_files_alone_is_empty(jpegs, tmp_path):
     assert len(ShardReader(tmp_path / "out").photos) == 10
 
 
-def test_bad_files_alone_are_an_error(tmp_path):
+def test_bad_files_only_are_an_error(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/a.jpg").touch()
     with pytest.raises(StyleNetError, match="none of 1 files is usable"):
@@ -206,13 +206,13 @@ def test_bad_files_alone_are_an_error(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "message"), [("no", "is no folder"), (".", "holds no image")])
-def test_missing_photos_are_named(tmp_path, name, message):
+def test_a_folder_without_photos_is_named(tmp_path, name, message):
     with pytest.raises(StyleNetError, match=f"^data.root={tmp_path / name} {message}"):
         make(tmp_path / name, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_full_disk_is_one_line_and_finished_shards_stay(jpegs, shards, tmp_path):
+def test_a_full_disk_ends_in_one_line_and_keeps_finished_shards(jpegs, shards, tmp_path):
     make(jpegs, tmp_path / "large", per_shard=9)
     limit = max(path.stat().st_size for path in shards.glob("*.tar"))
     with (
@@ -231,6 +231,6 @@ def test_full_disk_is_one_line_and_finished_shards_stay(jpegs, shards, tmp_path)
     + [("quality", value) for value in (0, 96, 1.5, "abc", None)]
     + [("per_shard", value) for value in (0, -1, 1.5, "abc", None)],
 )
-def test_invalid_option_is_named(option, value):
+def test_an_invalid_option_is_named(option, value):
     with pytest.raises(StyleNetError, match=f"^{option}={value} is "):
         ShardOptions(**{"size": 24, "quality": 90, "per_shard": 4, option: value})

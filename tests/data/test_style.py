@@ -30,7 +30,7 @@ def image_path(tmp_path):
 
 @pytest.fixture
 def server(monkeypatch):
-    """A web server of what is put into its ``pages``: (status, body, length told)."""
+    """Web server for the entries of ``pages``: (status, body, content length)."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -80,14 +80,14 @@ def assert_refused(source, *words):
     + [("size", value) for value in (0, -1, 15, 64.0, "abc", True)]
     + [("weight", value) for value in (0, -1, "abc", None, float("nan"), float("inf"))],
 )
-def test_impossible_value_is_named(option, value):
+def test_an_invalid_value_is_named(option, value):
     with pytest.raises(StyleNetError) as error:
         style("a.png", **{option: value})
     assert str(error.value).startswith(f"style.{option}={value} ")
 
 
 @pytest.mark.parametrize("image", ["", None, [], [""], ()])
-def test_style_without_a_image_is_refused(image):
+def test_a_style_without_an_image_is_refused(image):
     with pytest.raises(StyleNetError, match=r"^style\.image is empty"):
         style(image)
 
@@ -96,7 +96,7 @@ def test_style_without_a_image_is_refused(image):
     ("image", "images"),
     [("a.png", ["a.png"]), (["a.png", "b.png"], ["a.png", "b.png"]), (7, ["7"]), ([7], ["7"])],
 )
-def test_one_image_or_several_are_listed(image, images):
+def test_one_image_or_several_become_a_list(image, images):
     assert style(image).images == images
 
 
@@ -106,7 +106,7 @@ def test_one_image_or_several_are_listed(image, images):
 @pytest.mark.parametrize(
     ("size", "shape"), [(None, (20, 30)), (40, (40, 60)), (16, (16, 24)), (20, (20, 30))]
 )
-def test_shorter_side_gets_the_size(image_path, size, shape):
+def test_the_short_side_gets_the_size(image_path, size, shape):
     (image,) = load_style_images(style(image_path, size))
     assert image.shape == (1, 3, *shape)
     assert image.dtype == torch.float32
@@ -122,32 +122,32 @@ def test_several_images_come_in_order(tmp_path, image_path):
     assert blue[0, 2].min() == 1
 
 
-def test_transparent_image_is_laid_on_white(tmp_path):
+def test_transparent_pixels_become_white(tmp_path):
     Image.new("RGBA", (20, 20), (0, 0, 0, 0)).save(tmp_path / "a.png")
     assert load_style_images(style(str(tmp_path / "a.png")))[0].min() == 1
 
 
-def test_home_is_understood(tmp_path, image_path, monkeypatch):
+def test_a_tilde_is_expanded_to_the_home_folder(tmp_path, image_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert len(load_style_images(style("~/style.png"))) == 1
 
 
 @pytest.mark.parametrize(
-    ("name", "what"),
+    ("name", "message"),
     [("missing.png", "no such file"), ("text.png", "is not an image"), (".", "is a folder")],
 )
-def test_unusable_image_is_named(tmp_path, name, what):
+def test_an_unusable_image_is_named(tmp_path, name, message):
     (tmp_path / "text.png").write_text("no image")
-    assert_refused(str(tmp_path / name), what)
+    assert_refused(str(tmp_path / name), message)
     assert (tmp_path / "text.png").exists()
 
 
-def test_a_image_too_small_for_the_encoder_is_named(tmp_path):
+def test_an_image_too_small_for_the_encoder_is_named(tmp_path):
     Image.new("RGB", (15, 40)).save(tmp_path / "a.png")
     assert_refused(str(tmp_path / "a.png"), "has 15x40 pixels, expected 16 at least on each side")
 
 
-def test_unusable_one_of_several_is_named(tmp_path, image_path):
+def test_an_unusable_image_among_several_is_named(tmp_path, image_path):
     with pytest.raises(StyleNetError, match=f"^style.image={tmp_path / 'no.png'}: "):
         load_style_images(style([image_path, str(tmp_path / "no.png")]))
 
@@ -155,19 +155,19 @@ def test_unusable_one_of_several_is_named(tmp_path, image_path):
 # From the web
 
 
-def test_image_is_downloaded_once(server, cache):
+def test_an_image_is_downloaded_once(server, cache):
     server.pages["/a.png?width=9"] = (200, body := png(), len(body))
     for _ in range(2):
         (image,) = load_style_images(style(f"{server.url}/a.png?width=9", 40))
         assert image.shape == (1, 3, 40, 60)
     assert len(server.asked) == 1
-    assert "StyleNet" in server.asked[0][1]  # some hosts refuse who does not say so
+    assert "StyleNet" in server.asked[0][1]  # some servers refuse clients without a name
     (file,) = files_in(cache)
     assert file.read_bytes() == body
     assert file.suffix == ".png"
 
 
-def test_urls_do_not_share_what_is_remembered(server):
+def test_each_url_has_its_own_cache_entry(server):
     for name, color in (("/a.png", "red"), ("/a.png?b", "blue")):
         server.pages[name] = (200, body := png(color), len(body))
     red, blue = load_style_images(style([f"{server.url}/a.png", f"{server.url}/a.png?b"]))
@@ -176,31 +176,31 @@ def test_urls_do_not_share_what_is_remembered(server):
 
 
 @pytest.mark.parametrize("url", ["http://[", "http://", "https://:0/a.png"])
-def test_url_that_leads_nowhere_is_named(url, cache):
+def test_an_invalid_url_is_named(url, cache):
     assert_refused(url, "could not be downloaded")
     assert not files_in(cache)
 
 
 @pytest.mark.parametrize(
-    ("page", "what"),
+    ("page", "message"),
     [
         ((404, b"not found", 9), "could not be downloaded"),
         ((503, b"later", 5), "could not be downloaded"),
-        ((200, png()[:50], len(png())), "could not be downloaded"),  # cut off
+        ((200, png()[:50], len(png())), "could not be downloaded"),  # truncated
         ((200, b"<html>log in</html>", 19), "is not an image"),
         ((200, b"", 0), "is empty"),
         ((200, png()[:50], 50), "is damaged"),
     ],
 )
-def test_bad_answer_is_named_and_not_kept(server, cache, page, what):
+def test_a_bad_response_is_named_and_not_cached(server, cache, page, message):
     server.pages["/a.png"] = page
-    assert_refused(f"{server.url}/a.png", what)
+    assert_refused(f"{server.url}/a.png", message)
     assert not files_in(cache)
-    server.pages["/a.png"] = (200, body := png(), len(body))  # mended
+    server.pages["/a.png"] = (200, body := png(), len(body))  # repaired
     assert len(load_style_images(style(f"{server.url}/a.png"))) == 1
 
 
-def test_refused_connection_is_named_with_where_to_save_the_image(cache):
+def test_a_refused_connection_says_where_to_save_the_image(cache):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/a.png"
@@ -208,16 +208,16 @@ def test_refused_connection_is_named_with_where_to_save_the_image(cache):
     assert not files_in(cache)
 
 
-def test_image_saved_by_hand_where_the_error_says_is_used(tmp_path, monkeypatch):
+def test_an_image_saved_at_the_suggested_path_is_used(tmp_path, monkeypatch):
     with pytest.raises(StyleNetError) as error:
         load_style_images(style("http://127.0.0.1:9/a.png"))
-    place = str(error.value).partition("yourself as ")[2].partition(", or set")[0]
-    with open(place, "wb") as file:
+    path = str(error.value).partition("yourself as ")[2].partition(", or set")[0]
+    with open(path, "wb") as file:
         file.write(png())
     assert load_style_images(style("http://127.0.0.1:9/a.png"))[0].shape == (1, 3, 20, 30)
 
 
-def test_cache_that_cannot_be_written_is_one_clear_error(server, tmp_path, monkeypatch):
+def test_an_unwritable_cache_ends_in_one_clear_error(server, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("STYLENET_CACHE", str(tmp_path / "file"))
     server.pages["/a.png"] = (200, body := png(), len(body))

@@ -7,7 +7,7 @@ from stylenet.perceptual import Encoder
 
 @pytest.fixture
 def encoder():
-    """A small encoder with random weights; ``point`` sees single pixels only."""
+    """Small encoder with random weights; ``point`` sees single pixels only."""
     torch.manual_seed(0)
     layers = {
         "point": nn.Conv2d(3, 6, 1),

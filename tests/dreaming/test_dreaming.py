@@ -30,12 +30,12 @@ def loss(encoder):
 
 
 @pytest.mark.parametrize(
-    "asked", [{}, {"channels": [1, 3]}, {"guide": torch.rand(1, 3, 40, 33, generator=seeded(5))}]
+    "options", [{}, {"channels": [1, 3]}, {"guide": torch.rand(1, 3, 40, 33, generator=seeded(5))}]
 )
 @pytest.mark.parametrize("bands", [0, 3])
-def test_what_the_encoder_sees_grows(encoder, photo, asked, bands):
-    loss = DreamObjective(encoder, ["relu1_1", "relu2_1"], **asked)
-    photo = 0.3 + 0.4 * photo  # there is room for more
+def test_dreaming_amplifies_the_chosen_features(encoder, photo, options, bands):
+    loss = DreamObjective(encoder, ["relu1_1", "relu2_1"], **options)
+    photo = 0.3 + 0.4 * photo  # leaves room to brighten and darken
     before = loss(photo, photo)
     dreamt = dream(photo, loss, DreamOptions(steps=4, bands=bands), seeded())
     assert loss(dreamt, photo) < before - 0.05 * before.abs()
@@ -43,34 +43,34 @@ def test_what_the_encoder_sees_grows(encoder, photo, asked, bands):
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (33, 71), (60, 45)])
-def test_the_size_stays(loss, height, width):
+def test_the_size_is_kept(loss, height, width):
     image = torch.rand(1, 3, height, width, generator=seeded())
     assert dream(image, loss, QUICK, seeded()).shape == image.shape
 
 
-def test_the_same_seed_gives_the_same_picture(loss, photo):
+def test_the_same_seed_gives_the_same_image(loss, photo):
     first, again, other = (dream(photo, loss, QUICK, seeded(seed)) for seed in (3, 3, 4))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
-def test_octaves_grow_by_their_scale_up_to_the_own_size():
+def test_octaves_grow_by_their_scale_up_to_the_image_size():
     options = DreamOptions(octaves=4, octave_scale=1.5)
     assert octave_sizes(162, 324, options) == [(48, 96), (72, 144), (108, 216), (162, 324)]
-    # Those that would be too small are left out.
+    # Octaves that would be too small are left out.
     assert octave_sizes(60, 300, options) == [(40, 200), (60, 300)]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (31, 500)])
-def test_a_tiny_picture_is_refused(loss, size):
-    with pytest.raises(StyleNetError, match=f"{size[1]}x{size[0]} pixels is too small") as told:
+def test_a_tiny_image_is_refused(loss, size):
+    with pytest.raises(StyleNetError, match=f"{size[1]}x{size[0]} pixels is too small") as error:
         dream(torch.rand(1, 3, *size), loss, QUICK, seeded())
-    enough = int(str(told.value).rpartition(" ")[2])
+    enough = int(str(error.value).rpartition(" ")[2])
     factor = enough / max(size)
     assert octave_sizes(round(size[0] * factor), round(size[1] * factor), QUICK)
 
 
-def test_octaves_beyond_the_smallest_are_left_out_at_once():
+def test_octaves_below_the_minimum_size_are_skipped():
     assert octave_sizes(100, 100, DreamOptions(octaves=10**9, octave_scale=1e300)) == [(100, 100)]
 
 
@@ -88,7 +88,7 @@ def test_detail_is_carried_from_octave_to_octave(loss, photo, monkeypatch):
     dreamt = dream(dim, loss, options, seeded(), lambda: steps.append(1))
     assert seen == [(38, 51), (48, 64), (60, 80)]
     assert len(steps) == 3
-    # The image has its own detail still, of which the small octave had less.
+    # The image also keeps its own detail, which the small octave lacked.
     torch.testing.assert_close(dreamt, dim + 0.25)
 
 
@@ -108,14 +108,14 @@ def test_jitter_is_undone(loss, photo, monkeypatch, jitter):
 
 
 def test_a_step_changes_values_by_its_size_on_average(loss, photo):
-    middle = 0.4 + photo / 5  # nothing is clamped
+    middle = 0.4 + photo / 5  # no value is clamped
     strengths = loss.strengths(middle)
     moved = ascent.ascend(middle, loss, strengths, DreamOptions(step_size=0.01), seeded())
     assert (moved - middle).abs().mean().item() == pytest.approx(0.01, rel=1e-3)
 
 
 class Mean:
-    """A loss whose gradient is known, and what it was asked about."""
+    """Loss with a known gradient that records the images it gets."""
 
     layers = ("only",)
 
@@ -127,44 +127,46 @@ class Mean:
         return -3 * images.mean()
 
 
-def test_a_large_picture_goes_through_the_encoder_in_pieces():
+def test_a_large_image_is_encoded_in_tiles():
     image, loss = torch.rand(1, 3, 130, 64), Mean()
     gradient = ascent.dream_gradient(image, loss, {}, tile=64)
     assert loss.sizes == [(43, 64), (43, 64), (44, 64)]
     torch.testing.assert_close(gradient, torch.full_like(image, 3 / image.numel()))
 
 
-def test_the_yardsticks_of_pieces_are_those_of_the_whole(encoder, photo):
-    loss = DreamObjective(encoder, ["point"])  # no piece has a border there
+def test_tiles_are_scaled_like_the_complete_image(encoder, photo):
+    loss = DreamObjective(encoder, ["point"])  # without a border that differs in tiles
     photo = photo * torch.linspace(0, 1, 80)
-    pieces = ascent.measure_strengths(photo, loss, tile=33)
-    torch.testing.assert_close(pieces, loss.strengths(photo))
+    tiles = ascent.measure_strengths(photo, loss, tile=33)
+    torch.testing.assert_close(tiles, loss.strengths(photo))
 
 
 def test_tiles_change_little(encoder, photo):
     loss = DreamObjective(encoder, ["relu2_1"])
     strengths = loss.strengths(photo)
-    whole, pieces = (ascent.dream_gradient(photo, loss, strengths, tile) for tile in (80, 40))
-    assert F.cosine_similarity(whole.flatten(), pieces.flatten(), dim=0) > 0.9
+    complete, tiles = (ascent.dream_gradient(photo, loss, strengths, tile) for tile in (80, 40))
+    assert F.cosine_similarity(complete.flatten(), tiles.flatten(), dim=0) > 0.9
 
 
 @pytest.mark.parametrize("layers", [["relu2_1"], ["relu1_1", "relu2_1"]])
-def test_a_flat_tile_gets_no_more_than_in_the_whole(encoder, photo, layers):
+def test_a_flat_tile_is_amplified_no_more_than_in_the_complete_image(encoder, photo, layers):
     loss = DreamObjective(encoder, layers)
     photo = photo.clone()
     photo[..., 40:] = 0.5 + (photo[..., 40:] - 0.5) / 50  # a sky
     strengths = loss.strengths(photo)
-    whole, pieces = (ascent.dream_gradient(photo, loss, strengths, tile) for tile in (80, 40))
-    shares = [g[..., 44:].norm() / g[..., :36].norm() for g in (whole, pieces)]  # off the seam
-    assert shares[1].item() == pytest.approx(shares[0].item(), rel=0.1)
-    assert F.cosine_similarity(whole.flatten(), pieces.flatten(), dim=0) > 0.9
+    complete, tiles = (ascent.dream_gradient(photo, loss, strengths, tile) for tile in (80, 40))
+    fractions = [
+        g[..., 44:].norm() / g[..., :36].norm() for g in (complete, tiles)
+    ]  # away from the seam
+    assert fractions[1].item() == pytest.approx(fractions[0].item(), rel=0.1)
+    assert F.cosine_similarity(complete.flatten(), tiles.flatten(), dim=0) > 0.9
 
 
 def roughness(image):
     return (image[..., 1:] - image[..., :-1]).square().mean() / image.square().mean()
 
 
-def test_smoothing_leaves_a_gradient_less_rough():
+def test_smoothing_makes_a_gradient_less_rough():
     noise = torch.randn(1, 3, 64, 50, generator=seeded())
     plain, balanced, smooth = (ascent.smoothed(noise, *how) for how in [(0, 1), (4, 1), (4, 2)])
     assert torch.equal(plain, noise)
@@ -173,13 +175,13 @@ def test_smoothing_leaves_a_gradient_less_rough():
 
 
 @pytest.mark.parametrize("side", [64, 63, 37])
-def test_smoothing_moves_nothing(side):
+def test_smoothing_does_not_shift_the_image(side):
     noise = torch.randn(1, 3, side, 50, generator=seeded())
     mirrored = ascent.smoothed(noise.flip(2), 4, 0.7).flip(2)
     torch.testing.assert_close(ascent.smoothed(noise, 4, 0.7), mirrored, rtol=1e-4, atol=1e-4)
 
 
-def test_smoothing_leaves_out_what_would_shift_all_colors():
+def test_smoothing_removes_a_change_of_all_colors():
     waves = torch.sin(torch.arange(64) * 2).expand(1, 3, 64, 64)
     shifted = ascent.smoothed(waves + 5, 3, 1.0)
     torch.testing.assert_close(shifted, ascent.smoothed(waves, 3, 1.0), atol=1e-4, rtol=1e-3)
@@ -187,21 +189,22 @@ def test_smoothing_leaves_out_what_would_shift_all_colors():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 200), (8, 8)])
-def test_smoothing_takes_any_size(size):
+def test_smoothing_accepts_any_size(size):
     noise = torch.randn(1, 3, *size, generator=seeded())
     result = ascent.smoothed(noise, 4, 0.7)
     assert result.shape == noise.shape
     assert bool(result.isfinite().all())
 
 
-def test_a_video_begins_with_the_dream_and_goes_into_it(loss, photo):
+def test_a_video_starts_with_the_dream_and_zooms_into_it(loss, photo):
     video = ZoomOptions(frames=3, zoom=1.1, steps=1)
     steps = []
     frames = list(dream_video(photo, loss, QUICK, video, seeded(), lambda: steps.append(1)))
     assert [frame.shape for frame in frames] == [photo.shape] * 3
     assert torch.equal(frames[0], dream(photo, loss, QUICK, seeded()))
-    assert len(steps) == 2 * 2 + 2 * 2 * 1  # octaves and steps of the first, of the others
-    # Each is nearer to the zoomed one before it than to that itself.
+    # Octaves and steps of the first frame, then of the others.
+    assert len(steps) == 2 * 2 + 2 * 2 * 1
+    # Each frame is closer to its zoomed predecessor than to the predecessor itself.
     for before, after in itertools.pairwise(frames):
         assert (after - zoomed(before, 1.1)).abs().mean() < (after - before).abs().mean()
 
@@ -211,7 +214,7 @@ def test_a_video_keeps_its_contrast(loss, photo):
     assert frames[-1].std().item() == pytest.approx(frames[0].std().item(), rel=0.1)
 
 
-def test_a_zoom_goes_towards_the_middle():
+def test_zooming_enlarges_the_center():
     ramp = torch.linspace(0, 1, 40).expand(1, 3, 30, 40)
     nearer = zoomed(ramp, 2.0)
     assert nearer.shape == ramp.shape
@@ -236,15 +239,15 @@ def test_a_zoom_goes_towards_the_middle():
         ("tile", 32),
     ],
 )
-def test_an_impossible_setting_is_named(name, value):
+def test_an_invalid_option_is_named(name, value):
     with pytest.raises(StyleNetError, match=f"^{name}={value} is not a"):
         DreamOptions(**{name: value})
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [((0,), "zoom_frames=0"), ((2, 0.9), "zoom=0.9"), ((2, 1.1, 0), "zoom_steps=0")],
 )
-def test_an_impossible_video_is_named(values, said):
-    with pytest.raises(StyleNetError, match=said):
+def test_an_invalid_video_option_is_named(values, message):
+    with pytest.raises(StyleNetError, match=message):
         ZoomOptions(*values)

@@ -1,4 +1,4 @@
-"""Images and files for the tests of the image room."""
+"""Images and files for the tests of stylenet.image."""
 
 import io
 import struct
@@ -19,7 +19,7 @@ FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP", "tif": "TIFF", "bmp": "B
 if ".avif" in SUFFIXES:
     FORMATS["avif"] = "AVIF"
 LOSSLESS = {"WEBP": {"lossless": True}, "JPEG": {"quality": 100, "subsampling": 0}}
-ORIENTATIONS = {  # EXIF's numbers, and what makes the stored pixels upright
+ORIENTATIONS = {  # EXIF orientation: the operation that turns stored pixels upright
     1: lambda pixels: pixels,
     2: lambda pixels: pixels[:, ::-1],
     3: lambda pixels: pixels[::-1, ::-1],
@@ -32,7 +32,7 @@ ORIENTATIONS = {  # EXIF's numbers, and what makes the stored pixels upright
 
 
 def stripes():
-    """Columns of all COLORS, 16 px wide each so that JPEG keeps them."""
+    """Return columns in all COLORS, 16 px wide each so that JPEG keeps them."""
     row = np.repeat(np.array(COLORS, dtype=np.uint8), 16, axis=0)
     return Image.fromarray(np.broadcast_to(row, (32, *row.shape)).copy())
 
@@ -50,7 +50,7 @@ def exif(orientation):
 
 
 def icc(swapped=False):
-    """SRGB's profile, or one in which red means blue."""
+    """Return sRGB's profile, or one with red and blue swapped."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     if swapped:
         parts = profile.split(b"rXYZ")
@@ -59,7 +59,7 @@ def icc(swapped=False):
 
 
 def png(width, height, bits, color_type, data):
-    """A PNG file of a kind that Pillow does not write."""
+    """Return a PNG file of a type that Pillow does not write."""
 
     def chunk(name, body):
         body = name + body

@@ -23,12 +23,12 @@ from stylenet.image import (
 )
 
 SUFFIXES = [".gif", ".webp", ".png"]
-ALL = sorted(ANIMATION_SUFFIXES)  # AVIF too, which is lossy, and repeats endlessly
+ALL = sorted(ANIMATION_SUFFIXES)  # AVIF too, which is lossy and repeats endlessly
 ColorS = ["red", "lime", "blue", "white", "black"]
 
 
 def frames(count=4, size=(32, 24), alpha=False, durations=(40, 70, 100)):
-    """Plain colors; with a square that wanders and is all that is not transparent."""
+    """Return frames of plain colors; with alpha, all is transparent but a moving square."""
     for i in range(count):
         rgb = Image.new("RGB", size, ColorS[i % len(ColorS)])
         mask = None
@@ -48,14 +48,14 @@ def same(frame, expected):
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("alpha", [True, False])
 @pytest.mark.parametrize("plays", [0, 1, 2, 7])
-def test_everything_is_kept(suffix, alpha, plays, tmp_path):
+def test_frames_durations_repeats_and_alpha_are_kept(suffix, alpha, plays, tmp_path):
     path = tmp_path / f"a{suffix}"
     save_animation(frames(5, alpha=alpha), path, plays)
     animation = read_animation(path)
     assert is_animated(path)
     assert (animation.size, animation.count, animation.plays) == ((32, 24), 5, plays)
     assert len(list(tmp_path.iterdir())) == 1
-    for _ in range(2):  # as often as asked for
+    for _ in range(2):  # iterable more than once
         for frame, expected in zip(animation, frames(5, alpha=alpha), strict=True):
             assert frame.duration == expected.duration
             assert same(frame, expected)
@@ -72,7 +72,9 @@ def test_everything_is_kept(suffix, alpha, plays, tmp_path):
     st.sampled_from(SUFFIXES),
     st.lists(st.booleans(), min_size=5, max_size=5),
 )
-def test_sizes_and_numbers_of_frames(tmp_path_factory, width, height, count, suffix, see_through):
+def test_animations_of_any_size_and_frame_count_are_kept(
+    tmp_path_factory, width, height, count, suffix, see_through
+):
     path = tmp_path_factory.getbasetemp() / f"sizes{suffix}"
     rng = np.random.default_rng(width)
     made = []
@@ -86,15 +88,15 @@ def test_sizes_and_numbers_of_frames(tmp_path_factory, width, height, count, suf
     for frame, expected in zip(read, made, strict=True):
         assert frame.image.rgb.size == (width, height)
         assert same(frame, expected)
-        kept, asked = (
+        kept, expected_alpha = (
             np.full((height, width), 255) if one.alpha is None else np.asarray(one.alpha)
             for one in (frame.image, expected.image)
         )
-        assert np.array_equal(kept, asked)
+        assert np.array_equal(kept, expected_alpha)
 
 
 @pytest.mark.parametrize("suffix", [".webp", ".png"])
-def test_shades_of_transparency_are_kept(suffix, tmp_path):
+def test_partial_transparency_is_kept(suffix, tmp_path):
     mask = Image.linear_gradient("L").resize((32, 32))
     frame = Frame(LoadedImage(Image.new("RGB", (32, 32), "teal"), mask), 20)
     save_animation([frame, frame], tmp_path / f"a{suffix}")
@@ -103,7 +105,7 @@ def test_shades_of_transparency_are_kept(suffix, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ALL)
-def test_what_pillow_wrote_is_read(suffix, tmp_path):
+def test_animations_written_by_pillow_are_read(suffix, tmp_path):
     path = tmp_path / f"a{suffix}"
     first, *rest = [frame.image.rgb for frame in frames(4)]
     options = {"lossless": True} if suffix == ".webp" else {}
@@ -114,7 +116,7 @@ def test_what_pillow_wrote_is_read(suffix, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ALL)
-def test_pillow_reads_what_was_written(suffix, tmp_path):
+def test_pillow_reads_written_animations(suffix, tmp_path):
     path = tmp_path / f"a{suffix}"
     save_animation(frames(4, alpha=True), path)
     with Image.open(path) as image:
@@ -125,7 +127,7 @@ def test_pillow_reads_what_was_written(suffix, tmp_path):
             assert image.convert("RGBA").getpixel((31, 0))[3] == 0
 
 
-def test_image_for_viewers_without_animation_is_no_frame(tmp_path):
+def test_a_fallback_image_for_other_viewers_is_not_a_frame(tmp_path):
     still, *rest = [frame.image.rgb for frame in frames(4)]
     still.save(tmp_path / "a.png", save_all=True, append_images=rest, default_image=True)
     animation = read_animation(tmp_path / "a.png")
@@ -144,8 +146,8 @@ def test_color_profile_and_orientation_are_applied(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ALL)
-def test_frames_are_made_one_at_a_time(suffix, tmp_path):
-    """A hundred frames through a file need no more than a few in memory."""
+def test_frames_are_processed_one_at_a_time(suffix, tmp_path):
+    """Check that copying a hundred frames keeps only a few in memory."""
     path = tmp_path / f"a{suffix}"
     alive = [0, 0]
 
@@ -160,11 +162,11 @@ def test_frames_are_made_one_at_a_time(suffix, tmp_path):
 
     save_animation((Counted(f.image, f.duration) for f in frames(100)), path)
     assert alive[1] <= 3
-    assert len(list(islice(read_animation(path), 3))) == 3  # and a reader may stop early
+    assert len(list(islice(read_animation(path), 3))) == 3  # a reader may stop early
 
 
 @pytest.mark.parametrize("alpha", [True, False])
-def test_avif_sequence_is_kept(alpha, tmp_path):
+def test_an_avif_sequence_is_kept(alpha, tmp_path):
     if ".avif" not in ALL:
         pytest.skip("this Pillow has no AVIF")
     path = tmp_path / "a.avif"
@@ -181,7 +183,7 @@ def test_avif_sequence_is_kept(alpha, tmp_path):
             assert np.abs(difference).mean() <= 2
 
 
-def test_gif_frame_larger_than_its_canvas_is_cut_off(tmp_path):
+def test_a_gif_frame_larger_than_its_canvas_is_cropped(tmp_path):
     save_animation(frames(2, (40, 30)), tmp_path / "a.gif")
     data = bytearray((tmp_path / "a.gif").read_bytes())
     second = data.rindex(b",\0\0\0\0" + struct.pack("<HH", 40, 30))
@@ -196,32 +198,32 @@ def test_gif_frame_larger_than_its_canvas_is_cut_off(tmp_path):
 @pytest.mark.parametrize(
     ("suffix", "unit"), [(".gif", 10), (".webp", 1), (".png", 1), (".avif", 1)]
 )
-def test_rounding_of_durations_does_not_add_up(suffix, unit, tmp_path):
+def test_rounding_errors_of_durations_do_not_accumulate(suffix, unit, tmp_path):
     save_animation(frames(30, durations=(1000 / 30,)), tmp_path / f"a{suffix}")
     durations = [frame.duration for frame in read_animation(tmp_path / f"a{suffix}")]
     assert sum(durations) == pytest.approx(1000, abs=unit)
     assert max(durations) - min(durations) <= unit
 
 
-def test_gif_of_60_frames_a_second_is_not_slowed_down_by_browsers(tmp_path):
+def test_browsers_play_a_gif_of_60_frames_per_second_at_full_speed(tmp_path):
     save_animation(frames(30, durations=(1000 / 60,)), tmp_path / "a.gif")
     assert {frame.duration for frame in read_animation(tmp_path / "a.gif")} == {20}
 
 
 @pytest.mark.parametrize("suffix", ALL)
-def test_still_image_is_an_animation_of_one_frame(suffix, tmp_path):
+def test_a_still_image_is_an_animation_of_one_frame(suffix, tmp_path):
     Image.new("RGB", (8, 6), "red").save(tmp_path / f"a{suffix}")
     assert not is_animated(tmp_path / f"a{suffix}")
     (frame,) = read_animation(tmp_path / f"a{suffix}")
     assert frame.image.rgb.size == (8, 6)
 
 
-def test_first_frame_is_the_image(tmp_path):
+def test_the_first_frame_is_read_as_the_image(tmp_path):
     save_animation(frames(3), tmp_path / "a.gif")
     assert load_image(tmp_path / "a.gif").rgb.getpixel((0, 0)) == (255, 0, 0)
 
 
-def test_pages_are_no_frames(tmp_path):
+def test_pages_are_not_frames(tmp_path):
     first, *rest = [frame.image.rgb for frame in frames(3)]
     first.save(tmp_path / "a.tif", save_all=True, append_images=rest)
     assert not is_animated(tmp_path / "a.tif")
@@ -229,7 +231,7 @@ def test_pages_are_no_frames(tmp_path):
         assert not is_animated(image)
 
 
-# Refusals
+# Errors
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a", "a.bmp", "a.tif"])
@@ -239,13 +241,13 @@ def test_other_formats_are_refused(name, tmp_path):
 
 
 @pytest.mark.parametrize("plays", [-1, 65_536])
-def test_impossible_plays_are_refused(plays, tmp_path):
+def test_an_invalid_number_of_plays_is_refused(plays, tmp_path):
     with pytest.raises(StyleNetError, match=f"plays={plays}"):
         save_animation(frames(), tmp_path / "a.gif", plays)
 
 
 @pytest.mark.parametrize("suffix", ALL)
-def test_nothing_is_left_of_a_failure(suffix, tmp_path):
+def test_a_failure_leaves_no_files(suffix, tmp_path):
     def failing():
         yield from frames(2)
         raise StyleNetError("no more")
@@ -271,7 +273,7 @@ def test_nothing_is_left_of_a_failure(suffix, tmp_path):
         ("head.gif", "is not an image"),
     ],
 )
-def test_what_is_no_animation_is_one_clear_line(name, words, tmp_path):
+def test_a_file_without_an_animation_ends_in_one_clear_line(name, words, tmp_path):
     (tmp_path / "folder.gif").mkdir()
     (tmp_path / "empty.gif").touch()
     (tmp_path / "text.gif").write_text("nothing moves here")
@@ -285,7 +287,7 @@ def test_what_is_no_animation_is_one_clear_line(name, words, tmp_path):
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("suffix", ALL)
-def test_corrupted_bytes_raise_nothing_but_stylenet_error(suffix, tmp_path):
+def test_corrupted_bytes_raise_only_stylenet_error(suffix, tmp_path):
     rng = random.Random(suffix)
     path = tmp_path / f"a{suffix}"
     save_animation(frames(3, size=(16, 12), alpha=True), path)
@@ -303,4 +305,4 @@ def test_corrupted_bytes_raise_nothing_but_stylenet_error(suffix, tmp_path):
             for frame in islice(read_animation(path), 20):
                 assert frame.image.rgb.mode == "RGB"
             opened += 1
-    assert 0 < opened < 250  # both ways were gone
+    assert 0 < opened < 250  # some files open and some are refused

@@ -19,14 +19,14 @@ needs_avif = pytest.mark.skipif(not features.check("avif"), reason="this Pillow 
 
 
 def colors():
-    """Patches of 16 pixels, large enough that AVIF keeps them."""
+    """Return patches of 16 pixels, large enough for AVIF to keep their colors."""
     patches = [(200, 60, 50), (60, 180, 80), (70, 80, 190), (150, 150, 150), (190, 190, 190)]
     row = np.repeat(np.array(patches, dtype=np.uint8), 16, axis=0)
     return np.broadcast_to(row, (16, *row.shape)).copy()
 
 
 def avif(primaries, transfer, **options):
-    """An AVIF file whose code points are replaced by others."""
+    """Return an AVIF file with replaced code points."""
     buffer = io.BytesIO()
     image = Image.fromarray(colors())
     image.save(buffer, "AVIF", quality=100, subsampling="4:4:4", **options)
@@ -42,7 +42,7 @@ def expected(primaries, transfer):
 
 @needs_avif
 @pytest.mark.parametrize(("primaries", "transfer"), [(P3, SRGB), (BT2020, PQ), (BT2020, HLG)])
-def test_avif_is_converted_by_its_code_points(primaries, transfer, tmp_path):
+def test_an_avif_is_converted_by_its_code_points(primaries, transfer, tmp_path):
     (tmp_path / "a.avif").write_bytes(avif(primaries, transfer))
     result = np.asarray(load_image(tmp_path / "a.avif").rgb)
     assert np.abs(result - expected(primaries, transfer)).mean() <= 2
@@ -50,7 +50,7 @@ def test_avif_is_converted_by_its_code_points(primaries, transfer, tmp_path):
 
 
 @needs_avif
-def test_avif_sequence_is_converted_by_its_code_points(tmp_path):
+def test_an_avif_sequence_is_converted_by_its_code_points(tmp_path):
     more = [Image.fromarray(255 - colors())]
     (tmp_path / "a.avif").write_bytes(avif(BT2020, PQ, save_all=True, append_images=more))
     first = next(iter(read_animation(tmp_path / "a.avif"))).image
@@ -58,7 +58,7 @@ def test_avif_sequence_is_converted_by_its_code_points(tmp_path):
 
 
 @needs_avif
-def test_color_profile_of_an_avif_wins(tmp_path):
+def test_the_color_profile_of_an_avif_takes_precedence(tmp_path):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     (tmp_path / "a.avif").write_bytes(avif(P3, SRGB, icc_profile=profile))
     result = np.asarray(load_image(tmp_path / "a.avif").rgb)
@@ -67,7 +67,7 @@ def test_color_profile_of_an_avif_wins(tmp_path):
 
 @needs_avif
 @pytest.mark.parametrize("part", [b"pitm", b"ipco", b"ipma", b"colr"])
-def test_damaged_code_points_do_not_cost_the_image(part, tmp_path):
+def test_an_image_with_damaged_code_points_is_still_read(part, tmp_path):
     data = bytearray(avif(P3, SRGB))
     at = data.index(part)
     data[at : at + 4] = b"free"
@@ -77,16 +77,16 @@ def test_damaged_code_points_do_not_cost_the_image(part, tmp_path):
 
 
 @needs_avif
-def test_gain_map_is_named(tmp_path):
+def test_a_gain_map_is_named(tmp_path):
     data = avif(P3, SRGB)
-    # The version of the first brand: libavif would look for the map if it were a brand itself.
+    # This is the version of the first brand: as a brand, libavif would look for the map.
     (tmp_path / "a.avif").write_bytes(data[:12] + b"tmap" + data[16:])
     assert load_image(tmp_path / "a.avif").left_out == ("HDR gain map",)
     (tmp_path / "a.avif").write_bytes(data)
     assert load_image(tmp_path / "a.avif").left_out == ()
 
 
-def test_heic_is_converted_by_its_code_points(tmp_path):
+def test_a_heic_is_converted_by_its_code_points(tmp_path):
     heif = pytest.importorskip("pillow_heif")
     heif.from_pillow(Image.fromarray(colors())).save(
         tmp_path / "a.heic",

@@ -1,4 +1,4 @@
-"""EXIF data come out of an image as true as they went in."""
+"""EXIF data that survives reading and saving unchanged."""
 
 import io
 import random
@@ -44,7 +44,7 @@ def camera_exif(orientation=6, size=(24, 16)):
 
 
 def with_thumbnail(block, thumbnail):
-    """The block with a second directory, as cameras append it."""
+    """Return the block with a second directory, as cameras append it."""
     data = bytearray(block[6:])
     order = "<" if data[:2] == b"II" else ">"
     (first,) = struct.unpack_from(order + "I", data, 4)
@@ -69,7 +69,7 @@ def read_back(path):
 
 @pytest.mark.parametrize("source", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("suffix", KEPT)
-def test_exif_data_are_kept(source, suffix, tmp_path):
+def test_exif_data_is_kept(source, suffix, tmp_path):
     photo().save(tmp_path / "a", source, exif=camera_exif())
     target = tmp_path / f"b{suffix}"
     save_image(load_image(tmp_path / "a"), target)
@@ -86,7 +86,7 @@ def test_exif_data_are_kept(source, suffix, tmp_path):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", KEPT)
-def test_orientation_is_applied_once_and_only_once(orientation, suffix, tmp_path):
+def test_orientation_is_applied_exactly_once(orientation, suffix, tmp_path):
     path = tmp_path / f"a{suffix}"
     (tmp_path / "a").write_bytes(jpeg(camera_exif(orientation)))
     loaded = load_image(tmp_path / "a")
@@ -96,12 +96,12 @@ def test_orientation_is_applied_once_and_only_once(orientation, suffix, tmp_path
         assert again.rgb.size == loaded.rgb.size
         assert again.exif is not None
         difference = np.asarray(again.rgb, int) - np.asarray(loaded.rgb, int)
-        assert np.abs(difference).mean() < 25  # 85 for noise that is turned wrongly
+        assert np.abs(difference).mean() < 25  # 85 for noise in the wrong orientation
         loaded = again
 
 
 @pytest.mark.parametrize("suffix", KEPT)
-def test_thumbnail_is_dropped(suffix, tmp_path):
+def test_the_thumbnail_is_dropped(suffix, tmp_path):
     thumbnail = b"\xff\xd8 a small image, sideways \xff\xd9" * 20
     (tmp_path / "a.jpg").write_bytes(jpeg(with_thumbnail(camera_exif(), thumbnail)))
     assert thumbnail in (tmp_path / "a.jpg").read_bytes()
@@ -113,8 +113,8 @@ def test_thumbnail_is_dropped(suffix, tmp_path):
     assert read_back(tmp_path / f"b{suffix}")[0][Tag.Make] == "maker"
 
 
-def test_maker_note_stays_where_it_was(tmp_path):
-    # Its own addresses count from the start of the block.
+def test_the_maker_note_keeps_its_position(tmp_path):
+    # Its internal offsets count from the start of the block.
     block = with_thumbnail(camera_exif(), b"x" * 100)
     (tmp_path / "a.jpg").write_bytes(jpeg(block))
     save_image(load_image(tmp_path / "a.jpg"), tmp_path / "b.jpg")
@@ -122,7 +122,7 @@ def test_maker_note_stays_where_it_was(tmp_path):
     assert kept.index(MAKER_NOTE) == block.index(MAKER_NOTE)
 
 
-def test_adobe_rgb_is_no_longer_said(tmp_path):
+def test_the_adobe_rgb_tag_is_removed(tmp_path):
     block = camera_exif()
     exif = Image.Exif()
     exif.load(block)
@@ -136,7 +136,7 @@ def test_adobe_rgb_is_no_longer_said(tmp_path):
     assert b"R98\0" in kept
 
 
-def test_saved_size_is_the_images_own(tmp_path):
+def test_the_saved_size_is_the_images_own(tmp_path):
     image = photo()
     image.info["exif"] = camera_exif()
     exif = upright_image(image).exif
@@ -146,7 +146,7 @@ def test_saved_size_is_the_images_own(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", KEPT)
-def test_tags_of_layout_do_not_break_a_file(suffix, tmp_path):
+def test_layout_tags_do_not_break_a_file(suffix, tmp_path):
     exif = Image.Exif()
     exif.load(camera_exif())
     exif[Tag.ImageWidth], exif[Tag.ImageLength] = 7, 7
@@ -170,12 +170,12 @@ def test_formats_without_exif_drop_it(suffix, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", KEPT)
-def test_image_without_exif_gets_none(suffix, tmp_path):
+def test_an_image_without_exif_gets_none(suffix, tmp_path):
     save_image(LoadedImage(photo()), tmp_path / f"a{suffix}")
     assert load_image(tmp_path / f"a{suffix}").exif is None
 
 
-def test_exif_too_long_for_jpeg_does_not_cost_the_image(tmp_path):
+def test_an_image_with_exif_too_long_for_jpeg_is_still_saved(tmp_path):
     exif = Image.Exif()
     exif[Tag.ImageDescription] = "long " * 20_000
     photo().save(tmp_path / "a.png", exif=exif)
@@ -187,7 +187,7 @@ def test_exif_too_long_for_jpeg_does_not_cost_the_image(tmp_path):
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("suffix", KEPT)
-def test_damaged_exif_never_costs_the_image(suffix, tmp_path):
+def test_an_image_with_damaged_exif_is_still_saved(suffix, tmp_path):
     rng = random.Random(suffix)
     block = with_thumbnail(camera_exif(), b"x" * 50)
     dropped = kept = 0
@@ -208,7 +208,7 @@ def test_damaged_exif_never_costs_the_image(suffix, tmp_path):
 
 
 @pytest.mark.parametrize("block", [b"", b"Exif\0\0", b"nonsense", b"Exif\0\0II*\0\xff\xff\xff\xff"])
-def test_what_is_no_exif_is_dropped(block):
+def test_invalid_exif_is_dropped(block):
     image = photo()
     image.info["exif"] = block
     assert upright_image(image).exif is None

@@ -1,4 +1,4 @@
-"""Every format that is offered keeps what it can, and says what it cannot."""
+"""All supported formats: what they keep and which errors they report."""
 
 import importlib.util
 import struct
@@ -31,7 +31,7 @@ from stylenet.image import (
 LOSSLESS = {".png", ".bmp", ".tif", ".tiff"}
 WITH_ALPHA = WRITABLE_SUFFIXES - {".jpg", ".jpeg", ".jpe", ".jfif", ".bmp"}
 HEIC = importlib.util.find_spec("pillow_heif") is not None
-# What tells a JPEG or AVIF file made by `gradient` apart from a wrong one.
+# Thresholds that separate a JPEG or AVIF file of `gradient` from a wrong one.
 CLOSE = 12
 
 
@@ -71,7 +71,7 @@ def test_every_format_keeps_size_and_transparency(tmp_path_factory, width, heigh
     elif suffix in LOSSLESS:
         assert mean_difference(loaded.rgb, rgb) == 0
     elif min(width, height) >= 16 and not (alpha and suffix not in WITH_ALPHA):
-        # Of two pixels of opposite colors WebP makes one color.
+        # WebP merges two pixels of opposite colors into one color.
         assert mean_difference(loaded.rgb, rgb) <= CLOSE
 
 
@@ -82,7 +82,7 @@ def test_every_format_keeps_size_and_transparency(tmp_path_factory, width, heigh
     st.integers(1, 40),
     st.sampled_from([".png", ".tif"]),
 )
-def test_every_mode_that_a_file_can_have_is_read(tmp_path_factory, mode, width, height, suffix):
+def test_every_mode_of_a_file_is_read(tmp_path_factory, mode, width, height, suffix):
     path = tmp_path_factory.getbasetemp() / f"mode{suffix}"
     image = gradient(width, height)
     if mode == "I;16":
@@ -100,7 +100,7 @@ def test_every_mode_that_a_file_can_have_is_read(tmp_path_factory, mode, width, 
     assert (loaded.alpha is not None) == (mode in ("LA", "RGBA"))
 
 
-def test_what_is_offered_is_what_this_pillow_has():
+def test_the_supported_formats_are_those_of_the_installed_pillow():
     assert {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"} <= SUFFIXES
     assert (".avif" in SUFFIXES) == bool(features.check("avif"))
     assert (".heic" in SUFFIXES) == HEIC
@@ -111,7 +111,7 @@ def test_what_is_offered_is_what_this_pillow_has():
     assert {".gif"} == WRITABLE_SUFFIXES - SUFFIXES
 
 
-def test_gif_has_shapes_and_colors(tmp_path):
+def test_a_gif_keeps_shapes_and_colors(tmp_path):
     mask = Image.new("L", (60, 40))
     mask.paste(255, (10, 10, 50, 30))
     save_image(LoadedImage(gradient(60, 40), mask), tmp_path / "a.gif")
@@ -121,18 +121,18 @@ def test_gif_has_shapes_and_colors(tmp_path):
     assert mean_difference(loaded.rgb.crop(inside), gradient(60, 40).crop(inside)) < CLOSE
 
 
-# Rare kinds
+# Rare types
 
 
 @pytest.mark.parametrize(
     ("bits", "compression", "masks"),
     [
-        (2, 0, b""),  # four colors, of Windows CE
-        (16, 3, struct.pack("<III", 0xF00, 0xF0, 0xF)),  # four bits a channel
+        (2, 0, b""),  # four colors, from Windows CE
+        (16, 3, struct.pack("<III", 0xF00, 0xF0, 0xF)),  # four bits per channel
         (32, 3, struct.pack("<III", 0xFF << 20, 0xFF << 10, 0xFF)),
     ],
 )
-def test_rare_bmp_is_not_called_damaged(bits, compression, masks, tmp_path):
+def test_a_rare_bmp_is_not_reported_as_damaged(bits, compression, masks, tmp_path):
     width, height = 8, 4
     pixels = bytes(width * height * bits // 8)
     start = 14 + 40 + len(masks)
@@ -151,7 +151,7 @@ def test_rare_bmp_is_not_called_damaged(bits, compression, masks, tmp_path):
 
 
 @pytest.mark.skipif(HEIC, reason="pillow-heif is installed")
-def test_heic_says_what_to_install(tmp_path):
+def test_a_missing_heic_codec_names_the_package_to_install(tmp_path):
     (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 64)
     with pytest.raises(StyleNetError, match=r"a\.heic is a HEIC .*: pip install pillow-heif$"):
         load_image(tmp_path / "a.heic")
@@ -163,7 +163,7 @@ def test_heic_says_what_to_install(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", sorted(SUFFIXES & {".jpg", ".webp", ".avif", ".heic"}))
-def test_quality_is_a_dial_between_small_and_good(suffix, tmp_path):
+def test_lower_quality_gives_smaller_files_and_larger_errors(suffix, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
     rgb = Image.fromarray(pixels).resize((160, 120), Image.Resampling.BICUBIC)
     sizes, errors = [], []
@@ -187,7 +187,7 @@ def test_fine_colored_lines_survive_in_a_jpeg(tmp_path):
 
 
 @pytest.mark.parametrize(("height", "words"), [(30_000, "damaged"), (30_001, "more than 900 meg")])
-def test_30000_pixels_a_side_are_allowed_and_more_are_not(height, words, tmp_path):
+def test_sides_up_to_30000_pixels_are_allowed(height, words, tmp_path):
     header = b"IHDR" + struct.pack(">IIBBBBB", 30_000, height, 1, 0, 0, 0, 0)
     chunk = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk + b"\0\0\0\0IDAT")
@@ -195,14 +195,14 @@ def test_30000_pixels_a_side_are_allowed_and_more_are_not(height, words, tmp_pat
         open_image(tmp_path / "a.png")
 
 
-def test_impossibly_long_side_is_refused_at_once(tmp_path):
+def test_an_impossibly_long_side_is_refused_at_once(tmp_path):
     Image.new("RGB", (2**20 + 1, 1)).save(tmp_path / "a.png")
     with pytest.raises(StyleNetError, match=r"1048577x1 pixels, and a side may have 1,048,576"):
         open_image(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize(("suffix", "limit"), [("jpg", 65_500), ("webp", 16_383), ("gif", 65_535)])
-def test_longest_side_that_a_format_has_is_used_and_named(suffix, limit, tmp_path):
+def test_the_longest_side_of_a_format_works_and_a_longer_one_is_refused(suffix, limit, tmp_path):
     path = tmp_path / f"a.{suffix}"
     save_image(LoadedImage(Image.new("RGB", (limit, 1))), path)
     assert load_image(path).rgb.size == (limit, 1)
@@ -211,7 +211,7 @@ def test_longest_side_that_a_format_has_is_used_and_named(suffix, limit, tmp_pat
 
 
 class Huge(LoadedImage):
-    """Says that it is larger than anything that a test could hold."""
+    """Image that claims to be larger than any test could hold."""
 
     class _Image:
         size = (50_000, 40_000)
@@ -222,14 +222,14 @@ class Huge(LoadedImage):
         pass
 
 
-def test_tiff_beyond_4_gib_is_refused(tmp_path):
+def test_a_tiff_beyond_4_gib_is_refused(tmp_path):
     with pytest.raises(StyleNetError, match=r"5\.6 GiB and a TIFF file ends at 4"):
         save_image(Huge(), tmp_path / "a.tif")
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("suffix", sorted(WRITABLE_SUFFIXES))
-def test_disk_that_is_full_is_one_clear_line_and_leaves_nothing(suffix, tmp_path):
+def test_a_full_disk_ends_in_one_clear_line_and_leaves_no_file(suffix, tmp_path):
     resource = pytest.importorskip("resource")
     old = LoadedImage(Image.new("RGB", (2, 2), "red"))
     save_image(old, tmp_path / f"a{suffix}")
@@ -243,7 +243,7 @@ def test_disk_that_is_full_is_one_clear_line_and_leaves_nothing(suffix, tmp_path
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert "\n" not in str(error.value)
-    assert "too large" in str(error.value)  # the system's word for this limit
+    assert "too large" in str(error.value)  # the system's message for this limit
     assert [path.name for path in tmp_path.iterdir()] == [f"a{suffix}"]
     assert (tmp_path / f"a{suffix}").read_bytes() == before
 
@@ -252,7 +252,7 @@ def test_disk_that_is_full_is_one_clear_line_and_leaves_nothing(suffix, tmp_path
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3000, 700), (1, 3000), (2_500_000, 1)])
-def test_bands_meet_without_a_seam(size):
+def test_bands_join_without_a_seam(size):
     width, height = size
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     image = Image.fromarray(pixels)
@@ -265,7 +265,7 @@ def test_bands_meet_without_a_seam(size):
 # Threads
 
 
-def test_warnings_are_heard_again_after_reading_in_threads(tmp_path):
+def test_warnings_are_shown_again_after_reading_in_threads(tmp_path):
     gradient(40, 30).save(tmp_path / "a.png")
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(load_image, [tmp_path / "a.png"] * 40))

@@ -13,7 +13,7 @@ GRAY, RGB = 0, 2
 
 
 def png(values, bits, chunks=()):
-    """A PNG file of samples (H, W) or (H, W, 3), with further chunks before its pixels."""
+    """Return a PNG file of samples (H, W) or (H, W, 3), with extra chunks before its pixels."""
     height, width = values.shape[:2]
     channels = 1 if values.ndim == 2 else 3
 
@@ -47,7 +47,7 @@ def samples(bits, channels=()):
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
-def test_transparent_level_of_gray_becomes_alpha(bits, tmp_path):
+def test_a_transparent_gray_level_becomes_alpha(bits, tmp_path):
     values = samples(bits)
     for level in {0, int(values[0, 0]), 2**bits - 1}:
         file = png(values, bits, [(b"tRNS", struct.pack(">H", level))])
@@ -62,10 +62,10 @@ def test_transparent_level_of_gray_becomes_alpha(bits, tmp_path):
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-def test_transparent_color_becomes_alpha(bits, tmp_path):
+def test_a_transparent_color_becomes_alpha(bits, tmp_path):
     values = samples(bits, (3,))
     color = values[2, 3]
-    values[2, 4] = color ^ 1  # differs from it in the lowest bits alone
+    values[2, 4] = color ^ 1  # differs only in the lowest bits
     (tmp_path / "a.png").write_bytes(png(values, bits, [(b"tRNS", struct.pack(">3H", *color))]))
     loaded = load_image(tmp_path / "a.png")
     expected = np.full(values.shape[:2], 255)
@@ -75,7 +75,7 @@ def test_transparent_color_becomes_alpha(bits, tmp_path):
 
 
 @pytest.mark.parametrize("bits", [2, 4])
-def test_transparent_level_is_kept_in_an_animation(bits, tmp_path):
+def test_a_transparent_level_is_kept_in_an_animation(bits, tmp_path):
     level = 2**bits - 1
     values = np.zeros((4, 8), dtype=np.uint16)
     values[:, 4:] = level
@@ -108,7 +108,7 @@ def test_transparent_level_is_kept_in_an_animation(bits, tmp_path):
 
 @pytest.mark.parametrize("significant", [10, 12, 14])
 def test_significant_bits_do_not_scale_the_samples(significant, tmp_path):
-    """Samples fill their 16 bits however many are significant (PNG specification, 13.12)."""
+    """Fill all 16 bits however many are significant (PNG specification, 13.12)."""
     levels = np.linspace(0, 2**significant - 1, 240).round().astype(np.uint16).reshape(6, 40)
     values = levels << (16 - significant) | levels >> (2 * significant - 16)
     (tmp_path / "a.png").write_bytes(png(values, 16, [(b"sBIT", bytes([significant]))]))
@@ -124,8 +124,8 @@ def with_code_points(values, bits, primaries, transfer, full_range=1):
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-def test_hdr_png_is_mapped_to_sdr(bits, tmp_path):
-    """75 % of HLG is reference white (BT.2408), which the tone curve maps to 229 of 255."""
+def test_an_hdr_png_is_mapped_to_sdr(bits, tmp_path):
+    """Map 75 % of HLG, the reference white (BT.2408), to 229 of 255 with the tone curve."""
     white = 2**bits - 1
     values = np.tile(np.array([0, round(white * 0.75), white], np.uint16), (2, 1))
     for pixels in (values, values[..., np.newaxis].repeat(3, -1)):
@@ -142,7 +142,7 @@ def test_wide_colors_of_a_png_are_converted(tmp_path):
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-def test_narrow_range_of_a_png_is_expanded(bits, tmp_path):
+def test_the_narrow_range_of_a_png_is_expanded(bits, tmp_path):
     values = np.array([[0, 16, 235, 255]], np.uint16) << (bits - 8)
     (tmp_path / "a.png").write_bytes(with_code_points(values, bits, 1, 1, full_range=0))
     assert list(np.asarray(load_image(tmp_path / "a.png").rgb)[0, :, 0]) == [0, 0, 255, 255]

@@ -22,7 +22,7 @@ def test_all_256_values_survive_the_round_trip(dtype, batched):
     assert_close(back, image, 0)
 
 
-def test_tensor_is_float_rgb_in_0_to_1_height_before_width():
+def test_a_tensor_holds_rgb_floats_in_0_to_1_with_height_before_width():
     image = Image.new("RGB", (5, 3), (255, 0, 51))
     tensor = to_tensor(image)
     assert tensor.shape == (1, 3, 3, 5)

@@ -1,4 +1,4 @@
-"""TIFF files of every depth and layout, and of several pages."""
+"""TIFF files of every bit depth and layout, and with several pages."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from .tiffs import ALPHA, CMYK, PREMULTIPLIED, WHITE_IS_0, tiff
 
 
 def ramp(bits, channels=1):
-    """All levels from black to white, in another order for each channel."""
+    """Return all levels from black to white, in another order for each channel."""
     levels = np.linspace(0, 2**bits - 1, 6 * 41).round().astype(np.uint16)
     return np.stack([np.roll(levels, 50 * i).reshape(6, 41) for i in range(channels)], -1)
 
@@ -49,17 +49,17 @@ def test_an_opened_12_bit_image_is_scaled_too(tmp_path):
 @pytest.mark.parametrize("bits", [4, 8, 10, 12, 14, 16])
 @pytest.mark.parametrize("separate", [False, True])
 @pytest.mark.parametrize("deflate", [False, True])
-def test_colors_of_every_depth_and_layout(bits, separate, deflate, tmp_path):
+def test_colors_of_every_depth_and_layout_are_read(bits, separate, deflate, tmp_path):
     samples = ramp(bits, 3)
     for rows_per_strip in (None, 4):
         layout = {"separate": separate, "deflate": deflate, "rows_per_strip": rows_per_strip}
         loaded = read(tmp_path, tiff(samples, bits, **layout))
-        assert_near(loaded.rgb, in_8_bits(samples, bits), 1)  # Pillow cuts 16 bits off
+        assert_near(loaded.rgb, in_8_bits(samples, bits), 1)  # Pillow truncates 16 bits to 8
 
 
 @pytest.mark.parametrize("bits", [10, 12])
 @pytest.mark.parametrize("channels", [2, 4])
-def test_alpha_of_10_and_12_bits(bits, channels, tmp_path):
+def test_alpha_of_10_and_12_bits_is_read(bits, channels, tmp_path):
     samples = ramp(bits, channels)
     loaded = read(tmp_path, tiff(samples, bits, extra=ALPHA))
     assert_near(loaded.alpha, in_8_bits(samples, bits)[..., -1])
@@ -72,7 +72,7 @@ def test_alpha_of_10_and_12_bits(bits, channels, tmp_path):
     assert_near(loaded.rgb, colors if channels == 4 else colors.repeat(3, -1), 2)
 
 
-def test_inks_of_12_bits(tmp_path):
+def test_cmyk_of_12_bits_is_read(tmp_path):
     samples = ramp(12, 4)
     expected = Image.fromarray(in_8_bits(samples, 12).round().astype(np.uint8), "CMYK")
     loaded = read(tmp_path, tiff(samples, 12, CMYK))
@@ -80,7 +80,7 @@ def test_inks_of_12_bits(tmp_path):
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
-def test_orientation_of_12_bits(orientation, tmp_path):
+def test_the_orientation_of_12_bit_images_is_applied(orientation, tmp_path):
     samples = ramp(12, 3)
     loaded = read(tmp_path, tiff(samples, 12, orientation=orientation))
     turns = {1: 0, 3: 2, 6: 3, 8: 1}[orientation]
@@ -88,14 +88,14 @@ def test_orientation_of_12_bits(orientation, tmp_path):
 
 
 @pytest.mark.parametrize("photometric", [4, 8, 32803])
-def test_what_cannot_be_read_is_named(photometric, tmp_path):
+def test_an_unsupported_color_space_is_named(photometric, tmp_path):
     with pytest.raises(StyleNetError, match=r"is a TIFF with 3 samples of 12 bits") as error:
         read(tmp_path, tiff(ramp(12, 3), 12, photometric))
     assert "save it with 8 or 16 bits" in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_truncated_12_bit_file_is_one_clear_line(tmp_path):
+def test_a_truncated_12_bit_file_ends_in_one_clear_line(tmp_path):
     file = tiff(ramp(12, 3), 12)
     for length in (9, 100, len(file) - 200):
         with pytest.raises(StyleNetError) as error:
@@ -121,10 +121,10 @@ def store_pages(path):
 
 
 def test_pages_are_found_and_kept(tmp_path):
-    found = find_pages(store_pages(tmp_path / "a.tif"))
-    assert (len(found), found.left_out) == (3, 0)
-    save_pages(iter(found), tmp_path / "b.tiff")
-    for kept in (found, find_pages(tmp_path / "b.tiff")):
+    pages_found = find_pages(store_pages(tmp_path / "a.tif"))
+    assert (len(pages_found), pages_found.left_out) == (3, 0)
+    save_pages(iter(pages_found), tmp_path / "b.tiff")
+    for kept in (pages_found, find_pages(tmp_path / "b.tiff")):
         for loaded, page in zip(kept, pages(), strict=True):
             assert np.array_equal(loaded.rgb, page.convert("RGB"))
             assert (loaded.alpha is not None) == (page.mode == "RGBA")
@@ -136,17 +136,17 @@ def test_other_files_have_one_page(tmp_path):
     assert len(find_pages(tmp_path / "a.png")) == 1
 
 
-def test_thumbnails_are_no_pages(tmp_path):
+def test_thumbnails_are_not_pages(tmp_path):
     with TiffImagePlugin.AppendingTiffWriter(str(tmp_path / "a.tif")) as file:
         for image, subfile in zip(pages(), (1, 0, 4), strict=True):
             image.save(file, "TIFF", tiffinfo={254: subfile})
             file.newFrame()
-    found = find_pages(tmp_path / "a.tif")
-    assert (found.indices, found.left_out) == ((1,), 2)
+    pages_found = find_pages(tmp_path / "a.tif")
+    assert (pages_found.indices, pages_found.left_out) == ((1,), 2)
     assert load_image(tmp_path / "a.tif").rgb.size == (7, 30)
 
 
-def test_a_preview_alone_is_refused(tmp_path):
+def test_a_file_with_only_a_preview_is_refused(tmp_path):
     info = TiffImagePlugin.ImageFileDirectory_v2()
     info[254], info[330] = 1, 8
     pages()[0].save(tmp_path / "a.nef", "TIFF", tiffinfo=info)
@@ -154,7 +154,7 @@ def test_a_preview_alone_is_refused(tmp_path):
         load_image(tmp_path / "a.nef")
 
 
-def test_a_page_that_fails_leaves_nothing(tmp_path):
+def test_a_failing_page_leaves_no_file(tmp_path):
     def failing():
         yield LoadedImage(pages()[0])
         raise StyleNetError("no more")

@@ -33,7 +33,7 @@ def test_colors_of_every_mode_are_kept(mode, tolerance):
 
 
 @pytest.mark.parametrize(("suffix", "tolerance"), [("jpg", 8), ("tif", 0)])
-def test_cmyk_file_keeps_its_colors(suffix, tolerance, tmp_path):
+def test_a_cmyk_file_keeps_its_colors(suffix, tolerance, tmp_path):
     (tmp_path / "a").write_bytes(encoded(stripes().convert("CMYK"), FORMATS[suffix]))
     assert_close(load_image(tmp_path / "a").rgb, stripes(), tolerance)
 
@@ -50,7 +50,7 @@ def test_gray_of_every_mode_is_kept(mode):
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "RGBa", "La"])
-def test_alpha_is_kept_apart(mode):
+def test_alpha_is_returned_separately(mode):
     image = Image.new(mode.upper(), (3, 2), (90, 90, 90, 0)[-len(mode) :])
     image.putpixel((1, 1), (90, 90, 90, 200)[-len(mode) :])
     loaded = upright_image(image.convert(mode) if mode != image.mode else image)
@@ -60,7 +60,7 @@ def test_alpha_is_kept_apart(mode):
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB"])
-def test_color_marked_as_transparent_becomes_alpha(mode, tmp_path):
+def test_a_color_marked_as_transparent_becomes_alpha(mode, tmp_path):
     image = Image.new("RGB", (2, 1), "white")
     image.putpixel((0, 0), (0, 0, 0))
     image = image.convert(mode)
@@ -71,7 +71,7 @@ def test_color_marked_as_transparent_becomes_alpha(mode, tmp_path):
     assert loaded.rgb.getpixel((1, 0)) == (255, 255, 255)
 
 
-def test_one_transparent_level_of_16_bits_becomes_alpha(tmp_path):
+def test_a_single_transparent_level_of_16_bits_becomes_alpha(tmp_path):
     values = (np.arange(12, dtype=np.uint16) * 5000).reshape(3, 4)
     Image.fromarray(values).save(tmp_path / "a.png", transparency=15000)
     loaded = load_image(tmp_path / "a.png")
@@ -79,7 +79,7 @@ def test_one_transparent_level_of_16_bits_becomes_alpha(tmp_path):
     assert np.array_equal(np.asarray(loaded.rgb)[..., 0], np.round(values / 257))
 
 
-def test_palette_with_shades_of_transparency_becomes_alpha(tmp_path):
+def test_a_palette_with_partial_transparency_becomes_alpha(tmp_path):
     image = Image.fromarray(np.array([[0, 1, 2]], dtype=np.uint8)).convert("P")
     image.save(tmp_path / "a.png", transparency=bytes([0, 100, 255]))
     assert list(np.asarray(load_image(tmp_path / "a.png").alpha).flat) == [0, 100, 255]
@@ -88,7 +88,7 @@ def test_palette_with_shades_of_transparency_becomes_alpha(tmp_path):
 @pytest.mark.parametrize(
     ("suffix", "dtype"), [("png", "<u2"), ("tif", "<u2"), ("tif", ">u2"), ("tif", "<i4")]
 )
-def test_16_bits_of_gray_become_8(suffix, dtype, tmp_path):
+def test_16_bit_gray_becomes_8_bit(suffix, dtype, tmp_path):
     values = np.linspace(0, 65535, 300).reshape(10, 30).round()
     Image.fromarray(values.astype(dtype)).save(tmp_path / f"a.{suffix}")
     loaded = load_image(tmp_path / f"a.{suffix}")
@@ -97,7 +97,7 @@ def test_16_bits_of_gray_become_8(suffix, dtype, tmp_path):
 
 
 @pytest.mark.parametrize(("color_type", "channels"), [(2, 3), (4, 2), (6, 4)])
-def test_16_bits_a_color_become_8(color_type, channels, tmp_path):
+def test_16_bits_per_channel_become_8(color_type, channels, tmp_path):
     values = np.linspace(0, 65535, 12 * channels).round().reshape(3, 4, channels)
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
     (tmp_path / "a.png").write_bytes(png(4, 3, 16, color_type, rows))
@@ -125,12 +125,12 @@ def test_32_bit_gray_beyond_16_bits_is_stretched(values):
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 0.0])
-def test_floating_point_gray_without_a_number_is_black(value):
+def test_floating_point_gray_without_finite_values_is_black(value):
     loaded = upright_image(Image.fromarray(np.full((2, 2), value, dtype=np.float32)))
     assert loaded.rgb.getextrema() == ((0, 0),) * 3
 
 
-def test_mode_that_cannot_be_converted_is_named(monkeypatch):
+def test_a_mode_that_cannot_be_converted_is_named(monkeypatch):
     def refuse(*_, **__):
         raise ValueError("not supported\nat all")
 
@@ -146,7 +146,7 @@ def test_mode_that_cannot_be_converted_is_named(monkeypatch):
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 def test_exif_orientation_is_applied(orientation, form, tmp_path):
     pixels = np.asarray(stripes())[:, :48].copy()
-    pixels[:16] //= 2  # neither axis symmetric
+    pixels[:16] //= 2  # symmetric along neither axis
     data = encoded(Image.fromarray(pixels), form, exif=exif(orientation))
     (tmp_path / "a").write_bytes(data)
     expected = ORIENTATIONS[orientation](pixels)
@@ -156,7 +156,7 @@ def test_exif_orientation_is_applied(orientation, form, tmp_path):
 
 
 @pytest.mark.parametrize("channels", [4, 2])
-def test_alpha_is_turned_along(channels, tmp_path):
+def test_alpha_is_rotated_with_the_colors(channels, tmp_path):
     pixels = noise(channels=channels)
     Image.fromarray(pixels, "LA" if channels == 2 else "RGBA").save(
         tmp_path / "a.png", exif=exif(6)
@@ -164,7 +164,7 @@ def test_alpha_is_turned_along(channels, tmp_path):
     assert_close(load_image(tmp_path / "a.png").alpha, np.rot90(pixels[..., -1], -1), 0)
 
 
-def test_16_bit_photo_is_turned(tmp_path):
+def test_a_16_bit_photo_is_rotated(tmp_path):
     pixels = noise(channels=1)[..., 0].astype(np.uint16) * 257
     Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif(6))
     loaded = load_image(tmp_path / "a.png")
@@ -172,41 +172,41 @@ def test_16_bit_photo_is_turned(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_saved_photo_is_not_turned_again(suffix, tmp_path):
+def test_a_saved_photo_is_not_rotated_again(suffix, tmp_path):
     Image.fromarray(noise(24, 16)).save(tmp_path / "a.png", exif=exif(6))
     save_image(load_image(tmp_path / "a.png"), tmp_path / f"b.{suffix}")
     assert load_image(tmp_path / f"b.{suffix}").rgb.size == (16, 24)
 
 
 @pytest.mark.parametrize(
-    ("data", "turned"),
+    ("data", "rotated"),
     [
         (exif(9), False),
         (exif(0), False),
         (exif(6)[:25], False),
         (b"Exif\0\0nonsense", False),
-        # Another tag with a value that does not fit it.
+        # Another tag whose value does not fit its type.
         (exif(6).replace(b"\x01\x0f", b"\x01\x4e"), True),
     ],
 )
 @pytest.mark.filterwarnings("error")
-def test_damaged_exif_does_not_cost_the_photo(data, turned, tmp_path):
+def test_a_photo_with_damaged_exif_is_still_read(data, rotated, tmp_path):
     Image.fromarray(noise(24, 16)).save(tmp_path / "a.jpg", exif=data)
-    assert load_image(tmp_path / "a.jpg").rgb.size == ((16, 24) if turned else (24, 16))
+    assert load_image(tmp_path / "a.jpg").rgb.size == ((16, 24) if rotated else (24, 16))
 
 
 # Color profiles
 
 
 @pytest.mark.parametrize("form", ["PNG", "WEBP", "TIFF", "JPEG"])
-def test_color_profile_is_applied(form, tmp_path):
+def test_the_color_profile_is_applied(form, tmp_path):
     image = Image.new("RGB", (16, 16), "red")
     (tmp_path / "a").write_bytes(encoded(image, form, icc_profile=icc(swapped=True)))
     assert_close(load_image(tmp_path / "a").rgb, Image.new("RGB", (16, 16), "blue"), 4)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
-def test_color_profile_is_applied_to_every_color_mode(mode):
+def test_the_color_profile_is_applied_in_every_color_mode(mode):
     image = Image.new("RGB", (2, 2), "red").convert(mode)
     image.info["icc_profile"] = icc(swapped=True)
     loaded = upright_image(image)
@@ -214,7 +214,7 @@ def test_color_profile_is_applied_to_every_color_mode(mode):
     assert (loaded.alpha is not None) == (mode == "RGBA")
 
 
-def test_srgb_profile_changes_nothing():
+def test_an_srgb_profile_changes_nothing():
     image = stripes()
     image.info["icc_profile"] = icc()
     assert_close(upright_image(image).rgb, stripes(), 1)
@@ -229,7 +229,7 @@ def test_srgb_profile_changes_nothing():
     ]
     + [(mode, icc(swapped=True)) for mode in ("1", "L", "LA", "CMYK", "YCbCr")],
 )
-def test_damaged_or_unfitting_profile_is_ignored(mode, profile):
+def test_a_damaged_or_unsuitable_profile_is_ignored(mode, profile):
     plain = Image.new("RGB", (2, 2), "red").convert(mode)
     tagged = plain.copy()
     tagged.info["icc_profile"] = profile
@@ -238,7 +238,7 @@ def test_damaged_or_unfitting_profile_is_ignored(mode, profile):
 
 @pytest.mark.parametrize("profile", [icc(swapped=True), b"nonsense"])
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_profile_is_not_applied_again_to_a_saved_copy(mode, profile, tmp_path):
+def test_a_profile_is_not_applied_again_to_a_saved_copy(mode, profile, tmp_path):
     image = stripes().convert(mode)
     image.save(tmp_path / "a.png", icc_profile=profile)
     loaded = load_image(tmp_path / "a.png")

@@ -1,4 +1,4 @@
-"""TIFF files of kinds that Pillow does not write."""
+"""TIFF files of types that Pillow does not write."""
 
 import struct
 import zlib
@@ -10,11 +10,11 @@ PREMULTIPLIED, ALPHA = 1, 2
 
 
 def pack(rows, bits, order):
-    """Samples (H, n) as the bytes of each row; the highest bit first, rows begin at a byte."""
+    """Pack samples (H, n) into bytes: highest bit first, each row starts at a new byte."""
     if bits in (8, 16, 32):
         return rows.astype(f"{order}u{bits // 8}").tobytes()
-    places = np.arange(bits)[::-1]
-    unpacked = (rows[..., np.newaxis] >> places & 1).astype(np.uint8)
+    shifts = np.arange(bits)[::-1]
+    unpacked = (rows[..., np.newaxis] >> shifts & 1).astype(np.uint8)
     return np.packbits(unpacked.reshape(len(rows), -1), axis=1).tobytes()
 
 
@@ -30,7 +30,7 @@ def tiff(
     orientation=1,
     subfile=0,
 ):
-    """A TIFF file of one image, samples (H, W) or (H, W, C)."""
+    """Return a TIFF file of one image with samples (H, W) or (H, W, C)."""
     samples = np.atleast_3d(samples)
     height, width, channels = samples.shape
     if photometric is None:
@@ -67,12 +67,12 @@ def tiff(
     if extra is not None:
         tags.append((338, short, [extra]))
     entries = b""
-    for tag, (form, kind), values in tags:
+    for tag, (form, field_type), values in tags:
         value = struct.pack(f"{order}{len(values)}{form}", *values)
         if len(value) > 4:
             at = 8 + len(body)
             body += value + b"\0" * (len(value) % 2)
             value = struct.pack(f"{order}I", at)
-        entries += struct.pack(f"{order}HHI", tag, kind, len(values)) + value.ljust(4, b"\0")
+        entries += struct.pack(f"{order}HHI", tag, field_type, len(values)) + value.ljust(4, b"\0")
     header = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8 + len(body))
     return header + body + struct.pack(f"{order}H", len(tags)) + entries + bytes(4)

@@ -12,7 +12,7 @@ from stylenet.perceptual import (
 
 @pytest.fixture(scope="session")
 def make_image():
-    """Draws an image of blotches, the larger the side of the grid the finer."""
+    """Make images of blotches; a larger ``grid`` makes finer ones."""
 
     def make(height=24, width=20, seed=0, grid=5):
         generator = torch.Generator().manual_seed(seed)

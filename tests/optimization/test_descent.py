@@ -22,7 +22,7 @@ def test_the_gradient_equals_finite_differences(criterion, make_image):
     def total(image):
         return exact(image, photo)["total"].item()
 
-    # In three steps, so that the image is neither the start nor the photo.
+    # After three steps the image is neither the start nor the photo.
     descent = Descent(start, lambda image: exact(image, photo), options())
     for _ in range(3):
         descent.step()
@@ -32,15 +32,15 @@ def test_the_gradient_equals_finite_differences(criterion, make_image):
         shift = torch.zeros_like(image)
         shift[pixel] = step
         slope = (total(image + shift) - total(image - shift)) / (2 * step)
-        # The descent counts in levels, and in sums over values.
+        # The descent counts in levels and in sums over values.
         assert gradient[pixel].item() * 255 / image.numel() == pytest.approx(slope, rel=1e-3)
 
 
 @pytest.mark.parametrize("method", ["lbfgs", "adam"])
 @pytest.mark.parametrize("start", ["photo", "noise"])
-def test_the_loss_falls(criterion, make_image, method, start):
+def test_the_loss_decreases(criterion, make_image, method, start):
     photo = make_image()
-    # This noise meets no curvature at first: without longer steps it would go nowhere.
+    # The noise has no curvature at first: without longer steps it would not change.
     generator = torch.Generator().manual_seed(117)
     begin = photo if start == "photo" else torch.rand(photo.shape, generator=generator)
     descent = Descent(begin, lambda image: criterion(image, photo), options(method=method))
@@ -53,7 +53,7 @@ def test_the_loss_falls(criterion, make_image, method, start):
     assert totals[-1] < (0.5 if method == "lbfgs" else 0.8) * totals[0]
 
 
-def test_losses_are_those_of_the_picture_and_the_picture_is_one(criterion, make_image):
+def test_losses_belong_to_the_returned_image_whose_values_are_valid(criterion, make_image):
     photo = make_image()
     descent = Descent(photo, lambda image: criterion(image, photo), options())
     for _ in range(8):
@@ -66,7 +66,7 @@ def test_losses_are_those_of_the_picture_and_the_picture_is_one(criterion, make_
             assert value == pytest.approx(again[name].item(), rel=1e-4)
 
 
-def test_the_order_of_dimensions_in_memory_does_not_matter(criterion, make_image):
+def test_the_memory_format_does_not_matter(criterion, make_image):
     photo = make_image()
     results = []
     for layout in (torch.contiguous_format, torch.channels_last):
@@ -77,7 +77,7 @@ def test_the_order_of_dimensions_in_memory_does_not_matter(criterion, make_image
     assert torch.equal(*results)
 
 
-def test_a_step_too_far_is_taken_back_and_made_smaller(make_image):
+def test_a_step_too_far_is_undone_and_shortened(make_image):
     target = make_image(seed=3)
 
     def loss(image):
@@ -94,7 +94,7 @@ def test_a_step_too_far_is_taken_back_and_made_smaller(make_image):
     assert descent.state_dict()["share"] < 1
 
 
-def test_a_loss_may_fall_below_zero(make_image):
+def test_a_loss_may_become_negative(make_image):
     target = make_image(seed=3)
     descent = Descent(
         make_image(), lambda image: {"total": (image - target).square().mean() - 0.02}, options()
@@ -106,12 +106,12 @@ def test_a_loss_may_fall_below_zero(make_image):
     assert descent.state_dict()["share"] == 1
 
 
-def test_divergence_is_one_line(make_image):
-    judged = []
+def test_divergence_ends_in_one_line(make_image):
+    images = []
 
     def loss(image):
-        judged.append(image)
-        return {"total": image.sum() * (1 if len(judged) == 1 else float("inf"))}
+        images.append(image)
+        return {"total": image.sum() * (1 if len(images) == 1 else float("inf"))}
 
     descent = Descent(make_image(), loss, options())
     with pytest.raises(StyleNetError, match=r"^the loss went from .* to inf .*smaller lr") as error:
@@ -119,19 +119,19 @@ def test_divergence_is_one_line(make_image):
     assert "\n" not in str(error.value)
 
 
-def test_a_start_without_a_loss_is_one_line(make_image):
+def test_a_start_without_a_finite_loss_ends_in_one_line(make_image):
     with pytest.raises(StyleNetError, match=r"^the loss of the image to start with is nan"):
         Descent(make_image(), lambda image: {"total": image.sum() * float("nan")}, options())
 
 
-def test_a_picture_that_cannot_become_better_stays(make_image):
+def test_an_image_that_cannot_improve_stays_unchanged(make_image):
     photo = make_image()
     descent = Descent(photo, lambda image: {"total": (image * 0).sum()}, options())
     descent.step()
     torch.testing.assert_close(descent.image, photo)
 
 
-def test_a_picture_that_is_as_good_as_can_be_stays(make_image):
+def test_an_optimal_image_stays_unchanged(make_image):
     photo = make_image()
     descent = Descent(photo, lambda image: {"total": (image - photo).square().mean()}, options())
     for _ in range(3):
@@ -140,7 +140,7 @@ def test_a_picture_that_is_as_good_as_can_be_stays(make_image):
 
 
 @pytest.mark.parametrize("method", ["lbfgs", "adam"])
-def test_the_size_of_the_picture_does_not_change_the_steps(method):
+def test_the_image_size_does_not_change_the_steps(method):
     def loss(image):
         return {"total": (image - 0.6).square().mean()}
 

@@ -15,7 +15,7 @@ def options(**changes):
     return OptimizationOptions(**{"steps": 6, **changes})
 
 
-def test_the_start_and_every_step_are_told(criterion, make_image):
+def test_the_start_and_every_step_are_reported(criterion, make_image):
     history, photo = [], make_image()
     image = optimize_image(photo, [criterion], options(), history.append)
     assert [step.number for step in history] == list(range(7))
@@ -29,11 +29,11 @@ def test_the_start_and_every_step_are_told(criterion, make_image):
     assert image.shape == photo.shape
 
 
-def test_nobody_has_to_listen(criterion, make_image):
+def test_the_progress_callback_is_optional(criterion, make_image):
     assert optimize_image(make_image(), [criterion], options(steps=1)).shape == (1, 3, 24, 20)
 
 
-def test_noise_is_white_and_the_seeds(criterion, make_image):
+def test_the_noise_is_white_and_depends_on_the_seed(criterion, make_image):
     photo = make_image(40, 40)
 
     def start(**changes):
@@ -46,7 +46,7 @@ def test_noise_is_white_and_the_seeds(criterion, make_image):
     assert start().std().item() == pytest.approx(12**-0.5, abs=0.02)
 
 
-def test_a_finer_scale_begins_with_the_result_of_the_coarser(criterion, make_image):
+def test_a_finer_scale_starts_with_the_result_of_the_coarser(criterion, make_image):
     history, photo = [], make_image(64, 80)
     optimize_image(photo, [criterion] * 3, options(steps=4), history.append)
     sizes = [tuple(step.image.shape[-2:]) for step in history]
@@ -62,7 +62,7 @@ def test_a_finer_scale_begins_with_the_result_of_the_coarser(criterion, make_ima
 def test_each_scale_has_its_own_criterion(make_image):
     seen = []
 
-    def judge(name):
+    def make_criterion(name):
         def criterion(images, photos):
             seen.append((name, tuple(images.shape[-2:]), tuple(photos.shape[-2:])))
             return {"total": (images - photos).square().mean()}
@@ -70,11 +70,11 @@ def test_each_scale_has_its_own_criterion(make_image):
         return criterion
 
     start = options(steps=1, start="noise")
-    optimize_image(make_image(64, 32), [judge("coarse"), judge("fine")], start)
+    optimize_image(make_image(64, 32), [make_criterion("coarse"), make_criterion("fine")], start)
     assert seen == [("coarse", (32, 16), (32, 16))] * 2 + [("fine", (64, 32), (64, 32))] * 2
 
 
-def test_a_further_term_is_added_by_wrapping_the_criterion(criterion, make_image):
+def test_a_term_can_be_added_by_wrapping_the_criterion(criterion, make_image):
     photo, weight = make_image(), 200.0
 
     def grayer(images, photos):
@@ -93,12 +93,12 @@ def test_a_further_term_is_added_by_wrapping_the_criterion(criterion, make_image
 @pytest.mark.parametrize("method", ["lbfgs", "adam"])
 @pytest.mark.parametrize("start", ["content", "noise"])
 @pytest.mark.parametrize("stop", [0, 3, 6, 7, 12])
-def test_interrupted_equals_uninterrupted_bit_for_bit(
+def test_a_resumed_run_equals_an_uninterrupted_one(
     criterion, make_image, tmp_path, method, start, stop
 ):
     photo, chosen = make_image(40, 32), options(method=method, start=start, history=3)
-    whole = []
-    optimize_image(photo, [criterion] * 2, chosen, whole.append)
+    uninterrupted = []
+    optimize_image(photo, [criterion] * 2, chosen, uninterrupted.append)
     first = Optimization(photo, [criterion] * 2, chosen)
     for _ in range(stop):
         first.advance()
@@ -109,7 +109,7 @@ def test_interrupted_equals_uninterrupted_bit_for_bit(
     while not second.done:
         second.advance()
         steps.append(second.now)
-    for ours, theirs in zip(steps, whole[stop:], strict=True):
+    for ours, theirs in zip(steps, uninterrupted[stop:], strict=True):
         assert (ours.number, ours.scale, ours.losses) == (
             theirs.number,
             theirs.scale,
@@ -118,7 +118,7 @@ def test_interrupted_equals_uninterrupted_bit_for_bit(
         assert torch.equal(ours.image, theirs.image)
 
 
-def test_a_state_of_another_picture_is_refused(criterion, make_image):
+def test_a_state_of_another_image_is_refused(criterion, make_image):
     state = Optimization(make_image(), [criterion], options()).state_dict()
     other = Optimization(make_image(32, 32), [criterion], options())
     with pytest.raises(StyleNetError, match="another optimization"):
@@ -127,13 +127,13 @@ def test_a_state_of_another_picture_is_refused(criterion, make_image):
         other.load_state_dict({})
 
 
-def test_a_photo_too_small_is_refused(criterion, make_image):
+def test_a_too_small_photo_is_refused(criterion, make_image):
     with pytest.raises(StyleNetError, match="20x12 pixels"):
         optimize_image(make_image(12, 20), [criterion], options())
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"PK\x03\x04"])
-def test_a_damaged_state_is_one_line(tmp_path, content):
+def test_a_damaged_state_ends_in_one_line(tmp_path, content):
     path = tmp_path / "state"
     path.write_bytes(content)
     with pytest.raises(StyleNetError, match=r"state is damaged .*Delete it"):
@@ -147,7 +147,7 @@ def test_a_state_of_another_version_is_refused(tmp_path):
         load_state(path)
 
 
-def test_a_state_runs_no_code(tmp_path):
+def test_loading_a_state_runs_no_code(tmp_path):
     path = tmp_path / "state"
     torch.save({"version": 1, "what": print}, path)
     with pytest.raises(StyleNetError, match="damaged"):
@@ -165,11 +165,11 @@ def test_a_state_runs_no_code(tmp_path):
         *[("seed", value) for value in (-1, 0.5, 2**63)],
     ],
 )
-def test_an_impossible_setting_is_named(option, value):
+def test_an_invalid_option_is_named(option, value):
     with pytest.raises(StyleNetError) as error:
         options(**{option: value})
     assert str(error.value).startswith(f"{option}={value} is ")
 
 
-def test_each_method_has_a_learning_rate_of_its_own():
+def test_each_method_has_its_own_default_learning_rate():
     assert (options().rate, options(method="adam").rate, options(lr=3).rate) == (1, 10, 3)

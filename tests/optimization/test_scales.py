@@ -19,12 +19,12 @@ from stylenet.optimization.scales import resize_to
         ((1024, 1024), 1, [1]),
     ],
 )
-def test_scales_by_size_or_as_asked_for(size, scales, factors):
+def test_scales_follow_the_size_or_the_option(size, scales, factors):
     assert plan_scales(size, scales) == factors
 
 
 @pytest.mark.parametrize("scales", [0, -1, 1.5, "two", True])
-def test_an_impossible_number_is_named(scales):
+def test_an_invalid_number_of_scales_is_named(scales):
     with pytest.raises(StyleNetError, match=f"^scales={scales} is not a whole number"):
         plan_scales((256, 256), scales)
 
@@ -35,7 +35,7 @@ def test_too_many_scales_are_refused():
 
 
 @pytest.mark.parametrize("factor", [0.25, 0.5, 1.0, 2.0])
-def test_a_picture_keeps_its_mean_and_its_range(make_image, factor):
+def test_resizing_keeps_mean_and_range(make_image, factor):
     image = make_image(64, 48)
     resized = resize(image, factor)
     assert resized.shape == (1, 3, round(64 * factor), round(48 * factor))
@@ -43,12 +43,12 @@ def test_a_picture_keeps_its_mean_and_its_range(make_image, factor):
     assert resized.mean().item() == pytest.approx(image.mean().item(), abs=0.01)
 
 
-def test_what_has_its_size_already_is_left_alone(make_image):
+def test_an_image_of_the_right_size_is_unchanged(make_image):
     image = make_image()
     assert resize(image, 1.0) is image
     assert resize_to(image, (24, 20)) is image
 
 
-def test_fine_stripes_become_gray_not_stripes():
+def test_fine_stripes_become_gray_without_moire():
     stripes = torch.arange(64).remainder(2).float().expand(1, 3, 64, 64)
     assert (resize(stripes, 0.25) - 0.5).abs().max() < 0.05

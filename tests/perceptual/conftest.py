@@ -7,10 +7,10 @@ from stylenet.perceptual import VGGEncoder
 
 
 @pytest.fixture(scope="session")
-def draw_vgg():
-    """Draws the convolutional part of torchvision's own VGG, without its large classifier."""
+def make_vgg():
+    """Make torchvision's own VGG with random weights, without its large classifier."""
 
-    def draw(architecture, until=None):
+    def make(architecture, until=None):
         with torch.device("meta"):
             features = getattr(torchvision.models, architecture)(weights=None).features[:until]
         generator = torch.Generator().manual_seed(0)
@@ -22,13 +22,13 @@ def draw_vgg():
                 parameter.data.mul_(0.1)
         return features.requires_grad_(False)
 
-    return draw
+    return make
 
 
 @pytest.fixture(scope="session")
-def small_state(draw_vgg):
-    """The weights of a random VGG to relu2_2, small and quick."""
-    features = draw_vgg("vgg16", until=9)
+def small_state(make_vgg):
+    """Weights of a random VGG up to relu2_2, small and quick."""
+    features = make_vgg("vgg16", until=9)
     return {f"features.{key}": value for key, value in features.state_dict().items()}
 
 

@@ -23,12 +23,12 @@ def encoder(encoder):
     return encoder.double()
 
 
-def draw(*shape, seed=0):
+def random_tensor(*shape, seed=0):
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed)).double()
 
 
 def numpy_dream(features, reference, channels, guide):
-    """The loss of one layer from its features, position by position."""
+    """Compute the loss of one layer from its features, position by position."""
     values = []
     for item, photo in zip(features.numpy(), reference.numpy(), strict=True):
         strength = np.sqrt((photo**2).mean())
@@ -46,7 +46,11 @@ def numpy_dream(features, reference, channels, guide):
 @pytest.mark.parametrize("channels", [None, [3], [1, 17]])
 @pytest.mark.parametrize("guided", [False, True])
 def test_the_loss_equals_its_formula(encoder, channels, guided):
-    images, photos, other = draw(2, 3, 12, 9), draw(2, 3, 12, 9, seed=1), draw(1, 3, 8, 7, seed=2)
+    images, photos, other = (
+        random_tensor(2, 3, 12, 9),
+        random_tensor(2, 3, 12, 9, seed=1),
+        random_tensor(1, 3, 8, 7, seed=2),
+    )
     loss = DreamObjective(encoder, LAYERS, channels, other if guided else None)
     of_images, of_photos, of_other = (encoder(x, LAYERS) for x in (images, photos, other))
     expected = np.mean(
@@ -61,15 +65,15 @@ def test_the_loss_equals_its_formula(encoder, channels, guided):
 
 
 @pytest.mark.parametrize("layers", [["relu1_1"], ["conv2_1"], LAYERS])
-def test_a_photo_is_at_minus_one_for_every_layer(encoder, layers):
-    photos = draw(3, 3, 16, 16) * torch.tensor([0.1, 1, 0.5]).view(3, 1, 1, 1)
+def test_the_loss_of_the_photo_itself_is_minus_one_for_every_layer(encoder, layers):
+    photos = random_tensor(3, 3, 16, 16) * torch.tensor([0.1, 1, 0.5]).view(3, 1, 1, 1)
     assert DreamObjective(encoder, layers)(photos, photos).item() == pytest.approx(-1)
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1e3])
 @pytest.mark.parametrize("guided", [False, True])
-def test_the_unit_of_the_features_does_not_matter(scale, guided):
-    features, photo, guide = (draw(1, 4, 5, 5, seed=seed) for seed in range(3))
+def test_the_scale_of_the_features_does_not_matter(scale, guided):
+    features, photo, guide = (random_tensor(1, 4, 5, 5, seed=seed) for seed in range(3))
     plain, scaled = (
         dream_loss(
             features * factor, feature_strength(photo * factor), None, guide * factor * guided
@@ -84,9 +88,12 @@ def test_the_unit_of_the_features_does_not_matter(scale, guided):
 @pytest.mark.parametrize("channels", [None, [2, 5]])
 @pytest.mark.parametrize("guided", [False, True])
 def test_the_gradient_equals_finite_differences(encoder, channels, guided):
-    photos, guide = draw(2, 3, 8, 8, seed=1), draw(1, 3, 8, 8, seed=2) if guided else None
+    photos, guide = (
+        random_tensor(2, 3, 8, 8, seed=1),
+        random_tensor(1, 3, 8, 8, seed=2) if guided else None,
+    )
     loss = DreamObjective(encoder, LAYERS, channels, guide)
-    images = draw(2, 3, 8, 8).requires_grad_()
+    images = random_tensor(2, 3, 8, 8).requires_grad_()
     loss(images, photos).backward()
     step = 1e-6
     for pixel in [(0, 0, 0, 0), (0, 1, 3, 4), (1, 2, 7, 7), (1, 0, 5, 2)]:
@@ -98,32 +105,32 @@ def test_the_gradient_equals_finite_differences(encoder, channels, guided):
         assert images.grad[pixel].item() == pytest.approx(slope, rel=1e-4, abs=1e-9)
 
 
-def test_a_guide_is_matched_alike_piece_by_piece(encoder, monkeypatch):
-    images, guide = draw(2, 3, 12, 12), draw(1, 3, 10, 12, seed=1)
+def test_a_guide_is_matched_equally_in_chunks(encoder, monkeypatch):
+    images, guide = random_tensor(2, 3, 12, 12), random_tensor(1, 3, 10, 12, seed=1)
     loss = DreamObjective(encoder, ["relu1_2"], guide=guide)
     expected = loss(images, images)
     monkeypatch.setattr(dream, "_PRODUCTS", 1000)
     torch.testing.assert_close(loss(images, images), expected)
 
 
-def test_a_picture_is_closer_to_itself_than_to_another_guide(encoder):
-    photo, other = draw(1, 3, 16, 16), draw(1, 3, 16, 16, seed=1).round()
+def test_an_image_is_closer_to_itself_than_to_another_guide(encoder):
+    photo, other = random_tensor(1, 3, 16, 16), random_tensor(1, 3, 16, 16, seed=1).round()
     own, others = (
         DreamObjective(encoder, ["relu1_1"], guide=g)(photo, photo) for g in (photo, other)
     )
     assert own < others
 
 
-def test_a_batch_is_the_mean_of_its_parts(encoder):
-    images, photos = draw(4, 3, 8, 8), draw(4, 3, 8, 8, seed=1)
+def test_the_loss_of_a_batch_is_the_mean_over_its_images(encoder):
+    images, photos = random_tensor(4, 3, 8, 8), random_tensor(4, 3, 8, 8, seed=1)
     photos *= torch.tensor([0.1, 1.0, 0.5, 0.9]).view(4, 1, 1, 1)
-    for guide in (None, draw(1, 3, 8, 8, seed=2)):
+    for guide in (None, random_tensor(1, 3, 8, 8, seed=2)):
         loss = DreamObjective(encoder, LAYERS, guide=guide)
         halves = [loss(i, p) for i, p in zip(images.split(2), photos.split(2), strict=True)]
         torch.testing.assert_close(loss(images, photos), torch.stack(halves).mean())
 
 
-def test_features_of_zeros_leave_loss_and_gradient_finite():
+def test_loss_and_gradient_of_zero_features_are_finite():
     features = torch.zeros(1, 3, 4, 4, requires_grad=True)
     value = dream_loss(features, feature_strength(torch.zeros(1, 3, 4, 4)), [1])
     value.backward()
@@ -133,7 +140,9 @@ def test_features_of_zeros_leave_loss_and_gradient_finite():
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_features_do_not_overflow(dtype):
-    features, photo, guide = ((1000 * draw(2, 8, 24, 24, seed=s)).to(dtype) for s in range(3))
+    features, photo, guide = (
+        (1000 * random_tensor(2, 8, 24, 24, seed=s)).to(dtype) for s in range(3)
+    )
     for other in (None, guide[:1]):
         wide = None if other is None else other.double()
         expected = dream_loss(features.double(), feature_strength(photo.double()), None, wide)
@@ -144,7 +153,7 @@ def test_half_precision_features_do_not_overflow(dtype):
 
 
 @pytest.mark.parametrize(
-    ("layers", "channels", "said"),
+    ("layers", "channels", "message"),
     [
         (["relu9_9"], None, "has no layer relu9_9; it has relu1_1, "),
         ("relu1_1", None, "layers=relu1_1 is not a list of layers"),
@@ -155,14 +164,14 @@ def test_half_precision_features_do_not_overflow(dtype):
         *[(["relu1_1"], c, "is not a list of channels") for c in ([], [-1], 3, "3", [1.5], [True])],
     ],
 )
-def test_a_mistake_is_refused(encoder, layers, channels, said):
+def test_an_invalid_option_of_the_objective_is_refused(encoder, layers, channels, message):
     with pytest.raises(StyleNetError) as error:
         DreamObjective(encoder, layers, channels)
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
-PICTURES = [draw(2, 3, 12, 12), draw(2, 3, 12, 12, seed=1)]
-STYLE = [draw(1, 3, 12, 12, seed=2)]
+PICTURES = [random_tensor(2, 3, 12, 12), random_tensor(2, 3, 12, 12, seed=1)]
+STYLE = [random_tensor(1, 3, 12, 12, seed=2)]
 
 
 def terms(relative=True, **dream):
@@ -175,7 +184,7 @@ def terms(relative=True, **dream):
 
 
 @pytest.mark.parametrize("relative", [True, False])
-def test_the_dream_enters_the_total_by_its_weight(encoder, relative):
+def test_the_dream_loss_is_added_with_its_weight(encoder, relative):
     plain = PerceptualLoss(encoder, terms(relative), STYLE)(*PICTURES)
     dream = {"weight": 3.0, "layers": ["relu1_1", "relu2_2"], "channels": [4, 9]}
     values = PerceptualLoss(encoder, terms(relative, **dream), STYLE)(*PICTURES)
@@ -189,26 +198,26 @@ def test_the_dream_enters_the_total_by_its_weight(encoder, relative):
     assert all(values[name] == plain[name] for name in plain.keys() - {"total"})
 
 
-def test_layers_of_a_dream_have_weights(encoder):
+def test_layers_of_the_dream_loss_can_have_weights(encoder):
     weights = {"relu1_1": 3.0, "relu2_2": 1.0}
     values = PerceptualLoss(encoder, terms(layers=weights), STYLE)(*PICTURES)
     first, second = (DreamObjective(encoder, [layer])(*PICTURES).item() for layer in weights)
     assert values["dream"].item() == pytest.approx(0.75 * first + 0.25 * second, rel=1e-12)
 
 
-def test_it_dreams_by_the_deepest_style_layer_where_none_is_named(encoder):
+def test_the_default_layer_is_the_deepest_style_layer(encoder):
     values = PerceptualLoss(encoder, terms(weight=1.0), STYLE)(*PICTURES)
     assert [name for name in values if name.startswith("dream/")] == ["dream/relu2_1"]
 
 
 @pytest.mark.parametrize("weight", [0, 2.0])
-def test_the_encoder_runs_once_for_each_picture_and_no_deeper_than_needed(encoder, weight):
+def test_the_encoder_runs_once_per_image_and_no_deeper_than_needed(encoder, weight):
     loss = PerceptualLoss(encoder, terms(weight=weight, layers=["relu2_2"]), STYLE)
-    asked = []
-    encoder.register_forward_pre_hook(lambda _, arguments: asked.append(set(arguments[1])))
+    requested = []
+    encoder.register_forward_pre_hook(lambda _, arguments: requested.append(set(arguments[1])))
     loss(*PICTURES)
     dreams = {"relu2_2"} if weight else set()
-    assert asked == [{"relu1_2"} | dreams, {"relu1_1", "relu1_2", "relu2_1"} | dreams]
+    assert requested == [{"relu1_2"} | dreams, {"relu1_1", "relu1_2", "relu2_1"} | dreams]
 
 
 @pytest.mark.parametrize(
@@ -219,17 +228,18 @@ def test_the_encoder_runs_once_for_each_picture_and_no_deeper_than_needed(encode
         *[("channels", value) for value in ([], [-1], ["a"], 5)],
     ],
 )
-def test_an_impossible_option_is_named(option, value):
+def test_an_invalid_option_is_named(option, value):
     with pytest.raises(StyleNetError) as error:
         DreamLoss(**{option: value})
     assert str(error.value).startswith(f"{option}={value} is ")
 
 
-def test_what_the_encoder_lacks_is_refused_before_any_work(encoder):
-    for changes, said in [
+def test_layers_that_the_encoder_lacks_are_refused_before_any_work(encoder):
+    for changes, message in [
         ({"layers": ["relu4_3"]}, r"loss\.dream\.layers: vgg16 .* no layer relu4_3"),
         ({"channels": [128]}, r"loss\.dream\.channels=\[128\]: relu2_1 .* 0 to 127"),
     ]:
-        with pytest.raises(StyleNetError, match=said):
+        with pytest.raises(StyleNetError, match=message):
             PerceptualLoss(encoder, terms(weight=1.0, **changes), STYLE)
-        PerceptualLoss(encoder, terms(weight=0.0, **changes), STYLE)  # a term of weight 0 is out
+        # A term of weight 0 is skipped.
+        PerceptualLoss(encoder, terms(weight=0.0, **changes), STYLE)

@@ -20,13 +20,13 @@ def layer_names(architecture):
 
 
 def reference(features, architecture, images):
-    """Every layer's output as torchvision computes it, by name, in float64."""
+    """Return the outputs of torchvision's layers by name, in float64."""
     transform = getattr(torchvision.models, f"{architecture.upper()}_Weights").DEFAULT.transforms()
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (transform.mean, transform.std))
-    x = (images.double() - mean) / std  # both rounded to float32, as the encoder keeps them
+    x = (images.double() - mean) / std  # both rounded to float32, like the encoder's buffers
     outputs = {}
     for name, layer in zip(layer_names(architecture), features.double(), strict=False):
-        x = outputs[name] = layer(x.clone())  # torchvision's ReLUs write into their input
+        x = outputs[name] = layer(x.clone())  # torchvision's ReLUs modify their input in place
     return outputs
 
 
@@ -43,8 +43,8 @@ def assert_same_features(features, expected):
 @pytest.mark.parametrize(
     ("architecture", "suffix"), [("vgg16", ".pth"), ("vgg19", ".safetensors"), ("vgg19", ".pth")]
 )
-def test_every_layer_equals_torchvisions(draw_vgg, tmp_path, architecture, suffix):
-    features = draw_vgg(architecture)
+def test_every_layer_equals_torchvisions(make_vgg, tmp_path, architecture, suffix):
+    features = make_vgg(architecture)
     state = {f"features.{key}": value for key, value in features.state_dict().items()}
     path = tmp_path / f"weights{suffix}"
     (save_file if suffix == ".safetensors" else torch.save)(state, path)
@@ -59,12 +59,12 @@ def test_every_layer_equals_torchvisions(draw_vgg, tmp_path, architecture, suffi
 @pytest.mark.parametrize(
     ("file", "last"), [("vgg19_to_relu3_4", "pool3"), ("vgg16_to_relu2_2", "pool2")]
 )
-def test_real_weights_give_torchvisions_features(shared, draw_vgg, file, last):
+def test_pretrained_weights_give_torchvisions_features(shared, make_vgg, file, last):
     architecture = file.split("_")[0]
     path = shared / "weights" / f"{file}.safetensors"
     encoder = VGGEncoder(architecture, weights=str(path)).double()
     assert encoder.layers[-1] == last
-    features = draw_vgg(architecture, until=len(encoder.layers))
+    features = make_vgg(architecture, until=len(encoder.layers))
     features.load_state_dict({k.removeprefix("features."): v for k, v in load_file(path).items()})
     images = photos(1, 3, 24, 40)
     expected = reference(features, architecture, images)
@@ -75,7 +75,7 @@ def test_real_weights_give_torchvisions_features(shared, draw_vgg, file, last):
     ("layers", "count"),
     [(["relu1_1"], 2), (["conv2_1", "relu1_2"], 6), (["relu2_2", "relu1_1"], 9), ([], 0)],
 )
-def test_one_pass_stops_at_the_deepest_layer(encoder, layers, count):
+def test_a_forward_pass_stops_at_the_deepest_layer(encoder, layers, count):
     called = []
     for name, module in encoder.named_modules():
         if not list(module.children()):
@@ -92,14 +92,14 @@ def test_captured_features_are_not_overwritten(encoder):
         assert torch.equal(value, encoder(images, [name])[name])
 
 
-def test_images_are_left_as_they_are(encoder):
+def test_images_are_not_modified(encoder):
     images = photos(1, 3, 8, 8)
     before = images.clone()
     encoder(images, ["relu2_2"])
     assert torch.equal(images, before)
 
 
-def test_gradients_reach_the_image_and_no_weight(encoder):
+def test_gradients_reach_the_image_but_no_weight(encoder):
     images = photos(1, 3, 8, 8).requires_grad_()
     encoder(images, ["relu2_2"])["relu2_2"].sum().backward()
     assert images.grad is not None
@@ -115,7 +115,7 @@ def test_training_mode_is_refused(encoder):
         assert not any(child.training for child in encoder.modules())
 
 
-def test_average_pooling_takes_the_place_of_max_pooling(small_file):
+def test_average_pooling_replaces_max_pooling(small_file):
     encoder = VGGEncoder("vgg16", weights=str(small_file), pooling="average")
     features = encoder(photos(1, 3, 10, 12), ["relu1_2", "pool1"])
     blocks = features["relu1_2"].unfold(2, 2, 2).unfold(3, 2, 2)
@@ -123,7 +123,7 @@ def test_average_pooling_takes_the_place_of_max_pooling(small_file):
 
 
 @pytest.mark.parametrize("missing", ["relu3_1", "relu9_9", "", "features.0"])
-def test_a_layer_that_is_not_there_lists_those_that_are(encoder, missing):
+def test_an_unknown_layer_lists_the_available_ones(encoder, missing):
     with pytest.raises(StyleNetError) as error:
         encoder(photos(1, 3, 8, 8), ["relu1_1", missing])
     assert f"no layer {missing}; it has relu1_1, relu1_2, relu2_1, relu2_2;" in str(error.value)
@@ -134,13 +134,13 @@ def test_a_layer_that_is_not_there_lists_those_that_are(encoder, missing):
 @pytest.mark.parametrize(
     ("option", "value"), [("architecture", "vgg11"), ("architecture", None), ("pooling", "min")]
 )
-def test_an_impossible_setting_is_named(small_file, option, value):
+def test_an_invalid_option_is_named(small_file, option, value):
     with pytest.raises(StyleNetError, match=f"^encoder.{option}={value} is unknown; .*vgg16|max"):
         VGGEncoder(**{"weights": str(small_file), option: value})
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_images_give_features_near_float32s(encoder, dtype):
+def test_half_precision_images_give_nearly_the_features_of_float32(encoder, dtype):
     images = photos(1, 3, 16, 16)
     expected = encoder(images, ["relu2_2"])["relu2_2"]
     result = encoder(images.to(dtype), ["relu2_2"])["relu2_2"]

@@ -1,4 +1,4 @@
-"""Several images of one style, each with its weight."""
+"""Styles of several weighted images."""
 
 import pytest
 import torch
@@ -11,13 +11,13 @@ LAYERS = ["relu1_1", "relu2_2"]
 TERMS = {"style": StyleLoss(LAYERS)}
 
 
-def draw(seed, *size):
+def random_image(seed, *size):
     return torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.fixture
 def images():
-    return [draw(0, 16, 20), draw(1, 24, 12) ** 3]
+    return [random_image(0, 16, 20), random_image(1, 24, 12) ** 3]
 
 
 def grams(encoder, images, weights):
@@ -31,21 +31,21 @@ def test_the_mean_of_gram_matrices_is_weighted(encoder, images):
         torch.testing.assert_close(mean, 0.75 * first + 0.25 * second)
 
 
-def test_only_ratios_matter(encoder, images):
+def test_only_ratios_of_weights_matter(encoder, images):
     for small, large in zip(
         grams(encoder, images, [0.7, 0.3]), grams(encoder, images, [7, 3]), strict=True
     ):
         torch.testing.assert_close(small, large)
 
 
-def test_a_weight_of_zero_leaves_a_picture_out(encoder, images):
+def test_a_weight_of_zero_leaves_an_image_out(encoder, images):
     for mean, alone in zip(
         grams(encoder, images, [1, 0]), grams(encoder, images[:1], None), strict=True
     ):
         torch.testing.assert_close(mean, alone)
 
 
-def test_without_weights_all_count_alike_as_ever(encoder, images):
+def test_images_without_weights_count_equally(encoder, images):
     for mean, layer, even in zip(
         grams(encoder, images, None), LAYERS, grams(encoder, images, [1, 1]), strict=True
     ):
@@ -54,7 +54,7 @@ def test_without_weights_all_count_alike_as_ever(encoder, images):
         torch.testing.assert_close(mean, even)
 
 
-def test_as_many_weights_as_pictures(encoder, images):
+def test_the_number_of_weights_equals_the_number_of_images(encoder, images):
     with pytest.raises(StyleNetError, match="has 1 numbers for 2 images"):
         grams(encoder, images, [1])
 
@@ -63,14 +63,14 @@ def options(weights, image=("a.png", "b.png")):
     return StyleOptions("mine", image, 64, image_weights=weights)
 
 
-def test_good_weights_are_taken():
+def test_valid_weights_are_accepted():
     assert options([0.7, 0]).image_weights == [0.7, 0]
     assert options(None).image_weights is None
     assert options([2], "a.png").images == ["a.png"]
 
 
 @pytest.mark.parametrize(
-    ("weights", "said"),
+    ("weights", "message"),
     [
         ([1], "1 numbers for 2 images"),
         ([], "0 numbers for 2 images"),
@@ -83,6 +83,6 @@ def test_good_weights_are_taken():
         (0.5, "is not a list"),
     ],
 )
-def test_impossible_weights_are_one_line(weights, said):
-    with pytest.raises(StyleNetError, match=rf"^style\.image_weights.*{said}"):
+def test_invalid_weights_end_in_one_line(weights, message):
+    with pytest.raises(StyleNetError, match=rf"^style\.image_weights.*{message}"):
         options(weights)

@@ -5,7 +5,7 @@ import torch
 from stylenet.perceptual import content_loss, gram_matrix, style_loss, total_variation
 
 
-def draw(*shape, seed=0, scale=1.0):
+def random_tensor(*shape, seed=0, scale=1.0):
     return scale * torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
@@ -32,43 +32,46 @@ def as_numpy(tensor):
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1, 1), (2, 3, 4, 5), (3, 8, 1, 7)])
-def test_gram_matrix_equals_its_formula(shape):
-    features = draw(*shape).double()
+def test_the_gram_matrix_equals_its_formula(shape):
+    features = random_tensor(*shape).double()
     np.testing.assert_allclose(gram_matrix(features), numpy_gram(features.numpy()), rtol=1e-12)
 
 
-def test_gram_matrix_does_not_depend_on_the_size_of_the_picture():
-    features = draw(2, 4, 6, 5).double()
+def test_the_gram_matrix_does_not_depend_on_the_image_size():
+    features = random_tensor(2, 4, 6, 5).double()
     torch.testing.assert_close(gram_matrix(features.repeat(1, 1, 3, 2)), gram_matrix(features))
 
 
 @pytest.mark.parametrize("relative", [True, False])
-def test_content_loss_equals_its_formula(relative):
-    features, target = draw(3, 4, 5, 6).double(), draw(3, 4, 5, 6, seed=1).double()
+def test_the_content_loss_equals_its_formula(relative):
+    features, target = (
+        random_tensor(3, 4, 5, 6).double(),
+        random_tensor(3, 4, 5, 6, seed=1).double(),
+    )
     expected = numpy_distance(features.numpy(), target.numpy(), relative)
     assert content_loss(features, target, relative).item() == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("relative", [True, False])
 @pytest.mark.parametrize("targets", [1, 3])
-def test_style_loss_equals_its_formula(relative, targets):
-    gram = gram_matrix(draw(3, 4, 5, 6).double())
-    target = gram_matrix(draw(targets, 4, 7, 2, seed=1).double())
+def test_the_style_loss_equals_its_formula(relative, targets):
+    gram = gram_matrix(random_tensor(3, 4, 5, 6).double())
+    target = gram_matrix(random_tensor(targets, 4, 7, 2, seed=1).double())
     each = np.broadcast_to(target.numpy(), gram.shape)
     expected = numpy_distance(gram.numpy(), each, relative)
     assert style_loss(gram, target, relative).item() == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 1, 1), (2, 3, 5, 4), (1, 3, 1, 6)])
-def test_total_variation_equals_its_formula(shape):
-    images = draw(*shape).double()
+def test_the_total_variation_equals_its_formula(shape):
+    images = random_tensor(*shape).double()
     values = images.numpy()
     expected = sum((np.diff(values, axis=axis) ** 2).sum() for axis in (2, 3)) / values.size
     assert total_variation(images).item() == pytest.approx(expected, rel=1e-12)
 
 
 def test_relative_is_the_default():
-    features, target = draw(2, 3, 4, 4), draw(2, 3, 4, 4, seed=1)
+    features, target = random_tensor(2, 3, 4, 4), random_tensor(2, 3, 4, 4, seed=1)
     for loss, arguments in [
         (content_loss, (features, target)),
         (style_loss, (gram_matrix(features), gram_matrix(target))),
@@ -78,12 +81,15 @@ def test_relative_is_the_default():
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_features_neither_overflow_nor_lose_precision(dtype):
-    features, target = draw(2, 8, 48, 48, scale=30).to(dtype), draw(2, 8, 48, 48, seed=1).to(dtype)
+    features, target = (
+        random_tensor(2, 8, 48, 48, scale=30).to(dtype),
+        random_tensor(2, 8, 48, 48, seed=1).to(dtype),
+    )
     flat = features.flatten(2)
     naive = flat @ flat.transpose(1, 2) / flat[0].numel()
     gram = gram_matrix(features)
     expected = numpy_gram(as_numpy(features))
-    # The test would show nothing if half precision would do.
+    # Half precision alone must fail here, or the test would show nothing.
     assert not np.allclose(as_numpy(naive), expected, rtol=1e-4)
     assert bool(naive.isinf().any()) == (dtype == torch.float16)
     assert gram.dtype == torch.float32
@@ -105,7 +111,7 @@ def test_half_precision_features_neither_overflow_nor_lose_precision(dtype):
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_autocast_changes_nothing(dtype):
-    features, target = draw(2, 8, 48, 48, scale=30), draw(2, 8, 48, 48, seed=1)
+    features, target = random_tensor(2, 8, 48, 48, scale=30), random_tensor(2, 8, 48, 48, seed=1)
 
     def losses():
         gram = gram_matrix(features)
@@ -116,16 +122,19 @@ def test_autocast_changes_nothing(dtype):
     with torch.autocast("cpu", dtype):
         result = losses()
         flat = features.flatten(2)
-        assert (flat @ flat.transpose(1, 2)).dtype == dtype  # it is on
+        assert (flat @ flat.transpose(1, 2)).dtype == dtype  # autocast is active
     assert all(torch.equal(value, goal) for value, goal in zip(result, expected, strict=True))
 
 
 @pytest.mark.parametrize("relative", [True, False])
 @pytest.mark.parametrize("sizes", [(1, 1, 1, 1), (2, 2)])
-def test_a_batch_is_the_mean_of_its_parts(relative, sizes):
-    # Photos of very different strength, so that one scale for all of them would show.
+def test_the_loss_of_a_batch_is_the_mean_over_its_images(relative, sizes):
+    # Photos of very different strength, so that a common scale would show.
     strength = torch.tensor([0.1, 1.0, 10.0, 3.0]).view(4, 1, 1, 1)
-    features, target = draw(4, 3, 5, 5).double(), (draw(4, 3, 5, 5, seed=1) * strength).double()
+    features, target = (
+        random_tensor(4, 3, 5, 5).double(),
+        (random_tensor(4, 3, 5, 5, seed=1) * strength).double(),
+    )
     parts = list(zip(features.split(sizes), target.split(sizes), strict=True))
     content = [content_loss(f, t, relative) for f, t in parts]
     style = [style_loss(gram_matrix(f), gram_matrix(t), relative) for f, t in parts]
@@ -140,8 +149,8 @@ def test_a_batch_is_the_mean_of_its_parts(relative, sizes):
 
 
 @pytest.mark.parametrize("loss", [content_loss, lambda f, t: style_loss(f[0], t[0])])
-def test_a_target_of_zeros_leaves_loss_and_gradient_finite(loss):
-    features = draw(1, 2, 3, 3).requires_grad_()
+def test_loss_and_gradient_of_a_zero_target_are_finite(loss):
+    features = random_tensor(1, 2, 3, 3).requires_grad_()
     value = loss(features, torch.zeros(1, 2, 3, 3))
     value.backward()
     assert value > 0
@@ -151,6 +160,9 @@ def test_a_target_of_zeros_leaves_loss_and_gradient_finite(loss):
 
 @pytest.mark.parametrize("factor", [0.01, 100.0])
 def test_relative_losses_do_not_depend_on_the_scale_of_the_features(factor):
-    features, target = draw(2, 3, 4, 4).double(), draw(2, 3, 4, 4, seed=1).double()
+    features, target = (
+        random_tensor(2, 3, 4, 4).double(),
+        random_tensor(2, 3, 4, 4, seed=1).double(),
+    )
     for loss in (content_loss, lambda f, t: style_loss(gram_matrix(f), gram_matrix(t))):
         torch.testing.assert_close(loss(features * factor, target * factor), loss(features, target))

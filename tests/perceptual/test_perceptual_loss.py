@@ -31,7 +31,7 @@ def terms(content=CONTENT, style=STYLE, weights=(1.5, 5.0, 0.3), relative=True):
     }
 
 
-def draw(*shape, seed=0):
+def random_tensor(*shape, seed=0):
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed)).double()
 
 
@@ -41,12 +41,12 @@ def numpy_gram(features):
 
 
 def numpy_loss(encoder, chosen, style_images, images, photos):
-    """The whole loss from the encoder's features, by the papers' formulas."""
+    """Compute the complete loss from the encoder's features by the papers' formulas."""
     content, style, _ = chosen.values()
     relative = content.relative
 
-    def features(pictures, layers):
-        return {name: value.numpy() for name, value in encoder(pictures, layers).items()}
+    def features(batch, layers):
+        return {name: value.numpy() for name, value in encoder(batch, layers).items()}
 
     def distance(values, target):
         sums = ((values - target) ** 2).reshape(len(values), -1).sum(1)
@@ -83,8 +83,8 @@ def numpy_loss(encoder, chosen, style_images, images, photos):
 )
 def test_every_value_equals_its_formula(encoder, relative, sizes, content, style):
     chosen = terms(content, style, relative=relative)
-    style_images = [draw(1, 3, *size, seed=i) for i, size in enumerate(sizes)]
-    images, photos = draw(3, 3, 12, 15, seed=8), draw(3, 3, 12, 15, seed=9)
+    style_images = [random_tensor(1, 3, *size, seed=i) for i, size in enumerate(sizes)]
+    images, photos = random_tensor(3, 3, 12, 15, seed=8), random_tensor(3, 3, 12, 15, seed=9)
     values = PerceptualLoss(encoder, chosen, style_images)(images, photos)
     expected = numpy_loss(encoder, chosen, style_images, images, photos)
     assert values.keys() == expected.keys()
@@ -94,12 +94,16 @@ def test_every_value_equals_its_formula(encoder, relative, sizes, content, style
 
 
 def test_moments_are_compared_by_their_formula(encoder):
-    images, photos, style = draw(2, 3, 12, 15), draw(2, 3, 12, 15, seed=1), draw(1, 3, 9, 9, seed=2)
+    images, photos, style = (
+        random_tensor(2, 3, 12, 15),
+        random_tensor(2, 3, 12, 15, seed=1),
+        random_tensor(1, 3, 9, 9, seed=2),
+    )
     chosen = {"style": StyleLoss({"relu1_2": 3.0, "relu2_1": 1.0}, statistics="moments")}
     values = PerceptualLoss(encoder, chosen, [style])(images, photos)
 
-    def moments(pictures, layer):
-        features = encoder(pictures, [layer])[layer].numpy()
+    def moments(batch, layer):
+        features = encoder(batch, [layer])[layer].numpy()
         # 1e-12 keeps the gradient of a constant channel finite.
         deviations = np.sqrt(features.var((2, 3)) + 1e-12)
         return np.stack([features.mean((2, 3)), deviations], axis=1)
@@ -114,8 +118,12 @@ def test_moments_are_compared_by_their_formula(encoder):
     assert values["style"].item() == pytest.approx(expected, rel=1e-9)
 
 
-def test_equal_weights_of_layers_change_no_bit(encoder):
-    images, photos, style = draw(2, 3, 12, 15), draw(2, 3, 12, 15, seed=1), draw(1, 3, 9, 9, seed=2)
+def test_equal_layer_weights_change_no_bit(encoder):
+    images, photos, style = (
+        random_tensor(2, 3, 12, 15),
+        random_tensor(2, 3, 12, 15, seed=1),
+        random_tensor(1, 3, 9, 9, seed=2),
+    )
     plain = PerceptualLoss(encoder, terms(), [style])(images, photos)
     weighted = [dict.fromkeys(layers, 0.3) for layers in (CONTENT, STYLE)]
     values = PerceptualLoss(encoder, terms(*weighted), [style])(images, photos)
@@ -123,7 +131,7 @@ def test_equal_weights_of_layers_change_no_bit(encoder):
 
 
 class Brightness(LossTerm):
-    """A term of a user's own on pixels, which holds a buffer."""
+    """Custom term on pixels, which holds a buffer."""
 
     def __init__(self, weight=1.0):
         super().__init__(weight)
@@ -135,7 +143,7 @@ class Brightness(LossTerm):
 
 
 class DeepestDifference(LossTerm):
-    """A term of a user's own on features of content and style."""
+    """Custom term on features of content and style."""
 
     compares_content = True
     compares_style = True
@@ -153,8 +161,12 @@ class DeepestDifference(LossTerm):
         }
 
 
-def test_a_term_of_ones_own_takes_part(encoder):
-    images, photos, style = draw(2, 3, 12, 15), draw(2, 3, 12, 15, seed=1), draw(1, 3, 9, 9, seed=2)
+def test_a_custom_term_takes_part_in_the_loss(encoder):
+    images, photos, style = (
+        random_tensor(2, 3, 12, 15),
+        random_tensor(2, 3, 12, 15, seed=1),
+        random_tensor(1, 3, 9, 9, seed=2),
+    )
     own = {"bright": Brightness(4.0), "deep": DeepestDifference(2.0, ["relu2_1"])}
     loss = PerceptualLoss(encoder, {**terms(), **own}, [style], style_weight=3.0).double()
     values = loss(images, photos)
@@ -169,7 +181,7 @@ def test_a_term_of_ones_own_takes_part(encoder):
 
 
 def test_a_term_that_is_left_out_is_not_logged(encoder):
-    images, photos = draw(2, 3, 12, 15), draw(2, 3, 12, 15, seed=1)
+    images, photos = random_tensor(2, 3, 12, 15), random_tensor(2, 3, 12, 15, seed=1)
     values = PerceptualLoss(encoder, {"tv": TotalVariationLoss(2.0)}, [photos[:1]])(images, photos)
     assert values.keys() == {"total", "tv"}
     assert values["total"] == 2 * values["tv"]
@@ -177,7 +189,7 @@ def test_a_term_that_is_left_out_is_not_logged(encoder):
         PerceptualLoss(encoder, {}, [photos[:1]])
 
 
-def test_a_style_has_layers_of_its_own():
+def test_a_style_can_have_its_own_layers():
     own = with_style_layers(terms(), [{"relu1_1": 0.5}])
     assert own["style"].layers == {"relu1_1": 0.5}
     assert own["content"].layers.keys() == set(CONTENT)
@@ -187,8 +199,12 @@ def test_a_style_has_layers_of_its_own():
         with_style_layers({"tv": TotalVariationLoss()}, ["relu1_1"])
 
 
-def test_the_styles_own_weight_multiplies_the_settings(encoder):
-    images, photos, style = draw(1, 3, 8, 8), draw(1, 3, 8, 8, seed=1), draw(1, 3, 8, 8, seed=2)
+def test_the_weight_of_a_style_multiplies_the_weight_of_the_style_loss(encoder):
+    images, photos, style = (
+        random_tensor(1, 3, 8, 8),
+        random_tensor(1, 3, 8, 8, seed=1),
+        random_tensor(1, 3, 8, 8, seed=2),
+    )
     double = PerceptualLoss(encoder, terms(), [style], style_weight=2.0)(images, photos)
     other = PerceptualLoss(encoder, terms(weights=(1.5, 10.0, 0.3)), [style])(images, photos)
     assert double["total"] == other["total"]
@@ -196,8 +212,8 @@ def test_the_styles_own_weight_multiplies_the_settings(encoder):
 
 
 @pytest.mark.parametrize("relative", [True, False])
-def test_a_picture_has_no_distance_to_itself(encoder, relative):
-    photo, style = draw(1, 3, 12, 12), draw(1, 3, 12, 12, seed=1)
+def test_the_content_loss_between_equal_images_is_zero(encoder, relative):
+    photo, style = random_tensor(1, 3, 12, 12), random_tensor(1, 3, 12, 12, seed=1)
     loss = PerceptualLoss(encoder, terms(relative=relative), [style])
     of_photo, of_style = loss(photo, photo), loss(style, photo)
     for part, same, other in [("content", of_photo, of_style), ("style", of_style, of_photo)]:
@@ -206,18 +222,18 @@ def test_a_picture_has_no_distance_to_itself(encoder, relative):
         assert all(same[name].item() < 1e-20 < 1e-6 < other[name].item() for name in names)
 
 
-def test_a_flat_picture_has_no_variation(encoder):
-    values = PerceptualLoss(encoder, terms(), [draw(1, 3, 8, 8)])(
-        torch.full((1, 3, 8, 8), 0.5).double(), draw(1, 3, 8, 8)
+def test_a_flat_image_has_no_total_variation(encoder):
+    values = PerceptualLoss(encoder, terms(), [random_tensor(1, 3, 8, 8)])(
+        torch.full((1, 3, 8, 8), 0.5).double(), random_tensor(1, 3, 8, 8)
     )
     assert values["tv"] == 0
 
 
 @pytest.mark.parametrize("relative", [True, False])
 def test_the_gradient_equals_finite_differences(encoder, relative):
-    photos, style = draw(2, 3, 8, 8, seed=1), draw(1, 3, 10, 9, seed=2)
+    photos, style = random_tensor(2, 3, 8, 8, seed=1), random_tensor(1, 3, 10, 9, seed=2)
     loss = PerceptualLoss(encoder, terms(relative=relative), [style])
-    images = draw(2, 3, 8, 8).requires_grad_()
+    images = random_tensor(2, 3, 8, 8).requires_grad_()
     loss(images, photos)["total"].backward()
     step = 1e-6
     for pixel in [(0, 0, 0, 0), (0, 1, 3, 4), (1, 2, 7, 7), (1, 0, 5, 2)]:
@@ -229,9 +245,9 @@ def test_the_gradient_equals_finite_differences(encoder, relative):
         assert images.grad[pixel].item() == pytest.approx(slope, rel=1e-4)
 
 
-def test_the_gradient_reaches_the_images_alone(encoder):
-    images = draw(1, 3, 8, 8).requires_grad_()
-    photos, style = (draw(1, 3, 8, 8, seed=seed).requires_grad_() for seed in (1, 2))
+def test_the_gradient_reaches_only_the_images(encoder):
+    images = random_tensor(1, 3, 8, 8).requires_grad_()
+    photos, style = (random_tensor(1, 3, 8, 8, seed=seed).requires_grad_() for seed in (1, 2))
     loss = PerceptualLoss(encoder, terms(), [style])
     loss(images, photos)["total"].backward()
     assert images.grad is not None
@@ -240,7 +256,11 @@ def test_the_gradient_reaches_the_images_alone(encoder):
 
 
 def test_each_term_can_be_switched_off(encoder):
-    images, photos, style = draw(1, 3, 8, 8), draw(1, 3, 8, 8, seed=1), draw(1, 3, 8, 8, seed=2)
+    images, photos, style = (
+        random_tensor(1, 3, 8, 8),
+        random_tensor(1, 3, 8, 8, seed=1),
+        random_tensor(1, 3, 8, 8, seed=2),
+    )
     for index, part in enumerate(("content", "style", "tv")):
         weights = [0.0, 0.0, 0.0]
         weights[index] = 2.0
@@ -248,27 +268,30 @@ def test_each_term_can_be_switched_off(encoder):
         assert values["total"].item() == pytest.approx(2 * values[part].item())
 
 
-def test_a_batch_is_the_mean_of_its_parts(encoder):
-    images, photos = draw(4, 3, 8, 8), draw(4, 3, 8, 8, seed=1)
+def test_the_loss_of_a_batch_is_the_mean_over_its_images(encoder):
+    images, photos = random_tensor(4, 3, 8, 8), random_tensor(4, 3, 8, 8, seed=1)
     photos *= torch.tensor([0.1, 1.0, 0.5, 0.9]).view(4, 1, 1, 1)
-    loss = PerceptualLoss(encoder, terms(), [draw(1, 3, 8, 8, seed=2)])
+    loss = PerceptualLoss(encoder, terms(), [random_tensor(1, 3, 8, 8, seed=2)])
     whole = loss(images, photos)
     halves = [loss(i, p) for i, p in zip(images.split(2), photos.split(2), strict=True)]
     for name, value in whole.items():
         torch.testing.assert_close(value, (halves[0][name] + halves[1][name]) / 2)
 
 
-def test_the_style_does_not_depend_on_the_size_of_its_picture(encoder):
-    tile = torch.nn.functional.interpolate(draw(1, 3, 8, 8), scale_factor=4)
+def test_the_style_loss_does_not_depend_on_the_size_of_the_style_image(encoder):
+    tile = torch.nn.functional.interpolate(random_tensor(1, 3, 8, 8), scale_factor=4)
     loss = PerceptualLoss(encoder, terms(), [tile.repeat(1, 1, 3, 2)])
-    photo, other = draw(1, 3, 32, 32, seed=1), draw(1, 3, 32, 32, seed=2)
+    photo, other = random_tensor(1, 3, 32, 32, seed=1), random_tensor(1, 3, 32, 32, seed=2)
     assert loss(tile, photo)["style"] < 0.02 < 0.1 < loss(other, photo)["style"]
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_values_are_float32_and_right_under_autocast(encoder, dtype):
-    images, photos = draw(2, 3, 16, 16).float(), draw(2, 3, 16, 16, seed=1).float()
-    loss = PerceptualLoss(encoder.float(), terms(), [draw(1, 3, 16, 16, seed=2).float()])
+def test_losses_are_float32_and_accurate_under_autocast(encoder, dtype):
+    images, photos = (
+        random_tensor(2, 3, 16, 16).float(),
+        random_tensor(2, 3, 16, 16, seed=1).float(),
+    )
+    loss = PerceptualLoss(encoder.float(), terms(), [random_tensor(1, 3, 16, 16, seed=2).float()])
     expected = loss(images, photos)
     with torch.autocast("cpu", dtype):
         values = loss(images, photos)
@@ -287,27 +310,27 @@ def test_values_are_float32_and_right_under_autocast(encoder, dtype):
         ("relative", None),
     ],
 )
-def test_an_impossible_option_is_named(term, option, value):
+def test_an_invalid_option_is_named(term, option, value):
     with pytest.raises(StyleNetError) as error:
         term(**{"layers": ["relu1_1"], option: value})
     assert str(error.value).startswith(f"{option}={value} is ")
 
 
 @pytest.mark.parametrize(
-    ("layers", "said"),
+    ("layers", "message"),
     [
         ({"relu1_1": -1}, "layers.relu1_1=-1 is not a number of at least 0"),
         ([{"relu1_1": "much"}], "layers.relu1_1=much is not a number"),
         ({"relu1_1": 0}, "gives every layer weight 0"),
     ],
 )
-def test_an_impossible_weight_of_a_layer_is_named(layers, said):
+def test_an_invalid_layer_weight_is_named(layers, message):
     with pytest.raises(StyleNetError) as error:
         StyleLoss(layers)
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
-def test_unknown_statistics_and_an_impossible_tv_weight_are_named():
+def test_unknown_statistics_and_an_invalid_tv_weight_are_named():
     with pytest.raises(StyleNetError, match=r"^statistics=mean is unknown"):
         StyleLoss(["relu1_1"], statistics="mean")
     with pytest.raises(StyleNetError, match=r"^weight=-0\.1 is not"):
@@ -317,23 +340,23 @@ def test_unknown_statistics_and_an_impossible_tv_weight_are_named():
 @pytest.mark.parametrize("option", ["content", "style"])
 def test_a_layer_that_the_encoder_lacks_is_refused_before_any_work(encoder, option):
     chosen = terms(**{option: ["relu1_1", "relu4_3"]})
-    said = rf"^loss\.{option}\.layers: .* no layer relu4_3; it has relu1_1, .*relu2_2;"
-    with pytest.raises(StyleNetError, match=said):
-        PerceptualLoss(encoder, chosen, [draw(1, 3, 8, 8)])
+    message = rf"^loss\.{option}\.layers: .* no layer relu4_3; it has relu1_1, .*relu2_2;"
+    with pytest.raises(StyleNetError, match=message):
+        PerceptualLoss(encoder, chosen, [random_tensor(1, 3, 8, 8)])
 
 
-def test_a_style_without_pictures_is_refused(encoder):
+def test_a_style_without_images_is_refused(encoder):
     with pytest.raises(StyleNetError, match=r"^style\.image is empty"):
         PerceptualLoss(encoder, terms(), [])
 
 
-def test_real_weights_know_a_painting_by_its_other_half(shared):
+def test_with_pretrained_weights_the_halves_of_a_painting_have_the_closest_styles(shared):
     weights = shared / "weights" / "vgg19_to_relu3_4.safetensors"
     encoder = VGGEncoder("vgg19", weights=str(weights))
 
     def halves(name):
-        picture = load_image(shared / "styles" / f"{name}.jpg").rgb.resize((192, 96))
-        return to_tensor(picture).split(96, dim=3)
+        image = load_image(shared / "styles" / f"{name}.jpg").rgb.resize((192, 96))
+        return to_tensor(image).split(96, dim=3)
 
     paintings = {name: halves(name) for name in ("starry_night", "wave", "delaunay_portrait")}
     photo = paintings["wave"][0]

@@ -10,14 +10,14 @@ from safetensors.torch import save_file
 from stylenet.errors import StyleNetError
 from stylenet.perceptual import VGGEncoder
 
-# What torch.load says of odd pickles before it refuses them.
+# Warnings of torch.load about unusual pickles before it refuses them.
 pytestmark = pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 
 FILES = {"vgg16": "vgg16-397923af.pth", "vgg19": "vgg19-dcbb9e9d.pth"}
 
 
 def refusal(path, architecture="vgg16"):
-    """The message with which a file is refused: one line that names it."""
+    """Return the error message of a refused file: one line that names it."""
     with pytest.raises(StyleNetError) as error:
         VGGEncoder(architecture, weights=str(path))
     assert str(path) in str(error.value)
@@ -34,16 +34,16 @@ def store(path, state, metadata=None):
 
 
 @pytest.fixture
-def full_state(draw_vgg):
+def full_state(make_vgg):
     def state(architecture):
-        return {f"features.{k}": v for k, v in draw_vgg(architecture).state_dict().items()}
+        return {f"features.{k}": v for k, v in make_vgg(architecture).state_dict().items()}
 
     return state
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.float64])
-def test_keys_may_lack_their_prefix_and_weights_may_have_any_type(
+def test_keys_may_lack_their_prefix_and_weights_may_have_any_dtype(
     small_state, small_file, tmp_path, suffix, dtype
 ):
     state = {key.removeprefix("features."): value.to(dtype) for key, value in small_state.items()}
@@ -54,27 +54,27 @@ def test_keys_may_lack_their_prefix_and_weights_may_have_any_type(
         assert torch.equal(value, expected[key].to(dtype).float())
 
 
-def test_the_classifier_beside_the_features_is_left_alone(small_state, tmp_path):
+def test_the_classifier_weights_are_ignored(small_state, tmp_path):
     state = {**small_state, "classifier.0.weight": torch.zeros(2, 2)}
     encoder = VGGEncoder("vgg16", weights=str(store(tmp_path / "w.pth", state)))
     assert encoder.layers[-1] == "pool2"
 
 
-@pytest.mark.parametrize(("recorded", "asked"), [("vgg19", "vgg16"), ("vgg16", "vgg19")])
-def test_a_file_that_says_it_is_of_another_architecture_is_refused(
-    small_state, tmp_path, recorded, asked
+@pytest.mark.parametrize(("recorded", "requested"), [("vgg19", "vgg16"), ("vgg16", "vgg19")])
+def test_a_file_labeled_as_another_architecture_is_refused(
+    small_state, tmp_path, recorded, requested
 ):
     path = store(tmp_path / "w.safetensors", small_state, {"architecture": recorded})
-    message = refusal(path, asked)
-    assert f"of {recorded}, not of {asked}; use encoder={recorded}" in message
+    message = refusal(path, requested)
+    assert f"of {recorded}, not of {requested}; use encoder={recorded}" in message
     assert VGGEncoder(recorded, weights=str(path)).layers[-1] == "pool2"
 
 
-@pytest.mark.parametrize(("drawn", "asked"), [("vgg19", "vgg16"), ("vgg16", "vgg19")])
-def test_shapes_of_another_architecture_are_refused(full_state, tmp_path, drawn, asked):
-    message = refusal(store(tmp_path / "w.pth", full_state(drawn)), asked)
-    assert f"is not {asked}: features." in message
-    assert message.endswith(f"use encoder={drawn}")
+@pytest.mark.parametrize(("stored", "requested"), [("vgg19", "vgg16"), ("vgg16", "vgg19")])
+def test_shapes_of_another_architecture_are_refused(full_state, tmp_path, stored, requested):
+    message = refusal(store(tmp_path / "w.pth", full_state(stored)), requested)
+    assert f"is not {requested}: features." in message
+    assert message.endswith(f"use encoder={stored}")
 
 
 def test_a_vgg_with_other_shapes_is_refused(small_state, tmp_path):
@@ -98,12 +98,12 @@ def test_a_vgg_with_other_shapes_is_refused(small_state, tmp_path):
     ],
     ids=repr,
 )
-def test_a_file_of_something_else_is_refused(tmp_path, content):
+def test_a_file_of_other_content_is_refused(tmp_path, content):
     assert "state dict" in refusal(store(tmp_path / "w.pth", content))
 
 
 class MakeFolder:
-    """Unpickles by making a folder: code in a pickle."""
+    """Object that creates a folder when unpickled: code in a pickle."""
 
     def __init__(self, path):
         self.path = path
@@ -119,15 +119,15 @@ def test_code_in_a_file_does_not_run(small_state, tmp_path, write, suffix):
     path = tmp_path / "w.pth"
     write({**small_state, "evil": MakeFolder(marker)}, path)
     torch.load(path, weights_only=False) if write is torch.save else pickle.loads(path.read_bytes())
-    marker.rmdir()  # there it was: the code does run where it is let
+    marker.rmdir()  # the folder existed: the code runs where it is allowed to
     message = refusal(path.rename(tmp_path / f"w{suffix}"))
     assert not marker.exists()
-    assert "weights_only" not in message  # no advice to let it run
+    assert "weights_only" not in message  # the message does not suggest allowing the code
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 @pytest.mark.parametrize("kind", ["weight", "bias"])
-def test_weights_that_are_not_numbers_are_refused(small_state, tmp_path, bad, kind):
+def test_weights_that_are_not_finite_are_refused(small_state, tmp_path, bad, kind):
     value = small_state[f"features.2.{kind}"].clone()
     value.view(-1)[-1] = bad
     path = store(tmp_path / "w.safetensors", {**small_state, f"features.2.{kind}": value})
@@ -144,7 +144,7 @@ def test_a_truncated_file_is_refused(small_state, tmp_path, suffix, part):
 
 
 @pytest.mark.parametrize("legacy", [False, True])
-def test_a_damaged_pickle_never_ends_in_another_error(tmp_path, legacy):
+def test_a_damaged_pickle_causes_no_other_error(tmp_path, legacy):
     path = tmp_path / "w.pth"
     state = {"features.0.weight": torch.zeros(64, 3, 3, 3), "features.0.bias": torch.zeros(64)}
     torch.save(state, path, _use_new_zipfile_serialization=not legacy)
@@ -165,23 +165,23 @@ def test_a_damaged_pickle_never_ends_in_another_error(tmp_path, legacy):
 
 @pytest.mark.parametrize("content", [b"hello world\n", b"<html>404</html>", b"\0" * 64, b"\x80"])
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors", ""])
-def test_a_file_that_is_no_weights_is_refused(tmp_path, content, suffix):
+def test_a_file_without_weights_is_refused(tmp_path, content, suffix):
     path = tmp_path / f"w{suffix}"
     path.write_bytes(content)
     assert "cannot be read" in refusal(path)
 
 
-def test_a_missing_file_names_the_ways_on(tmp_path):
+def test_a_missing_file_lists_the_alternatives(tmp_path):
     assert "encoder.weights=imagenet" in refusal(tmp_path / "none.pth")
     assert "no such file" in refusal(tmp_path)
 
 
-def test_random_weights_have_to_be_confirmed():
+def test_random_weights_require_confirmation():
     with pytest.raises(StyleNetError, match=r"confirm with encoder\.allow_random=true"):
         VGGEncoder("vgg16", weights="random")
 
 
-def test_random_weights_are_the_same_every_time_and_keep_the_scale():
+def test_random_weights_are_reproducible_and_keep_the_scale():
     encoders = [VGGEncoder("vgg16", weights="random", allow_random=True) for _ in range(2)]
     first, second = (encoder.state_dict() for encoder in encoders)
     assert all(torch.equal(value, second[key]) for key, value in first.items())
@@ -210,7 +210,7 @@ def offline(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("architecture", FILES)
-def test_a_failed_download_names_the_cache_and_the_ways_on(offline, architecture):
+def test_a_failed_download_names_the_cache_and_the_alternatives(offline, architecture):
     with pytest.raises(StyleNetError) as error:
         VGGEncoder(architecture, weights="imagenet")
     message = str(error.value)
@@ -232,14 +232,14 @@ def test_weights_in_the_cache_need_no_download(offline, small_state, small_file)
 
 @pytest.mark.parametrize("content", [b"", b"half of a download"])
 def test_a_damaged_file_in_the_cache_is_named(offline, content):
-    place = offline.folder / FILES["vgg19"]
-    place.write_bytes(content)
+    path = offline.folder / FILES["vgg19"]
+    path.write_bytes(content)
     with pytest.raises(StyleNetError, match="damaged") as error:
         VGGEncoder("vgg19", weights="imagenet")
-    assert str(place) in str(error.value)
+    assert str(path) in str(error.value)
 
 
-def test_code_in_the_cache_does_not_run(offline, small_state, tmp_path):
+def test_code_in_a_cached_file_does_not_run(offline, small_state, tmp_path):
     torch.save(
         {**small_state, "evil": MakeFolder(tmp_path / "ran")}, offline.folder / FILES["vgg16"]
     )

@@ -1,4 +1,4 @@
-"""A real Slurm of one node for the tests, beside any other that the machine may have."""
+"""A real Slurm with one node for the tests, separate from any other on the machine."""
 
 import os
 import shutil
@@ -51,7 +51,7 @@ def answers(*command):
 
 
 def start_munge():
-    """Starts the service by which Slurm's programs trust each other, unless it runs."""
+    """Start munge, with which Slurm's programs authenticate each other, unless it runs."""
     with filelock.FileLock(
         Path(tempfile.gettempdir()) / "stylenet-munge.lock"
     ):  # one of all workers
@@ -69,7 +69,7 @@ def start_munge():
 
 
 class Slurm:
-    """What tests ask of it."""
+    """The commands of the test cluster."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -81,7 +81,7 @@ class Slurm:
         }
 
     def __call__(self, *command):
-        """Runs one of its commands and gives what it printed."""
+        """Run a Slurm command and return its output."""
         done = subprocess.run(
             list(map(str, command)),
             cwd=ROOT,
@@ -94,7 +94,7 @@ class Slurm:
         return done.stdout.strip()
 
     def submit(self, *command):
-        """Submits a job and gives its number."""
+        """Submit a job and return its id."""
         output = f"--output={self.folder}/job-%j.out"
         return self("sbatch", "--parsable", output, *command)
 
@@ -102,16 +102,16 @@ class Slurm:
         path = self.folder / f"job-{job}.out"
         return path.read_text() if path.exists() else ""
 
-    def states(self, job, wanted):
-        """What Slurm says of a job and its tasks, without repetition."""
+    def states(self, job, output_format):
+        """Return the different states of a job and its tasks."""
         return set(
             self(
-                "squeue", "--noheader", f"--format={wanted}", "--states=all", f"--jobs={job}"
+                "squeue", "--noheader", f"--format={output_format}", "--states=all", f"--jobs={job}"
             ).split()
         )
 
     def wait(self, job, until=None, seconds=180):
-        """Waits for a job to end, or for something else."""
+        """Wait until a job ends or ``until`` returns true."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if until is not None and until():
@@ -121,8 +121,8 @@ class Slurm:
                 assert states == {"COMPLETED"}, f"{states} {self.printed(job)}"
                 return
             if self.states(job, "%T %r") == {"PENDING", "BeginTime"}:
-                # A requeued job is made to wait for two minutes; by then the node has got over the
-                # end of its first run, which here takes less.
+                # Slurm delays a requeued job by two minutes, until the node has cleaned up after
+                # the first run, which takes less here.
                 time.sleep(5)
                 self("scontrol", "update", f"JobId={job}", "StartTime=now")
             time.sleep(0.3)
@@ -154,10 +154,10 @@ def slurm(tmp_path_factory):
     ]
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        asked = subprocess.run(
+        reply = subprocess.run(
             ["sinfo", "--noheader", "--format=%T"], env=slurm.environment, capture_output=True
         )
-        if asked.stdout.strip() == b"idle":
+        if reply.stdout.strip() == b"idle":
             break
         time.sleep(0.3)
     else:

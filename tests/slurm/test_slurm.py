@@ -1,4 +1,4 @@
-"""Jobs of a real Slurm: trained by two tasks, requeued, resumed, swept, stylized."""
+"""Jobs in a real Slurm: training in two tasks, requeuing, resuming, sweeps, stylizing."""
 
 import re
 
@@ -12,7 +12,7 @@ from stylenet.training import RunFolder
 
 pytestmark = [
     pytest.mark.slurm,
-    pytest.mark.xdist_group("slurm"),  # one cluster for all of them
+    pytest.mark.xdist_group("slurm"),  # all tests use one cluster
 ]
 
 TRAIN = "scripts/slurm/train.sbatch"
@@ -29,7 +29,7 @@ def image(path, seed, width=40, height=32):
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    """A run that two tasks do in seconds, a step every few milliseconds."""
+    """Overrides for a run that two tasks finish in seconds, a step every few milliseconds."""
     folder = tmp_path_factory.mktemp("given")
     for seed in range(4):
         image(folder / "photos" / f"{seed}.png", seed)
@@ -58,9 +58,9 @@ def tiny(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def whole(slurm, tiny, tmp_path_factory):
-    """The weights of a run of two tasks that nothing interrupts."""
-    run = tmp_path_factory.mktemp("runs") / "whole"
+def uninterrupted(slurm, tiny, tmp_path_factory):
+    """Weights of an uninterrupted run in two tasks."""
+    run = tmp_path_factory.mktemp("runs") / "uninterrupted"
     job = slurm.submit(*TWO_TASKS, TRAIN, *tiny, f"run_dir={run}")
     slurm.wait(job)
     assert "600 steps of 2 on each of 2 devices" in slurm.printed(job)
@@ -68,14 +68,16 @@ def whole(slurm, tiny, tmp_path_factory):
 
 
 @pytest.mark.parametrize("way", ["scontrol requeue", "the signal before the time limit"])
-def test_a_requeued_job_ends_with_the_weights_of_a_whole_one(slurm, tiny, whole, tmp_path, way):
+def test_a_requeued_job_ends_with_the_weights_of_an_uninterrupted_one(
+    slurm, tiny, uninterrupted, tmp_path, way
+):
     run = tmp_path / "parts"
     job = slurm.submit(*TWO_TASKS, TRAIN, *tiny, f"run_dir={run}")
     folder = RunFolder(run)
     slurm.wait(job, until=folder.saved_checkpoints)
     if way == "scontrol requeue":
         slurm("scontrol", "requeue", job)
-    else:  # as --signal=USR1@120 does when the time comes: to the tasks, not to the batch script
+    else:  # as --signal=USR1@120 does before the time limit: to the tasks, not to the batch script
         slurm("scancel", "--signal=USR1", job)
     slurm.wait(job)
     printed = slurm.printed(job)
@@ -86,7 +88,7 @@ def test_a_requeued_job_ends_with_the_weights_of_a_whole_one(slurm, tiny, whole,
     assert 0 < step < 600
     assert f", from {folder.checkpoint(step)}" in printed
     parts = load_file(run / "starry.safetensors")
-    assert all(torch.equal(parts[key], value) for key, value in whole.items())
+    assert all(torch.equal(parts[key], value) for key, value in uninterrupted.items())
 
 
 def test_a_canceled_job_saves_and_stays_canceled(slurm, tiny, tmp_path):
@@ -99,7 +101,7 @@ def test_a_canceled_job_saves_and_stays_canceled(slurm, tiny, tmp_path):
     assert "requeued" not in slurm.printed(job)
 
 
-def test_an_array_trains_each_seed_in_a_folder_of_its_own(slurm, tiny, tmp_path):
+def test_an_array_trains_each_seed_in_its_own_run_directory(slurm, tiny, tmp_path):
     slurm.environment["STYLENET_RUNS"] = str(tmp_path / "runs")
     few = [*tiny, "trainer.max_steps=2", "style=starry"]
     job = slurm.submit("--array=0-1", "scripts/slurm/sweep.sbatch", "seed=3,4", *few)
@@ -108,13 +110,13 @@ def test_an_array_trains_each_seed_in_a_folder_of_its_own(slurm, tiny, tmp_path)
     assert any(not torch.equal(networks[0][key], networks[1][key]) for key in networks[0])
 
 
-def test_a_task_beyond_the_values_is_told(slurm, tiny):
+def test_an_array_task_beyond_the_values_is_an_error(slurm, tiny):
     job = slurm.submit("--array=2", "scripts/slurm/sweep.sbatch", "seed=3,4", *tiny)
     log = slurm.folder / f"job-{job}.out"
     slurm.wait(job, until=lambda: log.exists() and "--array=0-1" in log.read_text())
 
 
-def test_tasks_share_a_folder_of_photos(slurm, tmp_path):
+def test_tasks_divide_a_folder_of_photos(slurm, tmp_path):
     for seed in range(5):
         image(tmp_path / "photos" / f"{seed}.png", seed)
     command = f"srun --ntasks=2 {slurm.environment['STYLENET_PYTHON']} scripts/infer.py"

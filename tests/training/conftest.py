@@ -23,7 +23,7 @@ from stylenet.training import (
 
 
 def adam(lr, warmup_steps, decay="cosine", max_steps=9):
-    """Adam with a schedule for a run of some steps."""
+    """Return a factory for Adam with a schedule."""
     schedules = {
         "none": partial(ConstantSchedule, warmup_steps=warmup_steps),
         "cosine": partial(CosineSchedule, warmup_steps=warmup_steps, max_steps=max_steps),
@@ -46,8 +46,8 @@ def photos(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def encoder():
-    # The first module that takes it would turn it into this layout, in which its sums differ in the
-    # last bit, so that the style's Gram matrices of the first test would not be those of the next.
+    # Set the memory format here, because the first module would change it for the later ones:
+    # sums differ in the last bit, and so would the style's Gram matrices.
     encoder = VGGEncoder("vgg19", weights="random", allow_random=True)
     return encoder.to(memory_format=torch.channels_last)
 

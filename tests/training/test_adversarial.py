@@ -1,4 +1,4 @@
-"""A network that learns against a discriminator: its steps, and going on exactly."""
+"""Training against a discriminator: its steps and exact resuming."""
 
 import copy
 
@@ -52,7 +52,7 @@ def make(encoder):
 
 
 @pytest.fixture
-def paired(photos):
+def make_pairs(photos):
     def make(batch_size=2):
         return PhotoData(
             str(photos), 16, batch_size, min_size=8, workers=0, seed=3, styles=str(photos)
@@ -80,7 +80,7 @@ def fit(module, data, folder, steps=STEPS, resume=None, callbacks=(), precision=
 
 
 class Watch(pl.Callback):
-    """Notes the steps, the passes of the network, the learning rates and the gradients' norms."""
+    """Record steps, forward passes, learning rates and gradient norms."""
 
     def __init__(self):
         self.steps, self.rates, self.passes, self.norms = [], [], 0, []
@@ -101,10 +101,10 @@ class Watch(pl.Callback):
             self.norms.append(float(norms.norm()))
 
 
-def test_a_step_is_counted_once_and_takes_one_pass_of_the_network(make, paired, tmp_path):
+def test_a_step_is_counted_once_and_needs_one_forward_pass(make, make_pairs, tmp_path):
     watch = Watch()
     module = make(discriminator_lr_ratio=0.5)
-    trainer = fit(module, paired(), tmp_path, callbacks=[watch])
+    trainer = fit(module, make_pairs(), tmp_path, callbacks=[watch])
     assert trainer.global_step == STEPS
     assert watch.steps == [(step, step, step) for step in range(1, STEPS + 1)]
     assert watch.passes == STEPS
@@ -117,14 +117,14 @@ def test_a_step_is_counted_once_and_takes_one_pass_of_the_network(make, paired, 
     assert watch.rates == [pytest.approx(pair) for pair in expected]
 
 
-def test_both_networks_learn_and_what_they_lose_is_known(make, paired, tmp_path):
+def test_both_networks_are_trained_and_their_losses_are_logged(make, make_pairs, tmp_path):
     module = make()
     before = copy.deepcopy(module.state_dict())
-    fit(module, paired(), tmp_path)
+    fit(module, make_pairs(), tmp_path)
     changed = [k for k, v in module.state_dict().items() if not torch.equal(v, before[k])]
     assert {name.split(".")[0] for name in changed} == {"network", "discriminator"}
     assert {"total", "content", "style", "tv", "adversarial", "discriminator"} <= set(module.losses)
-    logged = fit(make(), paired(), tmp_path / "again", 1).callback_metrics
+    logged = fit(make(), make_pairs(), tmp_path / "again", 1).callback_metrics
     assert {"discriminator/real", "discriminator/fake", "discriminator/accuracy"} <= set(logged)
     assert {"loss/adversarial", "loss/discriminator"} <= set(logged)
     total = logged["loss/content"] + 5 * logged["loss/style"] + logged["loss/tv"]
@@ -133,52 +133,54 @@ def test_both_networks_learn_and_what_they_lose_is_known(make, paired, tmp_path)
     )
 
 
-def test_the_discriminator_learns_against_an_idle_network(make, paired, tmp_path):
-    # A fresh network's images against real ones; without a weight nothing tells the network.
+def test_the_discriminator_is_trained_against_an_unchanged_network(make, make_pairs, tmp_path):
+    # It separates a fresh network's images from real ones; weight 0 leaves the network alone.
     module = make(weight=0.0, lr=1e-3, discriminator_lr_ratio=10.0, decay="none")
-    first = fit(module, paired(), tmp_path / "a", 1).callback_metrics["loss/discriminator"]
-    last = fit(module, paired(), tmp_path / "b", 40).callback_metrics["loss/discriminator"]
+    first = fit(module, make_pairs(), tmp_path / "a", 1).callback_metrics["loss/discriminator"]
+    last = fit(module, make_pairs(), tmp_path / "b", 40).callback_metrics["loss/discriminator"]
     assert last < 0.5 * first
 
 
-def test_without_a_weight_the_network_is_that_of_the_perceptual_losses(
-    make, make_module, paired, make_data, tmp_path
+def test_with_weight_0_the_network_equals_one_trained_with_the_perceptual_loss(
+    make, make_module, make_pairs, make_data, tmp_path
 ):
     watching = make(weight=0.0, decay="none", lr=1e-3)
     plain = make_module()
-    fit(watching, paired(), tmp_path / "a")
+    fit(watching, make_pairs(), tmp_path / "a")
     fit(plain, make_data(), tmp_path / "b")
     assert_equal(watching.network.state_dict(), plain.network.state_dict())
 
 
 @pytest.mark.parametrize("objective", ["lsgan", "bce"])
-def test_resuming_mid_run_equals_never_stopping(make, paired, tmp_path, objective):
-    whole = make(objective=objective)
-    fit(whole, paired(), tmp_path / "whole")
+def test_a_resumed_run_equals_an_uninterrupted_one(make, make_pairs, tmp_path, objective):
+    uninterrupted = make(objective=objective)
+    fit(uninterrupted, make_pairs(), tmp_path / "uninterrupted")
     resumed = make(seed=5, objective=objective)
-    checkpoint = RunFolder(tmp_path / "whole").checkpoint(2)
-    trainer = fit(resumed, paired(), tmp_path / "resumed", resume=checkpoint)
+    checkpoint = RunFolder(tmp_path / "uninterrupted").checkpoint(2)
+    trainer = fit(resumed, make_pairs(), tmp_path / "resumed", resume=checkpoint)
     assert trainer.global_step == STEPS
-    assert_equal(whole.state_dict(), resumed.state_dict())
-    for first, second in zip(whole.optimizers(), resumed.optimizers(), strict=True):
+    assert_equal(uninterrupted.state_dict(), resumed.state_dict())
+    for first, second in zip(uninterrupted.optimizers(), resumed.optimizers(), strict=True):
         moments = [o.optimizer.state_dict()["state"] for o in (first, second)]
         for parameter, state in moments[0].items():
             assert_equal(state, moments[1][parameter])
 
 
-def test_other_learning_rates_hold_for_both_from_the_resumed_step_on(make, paired, tmp_path):
-    fit(make(), paired(), tmp_path)
+def test_new_learning_rates_apply_to_both_from_the_resumed_step(make, make_pairs, tmp_path):
+    fit(make(), make_pairs(), tmp_path)
     watch, module = Watch(), make(lr=1e-3, discriminator_lr_ratio=0.5)
     checkpoint = RunFolder(tmp_path).checkpoint(2)
-    fit(module, paired(), tmp_path / "slower", resume=checkpoint, callbacks=[watch])
+    fit(module, make_pairs(), tmp_path / "slower", resume=checkpoint, callbacks=[watch])
     schedule = module.lr_schedulers()[0]
     factors = [schedule.factor(step) for step in range(2, STEPS)]
     assert watch.rates == [[1e-3 * factor, 0.5e-3 * factor] for factor in factors]
 
 
-def test_a_checkpoint_holds_both_and_the_checkpoint_the_network_alone(make, paired, tmp_path):
+def test_a_resume_checkpoint_holds_both_networks_and_a_checkpoint_only_the_network(
+    make, make_pairs, tmp_path
+):
     module = make()
-    fit(module, paired(), tmp_path)
+    fit(module, make_pairs(), tmp_path)
     checkpoint = SafeCheckpointIO().load_checkpoint(RunFolder(tmp_path).checkpoint(STEPS))
     assert {name.split(".")[0] for name in checkpoint["state_dict"]} == {"network", "discriminator"}
     assert len(checkpoint["optimizer_states"]) == len(checkpoint["lr_schedulers"]) == 2
@@ -186,25 +188,27 @@ def test_a_checkpoint_holds_both_and_the_checkpoint_the_network_alone(make, pair
     assert_equal(network.state_dict(), module.network.state_dict())
 
 
-def test_another_kind_of_run_cannot_be_resumed(make, make_module, paired, make_data, tmp_path):
-    fit(make(), paired(), tmp_path / "with", 2)
+def test_a_run_of_another_method_cannot_be_resumed(
+    make, make_module, make_pairs, make_data, tmp_path
+):
+    fit(make(), make_pairs(), tmp_path / "with", 2)
     fit(make_module(), make_data(), tmp_path / "without", 2)
-    with pytest.raises(StyleNetError, match="trained network and discriminator, this one") as told:
+    with pytest.raises(StyleNetError, match="trained network and discriminator, this one") as error:
         fit(make_module(), make_data(), tmp_path, resume=RunFolder(tmp_path / "with").checkpoint(2))
-    assert "init=" in str(told.value)
+    assert "init=" in str(error.value)
     checkpoint = RunFolder(tmp_path / "without").checkpoint(2)
     with pytest.raises(StyleNetError, match="trains network and discriminator"):
-        fit(make(), paired(), tmp_path, resume=checkpoint)
+        fit(make(), make_pairs(), tmp_path, resume=checkpoint)
     checkpoint = RunFolder(tmp_path / "with").checkpoint(2)
     for change in ({"discriminator_width": 5}, {"spectral_norm": False}):
         with pytest.raises(StyleNetError, match=r"loss\.adversarial\.discriminator_width"):
-            fit(make(**change), paired(), tmp_path, resume=checkpoint)
+            fit(make(**change), make_pairs(), tmp_path, resume=checkpoint)
 
 
-def test_bfloat16_mixed_precision_stays_close_to_float32(make, paired, tmp_path):
+def test_bfloat16_mixed_precision_stays_close_to_float32(make, make_pairs, tmp_path):
     exact, mixed = make(lr=1e-3), make(lr=1e-3)
-    fit(exact, paired(), tmp_path / "a")
-    fit(mixed, paired(), tmp_path / "b", precision="bf16-mixed")
+    fit(exact, make_pairs(), tmp_path / "a")
+    fit(mixed, make_pairs(), tmp_path / "b", precision="bf16-mixed")
     types = {name: value.dtype for name, value in mixed.losses.items()}
     assert set(types.values()) == {torch.float32}, types
     assert all(value.dtype == torch.float32 for value in mixed.state_dict().values())
@@ -212,8 +216,8 @@ def test_bfloat16_mixed_precision_stays_close_to_float32(make, paired, tmp_path)
         assert mixed.losses[name] == pytest.approx(float(value), rel=0.05), name
 
 
-def test_float16_scales_the_gradients_of_both_and_goes_on_exactly(make, paired, tmp_path):
-    # As on a GPU, where Lightning makes this plugin by itself: autocast and a scaler of gradients.
+def test_float16_scales_the_gradients_of_both_and_resumes_exactly(make, make_pairs, tmp_path):
+    # Lightning creates this plugin itself on a GPU: autocast and a gradient scaler.
     def half():
         scaler = torch.amp.GradScaler("cpu", init_scale=1024.0, growth_interval=4)
         return [MixedPrecision("16-mixed", "cpu", scaler)]
@@ -224,47 +228,47 @@ def test_float16_scales_the_gradients_of_both_and_goes_on_exactly(make, paired, 
         Watch(),
         Watch(),
     )
-    fit(exact, paired(), tmp_path / "a", callbacks=[watch_exact])
-    trainer = fit(mixed, paired(), tmp_path / "b", callbacks=[watch], plugins=half())
+    fit(exact, make_pairs(), tmp_path / "a", callbacks=[watch_exact])
+    trainer = fit(mixed, make_pairs(), tmp_path / "b", callbacks=[watch], plugins=half())
     assert trainer.global_step == STEPS
-    assert trainer.precision_plugin.scaler.get_scale() > 1024  # no step was left out
+    assert trainer.precision_plugin.scaler.get_scale() > 1024  # no step was skipped
     assert watch.norms == pytest.approx(watch_exact.norms, rel=0.05)
     for name, value in exact.losses.items():
         assert mixed.losses[name] == pytest.approx(float(value), rel=0.05), name
     resumed = make(seed=5, lr=1e-3, clip=1.0)
     checkpoint = RunFolder(tmp_path / "b").checkpoint(2)
-    fit(resumed, paired(), tmp_path / "c", resume=checkpoint, plugins=half())
+    fit(resumed, make_pairs(), tmp_path / "c", resume=checkpoint, plugins=half())
     assert_equal(mixed.state_dict(), resumed.state_dict())
 
 
-def test_the_gradients_of_both_are_clipped(make, paired, tmp_path):
+def test_the_gradients_of_both_are_clipped(make, make_pairs, tmp_path):
     free, clipped = Watch(), Watch()
-    fit(make(), paired(), tmp_path / "a", 1, callbacks=[free])
+    fit(make(), make_pairs(), tmp_path / "a", 1, callbacks=[free])
     bound = min(free.norms) / 2
-    fit(make(clip=bound), paired(), tmp_path / "b", 1, callbacks=[clipped])
+    fit(make(clip=bound), make_pairs(), tmp_path / "b", 1, callbacks=[clipped])
     assert clipped.norms == [pytest.approx(bound, rel=1e-3)] * 2
 
 
-def test_a_teacher_may_teach_too(make, paired, tmp_path):
+def test_training_can_use_a_teacher_too(make, make_pairs, tmp_path):
     torch.manual_seed(9)
     module = make(teacher=Teacher(build_network("johnson", width=2, blocks=1)))
-    fit(module, paired(), tmp_path, 2)
+    fit(module, make_pairs(), tmp_path, 2)
     assert float(module.losses["teacher"]) > 0
 
 
-def test_the_guard_watches_the_discriminator_too(make, paired, tmp_path):
+def test_the_guard_checks_the_discriminator_too(make, make_pairs, tmp_path):
     class Spoil(pl.Callback):
         def on_train_batch_start(self, trainer, module, *_):
             if trainer.global_step == 1:
                 next(module.discriminator.parameters()).data.fill_(float("nan"))
 
     with pytest.raises(StyleNetError, match="discriminator"):
-        fit(make(), paired(), tmp_path, callbacks=[Spoil(), Guard(1, 20)])
+        fit(make(), make_pairs(), tmp_path, callbacks=[Spoil(), Guard(1, 20)])
 
 
-def test_two_tries_are_the_same(make, paired, tmp_path):
+def test_two_runs_with_the_same_seed_are_equal(make, make_pairs, tmp_path):
     first, second = make(), make()
-    fit(first, paired(), tmp_path / "a", 2)
+    fit(first, make_pairs(), tmp_path / "a", 2)
     torch.manual_seed(77)
-    fit(second, paired(), tmp_path / "b", 2)
+    fit(second, make_pairs(), tmp_path / "b", 2)
     assert_equal(first.state_dict(), second.state_dict())

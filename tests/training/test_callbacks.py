@@ -39,7 +39,9 @@ def fit(module, data, folder, steps, *callbacks, resume=None, **more):
     return trainer
 
 
-def test_checkpoints_keep_the_newest_with_checkpoints_beside_them(make_module, make_data, tmp_path):
+def test_the_newest_resume_checkpoints_are_kept_with_checkpoints_beside_them(
+    make_module, make_data, tmp_path
+):
     module = make_module()
     fit(module, make_data(), tmp_path, 5, Checkpoints(2, keep=2))
     folder = RunFolder(tmp_path)
@@ -53,12 +55,12 @@ def test_checkpoints_keep_the_newest_with_checkpoints_beside_them(make_module, m
         assert torch.equal(network.state_dict()[name], value)
 
 
-def test_going_on_from_an_older_checkpoint_keeps_what_it_saves(make_module, make_data, tmp_path):
+def test_resuming_from_an_older_checkpoint_keeps_what_it_saves(make_module, make_data, tmp_path):
     folder = RunFolder(tmp_path)
     fit(make_module(), make_data(), tmp_path, 9, Checkpoints(3, keep=None))
     resume = folder.checkpoint(3)
     fit(make_module(), make_data(), tmp_path, 5, Checkpoints(1, keep=2), resume=resume)
-    # 4 and 5 are the newest of this way on; 6 and 9 are another's, and stay.
+    # 4 and 5 are this run's newest; 6 and 9 belong to the earlier run and stay.
     assert folder.saved_checkpoints() == [folder.checkpoint(step) for step in (4, 5, 6, 9)]
 
 
@@ -84,7 +86,7 @@ def test_previews_show_the_same_photos_every_time(make_module, make_data, tmp_pa
     assert len(set(stylized)) == 3
 
 
-def test_previews_do_not_change_what_is_learned(make_module, make_data, tmp_path):
+def test_previews_do_not_change_the_training(make_module, make_data, tmp_path):
     plain, watched = make_module(), make_module()
     fit(plain, make_data(), tmp_path / "a", 4)
     fit(watched, make_data(), tmp_path / "b", 4, Previews(1, count=2, size=24))
@@ -92,7 +94,7 @@ def test_previews_do_not_change_what_is_learned(make_module, make_data, tmp_path
         assert torch.equal(first, second)
 
 
-def test_losses_that_are_not_numbers_end_the_run(make_module, make_data, tmp_path):
+def test_losses_that_are_not_finite_end_the_run(make_module, make_data, tmp_path):
     module = make_module()
     with torch.no_grad():
         module.network.head.bias[0] = float("nan")
@@ -101,7 +103,7 @@ def test_losses_that_are_not_numbers_end_the_run(make_module, make_data, tmp_pat
     assert not RunFolder(tmp_path).saved_checkpoints()
 
 
-def test_weights_that_are_not_numbers_are_never_saved(make_module, make_data, tmp_path):
+def test_weights_that_are_not_finite_are_never_saved(make_module, make_data, tmp_path):
     module = make_module()
 
     class Spoil(pl.Callback):
@@ -113,7 +115,7 @@ def test_weights_that_are_not_numbers_are_never_saved(make_module, make_data, tm
     assert not RunFolder(tmp_path).saved_checkpoints()
 
 
-def test_output_of_one_color_ends_the_run(make_module, make_data, tmp_path):
+def test_output_of_a_single_color_ends_the_run(make_module, make_data, tmp_path):
     module = make_module(lr=1e-9)
     with torch.no_grad():
         module.network.head.weight.zero_()
@@ -121,7 +123,7 @@ def test_output_of_one_color_ends_the_run(make_module, make_data, tmp_path):
         fit(module, make_data(), tmp_path, 9, Guard(1, patience=3))
 
 
-def test_a_flat_photo_may_stay_flat(make_module):
+def test_output_of_a_single_color_is_allowed_for_a_flat_photo(make_module):
     guard = Guard(1, patience=1)
     module = make_module()
     module.losses = {"total": torch.tensor(1.0)}
@@ -135,7 +137,7 @@ class Screen(io.StringIO):
 
 
 @pytest.mark.parametrize("screen", [Screen(), io.StringIO()])
-def test_the_progress_bar_is_there_before_the_first_step(
+def test_the_progress_bar_appears_before_the_first_step(
     make_module, make_data, tmp_path, monkeypatch, screen
 ):
     monkeypatch.setattr("sys.stderr", screen)
@@ -201,6 +203,6 @@ def test_throughput_counts_images_of_all_devices():
         (Throughput, (0,)),
     ],
 )
-def test_impossible_values_are_refused(callback, values):
+def test_invalid_values_are_refused(callback, values):
     with pytest.raises(StyleNetError, match=r"callbacks\."):
         callback(*values)

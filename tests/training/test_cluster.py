@@ -22,7 +22,7 @@ def options(devices="auto", ddp=True, **more):
 
 
 @pytest.mark.parametrize(
-    ("launch", "given", "expected"),
+    ("launch", "trainer_options", "expected"),
     [
         (SINGLE_PROCESS, options(1, ddp=False), (1, 1)),
         (SINGLE_PROCESS, options(), (1, 1)),
@@ -35,12 +35,14 @@ def options(devices="auto", ddp=True, **more):
         (Launch(launcher="srun"), options(1, ddp=False), (1, 1)),
     ],
 )
-def test_the_launcher_says_how_many_else_the_settings(launch, given, expected):
-    assert count_devices(launch, given) == expected
+def test_the_launcher_determines_the_number_of_devices_or_else_the_options(
+    launch, trainer_options, expected
+):
+    assert count_devices(launch, trainer_options) == expected
 
 
 @pytest.mark.parametrize(
-    ("launch", "given", "message"),
+    ("launch", "trainer_options", "message"),
     [
         (PAIR, options(1, ddp=False), "torchrun started 2 processes.*trainer=ddp"),
         (FOUR, options(2), "trainer.devices=2, but srun started 4"),
@@ -50,32 +52,32 @@ def test_the_launcher_says_how_many_else_the_settings(launch, given, expected):
         (SINGLE_PROCESS, options("many"), "trainer.devices=many"),
     ],
 )
-def test_contradictions_are_refused(launch, given, message):
+def test_contradictions_are_refused(launch, trainer_options, message):
     with pytest.raises(StyleNetError, match=message):
-        count_devices(launch, given)
+        count_devices(launch, trainer_options)
 
 
-def test_a_step_of_fewer_processes_than_its_job_has_starts(monkeypatch):
+def test_a_job_step_with_fewer_processes_than_its_job_starts(monkeypatch):
     monkeypatch.setenv("SLURM_NTASKS", "1")
     monkeypatch.setenv("SLURM_NNODES", "1")
-    monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "2")  # of the job
+    monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "2")  # the job's value
     choose_environment(Launch(launcher="srun")).validate_settings(num_devices=1, num_nodes=1)
 
 
 @pytest.fixture
 def scontrol(tmp_path, monkeypatch):
-    """A Slurm that says what it is told to, and notes what it is asked."""
+    """Fake scontrol that reports a given state and records its arguments."""
 
     def install(state, refusal=""):
         program = tmp_path / "scontrol"
         program.write_text(
-            f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n'
+            f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\n'
             f'[ "$1" = show ] && echo "{state}" && exit\n'
             + (f'echo "{refusal}" >&2; exit 1\n' if refusal else "exit 0\n")
         )
         program.chmod(0o755)
         monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-        return lambda: (tmp_path / "asked").read_text().splitlines()
+        return lambda: (tmp_path / "calls").read_text().splitlines()
 
     for name in ("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_RESTART_COUNT"):
         monkeypatch.delenv(name, raising=False)
@@ -83,7 +85,7 @@ def scontrol(tmp_path, monkeypatch):
     return install
 
 
-def test_outside_of_a_job_nothing_is_requeued(monkeypatch):
+def test_nothing_is_requeued_outside_of_a_job(monkeypatch):
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     assert requeue() == ""
 
@@ -92,39 +94,39 @@ def test_outside_of_a_job_nothing_is_requeued(monkeypatch):
     "state", ["JobState=RUNNING Reason=None", "JobState=COMPLETING Reason=TimeLimit"]
 )
 def test_a_job_is_requeued(scontrol, state):
-    asked = scontrol(f"JobId=12 {state} Restarts=0")
+    calls = scontrol(f"JobId=12 {state} Restarts=0")
     assert requeue() == "job 12 is requeued and goes on from here"
-    assert asked()[-1] == "requeue 12"
+    assert calls()[-1] == "requeue 12"
 
 
-def test_a_task_of_an_array_is_requeued_alone(scontrol, monkeypatch):
-    asked = scontrol("JobState=RUNNING")
+def test_only_the_own_task_of_an_array_is_requeued(scontrol, monkeypatch):
+    calls = scontrol("JobState=RUNNING")
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "12")
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
     assert "12_3 is requeued" in requeue()
-    assert asked()[-1] == "requeue 12_3"
+    assert calls()[-1] == "requeue 12_3"
 
 
 def test_a_canceled_job_stays_canceled(scontrol, monkeypatch):
-    asked = scontrol("JobState=COMPLETING Reason=None Restarts=1")
+    calls = scontrol("JobState=COMPLETING Reason=None Restarts=1")
     monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
     assert requeue() == ""
-    assert len(asked()) == 1
+    assert len(calls()) == 1
 
 
-def test_a_job_that_was_requeued_meanwhile_is_left_alone(scontrol):
-    asked = scontrol("JobState=COMPLETING Reason=None Restarts=1")
+def test_a_job_that_was_already_requeued_is_left_alone(scontrol):
+    calls = scontrol("JobState=COMPLETING Reason=None Restarts=1")
     assert "requeued already" in requeue()
-    assert len(asked()) == 1
+    assert len(calls()) == 1
 
 
 @pytest.mark.parametrize(
-    ("refusal", "said"),
+    ("refusal", "message"),
     [
         ("Requested operation is presently disabled", "did not requeue job 12 .*disabled"),
         ("Job is pending execution for job 12", "requeued already"),
     ],
 )
-def test_a_refusal_is_passed_on(scontrol, refusal, said):
+def test_a_refusal_is_reported(scontrol, refusal, message):
     scontrol("JobState=RUNNING", refusal)
-    assert re.search(said, requeue())
+    assert re.search(message, requeue())

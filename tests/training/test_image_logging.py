@@ -1,4 +1,4 @@
-"""Previews reach each logger that takes images."""
+"""Previews in each logger that supports images."""
 
 from types import SimpleNamespace
 
@@ -29,13 +29,13 @@ def test_mlflow_gets_the_image_as_a_file(monkeypatch):
         experiment = SimpleNamespace(log_image=lambda *arguments: logged.append(arguments))
 
         def __init__(self):
-            pass  # which needs the package
+            pass  # the original needs the mlflow package
 
     log_image(Logger(), "preview", IMAGE, 7)
     ((run, image, file),) = logged
     assert (run, image.shape, file) == ("run", (4, 5, 3), "preview/step_0000007.png")
 
 
-def test_a_logger_without_images_gets_none(tmp_path):
+def test_a_logger_without_image_support_gets_no_image(tmp_path):
     log_image(CSVLogger(tmp_path), "preview", IMAGE, 7)
     assert not list(tmp_path.iterdir())

@@ -1,3 +1,4 @@
+from copy import deepcopy
 from functools import partial
 
 import pytest
@@ -6,6 +7,12 @@ import torch
 
 from stylenet.errors import StyleNetError
 from stylenet.training import ConstantSchedule, CosineSchedule, OptimizerFactory
+
+
+@pytest.fixture
+def encoder(encoder):
+    # Training in float64 converts the encoder, which the other test modules share.
+    return deepcopy(encoder)
 
 
 def fit(module, data, steps, precision="32-true", **more):
@@ -71,7 +78,7 @@ def parameters():
         (partial(CosineSchedule, max_steps=100, warmup_steps=20), 60, 0.5),
     ],
 )
-def test_learning_rate_over_time(schedule, step, expected):
+def test_the_learning_rate_follows_the_schedule(schedule, step, expected):
     optimizer = torch.optim.SGD(parameters(), lr=1e-3)
     schedule = schedule(optimizer)
     for _ in range(step):
@@ -81,7 +88,7 @@ def test_learning_rate_over_time(schedule, step, expected):
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "schedule", "named"),
+    ("optimizer", "schedule", "message"),
     [
         ({"lr": 0}, {}, r"optimizer\.lr=0 "),
         ({"lr": -1}, {}, r"optimizer\.lr=-1 "),
@@ -95,7 +102,7 @@ def test_learning_rate_over_time(schedule, step, expected):
         ({}, {"decay": "linear"}, "schedule: .*decay"),
     ],
 )
-def test_impossible_options_of_optimizer_and_schedule_are_refused(optimizer, schedule, named):
+def test_invalid_options_of_optimizer_and_schedule_are_refused(optimizer, schedule, message):
     make_optimizer = partial(torch.optim.Adam, **{"lr": 1e-3, **optimizer})
-    with pytest.raises(StyleNetError, match=named):
+    with pytest.raises(StyleNetError, match=message):
         OptimizerFactory(make_optimizer, partial(ConstantSchedule, **schedule))

@@ -1,4 +1,4 @@
-"""Training by several processes, stopped and killed: nothing is lost, the result is the same."""
+"""Training in several processes that are stopped and killed: resumed runs stay exact."""
 
 import json
 import random
@@ -14,7 +14,7 @@ import torch
 from stylenet.training import RunFolder
 from stylenet.training.callbacks import SafeCheckpointIO
 
-pytestmark = pytest.mark.xdist_group("processes")  # one worker.py for all of them
+pytestmark = pytest.mark.xdist_group("processes")  # all tests use one worker.py
 
 WORKER = Path(__file__).with_name("worker.py")
 
@@ -37,7 +37,7 @@ def worker(photos, tmp_path_factory):
 
 @pytest.fixture
 def do(worker):
-    """Runs jobs, see worker.py, and returns what the processes wrote to stderr."""
+    """Run jobs, see worker.py, and return what the processes wrote to stderr."""
     process, errors = worker
 
     def do(*jobs):
@@ -48,20 +48,20 @@ def do(worker):
         print(json.dumps(jobs), file=process.stdin, flush=True)
         answer = next((line for line in process.stdout if line in ("done\n", "failed\n")), None)
         deadline.cancel()
-        said = errors.read_text()[before:]
-        assert answer == "done\n", said
-        return said
+        stderr = errors.read_text()[before:]
+        assert answer == "done\n", stderr
+        return stderr
 
     return do
 
 
 def final(folder):
-    """The whole of the last checkpoint but the versions: weights, optimizer, schedule, step."""
+    """Return the last resume checkpoint without versions: weights, optimizer, schedule, step."""
     checkpoint = SafeCheckpointIO().load_checkpoint(RunFolder(folder).saved_checkpoints()[-1])
     states = [optimizer["state"] for optimizer in checkpoint["optimizer_states"]]
     moments = {
-        f"{place}.{i}.{key}": value
-        for place, optimizer in enumerate(states)
+        f"{number}.{i}.{key}": value
+        for number, optimizer in enumerate(states)
         for i, state in optimizer.items()
         for key, value in state.items()
     }
@@ -78,31 +78,31 @@ def assert_equal(first, second):
         assert torch.equal(value, second[name]), name
 
 
-@pytest.mark.parametrize("kind", [None, "any style", "adversarial"])
-def test_two_processes_with_half_the_batch_are_one_with_the_whole(do, tmp_path, kind):
+@pytest.mark.parametrize("method", [None, "adain", "adversarial"])
+def test_two_processes_with_half_the_batch_equal_one_with_the_full_batch(do, tmp_path, method):
     one, two = tmp_path / "one", tmp_path / "two"
     do(
-        {"folder": one, "batch": 4, "steps": 3, "kind": kind},
-        {"folder": two, "batch": 2, "steps": 3, "kind": kind, "world": 2},
+        {"folder": one, "batch": 4, "steps": 3, "method": method},
+        {"folder": two, "batch": 2, "steps": 3, "method": method, "world": 2},
     )
     gradients = [torch.load(folder / "gradients.pt") for folder in (one, two)]
-    if kind == "adversarial":
+    if method == "adversarial":
         assert {name.split(".")[0] for name in gradients[0]} == {"network", "discriminator"}
-        # Both networks, and the vectors of the spectral norm, are the same in both processes.
+        # Both networks and the vectors of the spectral norm are equal in both processes.
         assert_equal(*(torch.load(two / f"weights_{rank}.pt") for rank in (0, 1)))
     assert gradients[0].keys() == gradients[1].keys()
     assert {g.dtype for g in gradients[0].values()} == {torch.float64}
-    # Of all: shifts that a normalization takes away again have gradients of rounding alone.
+    # Relative to all: biases that a normalization cancels have gradients of rounding only.
     scale = max(float(gradient.abs().max()) for gradient in gradients[0].values())
     for name, gradient in gradients[0].items():
         assert torch.allclose(gradient, gradients[1][name], rtol=1e-9, atol=1e-12 * scale), name
-    # And so are the photos of the later steps: the weights they lead to are the same.
+    # The photos of the later steps are the same too, as are the resulting weights.
     for name, value in final(one).items():
         assert torch.allclose(value, final(two)[name], rtol=1e-5, atol=1e-8), name
 
 
 @pytest.mark.parametrize(
-    ("number", "kind", "accumulate"),
+    ("number", "method", "accumulate"),
     [
         (signal.SIGTERM, None, 1),
         (signal.SIGTERM, None, 3),
@@ -110,29 +110,29 @@ def test_two_processes_with_half_the_batch_are_one_with_the_whole(do, tmp_path, 
         (signal.SIGTERM, "adversarial", 1),
     ],
 )
-def test_a_signal_to_one_process_stops_all_at_one_step_and_the_rest_is_exact(
-    do, tmp_path, number, kind, accumulate
+def test_a_signal_to_one_process_stops_all_at_one_step_and_resuming_is_exact(
+    do, tmp_path, number, method, accumulate
 ):
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    common = {"steps": 9, "world": 2, "workers": 1, "every": 9, "kind": kind}
+    uninterrupted, parts = tmp_path / "uninterrupted", tmp_path / "parts"
+    common = {"steps": 9, "world": 2, "workers": 1, "every": 9, "method": method}
     common |= {"accumulate": accumulate}
     do(
-        {"folder": whole, **common},
+        {"folder": uninterrupted, **common},
         {"folder": parts, **common, "signal": [1, 4, number]},
         {"folder": parts, **common, "resume": True, "seed": 5},
     )
-    # The step of the signal, and one more where it takes that for all to know of it.
+    # The step of the signal, or the next if the others learn of it only then.
     stopped = 6 if accumulate == 1 else 5
     assert RunFolder(parts).checkpoint(stopped).is_file()
     assert (parts / "gradients.pt").is_file()
     assert (parts / "last_step").read_text() == "9"
-    assert_equal(final(whole), final(parts))
+    assert_equal(final(uninterrupted), final(parts))
 
 
 @pytest.mark.parametrize("times", [6, pytest.param(20, marks=pytest.mark.slow)])
-def test_killed_at_any_moment_a_run_goes_on_from_its_last_checkpoint(do, tmp_path, times):
-    """Saving at every step, so that many a blow falls into the writing of a file."""
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
+def test_a_run_killed_at_any_moment_resumes_from_its_last_checkpoint(do, tmp_path, times):
+    """Save at every step, so that many kills interrupt the writing of a file."""
+    uninterrupted, killed = tmp_path / "uninterrupted", tmp_path / "killed"
     blows = random.Random(0)
     steps = 20 * times
     jobs = [
@@ -141,7 +141,7 @@ def test_killed_at_any_moment_a_run_goes_on_from_its_last_checkpoint(do, tmp_pat
         for _ in range(times)
     ]
     end = {"folder": killed, "steps": steps, "every": 1, "resume": True}
-    said = do({"folder": whole, "steps": steps, "every": 100}, *jobs, end)
-    assert "Error" not in said
-    assert_equal(final(whole), final(killed))
+    stderr = do({"folder": uninterrupted, "steps": steps, "every": 100}, *jobs, end)
+    assert "Error" not in stderr
+    assert_equal(final(uninterrupted), final(killed))
     assert not RunFolder(killed).leftovers()

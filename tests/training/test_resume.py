@@ -1,4 +1,4 @@
-"""An interrupted run ends with bitwise the weights of one that was never interrupted."""
+"""Resumed runs end with bitwise the weights of uninterrupted ones."""
 
 import os
 import signal
@@ -49,7 +49,7 @@ def assert_equal(first, second):
 
 
 class Interrupt(pl.Callback):
-    """Sends a signal to this very process at a step."""
+    """Send a signal to this process at a step."""
 
     def __init__(self, step, number):
         self.step, self.number = step, number
@@ -61,25 +61,31 @@ class Interrupt(pl.Callback):
 
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("decay", ["none", "cosine"])
-def test_resuming_mid_run_equals_never_stopping(make_module, make_data, tmp_path, workers, decay):
-    whole = make_module(decay=decay)
-    fit(whole, make_data(workers=workers), tmp_path / "whole")
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    make_module, make_data, tmp_path, workers, decay
+):
+    uninterrupted = make_module(decay=decay)
+    fit(uninterrupted, make_data(workers=workers), tmp_path / "uninterrupted")
 
-    # The checkpoint of step 4 of the very run; another seed shows that the weights come from it.
+    # The checkpoint of step 4 of that run; another seed shows that the weights come from it.
     resumed = make_module(decay=decay, seed=5)
-    checkpoint = RunFolder(tmp_path / "whole").checkpoint(4)
+    checkpoint = RunFolder(tmp_path / "uninterrupted").checkpoint(4)
     trainer = fit(resumed, make_data(workers=0), tmp_path / "resumed", resume=checkpoint)
 
     assert trainer.global_step == STEPS
-    assert_equal(weights(whole), weights(resumed))
-    moments = [module.optimizers().optimizer.state_dict()["state"] for module in (whole, resumed)]
+    assert_equal(weights(uninterrupted), weights(resumed))
+    moments = [
+        module.optimizers().optimizer.state_dict()["state"] for module in (uninterrupted, resumed)
+    ]
     for parameter, state in moments[0].items():
         assert torch.equal(state["exp_avg_sq"], moments[1][parameter]["exp_avg_sq"])
 
 
-@pytest.mark.parametrize("choice", ["adamw", "sgd"])
-def test_any_optimizer_trains_and_resumes_exactly(make_module, make_data, tmp_path, choice):
-    options = yaml.safe_load((config_folder() / "optimizer" / f"{choice}.yaml").read_text())
+@pytest.mark.parametrize("optimizer_name", ["adamw", "sgd"])
+def test_every_optimizer_trains_and_resumes_exactly(
+    make_module, make_data, tmp_path, optimizer_name
+):
+    options = yaml.safe_load((config_folder() / "optimizer" / f"{optimizer_name}.yaml").read_text())
     target, _ = options.pop("_target_"), options.pop("_partial_")
     make_optimizer = partial(getattr(torch.optim, target.rpartition(".")[2]), **options)
     schedule = partial(CosineSchedule, warmup_steps=2, max_steps=STEPS)
@@ -89,18 +95,20 @@ def test_any_optimizer_trains_and_resumes_exactly(make_module, make_data, tmp_pa
         module.optimizer_factory = OptimizerFactory(make_optimizer, schedule)
         return module
 
-    whole, resumed, start = make(), make(seed=5), make()
+    uninterrupted, resumed, start = make(), make(seed=5), make()
     before = weights(start)
-    fit(whole, make_data(), tmp_path / "whole")
-    assert not all(torch.equal(value, before[name]) for name, value in weights(whole).items())
-    checkpoint = RunFolder(tmp_path / "whole").checkpoint(4)
+    fit(uninterrupted, make_data(), tmp_path / "uninterrupted")
+    assert not all(
+        torch.equal(value, before[name]) for name, value in weights(uninterrupted).items()
+    )
+    checkpoint = RunFolder(tmp_path / "uninterrupted").checkpoint(4)
     fit(resumed, make_data(), tmp_path / "resumed", resume=checkpoint)
-    assert_equal(weights(whole), weights(resumed))
+    assert_equal(weights(uninterrupted), weights(resumed))
     with pytest.raises(StyleNetError, match=rf"optimizer {target.rpartition('.')[2]}, this run's"):
         fit(make_module(), make_data(), tmp_path / "other", resume=checkpoint)
 
 
-def test_a_schedule_of_pytorch_resumes_exactly(make_module, make_data, tmp_path):
+def test_a_pytorch_schedule_resumes_exactly(make_module, make_data, tmp_path):
     schedule = partial(torch.optim.lr_scheduler.StepLR, step_size=3, gamma=0.5)
 
     def make(seed=0):
@@ -109,30 +117,30 @@ def test_a_schedule_of_pytorch_resumes_exactly(make_module, make_data, tmp_path)
         module.optimizer_factory = OptimizerFactory(optimizer, schedule)
         return module
 
-    whole, resumed = make(), make(seed=5)
-    fit(whole, make_data(), tmp_path / "whole")
-    checkpoint = RunFolder(tmp_path / "whole").checkpoint(4)
+    uninterrupted, resumed = make(), make(seed=5)
+    fit(uninterrupted, make_data(), tmp_path / "uninterrupted")
+    checkpoint = RunFolder(tmp_path / "uninterrupted").checkpoint(4)
     fit(resumed, make_data(), tmp_path / "resumed", resume=checkpoint)
-    assert_equal(weights(whole), weights(resumed))
+    assert_equal(weights(uninterrupted), weights(resumed))
 
 
-def test_a_longer_run_goes_on_where_a_shorter_one_ended(make_module, make_data, tmp_path):
-    whole = make_module()
-    fit(whole, make_data(), tmp_path / "whole")
+def test_a_longer_run_continues_where_a_shorter_one_ended(make_module, make_data, tmp_path):
+    uninterrupted = make_module()
+    fit(uninterrupted, make_data(), tmp_path / "uninterrupted")
     fit(make_module(), make_data(), tmp_path / "parts", steps=5)
     resumed = make_module(seed=5)
     fit(
         resumed, make_data(), tmp_path / "parts", resume=RunFolder(tmp_path / "parts").checkpoint(5)
     )
-    assert_equal(weights(whole), weights(resumed))
+    assert_equal(weights(uninterrupted), weights(resumed))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_the_finished_step_and_the_resumed_run_is_exact(
     make_module, make_data, tmp_path, number
 ):
-    whole = make_module()
-    fit(whole, make_data(), tmp_path / "whole")
+    uninterrupted = make_module()
+    fit(uninterrupted, make_data(), tmp_path / "uninterrupted")
 
     before = signal.getsignal(number)
     folder = RunFolder(tmp_path / "stopped")
@@ -145,28 +153,26 @@ def test_a_signal_saves_the_finished_step_and_the_resumed_run_is_exact(
     resumed = make_module(seed=5)
     fit(resumed, make_data(), folder.path, resume=folder.checkpoint(6))
     assert folder.final_checkpoint("test").is_file()
-    assert_equal(weights(whole), weights(resumed))
+    assert_equal(weights(uninterrupted), weights(resumed))
 
 
 def test_a_signal_lets_a_step_of_several_batches_finish(make_module, make_data, tmp_path):
-    whole = make_module()
-    fit(whole, make_data(), tmp_path / "whole", accumulate_grad_batches=2)
+    uninterrupted = make_module()
+    fit(uninterrupted, make_data(), tmp_path / "uninterrupted", accumulate_grad_batches=2)
 
     folder = RunFolder(tmp_path / "stopped")
-    # At the first of the two batches of step 6.
+    # During the first of the two batches of step 6.
     interrupt = Interrupt(5, signal.SIGTERM)
     fit(make_module(), make_data(), folder.path, callbacks=[interrupt], accumulate_grad_batches=2)
     assert folder.saved_checkpoints()[-1] == folder.checkpoint(6)
 
     resumed, checkpoint = make_module(seed=5), folder.checkpoint(6)
     fit(resumed, make_data(), folder.path, resume=checkpoint, accumulate_grad_batches=2)
-    assert_equal(weights(whole), weights(resumed))
+    assert_equal(weights(uninterrupted), weights(resumed))
 
 
 @pytest.mark.parametrize("decay", ["none", "cosine"])
-def test_another_learning_rate_holds_from_the_resumed_step_on(
-    make_module, make_data, tmp_path, decay
-):
+def test_a_new_learning_rate_applies_from_the_resumed_step(make_module, make_data, tmp_path, decay):
     fit(make_module(decay=decay), make_data(), tmp_path)
     taken = []
 
@@ -179,22 +185,22 @@ def test_another_learning_rate_holds_from_the_resumed_step_on(
     assert taken == [1e-4 * slower.lr_schedulers().factor(step) for step in range(4, STEPS)]
 
 
-def test_random_state_continues(make_module, make_data, tmp_path):
-    drawn = []
+def test_the_random_state_is_restored(make_module, make_data, tmp_path):
+    numbers = []
 
     class Draw(pl.Callback):
         def on_train_batch_start(self, *args):
-            drawn.append(torch.rand(1).item())
+            numbers.append(torch.rand(1).item())
 
     fit(make_module(), make_data(), tmp_path / "a", callbacks=[Draw()])
-    whole, checkpoint = list(drawn), RunFolder(tmp_path / "a").checkpoint(4)
-    drawn.clear()
+    uninterrupted, checkpoint = list(numbers), RunFolder(tmp_path / "a").checkpoint(4)
+    numbers.clear()
     torch.manual_seed(99)
     fit(make_module(), make_data(), tmp_path / "b", resume=checkpoint, callbacks=[Draw()])
-    assert drawn == whole[4:]
+    assert numbers == uninterrupted[4:]
 
 
-def test_the_frozen_encoder_is_in_no_checkpoint(make_module, make_data, tmp_path):
+def test_resume_checkpoints_omit_the_frozen_encoder(make_module, make_data, tmp_path):
     module = make_module()
     fit(module, make_data(), tmp_path)
     checkpoint = SafeCheckpointIO().load_checkpoint(RunFolder(tmp_path).checkpoint(STEPS))
@@ -203,7 +209,7 @@ def test_the_frozen_encoder_is_in_no_checkpoint(make_module, make_data, tmp_path
     assert len(optimized) == len(list(module.network.parameters()))
 
 
-def test_encoder_is_not_changed_by_training(make_module, make_data, tmp_path):
+def test_training_does_not_change_the_encoder(make_module, make_data, tmp_path):
     module = make_module()
     before = {k: v.clone() for k, v in module.criterion.state_dict().items()}
     fit(module, make_data(), tmp_path)
@@ -216,7 +222,7 @@ def test_a_checkpoint_of_another_network_is_refused(make_module, make_data, tmp_
         fit(make_module(width=3), make_data(), tmp_path, resume=RunFolder(tmp_path).checkpoint(1))
 
 
-def test_a_checkpoint_of_before_names_were_in_it_goes_on(make_module, make_data, tmp_path):
+def test_an_old_checkpoint_without_a_network_name_resumes(make_module, make_data, tmp_path):
     fit(make_module(), make_data(), tmp_path, steps=1)
     path = RunFolder(tmp_path).checkpoint(1)
     checkpoint = SafeCheckpointIO().load_checkpoint(path)
@@ -228,10 +234,10 @@ def test_a_checkpoint_of_before_names_were_in_it_goes_on(make_module, make_data,
         fit(make_module(width=3), make_data(), tmp_path, resume=path)
 
 
-def test_a_run_that_goes_on_with_other_arithmetic_says_so(
+def test_a_run_that_resumes_with_other_arithmetic_warns(
     make_module, make_data, tmp_path, monkeypatch, recwarn
 ):
-    """The gradients of two threads differ from those of one in their last bits."""
+    """Change the number of threads, with which gradients differ in their last bits."""
     fit(make_module(), make_data(), tmp_path, steps=1)
     checkpoint = RunFolder(tmp_path).checkpoint(1)
     fit(make_module(), make_data(), tmp_path / "same", resume=checkpoint, steps=2)
@@ -245,9 +251,7 @@ def test_a_run_that_goes_on_with_other_arithmetic_says_so(
     assert "\n" not in line
 
 
-def test_a_checkpoint_of_before_arithmetic_was_in_it_goes_on(
-    make_module, make_data, tmp_path, recwarn
-):
+def test_an_old_checkpoint_without_arithmetic_resumes(make_module, make_data, tmp_path, recwarn):
     fit(make_module(), make_data(), tmp_path, steps=1)
     path = RunFolder(tmp_path).checkpoint(1)
     checkpoint = SafeCheckpointIO().load_checkpoint(path)

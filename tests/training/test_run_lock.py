@@ -22,7 +22,7 @@ with RunLock(RunFolder(sys.argv[1])):
 
 
 @pytest.fixture
-def held_by_another(tmp_path):
+def locked_by_another(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-c", HOLD, tmp_path / "run"],
         stdout=subprocess.PIPE,
@@ -34,19 +34,19 @@ def held_by_another(tmp_path):
     process.communicate()
 
 
-def left_by_a_kill(path):
-    """What lies there when a process is killed that was just writing a file."""
+def leave_partial_files(path):
+    """Return the partial files of a process that was killed while it wrote ``path``."""
     with contextlib.suppress(KeyboardInterrupt), atomic_path(path) as half:
         raise KeyboardInterrupt
     half.write_bytes(b"half")
     return half
 
 
-def test_a_second_job_is_told_who_holds_the_folder_until_that_is_killed_and_its_halves_cleared(
-    held_by_another, tmp_path, monkeypatch
+def test_a_second_job_names_who_holds_the_run_directory_and_later_clears_partial_files(
+    locked_by_another, tmp_path, monkeypatch
 ):
     folder = RunFolder(tmp_path / "run")
-    expected = rf"in use by Slurm job 4711, process {held_by_another.pid} on .*; wait"
+    expected = rf"in use by Slurm job 4711, process {locked_by_another.pid} on .*; wait"
     with monkeypatch.context() as impatient:
         impatient.setattr(run_lock, "_PATIENCE", 0.1)
         with pytest.raises(StyleNetError, match=expected), RunLock(folder):
@@ -60,14 +60,14 @@ def test_a_second_job_is_told_who_holds_the_folder_until_that_is_killed_and_its_
         network,
         folder.preview(4),
     )
-    halves = [left_by_a_kill(path) for path in ours]
-    whole = folder.checkpoint(3)
-    whole.write_bytes(b"whole")
-    held_by_another.send_signal(signal.SIGKILL)
+    halves = [leave_partial_files(path) for path in ours]
+    complete = folder.checkpoint(3)
+    complete.write_bytes(b"complete")
+    locked_by_another.send_signal(signal.SIGKILL)
     with RunLock(folder):
         assert str(os.getpid()) in (folder.path / ".holder").read_text()
     assert not [half for half in halves if half.exists()]
-    assert whole.exists()
+    assert complete.exists()
     assert not (folder.path / ".holder").exists()
 
 
@@ -80,7 +80,7 @@ def test_the_users_own_hidden_files_stay(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} >= set(names)
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+def test_a_run_directory_that_cannot_be_created_is_named(tmp_path):
     (tmp_path / "file").touch()
     with (
         pytest.raises(StyleNetError, match=r"run_dir=.*file/run cannot be written"),

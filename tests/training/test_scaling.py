@@ -11,5 +11,5 @@ from stylenet.training.scaling import Pace
         (3, Pace(13334, 34, 1e-3 * 3**0.5)),
     ],
 )
-def test_as_many_photos_in_fewer_steps_with_the_root_of_the_batch(devices, pace):
+def test_more_devices_take_fewer_steps_with_a_learning_rate_scaled_by_the_root(devices, pace):
     assert Pace(40000, 100, 1e-3).on(devices) == pace

@@ -1,4 +1,4 @@
-"""Steps that are compiled and replayed learn what eager ones learn."""
+"""Compiled and replayed steps that train like eager ones."""
 
 import pytest
 import torch
@@ -52,7 +52,7 @@ def one_style():
     return StyleTransferModule(johnson(), criterion, OPTIMIZER, "test", {})
 
 
-def taught():
+def distilled():
     criterion = PerceptualLoss(tiny_encoder(), TERMS, [image(1)])
     teacher = Teacher(johnson())
     torch.manual_seed(1)
@@ -60,7 +60,7 @@ def taught():
     return SingleStyleModule(student.double(), criterion, OPTIMIZER, "test", {}, teacher, 5.0)
 
 
-def many_styles():
+def conditional():
     encoder = tiny_encoder()
     losses = {
         name: PerceptualLoss(encoder, TERMS, [image(i)], weight)
@@ -71,7 +71,7 @@ def many_styles():
     return ConditionalModule(network, ConditionalLoss(losses), OPTIMIZER, "test", {})
 
 
-def any_style():
+def arbitrary_style():
     torch.manual_seed(0)
     network = build_network("adain", layer="relu2_1", width=2).double()
     network.encoder.load_weights(network.encoder.convolutions.state_dict())
@@ -79,12 +79,12 @@ def any_style():
     return AdainModule(network, AdainLoss(tiny_encoder(), TERMS), OPTIMIZER, {}, shown)
 
 
-MODULES = [one_style, taught, many_styles, any_style]
+MODULES = [one_style, distilled, conditional, arbitrary_style]
 
 
 @pytest.fixture
 def eager_backend(monkeypatch):
-    """Everything of PyTorch's compiler but the minute of generating machine code."""
+    """Use PyTorch's compiler without its minute of code generation."""
     compiler = torch.compile
 
     def traced(function, **options):
@@ -94,7 +94,7 @@ def eager_backend(monkeypatch):
 
 
 def data_of(make, make_data, photos):
-    if make is not any_style:
+    if make is not arbitrary_style:
         return make_data()
     from stylenet.data import PhotoData
 
@@ -132,7 +132,7 @@ def fit_in(module, data, folder, steps, resume, **more):
 
 
 def assert_close(first, second, tolerance=1e-7):
-    # Adam makes a step of a gradient that is nothing but rounding, as some biases have it.
+    # Adam also makes a step for a gradient of rounding only, as some biases have.
     first, second = weights(first), weights(second)
     assert first.keys() == second.keys()
     for name, value in first.items():
@@ -140,7 +140,7 @@ def assert_close(first, second, tolerance=1e-7):
 
 
 @pytest.mark.parametrize("make", MODULES)
-def test_a_replayed_step_is_an_eager_one(make, make_data, photos, tmp_path, eager_backend):
+def test_a_replayed_step_equals_an_eager_one(make, make_data, photos, tmp_path, eager_backend):
     data = data_of(make, make_data, photos)
     eager, _ = trained(make, "false", data, tmp_path / "eager")
     replayed, trainer = trained(make, "true", data, tmp_path / "replayed")
@@ -156,17 +156,17 @@ def test_a_replayed_step_is_an_eager_one(make, make_data, photos, tmp_path, eage
     "more",
     [{"accumulate_grad_batches": 2}, {"gradient_clip_val": 1e-3}, {"gradient_clip_val": None}],
 )
-def test_accumulation_and_clipping_are_lightnings(more, make_data, tmp_path, eager_backend):
+def test_accumulation_and_clipping_equal_lightnings(more, make_data, tmp_path, eager_backend):
     eager, _ = trained(one_style, "false", make_data(), tmp_path / "eager", **more)
     replayed, _ = trained(one_style, "true", make_data(), tmp_path / "replayed", **more)
     assert_close(eager, replayed)
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(make_data, tmp_path, eager_backend):
-    whole, _ = trained(one_style, "true", make_data(), tmp_path / "whole", steps=7)
-    checkpoint = RunFolder(tmp_path / "whole").checkpoint(4)
+    uninterrupted, _ = trained(one_style, "true", make_data(), tmp_path / "uninterrupted", steps=7)
+    checkpoint = RunFolder(tmp_path / "uninterrupted").checkpoint(4)
     resumed, _ = trained(one_style, "true", make_data(), tmp_path / "on", checkpoint, steps=7)
-    assert_close(whole, resumed, tolerance=0)
+    assert_close(uninterrupted, resumed, tolerance=0)
 
 
 def test_a_batch_of_another_shape_runs_eagerly(eager_backend):
@@ -189,7 +189,7 @@ def test_a_batch_of_another_shape_runs_eagerly(eager_backend):
     torch.testing.assert_close(*results, rtol=0, atol=1e-12)
 
 
-def test_what_cannot_be_captured_runs_eagerly_and_says_so(caplog):
+def test_an_operation_that_cannot_be_captured_runs_eagerly_and_is_logged(caplog):
     weight = torch.nn.Parameter(torch.ones(3, 1, 1, dtype=torch.float64))
     optimizer = torch.optim.Adam([weight], lr=0.1)
 
@@ -213,7 +213,7 @@ def test_what_cannot_be_captured_runs_eagerly_and_says_so(caplog):
     assert "without a CUDA graph: operation not permitted when stream is capturing" in messages[0]
 
 
-def test_a_missing_compiler_is_said_once_and_trained_without(monkeypatch, caplog):
+def test_a_missing_compiler_is_logged_once_and_training_continues_without(monkeypatch, caplog):
     from torch._dynamo.exc import TorchDynamoException
 
     def fails(*_):
@@ -236,7 +236,7 @@ def test_a_missing_compiler_is_said_once_and_trained_without(monkeypatch, caplog
         compiled(images)
 
 
-def test_short_runs_and_cpus_are_not_compiled_by_themselves(monkeypatch):
+def test_short_runs_and_cpus_are_not_compiled_by_default(monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda *_, **__: pytest.fail("compiled"))
     compiled = step_room.compile_losses
     assert compiled(len, "auto", 100, torch.device("cuda")) is len
@@ -244,7 +244,7 @@ def test_short_runs_and_cpus_are_not_compiled_by_themselves(monkeypatch):
     assert compiled(len, "false", 10**6, torch.device("cuda")) is len
 
 
-def test_a_mode_is_checked():
+def test_an_unknown_mode_is_refused():
     assert [check_compile_mode(mode) for mode in (True, "auto", False)] == ["true", "auto", "false"]
     with pytest.raises(StyleNetError, match="compile=fast"):
         check_compile_mode("fast")

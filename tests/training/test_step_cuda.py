@@ -1,4 +1,4 @@
-"""Captured steps on a CUDA device learn what eager ones learn."""
+"""Captured steps on a CUDA device that train like eager ones."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.gpu
 
 @pytest.mark.parametrize("make", MODULES)
 @pytest.mark.parametrize("accumulate", [1, 2])
-def test_a_captured_step_is_an_eager_one(make, accumulate, make_data, photos, tmp_path):
+def test_a_captured_step_equals_an_eager_one(make, accumulate, make_data, photos, tmp_path):
     data = data_of(make, make_data, photos)
     results = [
         trained(
@@ -34,8 +34,8 @@ def test_a_captured_step_is_an_eager_one(make, accumulate, make_data, photos, tm
         torch.testing.assert_close(value, after[name], rtol=0, atol=1e-7)
 
 
-def test_a_run_goes_on_between_gpu_and_cpu(make_data, tmp_path):
-    whole, _ = trained(one_style, "auto", make_data(), tmp_path / "cpu", steps=8)
+def test_a_run_resumes_on_cpu_and_on_gpu(make_data, tmp_path):
+    uninterrupted, _ = trained(one_style, "auto", make_data(), tmp_path / "cpu", steps=8)
     trained(one_style, "auto", make_data(), tmp_path / "gpu", steps=8, accelerator="gpu")
     checkpoint = RunFolder(tmp_path / "gpu").checkpoint(4)
     for name, accelerator in (("on-cpu", "cpu"), ("on-gpu", "gpu")):
@@ -48,7 +48,7 @@ def test_a_run_goes_on_between_gpu_and_cpu(make_data, tmp_path):
             steps=8,
             accelerator=accelerator,
         )
-        for key, value in weights(whole).items():
+        for key, value in weights(uninterrupted).items():
             torch.testing.assert_close(weights(module)[key], value, rtol=0, atol=1e-6)
 
 
@@ -57,7 +57,7 @@ def test_a_run_goes_on_between_gpu_and_cpu(make_data, tmp_path):
 def test_gradients_are_clipped_in_every_precision(
     mode, precision, make_module, make_data, tmp_path
 ):
-    # Lightning refuses to clip beside an optimizer that is one kernel.
+    # Lightning refuses to clip gradients for a fused optimizer.
     module = make_module()
     module.compile_mode = mode
     before = {name: value.clone() for name, value in weights(module).items()}

@@ -16,30 +16,30 @@ def teacher():
     return Teacher(build_network("johnson", width=2, blocks=1, output="linear"))
 
 
-def pictures(seed):
+def random_images(seed):
     generator = torch.Generator().manual_seed(seed)
     return torch.rand(2, 3, 16, 24, generator=generator, dtype=torch.float32)
 
 
-def test_the_difference_is_a_share_of_the_variance(teacher):
-    images, photos = pictures(0), pictures(1)
-    wanted = teacher.network(photos)
-    shares = [
+def test_the_loss_is_a_fraction_of_the_teachers_variance(teacher):
+    images, photos = random_images(0), random_images(1)
+    target = teacher.network(photos)
+    fractions = [
         ((y - t) ** 2).mean() / torch.stack([c.var(unbiased=False) for c in t]).mean()
-        for y, t in zip(images, wanted, strict=True)
+        for y, t in zip(images, target, strict=True)
     ]
-    torch.testing.assert_close(teacher(images, photos), sum(shares) / 2)
+    torch.testing.assert_close(teacher(images, photos), sum(fractions) / 2)
 
 
-def test_its_own_picture_is_no_difference_and_a_flat_one_all_of_it(teacher):
-    photos = pictures(1)
-    wanted = teacher.network(photos)
-    assert teacher(wanted, photos) == 0
-    flat = wanted.mean((2, 3), keepdim=True).expand_as(wanted)
+def test_the_loss_is_0_for_the_teachers_own_image_and_1_for_a_flat_one(teacher):
+    photos = random_images(1)
+    target = teacher.network(photos)
+    assert teacher(target, photos) == 0
+    flat = target.mean((2, 3), keepdim=True).expand_as(target)
     torch.testing.assert_close(teacher(flat, photos), torch.tensor(1.0))
 
 
-def test_it_stays_frozen_and_in_evaluation_mode(teacher):
+def test_the_teacher_stays_frozen_and_in_evaluation_mode(teacher):
     teacher.train()
     assert not teacher.network.training
     assert not any(p.requires_grad for p in teacher.parameters())
@@ -54,7 +54,9 @@ def make(make_module, teacher, weight):
     )
 
 
-def test_a_student_comes_nearer_and_saves_itself_alone(make_module, make_data, teacher, tmp_path):
+def test_a_student_approaches_its_teacher_and_saves_only_itself(
+    make_module, make_data, teacher, tmp_path
+):
     module = make(make_module, teacher, 50.0)
     before = {key: value.clone() for key, value in teacher.state_dict().items()}
     fit(module, make_data(), 1, default_root_dir=tmp_path)
@@ -68,6 +70,6 @@ def test_a_student_comes_nearer_and_saves_itself_alone(make_module, make_data, t
     assert all(torch.equal(value, before[key]) for key, value in teacher.state_dict().items())
 
 
-def test_a_weight_below_zero_is_refused(make_module, teacher):
+def test_a_negative_weight_is_refused(make_module, teacher):
     with pytest.raises(StyleNetError, match="teacher_weight=-1"):
         make(make_module, teacher, -1)

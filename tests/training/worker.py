@@ -1,19 +1,19 @@
-"""Trains a tiny network in processes of its own; a program, run by ``test_processes.py``.
+"""Train a tiny network in separate processes; ``test_processes.py`` runs this program.
 
-It reads lists of jobs from its standard input, a line each, and does a list's jobs one after the
-other; then it prints "done" or "failed". A job is a dict:
+It reads one list of jobs per line from its standard input, runs the jobs one after the other and
+prints "done" or "failed". A job is a dict:
 
-    folder   of the run
-    world    processes that train it together (1)
+    folder   run directory
+    world    number of processes (1)
     batch, steps, workers, every, accumulate     as in configs
-    resume   whether to go on from the newest checkpoint
-    signal   [rank, step, number]: that process sends itself that signal at that step
-    kind     None, "any style", or "adversarial"; with the photos for paintings, too
-    kill     seconds after which all processes of the job get SIGKILL
-    seed     of the fresh weights
+    resume   true to resume from the newest checkpoint
+    signal   [rank, step, number]: the process with that rank sends itself the signal at the step
+    method   None, "adain" or "adversarial"; both use the photos as style images
+    kill     seconds until all processes of the job get SIGKILL
+    seed     seed of the initial weights
 
-Processes are forked from one that has imported PyTorch and never computed with it, so each starts
-at once, and PyTorch's threads are not there yet to be lost.
+Each process is forked from one that has imported PyTorch but computed nothing: it starts at once,
+and there are no PyTorch threads to lose in the fork.
 """
 
 import json
@@ -46,24 +46,24 @@ from stylenet.training.run_lock import RunLock
 
 
 class Watch(pl.Callback):
-    """Notes the gradients of the first step, and sends a signal at another one."""
+    """Save the gradients of the first step and send a signal at another step."""
 
-    def __init__(self, folder, rank, wanted):
-        self.folder, self.rank, self.wanted = folder, rank, wanted
+    def __init__(self, folder, rank, signal_at):
+        self.folder, self.rank, self.signal_at = folder, rank, signal_at
 
     def on_before_optimizer_step(self, trainer, module, optimizer):
         if trainer.global_step == 0 and self.rank == 0:
-            # Of two optimizers the second finds the gradients of both.
+            # With two optimizers, the second call finds the gradients of both.
             named = module.named_parameters()
             gradients = {k: p.grad.clone() for k, p in named if p.grad is not None}
             torch.save(gradients, self.folder / "gradients.pt")
 
     def on_train_batch_start(self, trainer, *args):
-        if self.wanted and self.wanted[:2] == [self.rank, trainer.global_step]:
-            os.kill(os.getpid(), self.wanted[2])
+        if self.signal_at and self.signal_at[:2] == [self.rank, trainer.global_step]:
+            os.kill(os.getpid(), self.signal_at[2])
 
 
-def make_module(seed, kind, steps):
+def make_module(seed, method, steps):
     torch.manual_seed(7)
     layers = {
         "conv1_1": nn.Conv2d(3, 8, 3, padding=1),
@@ -81,20 +81,20 @@ def make_module(seed, kind, steps):
         partial(torch.optim.Adam, lr=1e-2), partial(CosineSchedule, warmup_steps=2, max_steps=steps)
     )
     style = torch.rand(1, 3, 32, 32, dtype=torch.float64)
-    if kind == "any style":
+    if method == "adain":
         network = build_network("adain", layer="relu2_1", width=2).double()
         network.encoder.load_weights(network.encoder.convolutions.state_dict())
         return AdainModule(network, AdainLoss(encoder, terms), optimizer, {}, style)
     torch.manual_seed(seed)
     parts = (
-        # Lightning would make it float64 only after it has taken the weights of a checkpoint.
+        # Lightning converts to float64 only after it has loaded the weights of a checkpoint.
         build_network("johnson", width=2, blocks=1).double(),
         PerceptualLoss(encoder, terms, [style]),
         optimizer,
         "test",
         {},
     )
-    if kind is None:
+    if method is None:
         return StyleTransferModule(*parts)
     more = {"style_folder": "photos", "discriminator_width": 2, "discriminator_layers": 1}
     module = AdversarialModule(*parts, AdversarialOptions(**more), gradient_clip_val=1.0)
@@ -132,15 +132,15 @@ def train(job, photos, rank):
         min_size=8,
         workers=job.get("workers", 0),
         seed=3,
-        styles=photos if job.get("kind") else None,
+        styles=photos if job.get("method") else None,
     )
     data.setup()
 
     def fit():
         saved = folder.saved_checkpoints() if job.get("resume") else []
-        module = make_module(job.get("seed", 0), job.get("kind"), job["steps"])
+        module = make_module(job.get("seed", 0), job.get("method"), job["steps"])
         trainer.fit(module, data, ckpt_path=saved[-1] if saved else None)
-        if job.get("kind") == "adversarial":
+        if job.get("method") == "adversarial":
             torch.save(module.state_dict(), folder.path / f"weights_{rank}.pt")
 
     if rank > 0:
@@ -152,7 +152,7 @@ def train(job, photos, rank):
 
 
 def child(job, photos, rank, port):
-    """The life of one process, which never returns."""
+    """Run a job in a forked process and exit."""
     status = 1
     try:
         torch.set_num_threads(1)
@@ -180,7 +180,7 @@ def child(job, photos, rank, port):
 
 
 def do(job, photos):
-    """One job; whether it ended well, was killed or failed."""
+    """Run a job and check the exit statuses of its processes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -1,4 +1,4 @@
-"""One network for any style, each photo of a batch with a painting of its own."""
+"""AdaIN training: every photo of a batch has its own style image."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ from .conftest import adam
 from .test_resume import assert_equal, fit, weights
 
 
-def picture(seed, count=1):
+def random_images(seed, count=1):
     return torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(seed))
 
 
@@ -29,11 +29,11 @@ def terms(statistics="gram"):
 
 
 @pytest.fixture
-def make_any(encoder):
+def make_adain(encoder):
     def make(seed=0):
         torch.manual_seed(seed)
         network = build_network("adain", layer="relu2_2", width=2)
-        # Of no encoder, but always the same.
+        # No encoder's weights, but always the same.
         generator = torch.Generator().manual_seed(5)
         part = network.encoder.convolutions.state_dict()
         network.encoder.load_weights(
@@ -41,13 +41,13 @@ def make_any(encoder):
         )
         optimizer = adam(1e-2, 2, max_steps=5)
         criterion = AdainLoss(encoder, terms())
-        return AdainModule(network, criterion, optimizer, {}, picture(3, 2))
+        return AdainModule(network, criterion, optimizer, {}, random_images(3, 2))
 
     return make
 
 
 @pytest.fixture
-def pairs(photos):
+def make_pairs(photos):
     def make():
         return PhotoData(
             str(photos), crop_size=16, batch_size=2, min_size=8, workers=0, styles=str(photos)
@@ -57,50 +57,52 @@ def pairs(photos):
 
 
 @pytest.mark.parametrize("statistics", ["gram", "moments"])
-def test_the_loss_of_a_batch_is_the_mean_of_its_photos_by_their_own_paintings(encoder, statistics):
-    told = terms(statistics)
-    images, photos, paintings = picture(7, 3), picture(8, 3), picture(9, 3)
-    values = AdainLoss(encoder, told)(images, photos, paintings)
+def test_the_loss_of_a_batch_is_the_mean_over_photos_with_their_own_style_images(
+    encoder, statistics
+):
+    loss_terms = terms(statistics)
+    images, photos, paintings = random_images(7, 3), random_images(8, 3), random_images(9, 3)
+    values = AdainLoss(encoder, loss_terms)(images, photos, paintings)
     each = [
-        PerceptualLoss(encoder, told, [painting[None]])(image[None], photo[None])
+        PerceptualLoss(encoder, loss_terms, [painting[None]])(image[None], photo[None])
         for image, photo, painting in zip(images, photos, paintings, strict=True)
     ]
     for name, value in values.items():
-        torch.testing.assert_close(value, torch.stack([found[name] for found in each]).mean())
+        torch.testing.assert_close(value, torch.stack([losses[name] for losses in each]).mean())
 
 
-def test_the_encoder_sees_each_image_once(encoder):
+def test_the_encoder_processes_each_image_once(encoder):
     seen = []
     handle = encoder.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
-    images = picture(7, 2), picture(8, 2), picture(9, 2)
+    images = random_images(7, 2), random_images(8, 2), random_images(9, 2)
     AdainLoss(encoder, terms())(*images)
     handle.remove()
-    assert [sum(found is image for found in seen) for image in images] == [1, 1, 1]
+    assert [sum(seen_image is image for seen_image in seen) for image in images] == [1, 1, 1]
     assert len(seen) == 3
 
 
-def test_resuming_equals_never_stopping_and_the_encoder_is_in_no_checkpoint(
-    make_any, pairs, tmp_path
+def test_a_resumed_run_equals_an_uninterrupted_one_and_checkpoints_omit_the_encoder(
+    make_adain, make_pairs, tmp_path
 ):
-    whole = make_any()
-    before = {k: v.clone() for k, v in whole.network.encoder.state_dict().items()}
-    fit(whole, pairs(), tmp_path / "whole", steps=5, every=2)
-    assert_equal(before, whole.network.encoder.state_dict())
-    checkpoint = RunFolder(tmp_path / "whole").checkpoint(2)
+    uninterrupted = make_adain()
+    before = {k: v.clone() for k, v in uninterrupted.network.encoder.state_dict().items()}
+    fit(uninterrupted, make_pairs(), tmp_path / "uninterrupted", steps=5, every=2)
+    assert_equal(before, uninterrupted.network.encoder.state_dict())
+    checkpoint = RunFolder(tmp_path / "uninterrupted").checkpoint(2)
     saved = SafeCheckpointIO().load_checkpoint(checkpoint)
     assert {name.split(".")[1] for name in saved["state_dict"]} == {"decoder"}
-    decoder = list(whole.network.decoder.parameters())
+    decoder = list(uninterrupted.network.decoder.parameters())
     assert len(saved["optimizer_states"][0]["param_groups"][0]["params"]) == len(decoder)
-    resumed = make_any(seed=5)
+    resumed = make_adain(seed=5)
     torch.manual_seed(77)
-    fit(resumed, pairs(), tmp_path / "resumed", steps=5, resume=checkpoint)
-    assert_equal(weights(whole), weights(resumed))
+    fit(resumed, make_pairs(), tmp_path / "resumed", steps=5, resume=checkpoint)
+    assert_equal(weights(uninterrupted), weights(resumed))
 
 
-def test_previews_show_the_paintings_beside(make_any, pairs, tmp_path):
+def test_previews_show_the_style_images_beside_the_photos(make_adain, make_pairs, tmp_path):
     callbacks = [Previews(1, count=2, size=24), Guard(1, 20)]
-    fit(make_any(), pairs(), tmp_path, 1, callbacks=callbacks)
+    fit(make_adain(), make_pairs(), tmp_path, 1, callbacks=callbacks)
     with Image.open(RunFolder(tmp_path).preview(1)) as made:
         assert made.size == (3 * 26 + 2, 3 * 26 + 2)
-        assert made.getpixel((5, 5)) == (255, 255, 255)  # nothing is beside the photos
+        assert made.getpixel((5, 5)) == (255, 255, 255)  # the corner beside the photos is empty
         assert made.getpixel((5, 35)) != (255, 255, 255)
