@@ -312,4 +312,4 @@ def test_another_encoder_cannot_begin_with_a_trained_decoder(run, any_style, tmp
     save_file(other, tmp_path / "other.safetensors")
     given = [f"encoder.weights={tmp_path / 'other.safetensors'}", f"init={tmp_path / 'run'}"]
     error = run("train", *vgg, *given, f"run_dir={tmp_path / 'begun'}").error
-    assert "are others; give their file: encoder_weights=PATH" in error
+    assert "differ; give their file: encoder_weights=PATH" in error
