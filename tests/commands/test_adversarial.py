@@ -70,13 +70,13 @@ def test_a_run_logs_resumes_and_leaves_a_network_to_stylize_with(
     back = [o for o in adversarial if not o.startswith("loss")]
     back += ["loss.content.layers=[relu1_2]", "loss.style.layers=[relu1_1]"]
     error = run("train", *back, "resume=true", "trainer.max_steps=6").error
-    assert "trained network and discriminator, this one trains network" in error
+    assert "trained network and discriminator, but this run trains network" in error
 
 
 def test_a_relative_run_does_not_go_on_as_an_adversarial_one(run, tiny, adversarial):
     assert run("train", *tiny).status == 0
     error = run("train", *adversarial, "resume=true", "trainer.max_steps=5").error
-    assert "this one trains network and discriminator" in error
+    assert "this run trains network and discriminator" in error
     assert "init=" in error
 
 

@@ -133,7 +133,7 @@ def test_another_number_of_devices_cannot_go_on(run, torchrun, ddp, tiny, tmp_pa
         torchrun("--nproc-per-node=2", arguments=[*ddp, "resume=true", "trainer.max_steps=6"])
     )
     assert result.status != 0
-    assert "a run on 1 devices, this one has 2" in result.err
+    assert "a run of world size 1, but this run has 2" in result.err
     assert "init=" in result.err
 
 

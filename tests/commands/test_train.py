@@ -150,7 +150,7 @@ def test_another_logger_and_optimizer(run, tiny, tmp_path):
     assert resumed.status == 0, resumed.err
     assert (tmp_path / "run/csv/version_0/metrics.csv").read_text().splitlines() == table
     other = run("train", *tiny, "logger=csv", "resume=true", "trainer.max_steps=5")
-    assert "optimizer AdamW, this run's is Adam" in other.error
+    assert "optimizer AdamW, but this run uses Adam" in other.error
 
 
 def test_a_trained_network_can_be_the_beginning(run, tiny, tmp_path):

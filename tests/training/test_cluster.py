@@ -93,7 +93,7 @@ def test_outside_of_a_job_nothing_is_requeued(monkeypatch):
 )
 def test_a_job_is_requeued(scontrol, state):
     asked = scontrol(f"JobId=12 {state} Restarts=0")
-    assert requeue() == "job 12 is requeued and goes on from here"
+    assert requeue() == "job 12 is requeued and resumes from here"
     assert asked()[-1] == "requeue 12"
 
 
