@@ -299,28 +299,28 @@ def test_paintings_come_with_the_photos(photos, paintings):
     (first, second) = batches(photo_data(photos, styles=str(paintings)), 2)
     assert torch.equal(torch.cat([first.photos, second.photos]), samples(photo_data(photos), 2))
     assert torch.equal(
-        torch.cat([first.paintings, second.paintings]), samples(photo_data(paintings, seed=4), 2)
+        torch.cat([first.styles, second.styles]), samples(photo_data(paintings, seed=4), 2)
     )
 
 
 def test_a_photo_meets_other_paintings_each_time(photos):
     # As many paintings as photos, here the same ones, in an order of their own.
     pairs = batches(photo_data(photos, styles=str(photos)), 8)
-    assert not any(torch.equal(pair.photos, pair.paintings) for pair in pairs)
+    assert not any(torch.equal(pair.photos, pair.styles) for pair in pairs)
 
 
 def test_paintings_go_on_where_the_photos_do(photos, paintings):
     *_, last = batches(photo_data(photos, styles=str(paintings)), 4)
     (resumed,) = batches(at(photo_data(photos, styles=str(paintings)), 3), 1)
-    assert torch.equal(resumed.paintings, last.paintings)
+    assert torch.equal(resumed.styles, last.styles)
     assert torch.equal(resumed.photos, last.photos)
 
 
 def test_devices_share_the_paintings(photos, paintings):
-    alone = batches(photo_data(photos, styles=str(paintings), batch_size=4), 1)[0].paintings
+    alone = batches(photo_data(photos, styles=str(paintings), batch_size=4), 1)[0].styles
     for rank in (0, 1):
         (part,) = batches(at(photo_data(photos, styles=str(paintings)), 0, 2, rank), 1)
-        assert torch.equal(part.paintings, alone[rank::2])
+        assert torch.equal(part.styles, alone[rank::2])
 
 
 def test_a_missing_folder_of_paintings_is_called_by_its_setting(photos, tmp_path):

@@ -189,7 +189,9 @@ def test_a_checkpoint_holds_both_and_the_checkpoint_the_network_alone(make, pair
 def test_another_kind_of_run_cannot_be_resumed(make, make_module, paired, make_data, tmp_path):
     fit(make(), paired(), tmp_path / "with", 2)
     fit(make_module(), make_data(), tmp_path / "without", 2)
-    with pytest.raises(StyleNetError, match="trained network and discriminator, but this run") as told:
+    with pytest.raises(
+        StyleNetError, match="trained network and discriminator, but this run"
+    ) as told:
         fit(make_module(), make_data(), tmp_path, resume=RunFolder(tmp_path / "with").checkpoint(2))
     assert "init=" in str(told.value)
     checkpoint = RunFolder(tmp_path / "without").checkpoint(2)

@@ -96,7 +96,9 @@ def test_any_optimizer_trains_and_resumes_exactly(make_module, make_data, tmp_pa
     checkpoint = RunFolder(tmp_path / "whole").checkpoint(4)
     fit(resumed, make_data(), tmp_path / "resumed", resume=checkpoint)
     assert_equal(weights(whole), weights(resumed))
-    with pytest.raises(StyleNetError, match=rf"optimizer {target.rpartition('.')[2]}, but this run uses"):
+    with pytest.raises(
+        StyleNetError, match=rf"optimizer {target.rpartition('.')[2]}, but this run uses"
+    ):
         fit(make_module(), make_data(), tmp_path / "other", resume=checkpoint)
 
 
