@@ -79,7 +79,7 @@ class StyleTransferModule(ResumableModule):
         return self.network(images)
 
     def on_train_start(self) -> None:
-        """Prepare anew in :meth:`on_train_batch_start`, also after an earlier fit."""
+        """Reset the preparation of :meth:`on_train_batch_start`, for a second fit."""
         super().on_train_start()
         self._is_prepared = False
 
@@ -90,7 +90,7 @@ class StyleTransferModule(ResumableModule):
             self._prepare()
 
     def replays_steps(self) -> bool:
-        """Decide whether whole steps are replayed, see :mod:`stylenet.training.step`."""
+        """Return whether whole steps are replayed, see :mod:`stylenet.training.step`."""
         self._replays = can_replay(
             self.compile_mode, self.trainer, self.device, self.optimizer_factory
         )

@@ -102,7 +102,10 @@ MISTAKES = [
     ([f"{TERM}.spectral_norm=3"], f"{TERM}.spectral_norm=3"),
     ([f"{TERM}.discriminator_width=0"], f"{TERM}.discriminator_width=0"),
     ([f"{TERM}.discriminator_layers=0"], f"{TERM}.discriminator_layers=0"),
-    ([f"{TERM}.discriminator_layers=2"], "data.crop_size=16 is smaller than the discriminator's patches of 34 "),
+    (
+        [f"{TERM}.discriminator_layers=2"],
+        "data.crop_size=16 is smaller than the discriminator's patches of 34 ",
+    ),
     ([f"{TERM}.discriminator_lr_ratio=0"], f"{TERM}.discriminator_lr_ratio=0"),
     ([f"{TERM}.wieght=1"], f"did you mean {TERM}.weight"),
     (["data.styles=photos"], "leave data.styles out"),

@@ -33,19 +33,19 @@ class Adain(Method):
                 "network=adain is trained on photos and style images; give a folder of the "
                 "latter: data.styles=FOLDER"
             )
-        given = [
+        unsuitable = [
             word
             for word in (override.lstrip("+~") for override in self.experiment.overrides)
             if word.startswith(("style=", "style.", "style@"))
         ]
-        given += [
+        unsuitable += [
             f"{key}={config[key]}"
             for key in ("styles", "add_to", "teacher_network")
             if config[key] is not None
         ]
-        if given:
+        if unsuitable:
             raise StyleNetError(
-                f"{given[0]} is for networks of named styles, but network=adain trains on all "
+                f"{unsuitable[0]} is for networks of named styles, but network=adain trains on all "
                 f"style images in data.styles={config.data.styles}; leave it out"
             )
         self.terms = self.experiment.build_loss()

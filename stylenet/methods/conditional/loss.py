@@ -48,15 +48,15 @@ class ConditionalLoss(nn.Module):
             layers = list(dict.fromkeys(layer for other in own for layer in other.layers))
             self.terms[name] = term.with_layers(layers) if layers else term
             factors = [[other.layer_factors.get(k, 0.0) for k in layers] for other in own]
-            self._keep(f"factors_{name}", torch.tensor(factors))  # (styles, layers)
-            self._keep(f"weight_{name}", torch.tensor([loss.weights[name] for loss in each]))
+            self._store(f"factors_{name}", torch.tensor(factors))  # (styles, layers)
+            self._store(f"weight_{name}", torch.tensor([loss.weights[name] for loss in each]))
             if term.compares_style:
                 for layer in layers:
-                    self._keep(f"style_{name}_{layer}", _targets(each, name, layer))
+                    self._store(f"style_{name}_{layer}", _targets(each, name, layer))
         self._registered_terms = nn.ModuleList(self.terms.values())
-        every = self.terms.values()
-        self._content_layers = [k for term in every if term.compares_content for k in term.layers]
-        self._stylized_layers = [k for term in every for k in term.layers]
+        active = self.terms.values()
+        self._content_layers = [k for term in active if term.compares_content for k in term.layers]
+        self._stylized_layers = [k for term in active for k in term.layers]
 
     def forward(self, stylized: Tensor, content: Tensor, styles: Tensor) -> dict[str, Tensor]:
         """Compute the losses of stylized images, each with its own style.
@@ -104,7 +104,7 @@ class ConditionalLoss(nn.Module):
                 values |= {f"{k}/{name}": mean for k, mean in zip(self.names, means, strict=True)}
         return values
 
-    def _keep(self, name: str, values: Tensor) -> None:
+    def _store(self, name: str, values: Tensor) -> None:
         self.register_buffer(f"_{name}", values, persistent=False)
 
 

@@ -73,10 +73,10 @@ class Conditional(Method):
             raise StyleNetError(
                 "teacher_network teaches one style, but styles names several; leave one of them out"
             )
-        of_one = [o for o in self.experiment.overrides if o.startswith(_ONE_STYLE_ONLY)]
-        if of_one and len(names) > 1:
+        single = [o for o in self.experiment.overrides if o.startswith(_ONE_STYLE_ONLY)]
+        if single and len(names) > 1:
             raise StyleNetError(
-                f"{of_one[0]} would apply to each of styles={names}; put it into the file of a "
+                f"{single[0]} would apply to each of styles={names}; put it into the file of a "
                 f"style in configs/style/"
             )
         build, compose = self.experiment.build, self.experiment.compose_style
