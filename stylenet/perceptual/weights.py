@@ -165,7 +165,7 @@ def _download(architecture: str) -> dict[str, Tensor]:
     except (OSError, RuntimeError) as error:  # URLError is an OSError; a wrong hash a RuntimeError
         raise StyleNetError(
             f"the ImageNet weights of {architecture} could not be downloaded from {source.url} "
-            f"({error}); save that file as {path}, or give another file with encoder.weights=PATH, or "
+            f"({error}); save that file as {path}, give another: encoder.weights=PATH, or "
             f"train with the bundled small encoder: encoder=lite"
         ) from error
 
