@@ -1,4 +1,4 @@
-"""The checkpoint that inference takes: a network's weights and what they are, in one safe file."""
+"""Checkpoints for inference: the weights and the metadata of a network in one safe file."""
 
 import json
 from dataclasses import asdict, dataclass, field, replace
@@ -19,23 +19,23 @@ from stylenet.networks import StyleNetwork, build_network
 from stylenet.pretrained import pretrained_styles
 from stylenet.program import command
 
-# Raised when a file written by a newer version could not be understood by this one.
+# Increase it when an older version could misread the files of this one.
 FORMAT_VERSION = 1
 
-# safetensors metadata maps strings to strings; all of ours is one JSON string under this key.
+# safetensors metadata maps strings to strings, so all of ours is one JSON string under this key.
 _METADATA_KEY = "stylenet"
 
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """What a checkpoint says of itself.
+    """Metadata of a checkpoint.
 
     Attributes:
-        style: Name of the style; of a network that holds several, their joint name.
+        style: Name of the style; for a network of several styles, their joint name.
         step: Training steps taken.
         recipe: The composed options of the run, as plain values.
-        package_version: The StyleNet that wrote it.
-        description: What the style is, in a line, for lists.
+        package_version: Version of StyleNet that wrote the file.
+        description: The style in one line, for lists.
     """
 
     style: str
@@ -48,13 +48,13 @@ class CheckpointInfo:
 def save_checkpoint(
     path: str | Path, network: StyleNetwork, info: CheckpointInfo, half: bool = False
 ) -> None:
-    """Writes a network for inference; the file appears whole or not at all.
+    """Write a network for inference; the file appears complete or not at all.
 
     Args:
-        path: Where to, by convention ``*.safetensors``.
+        path: Path of the file, by convention ``*.safetensors``.
         network: Built by :func:`stylenet.networks.build_network`.
-        info: What it is.
-        half: Whether to write the weights in float16, at half the size.
+        info: Metadata of the checkpoint.
+        half: Whether to write the weights in float16, which halves the file.
 
     Raises:
         StyleNetError: The file cannot be written.
@@ -64,7 +64,7 @@ def save_checkpoint(
         "network": {"name": network.name, "arguments": network.arguments},
         **asdict(info),
     }
-    # contiguous() also leaves channels-last, which the format cannot say.
+    # contiguous() also undoes channels-last, which the format does not know.
     weights = {
         key: value.detach().to("cpu", memory_format=torch.contiguous_format).contiguous()
         for key, value in network.state_dict().items()
@@ -81,18 +81,18 @@ def save_checkpoint(
 def load_checkpoint(
     path: str | Path, encoder_weights: str | Path | None = None
 ) -> tuple[StyleNetwork, CheckpointInfo]:
-    """Reads a network for inference. Runs no code from the file.
+    """Read a network for inference. No code from the file is run.
 
     Args:
         path: See :func:`find_checkpoint`.
-        encoder_weights: The file of an encoder's weights, where a network needs them beside its
-            own; ``None`` for where training found them, or torchvision keeps them.
+        encoder_weights: File of the encoder's weights, for a checkpoint that references them.
+            ``None`` for the file that training used, then torchvision's cache.
 
     Returns:
-        The network on the CPU in evaluation mode, and what it is.
+        The network on the CPU in evaluation mode, and its metadata.
 
     Raises:
-        StyleNetError: The file is missing, damaged, not a checkpoint, or of a newer format; or the
+        StyleNetError: The file is missing, damaged, not a checkpoint or of a newer format, or the
             encoder's weights are not found.
     """
     path = find_checkpoint(path)
@@ -103,11 +103,12 @@ def load_checkpoint(
     except (SafetensorError, OSError) as error:
         raise StyleNetError(
             f"{path} is not a StyleNet checkpoint, or damaged ({error}); "
-            f"expected a .safetensors file that {command('train')} wrote, or a run folder"
+            f"give a .safetensors file that {command('train')} wrote, or a run directory"
         ) from error
     if text is None:
         raise StyleNetError(
-            f"{path} holds weights but no StyleNet metadata; it is a checkpoint of another program"
+            f"{path} holds weights without StyleNet metadata, so another program wrote it; "
+            f"convert it with {command('import')} input={path} output=STYLE.safetensors"
         )
     try:
         metadata = json.loads(text)
@@ -127,7 +128,7 @@ def load_checkpoint(
             metadata["step"],
             metadata["recipe"],
             metadata["package_version"],
-            metadata.get("description", ""),  # files of before there was one
+            metadata.get("description", ""),  # older files have none
         )
         if network.referenced_prefix:
             recorded, recipe = metadata["encoder"], info.recipe.get("encoder")
@@ -153,22 +154,23 @@ def load_style(
     style_size: int | None = STYLE_SIZE,
     encoder_weights: str | Path | None = None,
 ) -> tuple[StyleNetwork, CheckpointInfo]:
-    """Reads a network for inference in one style, whatever styles its checkpoint holds.
+    """Read a network of one style for inference, also from a checkpoint of several styles.
 
     Args:
         path: See :func:`find_checkpoint`.
         style: One of the checkpoint's styles, or a mixture such as ``starry:0.6,mosaic:0.4``;
-            ``None`` for the first. Of one for any style: an image, or several, see
+            ``None`` for the first. For arbitrary styles (AdaIN): one image or several, see
             :func:`stylenet.methods.adain.selection.parse_style_images`.
-        style_size: The shorter side that they are brought to, in pixels; ``None`` leaves them.
+        style_size: Short side that these images are resized to, in pixels; ``None`` keeps their
+            sizes.
         encoder_weights: See :func:`load_checkpoint`.
 
     Returns:
-        A network of one style, on the CPU in evaluation mode, and what it is. The style of a
+        A network of one style on the CPU in evaluation mode, and its metadata. The style of a
         mixture is called ``starry+mosaic``.
 
     Raises:
-        StyleNetError: See :func:`load_checkpoint`; or the checkpoint has no such style.
+        StyleNetError: See :func:`load_checkpoint`; also if the checkpoint has no such style.
     """
     network, info = load_checkpoint(path, encoder_weights)
     selection = selection_of(network)
@@ -182,15 +184,16 @@ def load_style(
 def start_from(
     network: StyleNetwork, path: str | Path, encoder_weights: str | Path | None = None
 ) -> None:
-    """Fills a network with the weights of a trained one.
+    """Initialize a network with the weights of a trained one.
 
     Args:
-        network: To be trained further.
+        network: The network to train.
         path: See :func:`load_checkpoint`.
-        encoder_weights: See there.
+        encoder_weights: See :func:`load_checkpoint`.
 
     Raises:
-        StyleNetError: See :func:`load_checkpoint`; or the trained one is of another kind or size.
+        StyleNetError: See :func:`load_checkpoint`; also if the trained network has another
+            architecture or size.
     """
     trained, _ = load_checkpoint(path, encoder_weights)
     try:
@@ -200,16 +203,16 @@ def start_from(
 
 
 def find_checkpoint(path: str | Path) -> Path:
-    """Finds the checkpoint that a user means.
+    """Find the checkpoint file that a user names.
 
     Args:
-        path: A checkpoint, a run folder, or the name of a style that StyleNet brings.
+        path: A checkpoint, a run directory, or the name of a pretrained style.
 
     Returns:
-        The file: of a run folder the one with the most training steps.
+        The file; from a run directory, the one with the most training steps.
 
     Raises:
-        StyleNetError: There is none.
+        StyleNetError: There is no such file.
     """
     pretrained = pretrained_styles().get(str(path))
     path = user_path(path)
@@ -219,27 +222,28 @@ def find_checkpoint(path: str | Path) -> Path:
         if pretrained is not None:
             return pretrained
         raise StyleNetError(
-            f"checkpoint={path}: no such file or folder; give a run folder, a .safetensors file, "
-            f"or one of the styles {', '.join(pretrained_styles())}"
+            f"checkpoint={path}: no such file or folder; give a run directory, a .safetensors "
+            f"file, or one of the pretrained styles {', '.join(pretrained_styles())}"
         )
-    # What begins with a dot is a file still being written, or left by a crash while it was.
+    # A name that starts with a dot is a temporary file, perhaps left by a crash.
     final, others = (
         sorted(folder.glob("[!.]*.safetensors")) for folder in (path, path / "checkpoints")
     )
-    # Those beside the training checkpoints have the step, padded with zeros, in their names. One of
-    # them is newer than the final one while a finished run is made longer.
-    found = [*others[-1:], *final]
-    if found:
-        return max(reversed(found), key=_read_step)
+    # Names beside the resume checkpoints hold the step, padded with zeros. The last of these is
+    # newer than the final checkpoint while a finished run is trained for more steps.
+    candidates = [*others[-1:], *final]
+    if candidates:
+        return max(reversed(candidates), key=_read_step)
     raise StyleNetError(
-        f"checkpoint={path} holds no .safetensors file; was it trained to its first checkpoint?"
+        f"checkpoint={path} holds no .safetensors file; train it to its first checkpoint, see "
+        f"callbacks.checkpoints.every_n_steps"
     )
 
 
 def _read_step(path: Path) -> int:
-    """The training steps of a checkpoint, from its header alone; -1 where it does not say."""
+    """Read the training steps from a checkpoint's header; -1 if it holds none."""
     try:
         with safe_open(path, framework="pt") as file:
             return int(json.loads((file.metadata() or {})[_METADATA_KEY])["step"])
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError):
-        return -1  # whoever loads it says why
+        return -1  # load_checkpoint reports the reason

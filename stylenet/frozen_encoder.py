@@ -19,7 +19,7 @@ _NOT_PATHS = ("imagenet", "random")
 
 
 def fingerprint(weights: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 of weights: of their names, shapes and values in float32."""
+    """Return the SHA-256 of the names, shapes and float32 values of weights."""
     digest = hashlib.sha256()
     for name in sorted(weights):
         value = (
@@ -60,7 +60,7 @@ def find_again(
         recorded: Name, layer and SHA-256 of the encoder; see :func:`leave_out`.
         trained_with: ``encoder`` of the checkpoint's recipe, with a path or ``imagenet`` as
             ``weights``; ignored if it is no dict.
-        given: The user's choice of weights. ``None`` for the recipe's weights, then torchvision's
+        given: Weights that the user names. ``None`` for the recipe's weights, then torchvision's
             cache; torchvision downloads them if the recipe says ``imagenet``.
 
     Returns:
@@ -88,8 +88,8 @@ def find_again(
             continue
         if fingerprint(weights) == sha256:
             return {f"{network.referenced_prefix}{key}": value for key, value in weights.items()}
-        reason = f"those of {source} are others"
+        reason = f"those of {source} differ"
     raise StyleNetError(
-        f"it needs the weights of {name} up to {layer} that it was trained with, and {reason}; "
-        f"give their file: encoder_weights=PATH (in training encoder.weights=PATH)"
+        f"it needs the weights of {name} up to {layer} that it was trained with, but {reason}; "
+        f"give their file: encoder_weights=PATH (for training: encoder.weights=PATH)"
     )

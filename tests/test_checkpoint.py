@@ -225,7 +225,7 @@ def test_a_truncated_file_is_refused(checkpoint, part):
 def test_weights_of_another_program_are_refused(tmp_path, metadata):
     path = tmp_path / "vgg.safetensors"
     save_file({"features.0.weight": torch.zeros(2)}, path, metadata)
-    assert "no StyleNet metadata; it is a checkpoint of another program" in refusal(path)
+    assert "weights without StyleNet metadata, so another program wrote it" in refusal(path)
 
 
 def test_a_newer_format_asks_for_an_upgrade(checkpoint):
@@ -326,7 +326,7 @@ def test_an_encoder_is_restored_by_its_hash(tmp_path):
     with torch.no_grad():
         network.encoder.convolutions["conv2_1"].bias.add_(1e-3)
     save_checkpoint(path, network, CheckpointInfo("adain", 1, {"encoder": {"weights": "random"}}))
-    assert "those of random are others; give their file: encoder_weights=PATH" in refusal(path)
+    assert "those of random differ; give their file: encoder_weights=PATH" in refusal(path)
     save_checkpoint(path, network, CheckpointInfo("adain", 1, {"encoder": {"weights": "gone.pth"}}))
     assert "encoder.weights=gone.pth of its recipe is not here" in refusal(path)
     save_checkpoint(path, network, CheckpointInfo("adain", 1))

@@ -252,16 +252,16 @@ def test_dreams_approach_the_features_of_the_other_image():
 
     dreams = Dreams(images, 2)
     for _ in range(5):
-        dreams.paint(images, encoder, layers)
+        dreams.step(images, encoder, layers)
     state = dreams.state()
     assert distance(state["images"], state["styles"]) < distance(images, state["styles"])
     assert 0 <= float(state["images"].min()) <= float(state["images"].max()) <= 1
 
     again = Dreams.from_state(state, torch.device("cpu"))
     random = torch.get_rng_state()
-    expected = dreams.paint(images, encoder, layers)
+    expected = dreams.step(images, encoder, layers)
     torch.set_rng_state(random)
-    assert torch.equal(again.paint(images, encoder, layers), expected)
+    assert torch.equal(again.step(images, encoder, layers), expected)
 
 
 def test_equivalent_channels_are_chosen_once():

@@ -76,7 +76,7 @@ def unpack_photos(archive: Path, folder: Path) -> Iterator[Path]:
                 yield path
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise StyleNetError(
-            f"{archive} is not a whole zip file ({error}); delete it and run the same command "
+            f"{archive} is not a complete zip file ({error}); delete it and run the same command "
             f"again, which keeps the extracted photos"
         ) from error
     except OSError as error:

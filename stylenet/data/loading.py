@@ -31,11 +31,11 @@ class Pairs(NamedTuple):
 
     Attributes:
         photos: RGB in [0, 1], shape (N, 3, crop, crop).
-        paintings: Crops of style images: RGB in [0, 1], shape (N, 3, crop, crop).
+        styles: Crops of style images, RGB in [0, 1], shape (N, 3, crop, crop).
     """
 
     photos: Tensor
-    paintings: Tensor
+    styles: Tensor
 
 
 def photos_of(batch: Tensor | Pairs) -> Tensor:
@@ -58,7 +58,7 @@ def leave_signals_to_the_trainer(worker: int) -> None:
     this way at exit, and would wait forever for one that ignores it.
 
     Args:
-        worker: Index of the worker, passed by PyTorch; not used.
+        worker: Not used.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "SIGUSR1"):  # not on Windows

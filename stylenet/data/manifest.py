@@ -17,7 +17,7 @@ _VERSION = 1
 
 @dataclass(frozen=True)
 class ShardOptions:
-    """Options of ``make_shards``.
+    """Options of ``stylenet data shards``.
 
     Attributes:
         size: Largest short side of a photo, in pixels; larger photos are reduced to it.

@@ -36,7 +36,7 @@ class PhotoData(pl.LightningDataModule):
     Attributes:
         batch_size: Images per step and device.
         dataset: Dataset of the photos; ``setup`` lists them.
-        paintings: Data module of the style images that accompany the photos, if any.
+        style_data: Data module of the style images that accompany the photos, if any.
     """
 
     # Config in configs/data/ with which `check_data` lists the unusable files of data.root.
@@ -54,13 +54,13 @@ class PhotoData(pl.LightningDataModule):
         workers: int | None = None,
         seed: int = 0,
         styles: str | None = None,
-        styles_setting: str = "data.styles",
+        styles_option: str = "data.styles",
     ) -> None:
         """Check the options without reading the disk.
 
         Args:
             root: Folder of photos, searched with its subfolders.
-            crop_size: Side of the square crops, in pixels.
+            crop_size: Height and width of the crops, in pixels.
             batch_size: Images per step and device.
             max_scale: See :class:`PhotoDataset`.
             min_size: See :class:`PhotoDataset`.
@@ -69,7 +69,7 @@ class PhotoData(pl.LightningDataModule):
             seed: Seed of the order and the crops.
             styles: Folder of style images, searched with its subfolders; each batch then has as
                 many crops of style images as of photos. ``None`` for photos only.
-            styles_setting: Option that names this folder, for messages.
+            styles_option: Option that names this folder, for messages.
 
         Raises:
             StyleNetError: An option is invalid.
@@ -87,13 +87,13 @@ class PhotoData(pl.LightningDataModule):
         self._named: set[str] = set()
         self._used = 0
         self._skipped = 0
-        self.paintings: PhotoData | None = None
+        self.style_data: PhotoData | None = None
         if styles is not None:
             # Another seed, because with the same seed and equally many images each photo would
             # always come with the same style image.
             options = (crop_size, batch_size, max_scale, min_size, workers, seed + 1)
-            self.paintings = PhotoData(str(styles), *options)
-            self.paintings._option = styles_setting
+            self.style_data = PhotoData(str(styles), *options)
+            self.style_data._option = styles_option
 
     def photo_folder(self) -> Path:
         """Return the folder to search."""
@@ -111,7 +111,7 @@ class PhotoData(pl.LightningDataModule):
         """List the photos and style images.
 
         Args:
-            stage: Passed by Lightning; not used.
+            stage: Not used.
 
         Raises:
             StyleNetError: The folder is missing or holds no image.
@@ -119,8 +119,8 @@ class PhotoData(pl.LightningDataModule):
         if not self.dataset.photos:
             self.dataset.root = self.photo_folder()
             self.dataset.photos = self.list_photos()
-        if self.paintings is not None:
-            self.paintings.setup()
+        if self.style_data is not None:
+            self.style_data.setup()
 
     def decoders(self, trainers: int = 1) -> int:
         """Return the number of decoding processes per trainer.
@@ -137,10 +137,10 @@ class PhotoData(pl.LightningDataModule):
             The loader of photos, or with style images a list of two loaders, which Lightning
             combines. ``on_before_batch_transfer`` extracts the images from the batches.
         """
-        if self.paintings is None:
+        if self.style_data is None:
             return self._loader()
-        self.paintings.trainer = self.trainer
-        return [self._loader(), self.paintings._loader()]
+        self.style_data.trainer = self.trainer
+        return [self._loader(), self.style_data._loader()]
 
     def _loader(self) -> DataLoader[Batch]:
         """Build the loader of this folder."""
@@ -170,7 +170,7 @@ class PhotoData(pl.LightningDataModule):
 
         Args:
             batch: Batch of the loader, or one batch of each loader.
-            dataloader_idx: Passed by Lightning; not used.
+            dataloader_idx: Not used.
 
         Returns:
             RGB, uint8, shape (N, crop, crop, 3); a pair of them with style images.
@@ -178,20 +178,20 @@ class PhotoData(pl.LightningDataModule):
         Raises:
             StyleNetError: More files were skipped than used.
         """
-        if self.paintings is None:
+        if self.style_data is None:
             assert isinstance(batch, Batch)
             return self._pixels(batch)
-        photos, paintings = batch
+        photos, styles = batch
         assert isinstance(photos, Batch)
-        assert isinstance(paintings, Batch)
-        return Pairs(self._pixels(photos), self.paintings._pixels(paintings))
+        assert isinstance(styles, Batch)
+        return Pairs(self._pixels(photos), self.style_data._pixels(styles))
 
     def on_after_batch_transfer(self, batch: Tensor | Pairs, dataloader_idx: int) -> Tensor | Pairs:
         """Convert uint8 to floats on the device.
 
         Args:
             batch: From :meth:`on_before_batch_transfer`.
-            dataloader_idx: Passed by Lightning; not used.
+            dataloader_idx: Not used.
 
         Returns:
             RGB in [0, 1], shape (N, 3, crop, crop), channels-last in memory; a pair of them with
@@ -231,14 +231,14 @@ class PhotoData(pl.LightningDataModule):
     @property
     def skipped_files(self) -> int:
         """Number of different files skipped so far."""
-        return len(self._named) + (0 if self.paintings is None else self.paintings.skipped_files)
+        return len(self._named) + (0 if self.style_data is None else self.style_data.skipped_files)
 
     def preview_photos(self, count: int, size: int) -> Tensor:
         """Return center crops of the same photos each time, evenly spread over the folder.
 
         Args:
             count: Number of photos; fewer are returned if the folder has fewer usable ones.
-            size: Side of the square crops, in pixels.
+            size: Height and width of the crops, in pixels.
 
         Returns:
             RGB in [0, 1], shape (count, 3, size, size).

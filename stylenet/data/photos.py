@@ -94,7 +94,7 @@ class PhotoDataset(Dataset[Sample]):
         Args:
             root: Folder of the photos.
             photos: Paths relative to it.
-            crop_size: Side of the square crops, in pixels.
+            crop_size: Height and width of the crops, in pixels.
             max_scale: Photos are resized to a short side of ``crop_size`` times a random number in
                 [1, max_scale] before the crop, so that objects appear at many sizes.
             min_size: Photos with a smaller short side are skipped, in pixels.
@@ -150,7 +150,7 @@ class PhotoDataset(Dataset[Sample]):
 
         Args:
             index: Index in the list of photos.
-            size: Side of the square crop, in pixels.
+            size: Height and width of the crop, in pixels.
 
         Returns:
             RGB in [0, 1], shape (3, size, size).
@@ -226,7 +226,7 @@ class PhotoDataset(Dataset[Sample]):
 
 
 def _is_temporary(error: BaseException | None) -> bool:
-    """Tell whether an error comes from the state of the machine and not from the file."""
+    """Return whether an error comes from the state of the machine and not from the file."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in _TEMPORARY_ERRORS:
             return True

@@ -86,7 +86,7 @@ class ShardMaker:
         shards = [read_shard(self._path(k)) for k in range(len(self._shards))]
         if not sum(shard.count for shard in shards):
             raise StyleNetError(
-                f"data.root={self._photos}: none of {self.total:,} files is usable; python "
+                f"data.root={self._photos}: none of {self.total:,} files is usable; "
                 f"{command('data check')} data=folder data.root={self._photos} lists the reasons"
             )
         Manifest(self._options, self._manifest.source, shards).write(self._output)

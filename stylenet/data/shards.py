@@ -9,9 +9,9 @@ them: the manifest holds the position of each photo, so that a photo can be read
 open file. Samples are then the same as from a folder: the order is a shuffle of the whole set, each
 rank and worker reads only its own photos, and a run resumed at sample n continues with the same
 samples. A stream would shuffle within a buffer, whose state would have to be saved, and distribute
-whole shards to processes, so that the samples would depend on the number of processes. Reads are
-therefore not sequential, but of tens of kilobytes each, while decoding takes milliseconds per
-photo. If a disk is too slow for this, copy the shards to the machine's own disk before the run.
+whole shards to processes, so that the samples would depend on the number of processes. The price
+is that reads are not sequential but of tens of kilobytes each; decoding a photo takes milliseconds.
+If a disk is too slow for this, copy the shards to the machine's own disk before the run.
 """
 
 import io

@@ -1,4 +1,4 @@
-"""Augmentation of photos towards the images that an encoder meets while a style is trained."""
+"""Augmentation of photos towards the images that encoders get while a style is trained."""
 
 import math
 
@@ -6,27 +6,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Chosen by eye: at the far end of each range a photo is barely recognizable. A style network's
-# first outputs are flat or noise, its later ones paintings in strong colors, with hatching.
+# Chosen by eye: at the far end of each range a photo is barely recognizable. The first outputs of a
+# style network are flat or noisy, later ones have strong colors and hatching.
 _CONTRAST = (0.3, 2.5)
-_MIXING = 0.6  # standard deviation of what is added to the identity of the color channels
-_NOISE = 0.25  # largest standard deviation of noise, of [0, 1]
-_HATCHING = 0.35  # largest amplitude
-_PERIODS = (2.5, 24.0)  # of the hatching, in pixels; below two there is none
-_LEVELS = (3, 9)  # of a posterized image
+_MIXING = 0.6  # standard deviation of the random 3x3 matrix that is added to the identity
+_NOISE = 0.25  # largest standard deviation of the noise, for values in [0, 1]
+_HATCHING = 0.35  # largest amplitude of the hatching, for values in [0, 1]
+_PERIODS = (2.5, 24.0)  # periods of the hatching in pixels; waves need at least two
+_LEVELS = (3, 9)  # levels per channel of a posterized image
 
 
 def disfigure(photos: Tensor) -> Tensor:
-    """Make each photo look unlike a photo, by changes sampled for each.
+    """Make each photo look unlike a photo, by changes that are sampled for each.
 
-    Colors are mixed and their contrast changed; half of the images each are posterized into
-    flat areas, hatched and covered with noise.
+    Colors are mixed and their contrast is changed. Half of the images are posterized into flat
+    areas, half are hatched and half are covered with noise, independently.
 
     Args:
         photos: RGB in [0, 1], shape (N, 3, H, W).
 
     Returns:
-        The same shape and range. Changes are sampled with PyTorch's global random state.
+        Images of the same shape and range. PyTorch's global random state is used.
     """
     images = _recolor(photos)
     for change in (_posterize, _hatch, _add_noise):
@@ -36,7 +36,7 @@ def disfigure(photos: Tensor) -> Tensor:
 
 def _sample(photos: Tensor, low: float = 0.0, high: float = 1.0, channels: int = 1) -> Tensor:
     """Sample uniform numbers, shape (N, channels, 1, 1)."""
-    # Sampled on the CPU, whose random state a checkpoint always holds.
+    # On the CPU, because every resume checkpoint holds its random state.
     return (low + (high - low) * torch.rand(len(photos), channels, 1, 1)).to(photos.device)
 
 
@@ -55,13 +55,13 @@ def _posterize(images: Tensor) -> Tensor:
 
 
 def _hatch(images: Tensor) -> Tensor:
-    """Add waves of one color, direction and period where a coarse noise is high."""
+    """Add waves of one color, direction and period where coarse noise is high."""
     height, width = images.shape[-2:]
     angle = _sample(images, high=math.pi)
     period = _PERIODS[0] * (_PERIODS[1] / _PERIODS[0]) ** _sample(images)
     y = torch.arange(height, device=images.device).view(1, 1, -1, 1)
     x = torch.arange(width, device=images.device).view(1, 1, 1, -1)
-    bend = 2 * _cloud(images, 32)  # in radians: strokes are not ruled
+    bend = 2 * _cloud(images, 32)  # phase in radians, so that strokes are not straight
     wave = torch.sin(2 * math.pi * (x * angle.cos() + y * angle.sin()) / period + bend)
     color = _sample(images, -_HATCHING, _HATCHING, channels=3)
     return images + color * wave * (_cloud(images, 24) + 0.5).clamp(0, 1)
@@ -77,7 +77,7 @@ def _add_noise(images: Tensor) -> Tensor:
 
 
 def _cloud(images: Tensor, grain: int) -> Tensor:
-    """Sample smooth noise of about standard deviation 1, shape (N, 1, H, W)."""
+    """Sample smooth noise with a standard deviation of about 1, shape (N, 1, H, W)."""
     count, _, height, width = images.shape
     coarse = torch.randn(count, 1, math.ceil(height / grain) + 1, math.ceil(width / grain) + 1)
     return F.interpolate(coarse.to(images.device), (height, width), mode="bilinear")

@@ -16,25 +16,25 @@ def choose_layers(student: LiteEncoder, teacher: Encoder) -> list[str]:
         StyleNetError: There are none, or a layer before them is missing.
     """
     layers = student.layers
-    taught = [layer for layer in layers if layer in teacher.layers]
-    if not taught:
+    common = [layer for layer in layers if layer in teacher.layers]
+    if not common:
         raise StyleNetError(
-            f"teacher.weights={teacher.weights} have none of the layers that the small encoder "
-            f"learns, {', '.join(layers)}; the file of a VGG-19 has them"
+            f"teacher.weights={teacher.weights} have none of the layers of the small encoder, "
+            f"{', '.join(layers)}; give the file of a VGG-19, which has them"
         )
-    first, last = layers.index(taught[0]), layers.index(taught[-1])
+    first, last = layers.index(common[0]), layers.index(common[-1])
     missing = [
         layer
         for index, layer in enumerate(layers[:last])
-        if layer not in taught and (index > first or layer in student.untrained)
+        if layer not in common and (index > first or layer in student.untrained)
     ]
     if missing:
         raise StyleNetError(
-            f"teacher.weights={teacher.weights} have {', '.join(taught)} but not "
-            f"{', '.join(missing)}, which the small encoder has not learned before; use a teacher "
-            f"that has it, as vgg19, or begin with student.weights=bundled"
+            f"teacher.weights={teacher.weights} have {', '.join(common)} but not "
+            f"{', '.join(missing)}, where the small encoder is untrained; use a teacher with these "
+            f"layers, such as vgg19, or start from student.weights=bundled"
         )
-    return taught
+    return common
 
 
 def relative_errors(
@@ -49,8 +49,8 @@ def relative_errors(
         layers: Layers to compare.
 
     Returns:
-        Scalars, squared distances relative to the teacher's squared norms, means over the
-        images: ``features/relu1_2`` …, then ``gram/relu1_2`` … for each of the layers.
+        Squared distances relative to the squared norms of the teacher, means over the images,
+        scalars by name: ``features/relu1_2`` …, then ``gram/relu1_2`` … for each layer.
     """
     with torch.no_grad():
         targets = teacher(images, layers)
@@ -72,7 +72,7 @@ def mean_errors(student: Encoder, teacher: Encoder, images: Iterable[Tensor]) ->
         images: RGB in [0, 1], each of shape (N, 3, H, W).
 
     Returns:
-        The means of :func:`relative_errors`, by name, for the layers that both have.
+        Means of :func:`relative_errors` by name, for the layers that both encoders have.
     """
     device = next(student.parameters()).device
     layers = [layer for layer in student.layers if layer in teacher.layers]

@@ -25,7 +25,7 @@ class DistillationOptions:
 
     Attributes:
         gram_weight: Weight of the relative error of Gram matrices; that of features has weight 1.
-        disfigured: Fraction of the photos that are made to look unlike photos.
+        disfigured: Fraction of the photos that are made unlike photos, see :func:`disfigure`.
         stylized: Fraction of the photos that trained style networks stylize first, if any are
             given.
         dreams: Images added to each batch that are optimized against the student.
@@ -56,10 +56,10 @@ class DistillationModule(ResumableModule):
 
     Style networks are later trained against the student and exploit its errors. Therefore it
     trains not only on photos but also on stylized images, and on "dreams": images that are
-    optimized against the student itself, step by step, where the teacher shows its errors.
+    optimized against the student itself, step by step.
 
-    With a teacher that ends at relu3_4 the student ends there, too. A teacher that has only relu4_1
-    of the student's layers trains that layer, with the others frozen.
+    The student ends at the last layer that the teacher has, such as relu3_4. A teacher that has
+    only relu4_1 of the student's layers trains that layer, while the others are frozen.
 
     Attributes:
         network: The student.
@@ -91,7 +91,7 @@ class DistillationModule(ResumableModule):
             recipe: The composed options of the run, for checkpoints.
 
         Raises:
-            StyleNetError: The teacher lacks a layer that the student has to learn.
+            StyleNetError: The teacher lacks a layer that must be trained.
         """
         layers = choose_layers(student, teacher)
         student.end_after(layers[-1])
@@ -110,29 +110,29 @@ class DistillationModule(ResumableModule):
 
     @property
     def described(self) -> str:
-        """The network as options, for messages."""
+        """The student in words, for messages."""
         return "the encoder lite of this version"
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Return the trunk, then each head with a learning rate of its own.
+        """Return the trunk, and each head with its own learning rate.
 
-        Features of heads are hundreds in size, and so are the factors of their learning rates.
-        Steps of Adam do not depend on the size of gradients: this equals training features of size
-        1 and multiplying them afterwards, which would take time in every pass.
+        The learning rate of a head is multiplied by the size of its features, some hundreds. Steps
+        of Adam do not depend on the size of gradients, so this equals training features of size 1
+        and multiplying them afterwards, which would take time in every pass.
         """
         heads = {layer: list(self.network.head(layer).parameters()) for layer in self._sizes}
         inside = {id(parameter) for head in heads.values() for parameter in head}
         trained = [p for p in self.network.parameters() if p.requires_grad]
         trunk = [p for p in trained if id(p) not in inside]
         lr = self.optimizer_factory.lr
-        # Their gradients are as many times smaller, too small for Adam's usual eps of 1e-8.
+        # Gradients of heads are smaller by the same factor, too small for Adam's usual eps of 1e-8.
         return [{"params": trunk}] + [
             {"params": heads[layer], "lr": lr * size, "eps": 1e-8 / size}
             for layer, size in self._sizes.items()
         ]
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
-        """Compare the features of student and teacher.
+        """Compute the relative errors of the student on augmented photos and dreams.
 
         Args:
             batch: Photos, RGB in [0, 1], shape (N, 3, H, W).
@@ -145,7 +145,7 @@ class DistillationModule(ResumableModule):
         if self.distillation.dreams:
             if self._dreams is None:
                 self._dreams = Dreams(images, self.distillation.dreams)
-            dreams = self._dreams.paint(images, self.network, self.layers)
+            dreams = self._dreams.step(images, self.network, self.layers)
             images = torch.cat([images, dreams]).contiguous(memory_format=torch.channels_last)
         errors = relative_errors(self.network, self.teacher, images, self.layers)
         features = torch.stack([value for k, value in errors.items() if k.startswith("features/")])

@@ -1,9 +1,9 @@
-"""Initialization for distillation: the teacher with most of its channels left out.
+"""Initialization for distillation: the teacher without most of its channels.
 
-In the manner of He, Zhang, Sun 2017 (arXiv:1707.06168), for a network that is narrower throughout:
-the channels of each layer that explain most of the others are chosen, and every convolution is
-fitted by least squares to compute the chosen channels from those chosen before. From random weights
-the same number of steps ends at several times the error.
+This follows He, Zhang, Sun 2017 (arXiv:1707.06168), for a network that is narrower throughout. In
+each layer the channels that explain most of the others are chosen, and each convolution is fitted
+by least squares to compute them from the chosen channels of the layer before. With random weights
+instead, the same number of training steps ends at several times the error.
 """
 
 import torch
@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from stylenet.perceptual import Encoder, LiteEncoder
 
-# Largest number of positions of a fit; fifty times the 577 unknowns of the widest one.
+# Largest number of positions of a fit, fifty times the 577 unknowns of the largest one.
 _POSITIONS = 30_000
-# Relative to the mean square of the inputs: keeps weights small where inputs are alike.
+# Relative to the mean square of the inputs; keeps weights small for similar inputs.
 _RIDGE = 1e-3
 
 
@@ -33,7 +33,7 @@ def start_from_teacher(student: LiteEncoder, teacher: Encoder, images: Tensor) -
     targets = teacher(images, convolutions)  # before the ReLUs
     for name, convolution in convolutions.items():
         chosen = choose_channels(targets[name].relu(), convolution.out_channels)
-        # Every channel inside the student gets size 1, which suits one learning rate for all.
+        # Channels inside the student are scaled to size 1, so that one learning rate suits all.
         _fit(student, images, convolution, _units(targets[name][:, chosen]))
     for layer in student.untrained:
         target = targets[layer.replace("relu", "conv")]
@@ -50,7 +50,7 @@ def feature_sizes(encoder: Encoder, images: Tensor, layers: list[str]) -> dict[s
     Args:
         encoder: The encoder.
         images: RGB in [0, 1], shape (N, 3, H, W).
-        layers: Their names.
+        layers: Names of the layers to measure.
 
     Returns:
         The root mean square of the features, by layer.
@@ -60,25 +60,27 @@ def feature_sizes(encoder: Encoder, images: Tensor, layers: list[str]) -> dict[s
 
 
 def choose_channels(features: Tensor, count: int) -> list[int]:
-    """Choose the channels that explain the variance of all channels best, one after the other.
+    """Choose channels one by one, each time the one that explains most of the remaining variance.
 
     Args:
         features: Shape (N, C, H, W).
-        count: Number of channels.
+        count: Number of channels to choose.
 
     Returns:
-        Their indices, the most explanatory one first.
+        Indices of the channels, in order of choice.
     """
     flat = features.transpose(0, 1).flatten(1).double()  # (C, N·H·W)
-    rest = flat @ flat.T / flat.shape[1]
+    residual = flat @ flat.T / flat.shape[1]
     chosen: list[int] = []
     for _ in range(count):
-        own = rest.diagonal().clamp_min(1e-12)
-        gain = rest.square().sum(dim=0) / own  # what is explained of all by each
+        variance = residual.diagonal().clamp_min(1e-12)
+        # The variance of all channels that each channel explains.
+        gain = residual.square().sum(dim=0) / variance
         gain[chosen] = -1
         best = int(gain.argmax())
         chosen.append(best)
-        rest = rest - torch.outer(rest[:, best], rest[best]) / own[best]
+        explained = torch.outer(residual[:, best], residual[best]) / variance[best]
+        residual = residual - explained
     return chosen
 
 
@@ -88,12 +90,12 @@ def _size(values: Tensor) -> Tensor:
 
 
 def _units(values: Tensor) -> Tensor:
-    """Scale channels by their size and clamp values far below zero, which the ReLU removes."""
+    """Scale channels to size 1 and clamp values far below zero, which the ReLU removes."""
     return (values / _size(values)).clamp_min(-1)
 
 
 def _fit(student: Encoder, images: Tensor, convolution: nn.Conv2d, target: Tensor) -> None:
-    """Fit one convolution of the student to output the target."""
+    """Fit one convolution of the student to the target by least squares."""
     inputs: list[Tensor] = []
     hook = convolution.register_forward_pre_hook(lambda _, args: inputs.append(args[0].clone()))
     student(images, student.layers)
@@ -103,9 +105,9 @@ def _fit(student: Encoder, images: Tensor, convolution: nn.Conv2d, target: Tenso
     x = patches.transpose(1, 2).flatten(0, 1)
     y = target.flatten(2).transpose(1, 2).flatten(0, 1)
     x, y = (v[:: -(-len(v) // _POSITIONS)].double() for v in (x, y))
-    x = torch.cat([x, torch.ones_like(x[:, :1])], dim=1)  # the bias
+    x = torch.cat([x, torch.ones_like(x[:, :1])], dim=1)  # a column for the bias
     squares = x.T @ x
     ridge = _RIDGE * squares.diagonal().mean() * torch.eye(len(squares), dtype=x.dtype)
-    solved = torch.linalg.solve(squares + ridge.to(squares), x.T @ y).float()
-    convolution.weight.copy_(solved[:-1].T.reshape(convolution.weight.shape))
-    convolution.bias.copy_(solved[-1])  # type: ignore[union-attr]
+    solution = torch.linalg.solve(squares + ridge.to(squares), x.T @ y).float()
+    convolution.weight.copy_(solution[:-1].T.reshape(convolution.weight.shape))
+    convolution.bias.copy_(solution[-1])  # type: ignore[union-attr]

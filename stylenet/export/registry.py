@@ -15,16 +15,16 @@ from stylenet.plugins import load_plugins
 
 @dataclass(frozen=True)
 class ExportFormat:
-    """How networks are written for another runtime, and run there for the comparison.
+    """Writer and reader of the files of another runtime.
 
     Attributes:
         suffix: Suffix of the file; empty for a folder.
         write: Writes a traced network. Its arguments are the program, the path, the checkpoint's
-            metadata, and a function that quantizes an ONNX file (formats that are not made from
-            ONNX ignore it).
-        read: Loads the file, and returns the function that runs it: images to images, both RGB in
-            [0, 1], shape (N, 3, H, W), or uint8, shape (N, H, W, 3), with ``uint8=true``.
-        from_onnx: Whether ``write`` makes an ONNX file and quantizes it, as int8 needs.
+            metadata, and a function that quantizes an ONNX file, which formats without ONNX ignore.
+        read: Loads the file and returns a function that stylizes images with it, for comparison
+            with PyTorch. Images are RGB in [0, 1], shape (N, 3, H, W); with ``uint8=true`` uint8,
+            shape (N, H, W, 3).
+        from_onnx: Whether ``write`` makes an ONNX file first, which int8 needs.
     """
 
     suffix: str
@@ -37,7 +37,7 @@ _FORMATS: dict[str, ExportFormat] = {}
 
 
 def register_format(name: str, export_format: ExportFormat) -> None:
-    """Register an export format, which ``stylenet export format=NAME`` then takes.
+    """Register an export format for ``stylenet export format=NAME``.
 
     Args:
         name: Name of the format.

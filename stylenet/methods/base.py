@@ -1,4 +1,4 @@
-"""The interface that inference asks for the styles of a loaded network."""
+"""The interface by which inference chooses a style of a loaded network."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,11 @@ from stylenet.pretrained import pretrained_styles
 
 
 class StyleSelection:
-    """Turns a loaded network into a network of one style. This base is for networks of one style.
+    """Turns a loaded network into a network of one style; this class serves networks of one style.
 
     Attributes:
-        held: What a network holds, for messages.
-        mixes: Whether a style may be a weighted mixture, and videos may go from style to style.
+        held: Styles that such a network holds, in words for messages.
+        mixes: Whether users may mix styles with weights and interpolate between them.
     """
 
     held = "one style"
@@ -27,7 +27,7 @@ class StyleSelection:
             network: Loaded from a checkpoint.
 
         Returns:
-            The names; empty if only the checkpoint knows the name, ``None`` if images give the
+            The names; empty if only the checkpoint records the name, ``None`` if images give the
             style.
         """
         return []
@@ -35,13 +35,13 @@ class StyleSelection:
     def select(
         self, network: StyleNetwork, style: str | None, size: int | None, recorded: str
     ) -> tuple[StyleNetwork, str]:
-        """Choose a style as users write it.
+        """Choose the style that a user names.
 
         Args:
             network: Loaded from a checkpoint.
-            style: What the user gave; ``None`` for the default.
+            style: Style as the user writes it; ``None`` for the default.
             size: Short side that style images are resized to, in pixels; ``None`` keeps them.
-            recorded: Style that the checkpoint records.
+            recorded: Name of the style in the checkpoint's metadata.
 
         Returns:
             A network of one style, and the name of the style.
@@ -62,22 +62,21 @@ class StyleSelection:
         images: Sequence[Tensor],
         weights: Sequence[float] | None = None,
     ) -> StyleNetwork:
-        """Choose the style of images.
+        """Choose the style given by images.
 
         Args:
             network: Loaded from a checkpoint.
             images: Style images, RGB in [0, 1], each of shape (1, 3, H, W).
-            weights: Weights of the images, of which only the ratios matter; ``None`` for equal
-                weights.
+            weights: Weights of the images; only their ratios matter. ``None`` for equal weights.
 
         Returns:
             A network of one style.
 
         Raises:
-            StyleNetError: Images do not give the style of such a network.
+            StyleNetError: The network takes no style images.
         """
-        raise StyleNetError(f"it holds {self.held}; images cannot change that")
+        raise StyleNetError(f"it holds {self.held} and takes no style images; leave them out")
 
     def example(self, network: StyleNetwork) -> StyleNetwork:
-        """Return a network of any one style, to measure its speed."""
+        """Return the network of some style, for measuring speed."""
         return network

@@ -1,4 +1,4 @@
-"""The interface of a training method, and what methods see of the command line."""
+"""The interfaces of a training method and of the composed config that it reads."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from stylenet.training import OptimizerFactory, StyleTransferModule
 
 
 class Experiment(Protocol):
-    """A composed config and the means to build from it, so that methods need no Hydra.
+    """A composed config and functions to build from it, so that methods need no Hydra.
 
     Attributes:
-        config: configs/train.yaml, composed; groups and options are attributes.
+        config: Composed configs/train.yaml; config groups and options are attributes.
         overrides: Overrides of the user, such as ``style=starry``.
     """
 
@@ -28,7 +28,7 @@ class Experiment(Protocol):
         """Build the object of a config with a ``_target_``."""
 
     def build_loss(self) -> dict[str, LossTerm]:
-        """Build the terms of the perceptual loss; refuse an adversarial term."""
+        """Build the terms of the perceptual loss; an adversarial term is an error."""
 
     def build_adversarial_loss(self) -> tuple[dict[str, LossTerm], AdversarialOptions]:
         """Build the terms of the perceptual loss, and the options of the adversarial term."""
@@ -37,51 +37,51 @@ class Experiment(Protocol):
         """Build the factory of optimizer and schedule."""
 
     def compose_style(self, name: str) -> Any:
-        """Compose the config of a style of configs/style/, with the other overrides in place."""
+        """Compose the config of a style in configs/style/ with the user's other overrides."""
 
     def recipe(self) -> dict[str, Any]:
         """Return all options as plain values, for checkpoints."""
 
 
 class Method(ABC):
-    """A way to train networks: what it trains, on what data, against which loss.
+    """Training method: the network, the data and the loss of a run.
 
-    A subclass is chosen by a file in configs/training_method/. ``stylenet.cli.train`` calls its
-    methods in the order in which they stand here.
+    A file in configs/training_method/ chooses the subclass. ``stylenet.cli.train`` calls the
+    methods in the order below.
 
     Attributes:
         experiment: The composed config.
         config: ``experiment.config``.
-        usage: Options to add to ``infer`` for a network of this method.
+        usage: Options that ``stylenet infer`` needs for a network of this method.
     """
 
     usage = ""
     optimizer: OptimizerFactory
 
     def __init__(self, experiment: Experiment, run_name: str | None = None) -> None:
-        """Take the composed config; nothing is checked or built.
+        """Store the composed config without checks.
 
         Args:
             experiment: The composed config.
-            run_name: Name of the default run directory, which configs/train.yaml refers to.
+            run_name: Name of the default run directory; configs/train.yaml uses it.
         """
         self.experiment = experiment
         self.config = experiment.config
 
     def check(self) -> None:
-        """Check the options before any work, and build what costs nothing.
+        """Check the options before any work, and build cheap objects such as the loss terms.
 
         Raises:
-            StyleNetError: An option is impossible, missing, or not for this method.
+            StyleNetError: An option is impossible, missing, or for another method.
         """
         self.optimizer = self.experiment.build_optimizer()
 
     def data_options(self) -> dict[str, Any]:
-        """Return arguments for the data module beside the options in ``data``."""
+        """Return arguments of the data module that are added to the options in ``data``."""
         return {}
 
     def trainer_options(self) -> dict[str, Any]:
-        """Return arguments for the trainer that replace options in ``trainer``."""
+        """Return arguments of the trainer that replace options in ``trainer``."""
         return {}
 
     @abstractmethod
@@ -94,10 +94,10 @@ class Method(ABC):
 
     @abstractmethod
     def build_module(self, data: PhotoData) -> StyleTransferModule:
-        """Build the Lightning module. The random state is seeded; networks are the first to use it.
+        """Build the Lightning module, after the random state was seeded; the network uses it first.
 
         Args:
-            data: The data module, set up.
+            data: The data module, after ``setup``.
 
         Raises:
             StyleNetError: A style, a checkpoint or the encoder is unusable.
@@ -105,17 +105,17 @@ class Method(ABC):
 
 
 def refuse_style_images(config: Any, trained: str) -> None:
-    """Refuse style images beside the photos where nothing is trained on them.
+    """Check that no style images are given where training uses photos only.
 
     Args:
-        config: Options with the group ``data``.
-        trained: What trains on photos only, for the message: ``network=johnson``.
+        config: Composed config with the config group ``data``.
+        trained: Network or command that uses photos only, for the message: ``network=johnson``.
 
     Raises:
         StyleNetError: ``data.styles`` is set.
     """
     if config.data.styles is not None:
         raise StyleNetError(
-            f"data.styles={config.data.styles}: style images come with the photos for "
-            f"network=adain, and {trained} learns nothing from them; leave data.styles out"
+            f"data.styles={config.data.styles} is for network=adain, but {trained} trains on "
+            f"photos only; leave data.styles out"
         )

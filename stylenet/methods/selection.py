@@ -19,7 +19,7 @@ def selection_of(network: StyleNetwork) -> StyleSelection:
         network: Loaded from a checkpoint.
 
     Returns:
-        The one that was registered for its class, else for the nearest base class.
+        The selection registered for its class, or else for the nearest base class.
     """
     return next(_SELECTIONS[base] for base in type(network).__mro__ if base in _SELECTIONS)
 
@@ -28,8 +28,8 @@ def register_selection(network_class: type[StyleNetwork], selection: StyleSelect
     """Register the style selection of a network class of your own.
 
     Args:
-        network_class: A class whose networks hold something else than one style.
-        selection: Answers for its networks.
+        network_class: Class whose networks hold other than one style.
+        selection: Style selection of its networks.
 
     Raises:
         ValueError: The class has a style selection already.

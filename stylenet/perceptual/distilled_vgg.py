@@ -1,4 +1,4 @@
-"""A VGG-19 with a sixteenth of the weights (Wang et al. 2020), a teacher with deep layers."""
+"""A VGG-19 with a sixteenth of the weights (Wang et al. 2020), a teacher of deep layers."""
 
 import torch
 from torch import nn
@@ -19,8 +19,8 @@ class DistilledVGGEncoder(Encoder):
     """Encoder that predicts VGG-19's relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1.
 
     From "Collaborative Distillation for Ultra-Resolution Universal Style Transfer"
-    (arXiv:2003.08436), whose authors publish the weights under the MIT license. Its features are in
-    the units of the normalized VGG of Gatys et al. 2016, where the mean of each channel is about 1.
+    (arXiv:2003.08436), whose authors publish the weights under the MIT license. Its features are
+    scaled as in the normalized VGG of Gatys et al. 2016, where the mean of each channel is about 1.
     """
 
     def __init__(self, weights: str) -> None:
@@ -61,8 +61,8 @@ def _fill(named: dict[str, nn.Conv2d], weights: str) -> None:
     path = user_path(weights)
     if not path.is_file():
         raise StyleNetError(
-            f"teacher.weights={weights}: no such file; give the path of the file of VGG-19's 16 "
-            f"times smaller encoder 5SE that the authors of arXiv:2003.08436 publish"
+            f"teacher.weights={weights}: no such file; give the path of the encoder 5SE, a 16 "
+            f"times smaller VGG-19, which the authors of arXiv:2003.08436 publish"
         )
     state, _ = read_state_dict(path, "teacher.weights")
     for name, convolution in named.items():

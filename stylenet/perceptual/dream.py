@@ -1,11 +1,11 @@
 """DeepDream's loss: how strongly an image excites the layers of an encoder.
 
 "Inceptionism: going deeper into neural networks" (Mordvintsev, Olah, Tyka 2015) raises the energy
-‖F(y)‖² of a layer's features by gradient ascent on the image. Here it is the root of that energy,
-which has the same direction of ascent, divided by the photo's own: L = -‖F(y)‖ / ‖F(x)‖. So the
-photo is at -1 whatever the encoder and the layer, and as the loss grows no faster than the features
-do, any weight of it beside content and style losses, which grow with their squares at least, comes
-to rest somewhere, where the energy itself would run away from a certain weight on.
+‖F(y)‖² of a layer's features by gradient ascent on the image. The loss here is the negative root of
+that energy, which has the same direction of ascent, relative to the photo: L = -‖F(y)‖ / ‖F(x)‖.
+So the photo itself has a loss of -1 with every encoder and layer. The magnitude of the loss grows
+linearly with the features, while content and style losses grow at least quadratically. So their
+sum has a minimum for every weight. With the energy itself it would have none above some weight.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,12 +19,12 @@ from stylenet.perceptual.encoder import Encoder
 from stylenet.perceptual.loss_term import Layers, LossInputs, LossTerm, read_layers
 from stylenet.perceptual.losses import wide
 
-# Keeps the loss finite where there is nothing but zeros; real features are far larger.
+# Keeps the loss finite for features of zeros; real features are far larger.
 _TINY = 1e-12
-# Size of the image by which an encoder's channels are counted: four times the smallest for the
-# deepest layer of a VGG, behind four poolings.
+# Height and width of the image for counting channels: four times the smallest size for the deepest
+# layer of a VGG, after four poolings.
 _PROBE = 64
-# Products of positions and guide positions at a time: 16 MB in float32.
+# Products of image positions and guide positions computed at a time: 16 MB in float32.
 _PRODUCTS = 2**22
 
 
@@ -48,16 +48,16 @@ def dream_loss(
     guide: Tensor | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """Return -‖F(y)‖ / ‖F(x)‖, which falls the more strongly an image excites a layer.
+    """Return -‖F(y)‖ / ‖F(x)‖, which falls as an image excites a layer more strongly.
 
-    With a guide the objective is that of the authors' notebook: at every position the largest dot
+    With a guide the objective is that of the authors' notebook: at each position, the largest dot
     product with a feature vector of the guide, -⟨F(y), G⟩ / (‖F(x)‖·‖G‖), with means over channels
-    for sums. The gradient takes the choice of that vector as fixed.
+    instead of sums. The gradient treats the choice of that vector as constant.
 
     Args:
         features: Features of the image, shape (N, C, H, W).
-        strength: :func:`feature_strength` of the photo that the image came from, or of another
-            reference, over all channels; shape (N,) or (1,).
+        strength: :func:`feature_strength` of the content image, or of another reference, over all
+            channels; shape (N,) or (1,).
         channels: Channels that count; ``None`` for all.
         guide: Features of another image, shape (1, C, H', W').
         reduction: ``mean``, or ``none`` for a value per image.
@@ -85,7 +85,7 @@ def dream_loss(
 class DreamLoss(LossTerm):
     """DeepDream beside a style: the mean over layers of -‖F(y)‖ / ‖F(x)‖, see :func:`dream_loss`.
 
-    With a weight of 0 it is left out, at no cost.
+    With a weight of 0 the term is left out and costs nothing.
 
     Attributes:
         channels: Channels of the layers that count; ``None`` for all.
@@ -104,8 +104,8 @@ class DreamLoss(LossTerm):
         Args:
             weight: See :class:`LossTerm`.
             layers: Layers whose features grow, see :class:`LossTerm`; ``None`` for the deepest
-                layer of the terms that compare with the style, which is computed anyway.
-            channels: Channels that count in each of the layers, from 0; ``None`` for all.
+                layer of the terms that compare with the style, whose features are needed anyway.
+            channels: Indices from 0 of the channels that count in each layer; ``None`` for all.
 
         Raises:
             StyleNetError: A value is impossible.
@@ -129,7 +129,7 @@ class DreamLoss(LossTerm):
         return values
 
     def fit_to(self, encoder: Encoder, terms: Mapping[str, LossTerm]) -> LossTerm:
-        """Choose the layer if none is named, and check layers and channels."""
+        """Choose the layer if none is given, and check layers and channels."""
         if not self.layers:
             others = [layer for t in terms.values() if t.compares_style for layer in t.layers]
             encoder.require(others, "layers")
@@ -148,23 +148,25 @@ def check_channels(
     encoder: Encoder | None = None,
     layers: Sequence[str] = (),
 ) -> None:
-    """Check a list of channels, and that layers of an encoder have them.
+    """Check a list of channels, and that all layers have them.
 
     Args:
-        name: The option as a user writes it, for the message.
+        name: Option that holds the channels, for the message.
         channels: Value of the option; ``None`` stands for all channels.
-        encoder: The encoder; ``None`` checks the list alone.
+        encoder: Encoder of the layers; ``None`` checks the list only.
         layers: Layers of the encoder.
 
     Raises:
-        StyleNetError: It is no list, empty, or has numbers that a layer lacks.
+        StyleNetError: The value is no list, is empty, or has numbers that a layer lacks.
     """
     if channels is None:
         return
     listed = isinstance(channels, Sequence) and not isinstance(channels, str)
     integers = listed and all(isinstance(c, int) and not isinstance(c, bool) for c in channels)
     if not integers or not channels or min(channels) < 0:
-        raise StyleNetError(f"{name}={channels} is not a list of channels from 0 on, as '[3,17]'")
+        raise StyleNetError(
+            f"{name}={channels} is not a list of channels from 0 on such as '[3,17]'"
+        )
     if encoder is None:
         return
     probe = torch.zeros(1, 3, _PROBE, _PROBE).to(next(encoder.parameters()))
@@ -185,11 +187,11 @@ def _choose(features: Tensor, channels: Sequence[int] | None) -> Tensor:
 
 @torch.no_grad()
 def _best_match(features: Tensor, guide: Tensor) -> Tensor:
-    """Return the guide's vector of the largest dot product at each position, like ``features``."""
+    """Return for each position the guide's vector with the largest dot product, (N, C, H, W)."""
     vectors = features.permute(0, 2, 3, 1).flatten(0, 2)  # (N, C, H, W) -> (NHW, C)
-    known = guide.flatten(2)[0]  # (1, C, H', W') -> (C, H'W')
-    rows = max(1, _PRODUCTS // known.shape[1])
-    best = torch.cat([(part @ known).argmax(dim=1) for part in vectors.split(rows)])
+    candidates = guide.flatten(2)[0]  # (1, C, H', W') -> (C, H'W')
+    rows = max(1, _PRODUCTS // candidates.shape[1])
+    best = torch.cat([(part @ candidates).argmax(dim=1) for part in vectors.split(rows)])
     count, channels, height, width = features.shape
     # (C, NHW) -> (C, N, H, W) -> (N, C, H, W)
-    return known[:, best].view(channels, count, height, width).transpose(0, 1)
+    return candidates[:, best].view(channels, count, height, width).transpose(0, 1)

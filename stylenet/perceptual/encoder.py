@@ -12,7 +12,7 @@ from stylenet.vgg import IMAGENET_MEAN, IMAGENET_STD
 
 
 class Encoder(nn.Module):
-    """Frozen feature extractor that stops at the deepest layer asked for.
+    """Frozen feature extractor that stops at the deepest requested layer.
 
     Example:
         >>> encoder = VGGEncoder("vgg19", weights="random", allow_random=True)
@@ -41,8 +41,8 @@ class Encoder(nn.Module):
             architecture: Name of the architecture, for messages.
             weights: Source of the weights, for messages.
             layers: Layers by name, in the order in which images pass through them.
-            heads: Modules by layer name that turn the output of a layer into its features, beside
-                the main path. The output of a layer without one is its features.
+            heads: Modules by layer name that compute the features of a layer from its output,
+                beside the main path. Without one, the output itself is the features.
         """
         super().__init__()
         self.architecture = architecture
@@ -65,10 +65,10 @@ class Encoder(nn.Module):
 
         Args:
             layers: Names such as ``relu3_3``.
-            option: The option that names them, for the message.
+            option: Option that names the layers, for the message.
 
         Raises:
-            StyleNetError: A name is unknown, or lies behind the end of the weights.
+            StyleNetError: A layer is unknown or deeper than the weights.
         """
         has = self.layers
         missing = [name for name in layers if name not in has]
@@ -104,11 +104,11 @@ class Encoder(nn.Module):
             raise StyleNetError(f"network.layer={layer}: {self._lacks(layer)}; choose among these")
 
     def train(self, mode: bool = True) -> "Encoder":
-        """Stay in evaluation mode, whatever a parent module asks for."""
+        """Stay in evaluation mode, also when a parent module switches to training."""
         return super().train(False)
 
     def forward(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
-        """Compute features in one pass that stops at the deepest layer asked for.
+        """Compute features in one pass that stops at the deepest requested layer.
 
         Args:
             images: RGB in [0, 1], shape (N, 3, H, W).
@@ -137,7 +137,7 @@ class Encoder(nn.Module):
 
 
 class VGGEncoder(Encoder):
-    """Frozen VGG feature extractor that ends where its weights end."""
+    """Frozen VGG feature extractor; its last layer is the last one with weights."""
 
     def __init__(
         self,
@@ -152,9 +152,9 @@ class VGGEncoder(Encoder):
             architecture: ``vgg16`` or ``vgg19``.
             weights: ``imagenet`` (torchvision's download and cache), the path of a
                 ``.safetensors`` or ``.pth`` state dict, or ``random``.
-            pooling: ``max`` as trained, or ``average``, which gives slightly smoother images
+            pooling: ``max`` as in training, or ``average``, which gives slightly smoother images
                 according to Gatys et al. 2016.
-            allow_random: Confirms ``weights=random``, which is of no use outside tests.
+            allow_random: Whether to allow ``weights=random``, which is useful for tests only.
 
         Raises:
             StyleNetError: A value is impossible, or the weights are unusable.
@@ -163,7 +163,7 @@ class VGGEncoder(Encoder):
         check_choice("encoder.pooling", pooling, ("max", "average"))
         if weights == "random" and not allow_random:
             raise StyleNetError(
-                "encoder.weights=random makes noise instead of a style and is for tests; "
+                "encoder.weights=random gives noise instead of a style and is for tests; "
                 "use encoder.weights=imagenet or a path, or confirm with encoder.allow_random=true"
             )
         state = load_weights(architecture, str(weights))

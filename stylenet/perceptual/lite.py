@@ -18,7 +18,7 @@ BUNDLED = Path(__file__).parent.parent / "assets" / "encoders" / "lite.safetenso
 
 _ARCHITECTURE = "lite"
 
-# Convolutions that lead to each layer from the one before, see stylenet/vgg.py.
+# Convolutions between each layer and the one before, see stylenet/vgg.py.
 _STAGES = {
     "relu1_2": ("conv1_1", "conv1_2"),
     "relu2_2": ("conv2_1", "conv2_2"),
@@ -33,8 +33,8 @@ class LiteEncoder(Encoder):
 
     It has 3x3 convolutions with few channels and VGG's pooling; a 1x1 convolution beside each layer
     widens its features to VGG's. So Gram matrices and losses have the magnitudes of VGG-19's, and
-    recipes carry over. It was distilled by ``stylenet encoder distill``; the model
-    card beside the weights names the teacher and the error.
+    recipes carry over. It was distilled by ``stylenet encoder distill``; the model card
+    beside the weights names the teacher and the errors.
 
     Attributes:
         untrained: Layers whose weights are random.
@@ -46,8 +46,8 @@ class LiteEncoder(Encoder):
         Args:
             weights: ``bundled``; the path of a ``.safetensors`` file from distillation, which may
                 end after any layer; or ``random``, the start of a distillation.
-            allow_random: Confirms ``weights=random``, which is of no use for training a style. It
-                also initializes layers that a file lacks, which the encoder leaves out otherwise.
+            allow_random: Whether to allow ``weights=random``, which cannot train a style, and to
+                initialize layers that a file lacks. Otherwise the encoder ends before such layers.
 
         Raises:
             StyleNetError: The weights are unusable.
@@ -63,7 +63,7 @@ class LiteEncoder(Encoder):
             parts: list[nn.Module] = []
             convolutions[layer] = {}
             for name in names:
-                if name.endswith("_1") and layers:  # where VGG's blocks begin
+                if name.endswith("_1") and layers:  # VGG pools before each block but the first
                     parts.append(nn.MaxPool2d(2, 2))
                 convolutions[layer][name] = nn.Conv2d(inputs, channels, 3, padding=1)
                 # In place, to save memory traffic: nothing else reads the convolution's output.
@@ -86,7 +86,7 @@ class LiteEncoder(Encoder):
             layer: One of ``layers``.
 
         Returns:
-            Convolutions in order, by the names of those of VGG-19 that they stand for.
+            Convolutions in order, by the names of their counterparts in VGG-19.
         """
         return dict(self._convolutions[layer])
 
@@ -119,14 +119,14 @@ class LiteEncoder(Encoder):
 
         Args:
             path: Path of the file, by convention ``*.safetensors``.
-            metadata: Texts for the header of the file.
+            metadata: Strings for the header of the file.
 
         Raises:
             StyleNetError: The file cannot be written.
         """
         tensors = {
-            # Half the size for a squared relative change of 2e-7 in the features (bundled weights,
-            # a painting); the error against the teacher is 0.05 and more.
+            # float16 halves the file and changes features by 2e-7 (squared relative error, bundled
+            # weights, a painting); the error against the teacher is 0.05 or more.
             # contiguous() also undoes channels-last, which the format does not know.
             key.removeprefix("_"): value.detach().to("cpu", torch.float16).contiguous()
             for key, value in self.state_dict().items()
@@ -139,7 +139,7 @@ class LiteEncoder(Encoder):
         """Initialize weights so that features keep their magnitude (He et al. 2015)."""
         if not allow_random:
             raise StyleNetError(
-                "encoder.weights=random makes noise instead of a style; leave encoder.weights out, "
+                "encoder.weights=random gives noise instead of a style; leave encoder.weights out, "
                 "or confirm with encoder.allow_random=true"
             )
         for layer in self.modules():
@@ -149,7 +149,7 @@ class LiteEncoder(Encoder):
         self.untrained = self.layers
 
     def _load(self) -> None:
-        """Load the weights; end where the file ends, unless the rest was initialized."""
+        """Load the weights; remove layers that the file lacks, unless they were initialized."""
         path = BUNDLED if self.weights == "bundled" else user_path(self.weights)
         if not path.is_file():
             raise StyleNetError(
@@ -178,7 +178,7 @@ class LiteEncoder(Encoder):
         except RuntimeError as error:
             raise StyleNetError(
                 f"encoder.weights={path} does not fit encoder=lite of this version "
-                f"({str(error).splitlines()[1].strip()}); distil it again"
+                f"({str(error).splitlines()[1].strip()}); distill it again"
             ) from error
         if not all(bool(torch.isfinite(value).all()) for value in self.state_dict().values()):
             raise StyleNetError(f"encoder.weights={path} holds NaN or infinity")

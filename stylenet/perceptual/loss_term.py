@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from stylenet.errors import StyleNetError, check_number
 from stylenet.perceptual.encoder import Encoder
 
-# Names of layers; or weights by name, as a mapping or as items {relu1_2: 0.5} of the list. Hydra
+# Names of layers, or weights by name: as a mapping, or as items {relu1_2: 0.5} of a list. Hydra
 # merges mappings and replaces lists, so the configs use lists.
 Layers = Mapping[str, float] | Sequence[str | Mapping[str, float]]
 
@@ -84,12 +84,12 @@ class LossTerm(nn.Module):
 
     @property
     def is_active(self) -> bool:
-        """Whether the term is computed; one that is not active costs nothing and logs nothing."""
+        """Whether the term is computed; inactive terms cost nothing and are not logged."""
         return True
 
     @property
     def layer_factors(self) -> dict[str, float]:
-        """Factor of each layer in the term: its weight, divided by all weights for a mean."""
+        """Factor of each layer: its weight, divided by the sum of weights if ``average``."""
         divisor = sum(self.layers.values()) if self.average else 1.0
         return {layer: weight / divisor for layer, weight in self.layers.items()}
 
@@ -106,13 +106,13 @@ class LossTerm(nn.Module):
         raise NotImplementedError
 
     def style_target(self, features: Tensor) -> Tensor:
-        """Reduce features of style images to what stylized images are compared with.
+        """Compute the target of the term from features of style images.
 
         Args:
             features: Features of one layer, shape (K, C, H, W).
 
         Returns:
-            Statistics that do not depend on the image size, shape (K, …). For a style of several
+            Statistics whose shape (K, …) does not depend on the image size. For a style of several
             images they are averaged.
         """
         raise NotImplementedError
@@ -136,14 +136,14 @@ class LossTerm(nn.Module):
         return torch.stack([factors[layer] * value for layer, value in values.items()]).sum()
 
     def fit_to(self, encoder: Encoder, terms: Mapping[str, "LossTerm"]) -> "LossTerm":
-        """Return the term as it works with an encoder.
+        """Adapt the term to an encoder.
 
         Args:
             encoder: The encoder that computes the features.
             terms: All terms of the loss, by name.
 
         Returns:
-            The term itself, or a copy that is completed from the encoder or the other terms.
+            The term itself, or a copy with options completed from the encoder or other terms.
 
         Raises:
             StyleNetError: The encoder lacks a layer.
@@ -158,7 +158,7 @@ class LossTerm(nn.Module):
             layers: As for the constructor, at least one.
 
         Raises:
-            StyleNetError: These are no layers.
+            StyleNetError: The layers are invalid.
         """
         twin = copy.copy(self)
         twin.layers = read_layers(layers, self.average, required=True)
@@ -166,7 +166,7 @@ class LossTerm(nn.Module):
 
     @property
     def options(self) -> dict[str, Any]:
-        """Public attributes, without the weight and the layers, in which styles may differ."""
+        """Public attributes except weight and layers, in which styles may differ."""
         apart = ("training", "weight", "layers")
         return {k: v for k, v in vars(self).items() if not k.startswith("_") and k not in apart}
 
@@ -176,14 +176,14 @@ def read_layers(layers: Any, average: bool = True, required: bool = False) -> di
 
     Args:
         layers: Names of layers, weights by name, or a list of both.
-        average: Whether the weights are those of a mean, which must not all be 0.
-        required: Whether at least one layer has to be named.
+        average: Whether layers are averaged; then not all weights may be 0.
+        required: Whether at least one layer must be named.
 
     Returns:
         Weights by layer, 1 where none is given.
 
     Raises:
-        StyleNetError: These are no layers, or a weight is impossible.
+        StyleNetError: The layers are invalid, or a weight is impossible.
     """
     weights: dict[Any, Any] = {}
     is_list = isinstance(layers, Sequence) and not isinstance(layers, str)
@@ -205,14 +205,14 @@ def read_layers(layers: Any, average: bool = True, required: bool = False) -> di
 
 @contextmanager
 def named_options(prefix: str) -> Iterator[None]:
-    """Put the name of a term before the option that an error inside this block names.
+    """Prepend the name of a term to the options in errors of this block.
 
     Args:
-        prefix: The option up to the term, ``loss.style``.
+        prefix: Name of the term as an option, such as ``loss.style``.
     """
     try:
         yield
     except StyleNetError as error:
-        # A message about the term itself names it already.
+        # Messages about the term as a whole name it already.
         message = str(error) if str(error).startswith(prefix) else f"{prefix}.{error}"
         raise StyleNetError(message) from error

@@ -29,11 +29,11 @@ class PerceptualLoss(nn.Module):
     Attributes:
         encoder: The frozen encoder.
         terms: Active terms by name, in the order in which they are added.
-        weights: Weight of each term in ``total``; for terms that compare with the style, times the
-            weight of the style.
-        content_layers: Layers that the terms need of the content images.
-        style_layers: Layers that the terms need of style images.
-        stylized_layers: Layers that the terms need of the stylized images.
+        weights: Weight of each term in ``total``, multiplied by the weight of the style for terms
+            that compare with the style.
+        content_layers: Layers at which the terms need features of content images.
+        style_layers: Layers at which the terms need features of style images.
+        stylized_layers: Layers at which the terms need features of stylized images.
     """
 
     def __init__(
@@ -48,17 +48,17 @@ class PerceptualLoss(nn.Module):
 
         Args:
             encoder: The frozen encoder.
-            terms: Terms by name, which is the name that losses are logged by.
+            terms: Terms by name; losses are logged under these names.
             style_images: One or more images of the style, RGB in [0, 1], each of shape
-                (1, 3, H, W) with a size of its own. Their targets are averaged. ``None`` if
+                (1, 3, H, W), of any sizes. Their targets are averaged. ``None`` if
                 :meth:`compare` gets the targets of every batch.
             style_weight: Multiplies the weight of terms that compare with the style.
-            image_weights: Weights of the images in that average, of which only the ratios matter;
-                ``None`` for equal weights.
+            image_weights: Weights of the images in that average; only their ratios matter. ``None``
+                for equal weights.
 
         Raises:
             StyleNetError: A term is unusable with the encoder, there is no term or no style image,
-                or the number of weights is not that of the images.
+                or the numbers of images and weights differ.
         """
         super().__init__()
         _check_images(style_images, image_weights)
@@ -71,16 +71,16 @@ class PerceptualLoss(nn.Module):
                 with named_options(f"loss.{name}"):
                     self.terms[name] = term.fit_to(encoder, terms)
         if not self.terms:
-            raise StyleNetError("loss has no term. Keep one at least, such as loss.content.")
+            raise StyleNetError("loss has no term. Keep at least one, such as loss.content.")
         self._registered_terms = nn.ModuleList(self.terms.values())
         self.weights = {
             name: term.weight * (style_weight if term.compares_style else 1)
             for name, term in self.terms.items()
         }
-        every = self.terms.values()
-        self.content_layers = _union(term.layers for term in every if term.compares_content)
-        self.style_layers = _union(term.layers for term in every if term.compares_style)
-        self.stylized_layers = _union(term.layers for term in every)
+        active = self.terms.values()
+        self.content_layers = _union(term.layers for term in active if term.compares_content)
+        self.style_layers = _union(term.layers for term in active if term.compares_style)
+        self.stylized_layers = _union(term.layers for term in active)
         if style_images is not None:
             with torch.no_grad():
                 targets = [
@@ -131,7 +131,7 @@ class PerceptualLoss(nn.Module):
             style_targets: Targets by term and layer, of shape (1, …) or (N, …).
 
         Returns:
-            As :meth:`forward`.
+            See :meth:`forward`.
         """
         values: dict[str, Tensor] = {}
         by_layer: dict[str, Tensor] = {}
@@ -158,7 +158,7 @@ class PerceptualLoss(nn.Module):
         return {"total": total, **values, **by_layer}
 
     def style_targets(self, features: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-        """Reduce features of style images to the targets of the terms.
+        """Compute the targets of the terms from features of style images.
 
         Args:
             features: Features of K images, at least at ``style_layers``.
@@ -200,14 +200,14 @@ def with_style_layers(terms: Mapping[str, LossTerm], layers: Layers | None) -> d
         The terms, in the same order.
 
     Raises:
-        StyleNetError: These are no layers, or no term has the name ``style``.
+        StyleNetError: The layers are invalid, or there is no term ``style``.
     """
     if layers is None:
         return dict(terms)
     if "style" not in terms:
         raise StyleNetError(
-            f"style.layers={layers} needs the term loss.style, which is left out here. Leave out "
-            f"style.layers, or keep the term."
+            f"style.layers={layers} needs the term loss.style, which the loss lacks. Leave out "
+            f"style.layers, or add the term."
         )
     with named_options("style"):
         return {**terms, "style": terms["style"].with_layers(layers)}
@@ -233,5 +233,5 @@ def _mean(targets: list[Tensor], weights: Sequence[float] | None) -> Tensor:
 
 
 def _union(layers: Iterable[Iterable[str]]) -> list[str]:
-    """Every layer once, in the order in which they come."""
+    """Return all layers without duplicates, in order of first occurrence."""
     return list(dict.fromkeys(layer for names in layers for layer in names))

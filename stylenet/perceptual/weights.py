@@ -27,7 +27,7 @@ def load_weights(architecture: str, weights: str) -> dict[str, Tensor]:
             fixed random weights, or the path of a ``.safetensors`` or ``.pth`` state dict.
 
     Returns:
-        ``features.0.weight`` and so on; a file may hold the first layers only.
+        Tensors named ``features.0.weight`` and so on; a file may hold the first layers only.
 
     Raises:
         StyleNetError: The download failed, or the file is missing, damaged or of another network.
@@ -78,15 +78,15 @@ def match_layers(
             f"encoder.weights={source} is not a VGG state dict: it holds {some}; "
             f"expected features.0.weight, features.0.bias, …"
         )
-    strange = [k for k, shape in shapes.items() if expected.get(k) != shape]
-    if strange:
+    wrong = [k for k, shape in shapes.items() if expected.get(k) != shape]
+    if wrong:
         fits = [
             name for name in ARCHITECTURES if shapes.items() <= _shapes(vgg_layers(name)).items()
         ]
-        way = f"use encoder={fits[0]}" if fits else "use the file of a torchvision VGG"
+        advice = f"use encoder={fits[0]}" if fits else "use the file of a torchvision VGG"
         raise StyleNetError(
-            f"encoder.weights={source} is not {architecture}: features.{strange[0]} has shape "
-            f"{shapes[strange[0]]}, expected {expected.get(strange[0], 'no such layer')}; {way}"
+            f"encoder.weights={source} is not {architecture}: features.{wrong[0]} has shape "
+            f"{shapes[wrong[0]]}, expected {expected.get(wrong[0], 'no such layer')}; {advice}"
         )
     filled: dict[str, nn.Module] = {}
     for index, (name, layer) in enumerate(layers.items()):
@@ -158,15 +158,15 @@ def _download(architecture: str) -> dict[str, Tensor]:
     """Load torchvision's ImageNet weights from its cache, or download them into it."""
     source = _IMAGENET[architecture]
     path = _cache_path(architecture)
-    if path.is_file():  # not trusted: somebody may have put it there
+    if path.is_file():  # checked like any file, because users may put files there
         return read_state_dict(path, "encoder.weights")[0]
     try:
         return dict(source.get_state_dict(progress=True, check_hash=True, weights_only=True))
     except (OSError, RuntimeError) as error:  # URLError is an OSError; a wrong hash a RuntimeError
         raise StyleNetError(
             f"the ImageNet weights of {architecture} could not be downloaded from {source.url} "
-            f"({error}); put that file at {path}, or name a file with encoder.weights=PATH, or "
-            f"train with the small encoder that comes with StyleNet: encoder=lite"
+            f"({error}); save that file as {path}, give another: encoder.weights=PATH, or "
+            f"train with the bundled small encoder: encoder=lite"
         ) from error
 
 

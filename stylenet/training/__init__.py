@@ -1,4 +1,4 @@
-"""Training: the Lightning modules, their callbacks, and what a run folder holds."""
+"""Training: Lightning modules, callbacks, optimizers and the run directory."""
 
 from stylenet.training.module import StyleTransferModule
 from stylenet.training.optimizer import OptimizerFactory

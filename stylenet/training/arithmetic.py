@@ -1,4 +1,4 @@
-"""What decides the last bits of a training step, and whether it has changed since a checkpoint."""
+"""Record of the arithmetic of a run, and its changes since a resume checkpoint."""
 
 from collections.abc import Mapping
 
@@ -8,19 +8,19 @@ import torch
 
 
 def describe_arithmetic(precision: str, device: torch.device) -> dict[str, str]:
-    """List what a run's numbers depend on beside its options, its photos and its seed.
+    """Describe the hardware and software that the result of a run depends on.
 
-    With all of it unchanged, two runs on a CPU are equal bit for bit. With another number of
-    threads oneDNN adds up the gradients of convolutions in another order: one thread in place of
-    two made a difference of 0.002 in the weights after 3 steps and of 0.006 after 12 (quickstart,
-    float32, crops of 96 pixels). No run is better than the other.
+    Options, photos and seed are not included. If all of this is equal, two runs on a CPU are equal
+    bit for bit. With another number of threads oneDNN adds up the gradients of convolutions in
+    another order: weights of a run with one thread instead of two differed by 0.002 after 3 steps
+    and by 0.006 after 12 (quickstart, float32, crops of 96 pixels). Both runs are equally good.
 
     Args:
         precision: Lightning's name, such as ``32-true``.
-        device: What the run is trained on.
+        device: Device of the training.
 
     Returns:
-        A short text for each, by name.
+        Short descriptions by name.
     """
     on_gpu = device.type == "cuda"
     return {
@@ -28,22 +28,22 @@ def describe_arithmetic(precision: str, device: torch.device) -> dict[str, str]:
         "device": torch.cuda.get_device_name(device) if on_gpu else device.type,
         "threads": "any" if on_gpu else str(torch.get_num_threads()),
         "instruction set": torch.backends.cpu.get_cpu_capability(),
-        "torch": str(torch.__version__),  # of a class of its own
-        # Photos are decoded and cropped by these.
+        "torch": str(torch.__version__),  # not a plain str
+        # These decode and crop the photos.
         "pillow": PIL.__version__,
         "numpy": np.__version__,
     }
 
 
 def describe_changes(saved: Mapping[str, str], now: Mapping[str, str]) -> str | None:
-    """Say in one line what has changed.
+    """Describe in one line how the arithmetic has changed.
 
     Args:
-        saved: From :func:`describe_arithmetic`, of the run so far.
-        now: The same of this start.
+        saved: Result of :func:`describe_arithmetic` when the checkpoint was saved.
+        now: Result of :func:`describe_arithmetic` for the resumed run.
 
     Returns:
-        The line; ``None`` where nothing has changed that both of them list.
+        The line, or ``None`` if all entries that both have are equal.
     """
     changes = [
         f"{name}: {now[name]} (was {saved[name]})"
@@ -53,6 +53,6 @@ def describe_changes(saved: Mapping[str, str], now: Mapping[str, str]) -> str | 
     if not changes:
         return None
     return (
-        f"this run goes on with other arithmetic ({', '.join(changes)}), so it will not equal an "
-        f"uninterrupted one bit for bit; it is just as good"
+        f"the run resumes with other arithmetic ({', '.join(changes)}), so its weights will not "
+        f"equal those of an uninterrupted run bit for bit; they are just as good"
     )

@@ -1,4 +1,4 @@
-"""Launchers, devices and Slurm's requeue for runs of several ranks."""
+"""Launchers, devices and Slurm's requeueing for runs of several ranks."""
 
 import os
 import subprocess
@@ -18,15 +18,15 @@ from stylenet.ranks import Launch
 
 AUTO = "auto"
 
-# Seconds for Slurm's controller to answer; it may be busy.
+# Seconds to wait for an answer of Slurm's controller, which may be busy.
 _PATIENCE = 60.0
 
 
 def choose_environment(launch: Launch) -> ClusterEnvironment:
-    """Return Lightning's description of the launcher, by which ranks connect.
+    """Return Lightning's cluster environment for the launcher.
 
-    Lightning would take any program in a Slurm job for one of several that srun started, and wait
-    for the others; and on SIGUSR1 it would save in the middle of a step.
+    Lightning's own choice would take any program in a Slurm job for one of several that srun
+    started, and wait for the others. On SIGUSR1 it would save in the middle of a step.
 
     Args:
         launch: Rank and world size, as set by the launcher.
@@ -34,8 +34,8 @@ def choose_environment(launch: Launch) -> ClusterEnvironment:
     if launch.launcher == "torchrun":
         return TorchElasticEnvironment()
     if launch.launcher == "srun":
-        # Lightning reads the variable, which only the option of this name sets; a step inherits
-        # that of its job, of which it may use a part.
+        # Lightning reads this variable. Slurm sets it only for --ntasks-per-node, and a job step
+        # that uses a part of its job inherits the value of the job.
         os.environ["SLURM_NTASKS_PER_NODE"] = str(launch.world_size // launch.num_nodes)
         return SLURMEnvironment(auto_requeue=False)
     return LightningEnvironment()
@@ -55,13 +55,13 @@ def count_devices(launch: Launch, options: Any) -> tuple[int, int]:
         StyleNetError: The options contradict the launcher.
     """
     distributed = "strategy" in options
-    num_nodes: Any = getattr(options, "num_nodes", AUTO)  # of a strategy on trainer=default
+    num_nodes: Any = getattr(options, "num_nodes", AUTO)  # absent from trainer=default
     per_machine, machines = launch.world_size // launch.num_nodes, launch.num_nodes
     if launch.launcher:
         if not distributed and launch.world_size > 1:
             raise StyleNetError(
                 f"{launch.launcher} started {launch.world_size} processes, but trainer=default is "
-                f"for one; add trainer=ddp"
+                f"for one process; add trainer=ddp"
             )
         if options.devices not in (AUTO, -1, per_machine):
             raise StyleNetError(
@@ -96,34 +96,34 @@ def requeue() -> str:
     """Ask Slurm to run this job again, with the same command.
 
     Returns:
-        The result, in words; empty outside of a Slurm job, and in one that was canceled.
+        A message about the result; empty outside of a Slurm job and in a canceled job.
     """
     job = os.environ.get("SLURM_JOB_ID")
     if job is None:
         return ""
     if "SLURM_ARRAY_TASK_ID" in os.environ:
-        # The number alone may stand for the whole array.
+        # The job id alone may stand for all tasks of the array.
         job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
     try:
         words = _ask("scontrol", "show", "--oneliner", "job", job).split()
         state = dict(word.split("=", 1) for word in words if "=" in word)
-        # A job that ends without a reason, such as a time limit, was canceled by scancel, which
-        # requeueing would undo, or somebody has requeued it already (seen with Slurm 22.05).
+        # A job that ends without a reason such as a time limit was either canceled by scancel,
+        # which requeueing would undo, or is requeued already (seen with Slurm 22.05).
         if state.get("JobState") in ("COMPLETING", "CANCELLED") and state.get("Reason") == "None":
             runs_before = int(os.environ.get("SLURM_RESTART_COUNT", 0))
             again = int(state.get("Restarts", 0)) > runs_before
-            return f"job {job} is requeued already and goes on from here" if again else ""
+            return f"job {job} is requeued already and resumes from here" if again else ""
         _ask("scontrol", "requeue", job)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         reason = getattr(error, "stderr", None) or str(error)
-        if "pending" in reason:  # it was requeued between the two questions
-            return f"job {job} is requeued already and goes on from here"
+        if "pending" in reason:  # it was requeued between the two commands
+            return f"job {job} is requeued already and resumes from here"
         return f"Slurm did not requeue job {job} ({reason.strip()}); submit the same command again"
-    return f"job {job} is requeued and goes on from here"
+    return f"job {job} is requeued and resumes from here"
 
 
 def _ask(*command: str) -> str:
-    """Run a command of Slurm and return its output."""
+    """Run a Slurm command and return its output."""
     return subprocess.run(
         command, check=True, capture_output=True, text=True, timeout=_PATIENCE
     ).stdout

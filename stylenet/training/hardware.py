@@ -1,4 +1,4 @@
-"""Choose the training precision for this machine."""
+"""Choice of the training precision for this machine."""
 
 import torch
 from torch import nn
@@ -9,26 +9,26 @@ from stylenet.networks.layers import ConvNorm, ResidualBlock
 
 PRECISION_AUTO = "auto"
 
-# Weights stay in float32: Lightning's others turn the encoder and the network that previews and
-# checkpoints take into another type.
+# Weights stay in float32 in all of these. Lightning's other precisions convert the encoder and the
+# network, which previews and checkpoints need in float32.
 _PRECISIONS = (PRECISION_AUTO, "32-true", "bf16-mixed", "16-mixed")
 _SHORT = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
 
 def choose_precision(precision: str | int, accelerator: str) -> str:
-    """Replace ``auto`` by what is fast and safe on this machine.
+    """Replace ``auto`` by the fastest safe precision for this machine.
 
     Args:
-        precision: One of Lightning's names that leave weights in float32, short or not, or
-            ``auto``.
-        accelerator: Lightning's name; ``auto`` takes a GPU if there is one.
+        precision: ``auto``, or one of Lightning's names with weights in float32, also in short:
+            ``bf16``.
+        accelerator: Lightning's name; ``auto`` stands for a GPU if there is one.
 
     Returns:
-        ``bf16-mixed`` where that is faster than ``32-true`` (on a CPU by measurement), else
+        ``bf16-mixed`` if that is faster than ``32-true`` (measured on a CPU), otherwise
         ``32-true``. Half precision (``16-mixed``) is never chosen: bfloat16 has float32's range.
 
     Raises:
-        StyleNetError: It is none of these.
+        StyleNetError: The precision is none of these.
     """
     precision = _SHORT.get(str(precision), str(precision))
     check_choice("trainer.precision", precision, _PRECISIONS)
@@ -44,10 +44,10 @@ def choose_precision(precision: str | int, accelerator: str) -> str:
 
 
 class _Sample:
-    """Forward and backward pass of a few layers as networks and encoders have them."""
+    """Forward and backward pass of layers that networks and encoders consist of."""
 
     def __init__(self) -> None:
-        with torch.random.fork_rng(devices=[]):  # a run's random numbers stay as they are
+        with torch.random.fork_rng(devices=[]):  # keep the random state of the run
             self._layers = nn.Sequential(ConvNorm(64, 128, 3), ResidualBlock(128))
             self._features = torch.rand(2, 64, 32, 32)
         self._layers.to(memory_format=torch.channels_last)

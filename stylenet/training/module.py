@@ -22,7 +22,7 @@ class StyleTransferModule(ResumableModule):
     :meth:`compute_losses`.
 
     Attributes:
-        network: What is trained.
+        network: The network to train.
         criterion: The loss.
         stylized: The latest output, detached, for callbacks; RGB in [0, 1], (N, 3, H, W).
         compile_mode: ``auto``, ``true`` or ``false``, see :mod:`stylenet.training.step`.
@@ -39,12 +39,12 @@ class StyleTransferModule(ResumableModule):
         style: str,
         recipe: dict[str, Any],
     ) -> None:
-        """Take the parts.
+        """Initialize the module.
 
         Args:
-            network: What is trained.
-            criterion: The loss: from stylized images and photos to scalars by name, one of which
-                is ``total``.
+            network: The network to train.
+            criterion: The loss, a function from stylized images and photos to scalars by name; the
+                name ``total`` is required.
             optimizer: Builds the optimizer and its schedule.
             style: Name of the style, for checkpoints.
             recipe: The composed options of the run, for checkpoints.
@@ -79,18 +79,18 @@ class StyleTransferModule(ResumableModule):
         return self.network(images)
 
     def on_train_start(self) -> None:
-        """Discard what :meth:`on_train_batch_start` prepared for an earlier fit."""
+        """Reset the preparation of :meth:`on_train_batch_start`, for a second fit."""
         super().on_train_start()
         self._is_prepared = False
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Compile the losses and prepare the replay of whole steps, before the first one."""
+        """Before the first step, compile the losses and prepare the replay of whole steps."""
         if not self._is_prepared:
             self._is_prepared = True
             self._prepare()
 
     def replays_steps(self) -> bool:
-        """Decide whether whole steps are replayed, see :mod:`stylenet.training.step`."""
+        """Return whether whole steps are replayed, see :mod:`stylenet.training.step`."""
         self._replays = can_replay(
             self.compile_mode, self.trainer, self.device, self.optimizer_factory
         )
@@ -112,7 +112,7 @@ class StyleTransferModule(ResumableModule):
             )
 
     def _clip_gradients(self, optimizer: Optimizer) -> None:
-        """Clip as Lightning does, which refuses to where Adam is one kernel."""
+        """Clip gradients as Lightning does; Lightning itself refuses to with a fused optimizer."""
         value = self.trainer.gradient_clip_val
         if value is None:
             return
@@ -123,7 +123,7 @@ class StyleTransferModule(ResumableModule):
             torch.nn.utils.clip_grad_norm_(parameters, value)
 
     def inputs(self, batch: Any) -> tuple[Tensor, ...]:
-        """Return what the losses of a batch are computed from, on the module's device.
+        """Return the tensors of a batch that the losses are computed from.
 
         Args:
             batch: From the data module; RGB in [0, 1], shape (N, 3, H, W).
@@ -141,8 +141,8 @@ class StyleTransferModule(ResumableModule):
             batch_idx: Index of the batch.
 
         Returns:
-            The total loss, a scalar; detached where the step is replayed, for its gradients are
-            there already.
+            The total loss, a scalar; detached if the step is replayed, because its gradients are
+            computed already.
         """
         inputs = self.inputs(batch)
         if self._replayed is None:
@@ -154,7 +154,7 @@ class StyleTransferModule(ResumableModule):
         return values["total"]
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        """Differentiate the loss, unless the replayed step has done so."""
+        """Compute the gradients, unless the replayed step has done so."""
         if self._replayed is None:
             super().backward(loss, *args, **kwargs)
 
@@ -186,7 +186,7 @@ class StyleTransferModule(ResumableModule):
         """
         self.stylized = stylized.detach()
         self.losses = {name: value.detach() for name, value in values.items()}
-        # Lightning takes 0.5 ms a step to gather values that it does not write.
+        # Lightning takes 0.5 ms per step to collect values, also for steps that it does not log.
         if self._replayed is None or self.trainer._logger_connector.should_update_logs:
             self.log_dict({f"loss/{name}": value for name, value in self.losses.items()})
 
@@ -218,12 +218,12 @@ class StyleTransferModule(ResumableModule):
 
         Returns:
             An image for each style of :meth:`in_every_style`, RGB in [0, 1], shape (K, 3, H, W);
-            ``None`` if the styles have names.
+            ``None`` for styles with names.
         """
         return None
 
     def checkpoint_info(self) -> CheckpointInfo:
-        """Return style, step and recipe for a checkpoint of the network in its present state."""
+        """Return the metadata of a checkpoint of the network in its present state."""
         return CheckpointInfo(self.checkpoint_name, self.global_step, self.recipe)
 
     def save_checkpoint(self, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The optimizer of a run and its learning rate schedule, as the options choose them."""
+"""Optimizer and learning rate schedule of a run."""
 
 import inspect
 import math
@@ -23,16 +23,16 @@ class OptimizerFactory:
     """Builds optimizers with their learning rate schedules.
 
     Attributes:
-        make_optimizer: Optimizer class and options without the parameters, as a partial of
-            ``torch.optim.Adam``.
-        make_schedule: Scheduler class and options without the optimizer.
+        make_optimizer: Partial of an optimizer class such as ``torch.optim.Adam``, without the
+            parameters.
+        make_schedule: Partial of a scheduler class, without the optimizer.
     """
 
     make_optimizer: partial[Optimizer]
     make_schedule: Callable[[Optimizer], LRScheduler]
 
     def __post_init__(self) -> None:
-        """Check the options by building both for a single number.
+        """Check the options by building both for a single parameter.
 
         Raises:
             StyleNetError: A value is impossible or unknown.
@@ -40,12 +40,12 @@ class OptimizerFactory:
         for name, part in (("optimizer", self.make_optimizer), ("schedule", self.make_schedule)):
             if not callable(part):
                 raise StyleNetError(
-                    f"{name}={part} builds nothing. Choose one of the config group, or give a "
-                    f"_target_ and _partial_: true"
+                    f"{name}={part} builds no {name}. Choose a file of the config group {name}, "
+                    f"or give {name}._target_ and {name}._partial_=true"
                 )
         check_number("optimizer.lr", self.lr, above=0)
-        number: ParameterGroups = [{"params": [nn.Parameter(torch.zeros(1))]}]
-        optimizer = self._build("optimizer", lambda: self.make_optimizer(number))
+        groups: ParameterGroups = [{"params": [nn.Parameter(torch.zeros(1))]}]
+        optimizer = self._build("optimizer", lambda: self.make_optimizer(groups))
         self._build("schedule", lambda: self.make_schedule(optimizer))
 
     @property
@@ -54,7 +54,7 @@ class OptimizerFactory:
 
     @property
     def name(self) -> str:
-        """Class of the optimizer: ``Adam``."""
+        """Class name of the optimizer, such as ``Adam``."""
         return self._class.__name__
 
     @property
@@ -83,19 +83,19 @@ class OptimizerFactory:
         name: str | None = None,
         **changes: Any,
     ) -> OptimizerLRSchedulerConfig:
-        """Build the optimizer of some parameters.
+        """Build the optimizer and its schedule.
 
         Args:
             groups: Parameters in PyTorch's form.
-            captured_on: The GPU whose graph is to hold the step, which is one kernel then where
-                the optimizer can do that; ``None`` for Lightning's step, which refuses to clip
-                gradients beside that kernel.
+            captured_on: GPU whose CUDA graph captures the step. The optimizer is fused into one
+                kernel if it can be. ``None`` for Lightning's own step, which refuses to clip
+                gradients of fused optimizers.
             name: Name of the logged learning rate; ``None`` for the optimizer's.
-            **changes: Options of the optimizer that take the place of the configured ones.
+            **changes: Options of the optimizer that replace the configured ones.
 
         Returns:
             Optimizer and schedule in Lightning's form, the schedule counted in steps. The optimizer
-            takes states that were saved on another device.
+            also loads states that were saved on another kind of device.
         """
         if captured_on is not None:
             changes |= {name: True for name in ("fused", "capturable") if self.accepts(name)}
@@ -118,19 +118,19 @@ class OptimizerFactory:
 
 
 def _with_tensor_lr(group: dict[str, Any], lr: float, device: torch.device) -> dict[str, Any]:
-    """Give a group its learning rate as a number for the schedule and a tensor for the kernel."""
+    """Add the learning rate as a number for the schedule and as a tensor for the kernel."""
     return {**group, "initial_lr": lr, "lr": torch.tensor(lr, device=device)}
 
 
 def _keep_options(optimizer: Optimizer, state: Mapping[str, Any]) -> dict[str, Any]:
-    """Load what was learned from a saved state, not the options, which may have changed."""
+    """Keep the options of this run, which may differ from those of the saved state."""
     groups = []
     for own, saved in zip(optimizer.param_groups, state["param_groups"], strict=True):
         lr = own["lr"]
         if isinstance(lr, torch.Tensor):  # a captured step reads it from this tensor
             lr.fill_(float(saved["lr"]))
         else:
-            lr = float(saved["lr"])  # the schedule, loaded after, changes it to its own
+            lr = float(saved["lr"])  # the schedule, which is loaded later, sets its own value
         options = {name: value for name, value in own.items() if name != "params"}
         groups.append({**saved, **options, "lr": lr})
     return {**state, "param_groups": groups}

@@ -22,7 +22,7 @@ def renew_rendezvous(launch: Launch) -> None:
     torchrun's own store outlives its processes. After a restart a rank may find the addresses of
     its dead predecessors there (PyTorch issue 135712; seen with 2.15: in most restarts across
     machines with gloo, in some on one machine), and never connect. Here rank 0 chooses a new port
-    and tells each other rank, in answer to a random word that only a living process can know.
+    and sends it to each other rank in reply to a random token, which only a running process knows.
 
     Args:
         launch: Rank and world size, as set by the launcher; only torchrun needs this.
@@ -32,24 +32,24 @@ def renew_rendezvous(launch: Launch) -> None:
         return
     address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     store = TCPStore(address, port, is_master=False, timeout=_PATIENCE)
-    invited = launch.rank != 0
-    own = _arrive(store, launch.rank) if invited else _invite(store, launch.world_size)
-    os.environ["MASTER_PORT"] = own
+    is_first = launch.rank == 0
+    new_port = _invite(store, launch.world_size) if is_first else _arrive(store, launch.rank)
+    os.environ["MASTER_PORT"] = new_port
     os.environ["TORCHELASTIC_USE_AGENT_STORE"] = "False"
 
 
-def _invite(store: TCPStore, world: int) -> str:
-    """Answer the ranks that knock until all of them have the answer, and return the port."""
-    with socket.socket() as free:
-        free.bind(("", 0))
-        port = str(free.getsockname()[1])
+def _invite(store: TCPStore, world_size: int) -> str:
+    """Send a new port to all other ranks, and return it."""
+    with socket.socket() as listener:
+        listener.bind(("", 0))  # the system chooses a free port
+        port = str(listener.getsockname()[1])
     meeting = uuid.uuid4().hex
-    missing = set(range(1, world))
+    missing = set(range(1, world_size))
     while missing:
         for rank in sorted(missing):
             if store.check([f"stylenet/knock/{rank}"]):
-                word = store.get(f"stylenet/knock/{rank}").decode()
-                store.set(f"stylenet/answer/{word}", f"{meeting} {port}")
+                token = store.get(f"stylenet/knock/{rank}").decode()
+                store.set(f"stylenet/answer/{token}", f"{meeting} {port}")
             if store.check([f"stylenet/coming/{meeting}/{rank}"]):
                 missing.remove(rank)
         time.sleep(_PAUSE)
@@ -57,9 +57,9 @@ def _invite(store: TCPStore, world: int) -> str:
 
 
 def _arrive(store: TCPStore, rank: int) -> str:
-    """Knock with a random word, wait for the answer to it, and return the port."""
-    word = uuid.uuid4().hex
-    store.set(f"stylenet/knock/{rank}", word)
-    meeting, port = store.get(f"stylenet/answer/{word}").decode().split()
+    """Send a random token to rank 0, and return the port that it answers with."""
+    token = uuid.uuid4().hex
+    store.set(f"stylenet/knock/{rank}", token)
+    meeting, port = store.get(f"stylenet/answer/{token}").decode().split()
     store.set(f"stylenet/coming/{meeting}/{rank}", "yes")
     return port

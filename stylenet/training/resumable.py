@@ -15,15 +15,15 @@ from stylenet.errors import StyleNetError
 from stylenet.training.arithmetic import describe_arithmetic, describe_changes
 from stylenet.training.optimizer import OptimizerFactory, ParameterGroups
 
-# The optimizer of all checkpoints from before there was a choice.
+# Optimizer of older checkpoints, which do not record it.
 _FORMER_OPTIMIZER = "Adam"
 
 
 class ResumableModule(pl.LightningModule):
-    """Trains one network. Its checkpoints hold what is trained, nothing frozen.
+    """Trains one network. Resume checkpoints hold trained weights only, no frozen ones.
 
     Attributes:
-        network: What is trained.
+        network: The network to train.
         checkpoint_name: Name of the final checkpoint, without suffix.
         optimizer_factory: Builds the optimizer and its schedule.
         recipe: The composed options of the run.
@@ -37,17 +37,17 @@ class ResumableModule(pl.LightningModule):
         checkpoint_name: str,
         recipe: dict[str, Any],
     ) -> None:
-        """Take the parts.
+        """Initialize the module.
 
         Args:
-            network: What is trained.
+            network: The network to train.
             optimizer: Builds the optimizer and its schedule.
             checkpoint_name: Name of the final checkpoint, without suffix.
             recipe: The composed options of the run, for checkpoints.
         """
         super().__init__()
         watch()
-        # Convolutions are up to six times as fast in this layout (CPU and tensor cores alike).
+        # Convolutions are up to six times as fast in this layout, on CPUs and on tensor cores.
         self.network = network.to(memory_format=torch.channels_last)
         self.optimizer_factory = optimizer
         self.checkpoint_name = checkpoint_name
@@ -64,11 +64,11 @@ class ResumableModule(pl.LightningModule):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """Plain values that a checkpoint and a run that resumes from it must have in common."""
+        """Plain values that must be equal in a resume checkpoint and in the resumed run."""
         return {"name": self.checkpoint_name}
 
     def save_checkpoint(self, path: Path) -> None:
-        """Write the network in its present state, for use.
+        """Write the network in its present state, for inference.
 
         Args:
             path: A ``.safetensors`` file.
@@ -80,18 +80,15 @@ class ResumableModule(pl.LightningModule):
 
     @property
     def trained(self) -> dict[str, nn.Module]:
-        """The modules whose weights checkpoints hold, by name."""
+        """The modules whose weights resume checkpoints hold, by name."""
         return {"network": self.network}
 
     def parameter_groups(self) -> ParameterGroups:
-        """Return the parameters to train, in PyTorch's form.
-
-        A group may hold a learning rate of its own.
-        """
+        """Return the parameters to train, in PyTorch's form. A group may have its own options."""
         return [{"params": list(self.network.parameters())}]
 
     def replays_steps(self) -> bool:
-        """Return whether the optimizer's step is captured instead of taken by Lightning."""
+        """Return whether the optimizer's step is captured and replayed."""
         return False
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
@@ -100,7 +97,7 @@ class ResumableModule(pl.LightningModule):
         return self.optimizer_factory.build(self.parameter_groups(), captured_on)
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
-        """Return the weights of what is trained, the network's under ``network.``."""
+        """Return the weights of the trained modules; keys start with the names of these."""
         return {
             f"{name}.{key}": value
             for name, part in self.trained.items()
@@ -110,18 +107,18 @@ class ResumableModule(pl.LightningModule):
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> Any:
-        """Load the weights of what is trained.
+        """Load the weights of the trained modules.
 
         Args:
             state_dict: From :meth:`state_dict`.
-            strict: Whether every key must fit.
-            assign: Whether to take the tensors themselves instead of copying.
+            strict: Whether all keys must match.
+            assign: Whether to assign the tensors instead of copying them.
 
         Returns:
             The missing and the unexpected keys of each module of :attr:`trained`.
 
         Raises:
-            StyleNetError: The weights belong to another network.
+            StyleNetError: The weights are those of another network.
         """
         parts: dict[str, dict[str, Any]] = {}
         for key, value in state_dict.items():
@@ -129,9 +126,9 @@ class ResumableModule(pl.LightningModule):
             parts.setdefault(name, {})[own] = value
         if parts.keys() != self.trained.keys():
             raise StyleNetError(
-                f"the checkpoint is of a run that trained {' and '.join(parts)}, this one trains "
-                f"{' and '.join(self.trained)}; resume with the loss in the run directory's "
-                f"config.yaml, or begin a new run with the network beside the checkpoint: "
+                f"the checkpoint is from a run that trained {' and '.join(parts)}, but this run "
+                f"trains {' and '.join(self.trained)}; resume with the loss in the run directory's "
+                f"config.yaml, or start a new run from the network beside the checkpoint: "
                 f"init=PATH.safetensors"
             )
         try:
@@ -141,13 +138,13 @@ class ResumableModule(pl.LightningModule):
             }
         except RuntimeError as error:
             raise StyleNetError(
-                f"the checkpoint is of another network than {self.described} "
+                f"the checkpoint is from another network than {self.described} "
                 f"({str(error).splitlines()[1].strip()}); resume with the options in the run "
                 f"directory's config.yaml"
             ) from error
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add identity, world size, arithmetic and the random state, the same on every rank.
+        """Add identity, world size, arithmetic and random state, which is equal on every rank.
 
         Args:
             checkpoint: Lightning's checkpoint, before it is saved.
@@ -162,7 +159,7 @@ class ResumableModule(pl.LightningModule):
         checkpoint["random_state"] = state
 
     def _arithmetic(self) -> dict[str, str]:
-        # Not the module's own device: it goes there after its checkpoint is loaded.
+        # The module is not yet on this device when its checkpoint is loaded.
         return describe_arithmetic(str(self.trainer.precision), self.trainer.strategy.root_device)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -172,22 +169,22 @@ class ResumableModule(pl.LightningModule):
             checkpoint: Lightning's checkpoint, as saved.
 
         Raises:
-            StyleNetError: It was saved by a run of another network or optimizer, or on another
-                number of devices.
+            StyleNetError: The checkpoint is from a run with another network, optimizer or number of
+                devices.
         """
         self._check_identity(checkpoint)
         devices = checkpoint.get("devices", self.trainer.world_size)
         if devices != self.trainer.world_size:
             raise StyleNetError(
-                f"the checkpoint is of a run on {devices} devices, this one has "
-                f"{self.trainer.world_size}: steps, learning rate and the photos seen would not "
-                f"fit; go on with as many, or begin a new run with the network beside the "
+                f"the checkpoint is from a run of world size {devices}, but this run has "
+                f"{self.trainer.world_size}: steps, learning rate and photos would not match; "
+                f"resume on {devices} devices, or start a new run from the network beside the "
                 f"checkpoint: init=PATH.safetensors"
             )
         changes = describe_changes(checkpoint.get("arithmetic", {}), self._arithmetic())
         if changes is not None and self.trainer.is_global_zero:
             warnings.warn(changes, stacklevel=2)
-        # trainer.max_time is for each start: with the time used up a run would never go on.
+        # trainer.max_time counts from each start. A saved timer would end a resumed run at once.
         checkpoint.get("callbacks", {}).pop("Timer", None)
         self._random_state = checkpoint.get("random_state")
 
@@ -198,20 +195,20 @@ class ResumableModule(pl.LightningModule):
         if other:
             was, now = (", ".join(f"{k}={part[k]}" for k in other) for part in (saved, own))
             raise StyleNetError(
-                f"the checkpoint is of another network ({was}) than this run's ({now}); resume "
-                f"with the options in the run directory's config.yaml, or begin a new run in "
-                f"another run_dir, with the checkpoint's network if you like: init=PATH.safetensors"
+                f"the checkpoint is from another network ({was}) than this run's ({now}); resume "
+                f"with the options in the run directory's config.yaml, or start a new run in "
+                f"another run_dir; init=PATH.safetensors starts from the checkpoint's network"
             )
         before, optimizer = checkpoint.get("optimizer", _FORMER_OPTIMIZER), self.optimizer_factory
         if before != optimizer.name:
             raise StyleNetError(
-                f"the checkpoint holds the state of the optimizer {before}, this run's is "
+                f"the checkpoint holds the state of the optimizer {before}, but this run uses "
                 f"{optimizer.name}; resume with the optimizer in the run directory's config.yaml, "
-                f"or begin a new run with the network beside the checkpoint: init=PATH.safetensors"
+                f"or start a new run from the network beside the checkpoint: init=PATH.safetensors"
             )
 
     def on_train_start(self) -> None:
-        """Restore the random state, after everything that uses it at the start."""
+        """Restore the random state, after all other uses of it at the start."""
         self._step, self._end_requested = self.trainer.global_step, False
         state, self._random_state = self._random_state, None
         if state is None:
@@ -221,10 +218,10 @@ class ResumableModule(pl.LightningModule):
             torch.cuda.set_rng_state(state["cuda"].cpu(), self.device)
 
     def on_train_batch_end(self, *args: Any) -> None:
-        """Let the run end after complete steps only, whoever requests its end.
+        """End the run only after complete steps, whichever callback requests the end.
 
-        When a step accumulates several batches, no checkpoint holds their gradients. Callbacks are
-        called before this.
+        Resume checkpoints do not hold the gradients of a step that accumulates several batches.
+        Lightning calls callbacks before this method.
         """
         step_is_complete = self.trainer.global_step > self._step
         self._step = self.trainer.global_step

@@ -11,7 +11,7 @@ _STEP = re.compile(r"step_(\d+)\.ckpt")
 
 
 class RunFolder:
-    """The paths of one run.
+    """Paths inside one run directory.
 
     Attributes:
         path: The directory.
@@ -42,10 +42,10 @@ class RunFolder:
         return sorted(p for p in self.checkpoints.glob("step_*.ckpt") if _STEP.fullmatch(p.name))
 
     def origin(self) -> Path | None:
-        """Return the checkpoint, named by the user, that the saved ones derive from.
+        """Return the resume checkpoint that the user named, from which the saved ones derive.
 
         Returns:
-            Its absolute path; ``None`` if the user named none.
+            The absolute path; ``None`` if the user named none.
         """
         try:
             return Path(self._origin.read_text(encoding="utf-8"))
@@ -53,21 +53,21 @@ class RunFolder:
             return None
 
     def forget_origin(self) -> None:
-        """Record that the run starts anew and derives from no checkpoint."""
+        """Record that the run starts without a checkpoint."""
         self._origin.unlink(missing_ok=True)
 
     def branch_off(self, origin: Path) -> Path | None:
-        """Record a checkpoint as the origin of the run, and move aside those that follow it.
+        """Record a checkpoint as the origin of the run, and move later checkpoints aside.
 
         Args:
-            origin: The resume checkpoint, here or elsewhere.
+            origin: A resume checkpoint, in this run directory or elsewhere.
 
         Returns:
-            The directory within ``checkpoints/`` to which the checkpoints were moved that do not
-            lead to it; ``None`` if there are none.
+            The directory in ``checkpoints/`` with the moved checkpoints: the later ones, or all if
+            the origin is elsewhere. ``None`` if no checkpoint was moved.
 
         Raises:
-            StyleNetError: The folder cannot be written.
+            StyleNetError: The run directory cannot be written.
         """
         origin = origin.resolve()
         here = origin.parent == self.checkpoints.resolve()
@@ -78,7 +78,7 @@ class RunFolder:
             aside = next(folder for folder in names if not folder.exists())
             try:
                 aside.mkdir()
-                # The final networks, too, which would otherwise be taken for those of this run.
+                # Final checkpoints, too, which would otherwise seem to come from this run.
                 files = [*self.path.glob("[!.]*.safetensors")]
                 for path in reversed(others):
                     files += [path.with_suffix(".safetensors"), path]
@@ -92,7 +92,7 @@ class RunFolder:
         return aside
 
     def leftovers(self) -> list[Path]:
-        """Return temporary files of a killed run, useless once no process runs."""
+        """Return temporary files of a killed run. They are useless when no process uses the run."""
         return [
             *unfinished(self.path, r"config\.yaml|\.holder|.+\.safetensors"),
             *unfinished(self.checkpoints, r"origin|step_\d+\.(ckpt|safetensors)"),
@@ -100,7 +100,7 @@ class RunFolder:
         ]
 
     def final_checkpoint(self, name: str) -> Path:
-        """Return the path of the final checkpoint of a name."""
+        """Return the path of the final checkpoint with a name."""
         return self.path / f"{name}.safetensors"
 
     def preview(self, step: int) -> Path:

@@ -1,4 +1,4 @@
-"""A lock, so that two jobs never write to the same run directory."""
+"""Lock of a run directory, so that two jobs never write to the same one."""
 
 import os
 import socket
@@ -12,8 +12,8 @@ from stylenet.errors import StyleNetError
 from stylenet.files import atomic_path
 from stylenet.training.run_folder import RunFolder
 
-# Seconds until all processes of a killed job have ended, its loaders among them: PyTorch's loaders
-# look for their parent every 5 (torch.utils.data's MP_STATUS_CHECK_INTERVAL).
+# Seconds until all processes of a killed job have ended. PyTorch's loader workers check for their
+# parent every 5 seconds (torch.utils.data's MP_STATUS_CHECK_INTERVAL).
 _PATIENCE = 10.0
 
 
@@ -30,19 +30,19 @@ class RunLock:
         """Take the lock, make the directory if it is missing, and delete files of a killed run.
 
         Raises:
-            StyleNetError: Another process holds it, or it cannot be written.
+            StyleNetError: Another process holds the lock, or the directory cannot be written.
         """
         try:
             self._folder.path.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=_PATIENCE)
         except Timeout as error:
             raise StyleNetError(
-                f"run_dir={self._folder.path} is in use by {self._read()}; wait for its end, or "
+                f"run_dir={self._folder.path} is in use by {self._read()}; wait until it ends, or "
                 f"choose another run_dir"
             ) from error
         except NotImplementedError:
             warnings.warn(
-                f"{self._folder.path} is on a file system without locks: see to it yourself that "
+                f"{self._folder.path} is on a file system without locks; make sure yourself that "
                 f"no other job writes there",
                 stacklevel=2,
             )
@@ -67,7 +67,7 @@ class RunLock:
         self._lock.release()
 
     def _read(self) -> str:
-        """Describe the process that holds the lock; it may be about to write its description."""
+        """Return the description of the process that holds the lock, if it is written already."""
         try:
             return self._holder.read_text()
         except OSError:
@@ -75,7 +75,7 @@ class RunLock:
 
 
 def _describe() -> str:
-    """Describe this process for others."""
+    """Describe this process for messages of others."""
     since = time.strftime("%Y-%m-%d %H:%M:%S")
     job = os.environ.get("SLURM_JOB_ID")
     slurm = f"Slurm job {job}, " if job else ""

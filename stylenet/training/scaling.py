@@ -1,4 +1,4 @@
-"""The rule by which a recipe for one device becomes one for several."""
+"""Scaling of a recipe for one device to several devices."""
 
 import math
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ class Pace:
 
     Attributes:
         max_steps: Steps of the whole run.
-        warmup_steps: Steps of rising learning rate.
+        warmup_steps: Steps in which the learning rate rises.
         lr: Learning rate after the warm-up.
     """
 
@@ -19,12 +19,12 @@ class Pace:
     lr: float
 
     def on(self, devices: int) -> "Pace":
-        """Return the pace on several devices, whose steps take as many times more photos.
+        """Return the pace on several devices, whose steps have as many times more photos.
 
-        The run sees as many photos as on one device, so it takes a fraction of the steps. The
-        learning rate grows with the square root of the batch, the rule for Adam (Malladi et al.
-        2022, arXiv:2205.10287): the noise in a step falls with the root of the batch, so that the
-        sum of fewer, larger steps deviates as far as that of many small ones.
+        The run sees as many photos as on one device, so it has fewer steps. The learning rate grows
+        with the square root of the batch size, the rule for Adam (Malladi et al. 2022,
+        arXiv:2205.10287): the noise of a step falls with that root, so that the sum of fewer,
+        larger steps deviates as far as the sum of many small ones.
         """
         return Pace(
             math.ceil(self.max_steps / devices),

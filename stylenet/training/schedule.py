@@ -19,8 +19,8 @@ class ConstantSchedule(LRScheduler):
         """Set the learning rate of the first step.
 
         Args:
-            optimizer: Its learning rate is the one after the warm-up.
-            warmup_steps: Steps of linear rise from 0.
+            optimizer: Optimizer with the learning rate after the warm-up.
+            warmup_steps: Steps in which the learning rate rises linearly from 0.
 
         Raises:
             StyleNetError: The number of steps is impossible.
@@ -35,7 +35,7 @@ class ConstantSchedule(LRScheduler):
         return [float(base) * factor for base in self.base_lrs]
 
     def factor(self, step: int) -> float:
-        """Return what the learning rate is multiplied by.
+        """Return the factor of the learning rate at a step.
 
         Args:
             step: Steps taken so far.
@@ -61,7 +61,7 @@ class ConstantSchedule(LRScheduler):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue at a saved step with the learning rate of this run's options.
 
-        Lightning loads the optimizer before, with the learning rate of the saved step.
+        Lightning loads the optimizer first, with the learning rate of the saved step.
 
         Args:
             state_dict: State of the saved run.
@@ -87,9 +87,9 @@ class CosineSchedule(ConstantSchedule):
         """Set the learning rate of the first step.
 
         Args:
-            optimizer: Its learning rate is the one after the warm-up.
+            optimizer: Optimizer with the learning rate after the warm-up.
             max_steps: Steps of the whole run.
-            warmup_steps: Steps of linear rise from 0.
+            warmup_steps: Steps in which the learning rate rises linearly from 0.
 
         Raises:
             StyleNetError: A number of steps is impossible.

@@ -1,7 +1,7 @@
-"""The work of a training step, compiled and replayed where that is faster.
+"""Compilation of training steps, and their replay as CUDA graphs.
 
-An eager step of 4 x 256x256 launches some 1,500 kernels and takes 36 ms on an H200, most of it
-waiting for Python. Replayed as CUDA graphs (H100) eager kernels take 9.5 ms, compiled ones 4.5.
+An eager step of 4 photos of 256x256 launches some 1,500 kernels and takes 36 ms on an H200, most of
+it waiting for Python. Replayed as CUDA graphs (H100) eager kernels take 9.5 ms, compiled ones 4.5.
 """
 
 import logging
@@ -21,16 +21,16 @@ from stylenet.training.optimizer import OptimizerFactory
 
 _log = logging.getLogger(__name__)
 
-# The network's output and the losses by name, of which ``total`` is differentiated.
+# The network's output, and losses by name; gradients are computed of ``total``.
 Losses = tuple[Tensor, dict[str, Tensor]]
 ComputeLosses = Callable[..., Losses]
 
 COMPILE_MODES = ("auto", "true", "false")
 
-# Compiling takes 50 s, 11 from PyTorch's cache, and spares 5 ms a step (H100, 4 x 256x256, VGG-19
-# to relu3_4): worth it from 10,000 steps on, or from 2,200.
+# Compiling takes 50 s, or 11 s from PyTorch's cache, and saves 5 ms per step (H100, 4 x 256x256,
+# VGG-19 to relu3_4). It pays from 10,000 steps on, or from 2,200.
 _STEPS_WORTH_COMPILING = 6000
-# Eager steps before the capture: they compile, choose algorithms and make the optimizer's state.
+# Eager steps before the capture; they compile, choose algorithms and create the optimizer's state.
 _WARM_UP_STEPS = 3
 
 
@@ -44,7 +44,7 @@ def check_compile_mode(mode: Any) -> str:
         The mode as text.
 
     Raises:
-        StyleNetError: It is none of these.
+        StyleNetError: The mode is none of these.
     """
     mode = str(mode).lower()
     check_choice("compile", mode, COMPILE_MODES)
@@ -54,18 +54,18 @@ def check_compile_mode(mode: Any) -> str:
 def can_replay(
     mode: str, trainer: pl.Trainer, device: torch.device, optimizer: OptimizerFactory
 ) -> bool:
-    """Decide whether whole steps are captured and replayed.
+    """Return whether whole steps are captured and replayed.
 
     Args:
         mode: See :func:`check_compile_mode`.
         trainer: The trainer of the run.
-        device: The device that it trains on.
+        device: Device of the training.
         optimizer: The optimizer of the run.
 
     Returns:
-        Whether :class:`ReplayedStep` takes the place of Lightning's own step: on one GPU, in
-        bfloat16 or float32 (scaling float16's gradients needs to read them), with an optimizer
-        that can be captured. With ``true`` on a CPU too, where the same code runs without a graph.
+        Whether :class:`ReplayedStep` replaces Lightning's own step. This needs one GPU, bfloat16
+        or float32 (the scaling of float16 gradients has to read them), and an optimizer that can
+        be captured. With ``true`` also on a CPU, where the same code runs without a graph.
     """
     if mode == "false":
         return False
@@ -86,20 +86,20 @@ def can_replay(
 def compile_losses(
     compute_losses: ComputeLosses, mode: str, steps: int, device: torch.device
 ) -> ComputeLosses:
-    """Compile the forward pass and the losses if that pays.
+    """Compile the forward pass and the losses if that saves time.
 
     Args:
-        compute_losses: From a batch to the network's output and the losses.
+        compute_losses: Function from a batch to the network's output and the losses.
         mode: See :func:`check_compile_mode`; ``auto`` compiles on a GPU if the run is long enough.
-        steps: Steps that are left.
-        device: Where it trains.
+        steps: Remaining steps of the run.
+        device: Device of the training.
 
     Returns:
-        The compiled function, which goes on without compiling where that turns out impossible;
-        or the function itself.
+        The compiled function, or the function itself. With ``auto`` the compiled function falls
+        back to the eager one if compiling fails.
     """
-    worth = device.type == "cuda" and steps >= _STEPS_WORTH_COMPILING
-    if mode == "false" or (mode == "auto" and not worth):
+    pays = device.type == "cuda" and steps >= _STEPS_WORTH_COMPILING
+    if mode == "false" or (mode == "auto" and not pays):
         return compute_losses
     if mode == "auto":
         rank_zero_only(print)(
@@ -115,7 +115,7 @@ def compile_losses(
             try:
                 return compiled(*inputs)
             except Exception as error:
-                # A missing C++ compiler or Triton; PyTorch has many classes for it.
+                # A missing C++ compiler or Triton, for which PyTorch has many exception classes.
                 if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
                     raise
                 if mode == "true":
@@ -132,7 +132,7 @@ def compile_losses(
 
 
 class ReplayedStep:
-    """A training step on static memory: captured once, replayed for every batch.
+    """Training step on static memory, captured once and replayed for every batch.
 
     Two CUDA graphs: one for forward, losses and backward of a batch, one for clipping and the
     optimizer. Gradients of several batches accumulate between the two. A batch of another shape
@@ -148,15 +148,15 @@ class ReplayedStep:
         device: torch.device,
         autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
-        """Take the parts; nothing runs yet.
+        """Prepare the step without running it.
 
         Args:
-            compute_losses: From a batch to the network's output and the losses.
-            optimizer: It has to be capturable on a GPU.
+            compute_losses: Function from a batch to the network's output and the losses.
+            optimizer: Optimizer; on a GPU it must be capturable.
             clip: Clips the gradients of the optimizer's parameters in place.
-            accumulate: Batches to an optimizer step.
-            device: Where everything is.
-            autocast: The precision's context.
+            accumulate: Batches per optimizer step.
+            device: Device of the training.
+            autocast: Context of the forward pass, which sets the precision.
         """
         self._compute_losses, self._optimizer, self._clip = (
             compute_losses,
@@ -178,12 +178,11 @@ class ReplayedStep:
         """Compute the losses of a batch and their gradients.
 
         Args:
-            inputs: What the losses are computed from; on the device.
-            first: Whether a new optimizer step begins, whose gradients start from zero.
+            inputs: Tensors that the losses are computed from, on the device.
+            first: Whether this is the first batch of an optimizer step; gradients start from zero.
 
         Returns:
-            The network's output and the losses by name, without gradients; overwritten by the
-            next call.
+            The network's output and the losses by name, detached; the next call overwrites them.
         """
         warm = self._updates >= _WARM_UP_STEPS
         if self._replay is None and warm and first and self._may_capture:
@@ -194,14 +193,14 @@ class ReplayedStep:
                 self._forget_gradients()
             return self._capture.run(lambda: self._eager(inputs))
         assert self._replay is not None
-        for static, given in zip(self._inputs, inputs, strict=True):
-            static.copy_(given, non_blocking=True)
+        for static, value in zip(self._inputs, inputs, strict=True):
+            static.copy_(value, non_blocking=True)
         if first:
             self._restore_gradients()
         return self._replay()
 
     def update(self) -> None:
-        """Clip the gradients and take the optimizer's step."""
+        """Clip the gradients and take a step of the optimizer."""
         self._updates += 1
         if self._replayed and self._replay_update is None and self._may_capture:
             self._try(lambda: setattr(self, "_replay_update", self._capture(self._step)))
@@ -224,7 +223,7 @@ class ReplayedStep:
     def _begin_capture(self, inputs: Sequence[Tensor]) -> None:
         self._inputs = [value.clone() for value in inputs]
         self._forget_gradients()
-        if self._accumulate > 1:  # they are added to in place
+        if self._accumulate > 1:  # gradients accumulate in place
             for p in self._parameters:
                 p.grad = torch.zeros_like(p) if p.requires_grad else None
 
@@ -235,7 +234,7 @@ class ReplayedStep:
         self._gradients = [p.grad for p in self._parameters]
 
     def _try(self, capture: Callable[[], None]) -> None:
-        """Capture, or go on without for good."""
+        """Capture; if that fails, stay eager for the rest of the run."""
         try:
             capture()
         except RuntimeError as error:
@@ -248,7 +247,7 @@ class ReplayedStep:
             p.grad = None
 
     def _restore_gradients(self) -> None:
-        """Point the parameters at the captured gradients, zero where batches add up."""
+        """Assign the captured gradients to the parameters; zero them if batches accumulate."""
         for p, gradient in zip(self._parameters, self._gradients, strict=True):
             p.grad = gradient
         if self._accumulate > 1:
@@ -256,7 +255,7 @@ class ReplayedStep:
 
 
 class _CudaCapture:
-    """Records functions as CUDA graphs, on a stream and in a memory pool of their own."""
+    """Captures functions as CUDA graphs, on their own stream and memory pool."""
 
     def __init__(self, device: torch.device) -> None:
         self._stream = torch.cuda.Stream(device)
@@ -264,7 +263,7 @@ class _CudaCapture:
 
     def __call__(self, function: Callable[[], Any]) -> Callable[[], Any]:
         graph = torch.cuda.CUDAGraph()
-        # Loaders pin memory in a thread of their own, which a global capture would forbid.
+        # A thread of the loader pins memory, which a global capture would forbid.
         with torch.cuda.graph(
             graph,
             pool=self._pool,
@@ -280,7 +279,7 @@ class _CudaCapture:
         return replay
 
     def run(self, function: Callable[[], Any]) -> Any:
-        """Run eagerly, on the stream of the capture, to which autograd's nodes stay bound."""
+        """Run eagerly on the stream of the capture, because autograd nodes stay bound to it."""
         self._stream.wait_stream(torch.cuda.current_stream(self._stream.device))
         with torch.cuda.stream(self._stream):
             outputs = function()
@@ -289,7 +288,7 @@ class _CudaCapture:
 
 
 class _NoCapture:
-    """Runs the function at each replay: what a CPU has for a CUDA graph."""
+    """Replacement for CUDA graphs on a CPU, which runs the function at each replay."""
 
     def __call__(self, function: Callable[[], Any]) -> Callable[[], Any]:
         return function

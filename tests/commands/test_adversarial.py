@@ -70,13 +70,13 @@ def test_a_run_logs_resumes_and_saves_a_network_that_stylizes(
     back = [o for o in adversarial if not o.startswith("loss")]
     back += ["loss.content.layers=[relu1_2]", "loss.style.layers=[relu1_1]"]
     error = run("train", *back, "resume=true", "trainer.max_steps=6").error
-    assert "trained network and discriminator, this one trains network" in error
+    assert "trained network and discriminator, but this run trains network" in error
 
 
 def test_a_run_with_the_relative_loss_cannot_resume_as_an_adversarial_one(run, tiny, adversarial):
     assert run("train", *tiny).status == 0
     error = run("train", *adversarial, "resume=true", "trainer.max_steps=5").error
-    assert "this one trains network and discriminator" in error
+    assert "this run trains network and discriminator" in error
     assert "init=" in error
 
 
@@ -102,7 +102,10 @@ MISTAKES = [
     ([f"{TERM}.spectral_norm=3"], f"{TERM}.spectral_norm=3"),
     ([f"{TERM}.discriminator_width=0"], f"{TERM}.discriminator_width=0"),
     ([f"{TERM}.discriminator_layers=0"], f"{TERM}.discriminator_layers=0"),
-    ([f"{TERM}.discriminator_layers=2"], "data.crop_size=16 is smaller than the patches of 34 "),
+    (
+        [f"{TERM}.discriminator_layers=2"],
+        "data.crop_size=16 is smaller than the discriminator's patches of 34 ",
+    ),
     ([f"{TERM}.discriminator_lr_ratio=0"], f"{TERM}.discriminator_lr_ratio=0"),
     ([f"{TERM}.wieght=1"], f"did you mean {TERM}.weight"),
     (["data.styles=photos"], "leave data.styles out"),

@@ -85,7 +85,7 @@ def test_a_web_page_instead_of_the_zip_and_a_wrong_image_count_are_errors(
     run, server, coco, tmp_path
 ):
     whole, server.body = server.body, b"<html>log in</html>"
-    assert "is not a whole zip file" in run("prepare_coco", *coco).error
+    assert "is not a complete zip file" in run("prepare_coco", *coco).error
     (tmp_path / "coco/train2017.zip").unlink()
     server.body = whole
     assert "holds 6 photos, expected 7" in run("prepare_coco", *coco, "images=7").error

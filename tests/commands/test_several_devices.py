@@ -133,7 +133,7 @@ def test_a_run_cannot_resume_on_another_number_of_devices(run, torchrun, ddp, ti
         torchrun("--nproc-per-node=2", arguments=[*ddp, "resume=true", "trainer.max_steps=6"])
     )
     assert result.status != 0
-    assert "a run on 1 devices, this one has 2" in result.err
+    assert "a run of world size 1, but this run has 2" in result.err
     assert "init=" in result.err
 
 

@@ -150,7 +150,7 @@ def test_another_logger_and_optimizer_can_be_chosen(run, tiny, tmp_path):
     assert resumed.status == 0, resumed.err
     assert (tmp_path / "run/csv/version_0/metrics.csv").read_text().splitlines() == table
     other = run("train", *tiny, "logger=csv", "resume=true", "trainer.max_steps=5")
-    assert "optimizer AdamW, this run's is Adam" in other.error
+    assert "optimizer AdamW, but this run uses Adam" in other.error
 
 
 def test_training_can_start_from_a_trained_network(run, tiny, tmp_path):
@@ -441,7 +441,7 @@ MISTAKES = [
     ("optimizer.lr=fast", "optimizer.lr=fast"),
     ("schedule=linear", "constant"),
     ("schedule.warmup_steps=-1", "schedule.warmup_steps=-1"),
-    ("+optimizer.decay=none", "optimizer.decay is now schedule"),
+    ("+optimizer.decay=none", "optimizer.decay=none is now schedule=constant"),
     ("+optimizer.speed=3", "unexpected keyword argument 'speed'"),
     ("optimizer.betas=[2,0.9]", "optimizer: Invalid beta parameter"),
     ("logger=wandb", "pip install -U 'wandb"),

@@ -100,7 +100,7 @@ def test_a_damaged_zip_ends_in_one_line_that_says_how_to_proceed(tmp_path, archi
     archive.write_bytes(damaged(whole, damage))
     with pytest.raises(StyleNetError) as error:
         unpack(archive)
-    assert str(error.value).startswith(f"{archive} is not a whole zip file")
+    assert str(error.value).startswith(f"{archive} is not a complete zip file")
     assert "delete it and run the same command again" in str(error.value)
     assert "\n" not in str(error.value)
     assert count_photos(tmp_path / "train2017") == (2 if damage == "flipped" else 0)
@@ -114,7 +114,7 @@ def test_damage_within_compressed_data_ends_in_one_line(tmp_path):
     archive = zip_of(tmp_path / "a.zip", {"a/1.jpg": noise}, zipfile.ZIP_DEFLATED)
     data = archive.read_bytes()
     archive.write_bytes(data[:300] + b"\xff" * 50 + data[350:])
-    with pytest.raises(StyleNetError, match="is not a whole zip file"):
+    with pytest.raises(StyleNetError, match="is not a complete zip file"):
         unpack(archive)
     assert not any((tmp_path / "a").iterdir())
 

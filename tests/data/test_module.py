@@ -301,28 +301,28 @@ def test_style_images_come_with_the_photos(photos, paintings):
     (first, second) = batches(photo_data(photos, styles=str(paintings)), 2)
     assert torch.equal(torch.cat([first.photos, second.photos]), samples(photo_data(photos), 2))
     assert torch.equal(
-        torch.cat([first.paintings, second.paintings]), samples(photo_data(paintings, seed=4), 2)
+        torch.cat([first.styles, second.styles]), samples(photo_data(paintings, seed=4), 2)
     )
 
 
 def test_a_photo_gets_another_style_image_each_epoch(photos):
     # As many style images as photos, here the same files, in an independent order.
     pairs = batches(photo_data(photos, styles=str(photos)), 8)
-    assert not any(torch.equal(pair.photos, pair.paintings) for pair in pairs)
+    assert not any(torch.equal(pair.photos, pair.styles) for pair in pairs)
 
 
 def test_style_images_of_a_resumed_run_continue_with_the_photos(photos, paintings):
     *_, last = batches(photo_data(photos, styles=str(paintings)), 4)
     (resumed,) = batches(at(photo_data(photos, styles=str(paintings)), 3), 1)
-    assert torch.equal(resumed.paintings, last.paintings)
+    assert torch.equal(resumed.styles, last.styles)
     assert torch.equal(resumed.photos, last.photos)
 
 
 def test_devices_divide_the_style_images(photos, paintings):
-    alone = batches(photo_data(photos, styles=str(paintings), batch_size=4), 1)[0].paintings
+    alone = batches(photo_data(photos, styles=str(paintings), batch_size=4), 1)[0].styles
     for rank in (0, 1):
         (part,) = batches(at(photo_data(photos, styles=str(paintings)), 0, 2, rank), 1)
-        assert torch.equal(part.paintings, alone[rank::2])
+        assert torch.equal(part.styles, alone[rank::2])
 
 
 def test_a_missing_folder_of_style_images_is_named_by_its_option(photos, tmp_path):

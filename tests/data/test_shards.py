@@ -187,5 +187,5 @@ def test_style_images_come_with_photos_from_shards(jpegs, shards):
     pairs = [images_of(data, list(batch)) for batch in batches]
     photos = torch.cat([pair.photos for pair in pairs])
     assert torch.equal(photos, samples(shard_data(shards), 2))
-    assert pairs[0].paintings.shape == (2, 3, 16, 16)
-    assert data.paintings.dataset.photos
+    assert pairs[0].styles.shape == (2, 3, 16, 16)
+    assert data.style_data.dataset.photos

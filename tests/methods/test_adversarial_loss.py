@@ -9,7 +9,7 @@ from torch import nn
 
 from stylenet.errors import StyleNetError
 from stylenet.methods.adversarial.discriminator import PatchDiscriminator
-from stylenet.methods.adversarial.loss import OBJECTIVES, AdversarialOptions, told_apart
+from stylenet.methods.adversarial.loss import OBJECTIVES, AdversarialOptions, discriminator_accuracy
 
 BASE = {"style_folder": "paintings"}
 
@@ -64,7 +64,7 @@ def test_a_network_that_fools_has_the_smaller_loss_and_a_gradient_where_it_fails
 
 def test_answers_are_counted():
     real, fake = torch.tensor([1.0, 0.0, 0.9, 0.6]), torch.tensor([0.5, 0.6, 0.7, 0.8])
-    assert float(told_apart(real, fake, 0.5)) == pytest.approx((3 / 4 + 1 / 4) / 2)
+    assert float(discriminator_accuracy(real, fake, 0.5)) == pytest.approx((3 / 4 + 1 / 4) / 2)
 
 
 @pytest.mark.parametrize(("layers", "patch"), [(1, 16), (2, 34), (3, 70), (4, 142)])
@@ -185,7 +185,7 @@ def test_it_learns_to_tell_two_textures_apart(name):
         loss.backward()
         optimizer.step()
     real, fake = map(discriminator, textures())
-    assert float(told_apart(real, fake, objective.threshold)) > 0.9
+    assert float(discriminator_accuracy(real, fake, objective.threshold)) > 0.9
 
 
 def test_the_options_know_the_size_of_patches():

@@ -217,7 +217,7 @@ def test_a_failed_download_names_the_cache_and_the_alternatives(offline, archite
     assert offline.tries == 1
     assert "\n" not in message
     assert "no route to host" in message
-    assert f"put that file at {offline.folder / FILES[architecture]}," in message
+    assert f"save that file as {offline.folder / FILES[architecture]}," in message
     assert "encoder.weights=PATH" in message
     assert "encoder=lite" in message
 

@@ -193,7 +193,7 @@ def test_a_run_of_another_method_cannot_be_resumed(
 ):
     fit(make(), make_pairs(), tmp_path / "with", 2)
     fit(make_module(), make_data(), tmp_path / "without", 2)
-    with pytest.raises(StyleNetError, match="trained network and discriminator, this one") as error:
+    with pytest.raises(StyleNetError, match="trained network and discriminator, but this") as error:
         fit(make_module(), make_data(), tmp_path, resume=RunFolder(tmp_path / "with").checkpoint(2))
     assert "init=" in str(error.value)
     checkpoint = RunFolder(tmp_path / "without").checkpoint(2)

@@ -98,7 +98,7 @@ def test_losses_that_are_not_finite_end_the_run(make_module, make_data, tmp_path
     module = make_module()
     with torch.no_grad():
         module.network.head.bias[0] = float("nan")
-    with pytest.raises(StyleNetError, match=r"numbers at step 1 .*content.*optimizer\.lr"):
+    with pytest.raises(StyleNetError, match=r"not finite at step 1 .*content.*optimizer\.lr"):
         fit(module, make_data(), tmp_path, 5, Guard(1, patience=5), Checkpoints(1, keep=1))
     assert not RunFolder(tmp_path).saved_checkpoints()
 
@@ -119,7 +119,7 @@ def test_output_of_a_single_color_ends_the_run(make_module, make_data, tmp_path)
     module = make_module(lr=1e-9)
     with torch.no_grad():
         module.network.head.weight.zero_()
-    with pytest.raises(StyleNetError, match=r"one color only, up to step 3"):
+    with pytest.raises(StyleNetError, match=r"a single color at step 3"):
         fit(module, make_data(), tmp_path, 9, Guard(1, patience=3))
 
 

@@ -95,7 +95,7 @@ def test_nothing_is_requeued_outside_of_a_job(monkeypatch):
 )
 def test_a_job_is_requeued(scontrol, state):
     calls = scontrol(f"JobId=12 {state} Restarts=0")
-    assert requeue() == "job 12 is requeued and goes on from here"
+    assert requeue() == "job 12 is requeued and resumes from here"
     assert calls()[-1] == "requeue 12"
 
 

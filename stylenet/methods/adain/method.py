@@ -12,8 +12,8 @@ from stylenet.methods.method import Method
 from stylenet.networks import AdainNetwork
 from stylenet.perceptual import Encoder
 
-# Style images in previews, a row each.
-_SHOWN = 3
+# Number of style images in previews; each has a row.
+_PREVIEW_STYLES = 3
 
 
 class Adain(Method):
@@ -25,31 +25,31 @@ class Adain(Method):
     usage = " style=painting.jpg"
 
     def check(self) -> None:
-        """Check that there are style images and nothing for other methods. Unsets ``style``."""
+        """Check that style images are given, and no options of other methods; unset ``style``."""
         super().check()
         config = self.config
         if config.data.styles is None:
             raise StyleNetError(
-                "network=adain trains on style images, too; give a folder of them: "
-                "data.styles=FOLDER"
+                "network=adain is trained on photos and style images; give a folder of the "
+                "latter: data.styles=FOLDER"
             )
-        given = [
+        unsuitable = [
             word
             for word in (override.lstrip("+~") for override in self.experiment.overrides)
             if word.startswith(("style=", "style.", "style@"))
         ]
-        given += [
+        unsuitable += [
             f"{key}={config[key]}"
             for key in ("styles", "add_to", "teacher_network")
             if config[key] is not None
         ]
-        if given:
+        if unsuitable:
             raise StyleNetError(
-                f"{given[0]} is for networks of styles of their own; network=adain trains on all "
-                f"the style images in data.styles={config.data.styles}: leave it out"
+                f"{unsuitable[0]} is for networks of named styles, but network=adain trains on all "
+                f"style images in data.styles={config.data.styles}; leave it out"
             )
         self.terms = self.experiment.build_loss()
-        config.run_dir = str(config.run_dir)  # may refer to the style
+        config.run_dir = str(config.run_dir)  # resolved now, because it may refer to the style
         config.style = None
 
     def build_criterion(self, encoder: Encoder) -> AdainLoss:
@@ -57,28 +57,28 @@ class Adain(Method):
         return AdainLoss(encoder, self.terms)
 
     def build_module(self, data: PhotoData) -> AdainModule:
-        """Build the Lightning module. The first layers of the encoder are part of the network."""
+        """Build the Lightning module; the first layers of the encoder are part of the network."""
         network = self.experiment.build(self.config.network)
         if not isinstance(network, AdainNetwork):
             raise StyleNetError(
-                f"network={network.name} takes no style images; leave "
-                f"training_method out, so that the network chooses its own"
+                f"network={network.name} takes no style images; leave training_method out, so that "
+                f"the network chooses its method"
             )
         encoder = self.experiment.build(self.config.encoder)
         _fill_encoder(network, encoder)
         if self.config.init is not None:
             self._start_from(network, encoder)
-        assert data.paintings is not None
+        assert data.style_data is not None
         return AdainModule(
             network,
             self.build_criterion(encoder),
             self.optimizer,
             self.experiment.recipe(),
-            data.paintings.preview_photos(_SHOWN, data.paintings.dataset.crop_size),
+            data.style_data.preview_photos(_PREVIEW_STYLES, data.style_data.dataset.crop_size),
         )
 
     def _start_from(self, network: AdainNetwork, encoder: Encoder) -> None:
-        """Load the weights of ``init``, which must belong to the same encoder weights."""
+        """Load the weights of ``init``, which must come from training with the same encoder."""
         own = {name: value.clone() for name, value in network.encoder.state_dict().items()}
         weights = str(self.config.encoder.weights)
         file = weights if user_path(weights).is_file() else None
@@ -86,7 +86,7 @@ class Adain(Method):
         if not all(torch.equal(own[k], value) for k, value in network.encoder.state_dict().items()):
             raise StyleNetError(
                 f"init={self.config.init} was trained with other weights of {encoder.architecture} "
-                f"than encoder.weights={encoder.weights}; give those"
+                f"than encoder.weights={encoder.weights}; set encoder.weights to those weights"
             )
 
 
@@ -95,8 +95,8 @@ def _fill_encoder(network: AdainNetwork, encoder: Encoder) -> None:
     convolutions = encoder.convolutions_to(network.arguments["layer"])
     network.encoder.load_weights(
         {
-            f"{name}.{kind}": value
+            f"{name}.{key}": value
             for name, convolution in convolutions.items()
-            for kind, value in convolution.state_dict().items()
+            for key, value in convolution.state_dict().items()
         }
     )

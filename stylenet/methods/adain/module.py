@@ -13,12 +13,12 @@ from stylenet.training.module import StyleTransferModule
 from stylenet.training.optimizer import OptimizerFactory
 from stylenet.training.step import Losses
 
-# Key prefix of the frozen weights, which come with the encoder of the run.
+# Key prefix of frozen weights, which resume checkpoints leave out: the run's encoder has them.
 _FROZEN = "network.encoder."
 
 
 class AdainModule(StyleTransferModule):
-    """Trains a decoder to stylize each photo of a batch in the style of its own style image.
+    """Trains the decoder to stylize each photo of a batch in the style of its own style image.
 
     Huang & Belongie 2017 (arXiv:1703.06868).
     """
@@ -29,19 +29,19 @@ class AdainModule(StyleTransferModule):
         criterion: AdainLoss,
         optimizer: OptimizerFactory,
         recipe: dict[str, Any],
-        shown: Tensor,
+        preview_styles: Tensor,
     ) -> None:
-        """Take the parts.
+        """Initialize the module.
 
         Args:
-            network: What is trained, its encoder filled.
+            network: The network to train, with the weights of its encoder.
             criterion: The loss.
             optimizer: Builds the optimizer and its schedule.
             recipe: The composed options of the run, for checkpoints.
-            shown: Style images for previews, RGB in [0, 1], shape (K, 3, H, W).
+            preview_styles: Style images for previews, RGB in [0, 1], shape (K, 3, H, W).
         """
         super().__init__(network, criterion, optimizer, network.name, recipe)
-        self.shown = shown
+        self.preview_styles = preview_styles
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return the parameters of the decoder."""
@@ -65,15 +65,15 @@ class AdainModule(StyleTransferModule):
         return stylized, self.criterion(stylized, photos, styles)
 
     def in_every_style(self, photos: Tensor) -> list[Tensor]:
-        """Stylize photos in the styles of the images that previews show."""
+        """Stylize photos in the style of each image in ``preview_styles``."""
         return [
             self.network(photos, style.to(photos).expand(len(photos), -1, -1, -1))
-            for style in self.shown.split(1)
+            for style in self.preview_styles.split(1)
         ]
 
     def beside_previews(self) -> Tensor:
         """Return the style images of the previews."""
-        return self.shown
+        return self.preview_styles
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """Return the weights of the decoder only, under ``network.decoder.``."""

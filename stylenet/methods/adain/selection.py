@@ -1,4 +1,4 @@
-"""Choosing the style of a network for arbitrary styles: one image, or several with weights."""
+"""Style selection of networks for arbitrary styles: one image, or several with weights."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ STYLE_SIZE = 512
 
 
 class AdainSelection(StyleSelection):
-    """Styles by images, ``wave.jpg`` or ``wave.jpg:0.6,mosaic.jpg:0.4``."""
+    """Chooses styles by images: ``wave.jpg`` or ``wave.jpg:0.6,mosaic.jpg:0.4``."""
 
     held = "any style"
     mixes = True
@@ -30,13 +30,13 @@ class AdainSelection(StyleSelection):
     def select(
         self, network: StyleNetwork, style: str | None, size: int | None, recorded: str
     ) -> tuple[StyleNetwork, str]:
-        """Choose the style of images; see :func:`parse_style_images`."""
+        """Choose the style given by image files; see :func:`parse_style_images`."""
         if size is not None:
             check_number("style_size", size, minimum=16, integer=True)
         if style is None:
             raise StyleNetError(
-                "it stylizes in the style of any image; give one, style=image.jpg, or several with "
-                "their weights, style='first.jpg:0.6,second.jpg:0.4'"
+                "its style comes from images; give one, style=image.jpg, or several with weights, "
+                "style='first.jpg:0.6,second.jpg:0.4'"
             )
         images = parse_style_images(style)
         tensors = [_read(path, size) for path in images]
@@ -49,27 +49,26 @@ class AdainSelection(StyleSelection):
         images: Sequence[Tensor],
         weights: Sequence[float] | None = None,
     ) -> StyleNetwork:
-        """Choose the style of images."""
+        """Choose the style given by images."""
         return cast(AdainNetwork, network).select(images, weights)
 
     def example(self, network: StyleNetwork) -> StyleNetwork:
-        """Return the network of a random image's style."""
+        """Return the network with a random image as style."""
         return self.select_images(network, [torch.rand(1, 3, 64, 64)])
 
 
 def parse_style_images(text: str) -> dict[Path, float]:
-    """Parse the images of a style.
+    """Parse style images with weights.
 
     Args:
-        text: A path, or several with their weights, ``first.jpg:0.6,second.jpg:0.4``; the default
-            weight is 1. If a file has the whole text as its name, it is that file.
+        text: A path, or several with weights, ``first.jpg:0.6,second.jpg:0.4``; the default weight
+            is 1. If the whole text is the path of a file, it means that file.
 
     Returns:
         The weights by path, in the order given; only their ratios matter.
 
     Raises:
-        StyleNetError: There is no such file, it is given twice, or a weight is not a number above
-            0.
+        StyleNetError: A file is missing or given twice, or a weight is not a number above 0.
     """
     only = user_path(text)
     if only.is_file():
@@ -78,29 +77,29 @@ def parse_style_images(text: str) -> dict[Path, float]:
     for part in text.split(","):
         path, weight = _parse(part.strip(), text)
         if path in images:
-            raise StyleNetError(f"style={text} names {path} twice")
+            raise StyleNetError(f"style={text} names {path} twice; name it once")
         images[path] = weight
     return images
 
 
 def _parse(part: str, text: str) -> tuple[Path, float]:
-    """Return a path and its weight."""
+    """Parse one image and its weight."""
     path = user_path(part)
     if part and path.is_file():
         return path, 1.0
-    name, colon, given = part.rpartition(":")
-    before = user_path(name.strip())
-    if colon and name.strip() and before.is_file():
+    name, colon, suffix = part.rpartition(":")
+    named = user_path(name.strip())
+    if colon and name.strip() and named.is_file():
         try:
-            weight = float(given)
+            weight = float(suffix)
         except ValueError:
-            raise StyleNetError(f"style={part}: {given} is not a number above 0") from None
+            raise StyleNetError(f"style={part}: {suffix} is not a number above 0") from None
         check_number(f"style={name}", weight, above=0)
-        return before, weight
+        return named, weight
     prefix = "" if part == text else f"style={text}: "
     raise StyleNetError(
-        f"{prefix}{part or 'an empty name'} is no image that is there; give the path of one, or "
-        f"several with their weights, style='first.jpg:0.6,second.jpg:0.4'"
+        f"{prefix}{part or 'an empty name'} is not an image file; give the path of one, or "
+        f"several with weights, style='first.jpg:0.6,second.jpg:0.4'"
     )
 
 

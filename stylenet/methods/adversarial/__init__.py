@@ -1,1 +1,1 @@
-"""Adversarial training: perceptual losses and a discriminator (Goodfellow et al. 2014)."""
+"""Adversarial training: a perceptual loss and a discriminator (Goodfellow et al. 2014)."""

@@ -1,4 +1,4 @@
-"""A discriminator that classifies patches of an image as painted or stylized."""
+"""Discriminator that classifies patches of an image as style image or stylized photo."""
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +15,13 @@ _WIDEST = 8
 
 
 class PatchDiscriminator(nn.Module):
-    """The PatchGAN of Isola et al. 2017 (arXiv:1611.07004): an output for each patch of an image.
+    """The PatchGAN of Isola et al. 2017 (arXiv:1611.07004), with an output for each patch.
 
-    It differs in two points. There is no padding, so that each patch lies within the image and the
-    zeros at the border give nothing away. There is no batch or instance normalization: it would
-    hide palette and contrast, which belong to a style, and let each output depend on more than its
-    patch. Spectral normalization (Miyato et al. 2018, arXiv:1802.05957) bounds the slope; its power
-    iteration takes a step at each pass in training mode.
+    It differs from theirs in two points. There is no padding, so that each patch lies within the
+    image and no output depends on zeros beyond the border. There is no batch or instance
+    normalization, which would hide palette and contrast, parts of a style, and make each output
+    depend on more than its patch. Spectral normalization (Miyato et al. 2018, arXiv:1802.05957)
+    bounds the slope; its power iteration takes a step in each forward pass in training mode.
 
     Attributes:
         patch_size: Height and width of the receptive field of each output, in pixels.
@@ -32,7 +32,8 @@ class PatchDiscriminator(nn.Module):
         """Initialize the weights at random.
 
         Args:
-            width: Channels of the first layer; they double with each layer, up to eight times.
+            width: Channels of the first layer; they double with each layer, to at most eight times
+                as many.
             layers: Number of layers of stride 2; 1, 2, 3 give patches of 16, 34, 70 pixels.
             spectral_norm: Whether to divide each layer's weight matrix by its largest singular
                 value.
@@ -58,8 +59,8 @@ class PatchDiscriminator(nn.Module):
             images: RGB in [0, 1], shape (N, 3, H, W), with H and W of at least ``patch_size``.
 
         Returns:
-            Shape (N, 1, (H - patch_size) // stride + 1, likewise), high for paintings; float32 at
-            least, also under autocast.
+            Shape (N, 1, (H - patch_size) // stride + 1, likewise), high for style images;
+            float32 at least, also under autocast.
         """
         return wide(self.layers(images * 2 - 1))
 

@@ -1,4 +1,4 @@
-"""Objectives of adversarial training, and the options of the adversarial term."""
+"""Adversarial losses, and the options of the adversarial term."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from stylenet.perceptual.losses import wide
 
 
 class Objective(NamedTuple):
-    """Losses of a discriminator and of the network that it is trained against.
+    """Losses of the discriminator and of the network that is trained against it.
 
     Attributes:
-        discriminator: Loss of the discriminator from its outputs for paintings and for stylized
-            photos, of any shape.
-        generator: Loss of the network from the outputs for stylized photos.
-        threshold: Outputs above it mean "a painting".
+        discriminator: Loss of the discriminator as a function of its outputs for style images and
+            for stylized photos, of any shape.
+        generator: Loss of the network as a function of the outputs for stylized photos.
+        threshold: Outputs above it classify a patch as a style image.
     """
 
     discriminator: Callable[[Tensor, Tensor], Tensor]
@@ -32,7 +32,7 @@ def lsgan_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """Return the least-squares loss (D(x) - 1)² / 2 + D(y)² / 2 (Mao et al. 2017, eq. 9).
 
     Args:
-        real: Outputs for paintings, any shape and floating type.
+        real: Outputs for style images, any shape and floating type.
         fake: Outputs for stylized photos.
 
     Returns:
@@ -59,7 +59,7 @@ def bce_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     Goodfellow et al. 2014, eq. 1.
 
     Args:
-        real: Outputs for paintings, any shape and floating type.
+        real: Outputs for style images, any shape and floating type.
         fake: Outputs for stylized photos.
 
     Returns:
@@ -91,13 +91,13 @@ class AdversarialOptions:
     """The term ``adversarial`` of a loss: a discriminator that is trained beside the network.
 
     Attributes:
-        style_folder: Folder of the images that the discriminator takes for real.
+        style_folder: Folder of the style images, the real images of the discriminator.
         weight: Weight of the adversarial loss in the total; with 0 the discriminator has no effect.
         objective: ``lsgan`` or ``bce``.
         spectral_norm: See :class:`PatchDiscriminator`.
         discriminator_width: See :class:`PatchDiscriminator`.
         discriminator_layers: See :class:`PatchDiscriminator`.
-        discriminator_lr_ratio: Learning rate of the discriminator, times the network's.
+        discriminator_lr_ratio: Learning rate of the discriminator divided by the network's.
     """
 
     style_folder: str = ""
@@ -115,7 +115,7 @@ class AdversarialOptions:
             StyleNetError: A value is impossible.
         """
         if not str(self.style_folder or "").strip():
-            raise StyleNetError("style_folder is empty; set it to a folder of paintings")
+            raise StyleNetError("style_folder is empty; set it to a folder of style images")
         check_number("weight", self.weight, minimum=0)
         check_choice("objective", self.objective, OBJECTIVES)
         if not isinstance(self.spectral_norm, bool):
@@ -130,35 +130,37 @@ class AdversarialOptions:
         return patch_size(self.discriminator_layers)
 
     def build_discriminator(self) -> PatchDiscriminator:
-        """Return a discriminator with random weights."""
+        """Build a discriminator with random weights."""
         return PatchDiscriminator(
             self.discriminator_width, self.discriminator_layers, self.spectral_norm
         )
 
 
 def take_adversarial(terms: dict[str, Any]) -> AdversarialOptions | None:
-    """Remove the adversarial term, which the adversarial method computes.
+    """Remove the adversarial term from the terms of a loss, and return it.
+
+    The adversarial method computes this term itself.
 
     Args:
-        terms: Terms of a loss by name; the others stay.
+        terms: Terms of a loss by name, changed in place.
 
     Returns:
-        Its options, or ``None`` without one.
+        The options of the term; ``None`` if the loss has none.
     """
     names = [name for name, term in terms.items() if isinstance(term, AdversarialOptions)]
     return terms.pop(names[0]) if names else None
 
 
 @torch.no_grad()
-def told_apart(real: Tensor, fake: Tensor, threshold: float) -> Tensor:
+def discriminator_accuracy(real: Tensor, fake: Tensor, threshold: float) -> Tensor:
     """Return the accuracy of a discriminator.
 
     Args:
-        real: Outputs for paintings, any shape.
+        real: Outputs for style images, any shape.
         fake: Outputs for stylized photos.
         threshold: See :class:`Objective`.
 
     Returns:
-        Mean of the accuracies for both classes, a scalar in [0, 1], 0.5 by chance.
+        Mean of the accuracies of both classes, a scalar in [0, 1]; 0.5 for guessing.
     """
     return ((real > threshold).float().mean() + (fake <= threshold).float().mean()) / 2

@@ -14,39 +14,39 @@ _STYLE_FOLDER = "loss.adversarial.style_folder"
 
 
 class Adversarial(SingleStyle):
-    """One network for one style, against a discriminator trained on a painter's images."""
+    """One network for one style, trained against a discriminator of a painter's images."""
 
     discriminator: AdversarialOptions
 
     def check(self) -> None:
-        """Check that discriminator, crops and steps fit together."""
+        """Check that the discriminator fits crop size and gradient accumulation."""
         super().check()
         config, discriminator = self.config, self.discriminator
         if config.trainer.accumulate_grad_batches != 1:
             raise StyleNetError(
                 f"trainer.accumulate_grad_batches={config.trainer.accumulate_grad_batches} does "
-                f"not go with loss=adversarial, which takes a step of the discriminator with every "
+                f"not work with loss=adversarial, which takes a step of the discriminator for each "
                 f"batch; leave it at 1 and set a larger data.batch_size"
             )
         crop, patch = config.data.crop_size, discriminator.patch_size
         if isinstance(crop, int) and 16 <= crop < patch:
             raise StyleNetError(
-                f"data.crop_size={crop} is smaller than the patches of {patch} pixels that the "
-                f"discriminator sees; set a larger one, or a smaller "
-                f"loss.adversarial.discriminator_layers than {discriminator.discriminator_layers}"
+                f"data.crop_size={crop} is smaller than the discriminator's patches of {patch} "
+                f"pixels; set a larger one, or loss.adversarial.discriminator_layers below "
+                f"{discriminator.discriminator_layers}"
             )
 
     def build_loss(self) -> dict[str, LossTerm]:
-        """Build the terms of the perceptual loss, and the options of the discriminator."""
+        """Build the terms of the perceptual loss and the options of the discriminator."""
         terms, self.discriminator = self.experiment.build_adversarial_loss()
         return terms
 
     def data_options(self) -> dict[str, Any]:
         """Return the folder of the painter's images."""
-        return {"styles": str(self.discriminator.style_folder), "styles_setting": _STYLE_FOLDER}
+        return {"styles": str(self.discriminator.style_folder), "styles_option": _STYLE_FOLDER}
 
     def trainer_options(self) -> dict[str, Any]:
-        """Leave clipping to the module, as Lightning does not clip for manual optimization."""
+        """Turn off the trainer's clipping; Lightning does not clip in manual optimization."""
         return {"gradient_clip_val": None}
 
     def build_module(self, data: PhotoData) -> AdversarialModule:
@@ -56,8 +56,9 @@ class Adversarial(SingleStyle):
         encoder = self.experiment.build(self.config.encoder)
         criterion = self.build_criterion(encoder)
         teacher = load_teacher(self.config.teacher_network, self.style.name)
-        assert data.paintings is not None
-        data.paintings.preview_photos(1, data.dataset.crop_size)  # one at least is usable
+        assert data.style_data is not None
+        # Raises an error now if no style image is usable.
+        data.style_data.preview_photos(1, data.dataset.crop_size)
         return AdversarialModule(
             network,
             criterion,

@@ -1,4 +1,4 @@
-"""The Lightning module of a network that is trained against a discriminator."""
+"""The Lightning module of adversarial training."""
 
 from typing import Any, cast
 
@@ -9,28 +9,29 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from stylenet.data import Pairs
-from stylenet.methods.adversarial.loss import OBJECTIVES, AdversarialOptions, told_apart
+from stylenet.methods.adversarial.loss import OBJECTIVES, AdversarialOptions, discriminator_accuracy
 from stylenet.methods.distillation.teacher import Teacher
 from stylenet.methods.single_style.module import SingleStyleModule
 from stylenet.networks import StyleNetwork
 from stylenet.perceptual import PerceptualLoss
 from stylenet.training.optimizer import OptimizerFactory
 
-# For an optimizer of the discriminator that has betas: a first one of 0.5 made adversarial training
-# stable in Radford et al. 2016 (arXiv:1511.06434); Isola et al. 2017 use it too.
+# Betas of the discriminator's optimizer, if it has any. A first beta of 0.5 made adversarial
+# training stable in Radford et al. 2016 (arXiv:1511.06434); Isola et al. 2017 also use it.
 _BETAS = (0.5, 0.999)
 
 
 class AdversarialModule(SingleStyleModule):
-    """Trains a network against perceptual losses and a discriminator, which it trains as well.
+    """Trains a network against a perceptual loss and a discriminator, and trains the discriminator.
 
-    In each step the discriminator is trained to distinguish crops of style images from stylized
-    photos, then the network is trained on the sum of its losses; it runs once. Only the step of the
-    network counts as a training step. Several ranks train both on the mean of all gradients.
+    Each step first trains the discriminator to distinguish crops of style images from stylized
+    photos, then the network on the sum of its losses. The network runs once per step. Only its
+    optimizer step counts as a training step. Several ranks train both on the mean gradients.
 
     Attributes:
-        discriminator: Its parameters require gradients only during its own step, because
-            DistributedDataParallel expects a gradient of each parameter in every backward pass.
+        discriminator: The discriminator. Its parameters require gradients only during its own step,
+            because DistributedDataParallel expects a gradient of each such parameter in every
+            backward pass.
     """
 
     def __init__(
@@ -45,18 +46,19 @@ class AdversarialModule(SingleStyleModule):
         teacher_weight: float = 0.0,
         gradient_clip_val: float | None = None,
     ) -> None:
-        """Take the parts and build the discriminator.
+        """Initialize the module and build the discriminator.
 
         Args:
-            network: What is trained.
+            network: The network to train.
             criterion: The perceptual loss of the style.
             optimizer: Builds the optimizers and their schedules.
             style: Name of the style, for checkpoints.
             recipe: The composed options of the run, for checkpoints.
             options: Options of the discriminator and its loss.
-            teacher: A trained network.
-            teacher_weight: Weight of the difference from the teacher's images.
-            gradient_clip_val: As for Lightning's trainer, which must not have one here.
+            teacher: Teacher of the network, see :class:`SingleStyleModule`.
+            teacher_weight: Weight of the loss ``teacher``.
+            gradient_clip_val: Largest gradient norm; ``None`` for no clipping. The trainer's own
+                option must be ``None``.
 
         Raises:
             StyleNetError: The teacher's weight is impossible.
@@ -96,11 +98,11 @@ class AdversarialModule(SingleStyleModule):
         return [super().configure_optimizers(), discriminator]
 
     def replays_steps(self) -> bool:
-        """Return ``False``: two optimizers take their steps in turns."""
+        """Return ``False``, because two optimizers take turns."""
         return False
 
     def training_step(self, batch: Pairs, batch_idx: int) -> Tensor:
-        """Take a step of the discriminator and one of the network.
+        """Train the discriminator and the network for one step each.
 
         Args:
             batch: Photos and as many crops of style images, RGB in [0, 1], (N, 3, H, W) each.
@@ -112,7 +114,7 @@ class AdversarialModule(SingleStyleModule):
         photos, styles = (images.contiguous(memory_format=torch.channels_last) for images in batch)
         stylized, values = self._compute_losses(photos)
         values["discriminator"] = self._train_discriminator(styles, stylized.detach())
-        self.discriminator.eval()  # its power iteration is part of its own step
+        self.discriminator.eval()  # so that its power iteration takes no step here
         values["adversarial"] = self._objective.generator(self.discriminator(stylized))
         weight = self._adversarial.weight
         values["total"] = values["total"] + weight * values["adversarial"]
@@ -132,7 +134,7 @@ class AdversarialModule(SingleStyleModule):
             self.clip_gradients(optimizer, gradient_clip_val=self._clip)
 
     def _train_discriminator(self, styles: Tensor, stylized: Tensor) -> Tensor:
-        """Take a step of the discriminator and return its loss before the step, detached."""
+        """Train the discriminator for one step; return its loss before the step, detached."""
         self.discriminator.train()
         self.discriminator.requires_grad_(True)
         both = torch.cat([styles, stylized.to(styles.dtype)])
@@ -144,10 +146,10 @@ class AdversarialModule(SingleStyleModule):
         self.discriminator.requires_grad_(False)
         if self.trainer.world_size > 1:
             self._average_gradients()
-        # Not by the optimizer's own method: Lightning counts the calls of that as training steps,
-        # by which runs end, callbacks act and data is resumed.
+        # Not optimizer.step(): Lightning would count the call as a training step, on which the end
+        # of the run, callbacks and the resuming of data depend.
         self.trainer.strategy.optimizer_step(optimizer.optimizer, _nothing)
-        accuracy = told_apart(real, fake, self._objective.threshold)
+        accuracy = discriminator_accuracy(real, fake, self._objective.threshold)
         outputs = {"real": real.mean(), "fake": fake.mean(), "accuracy": accuracy}
         self.log_dict({f"discriminator/{k}": value.detach() for k, value in outputs.items()})
         return loss.detach()
@@ -167,4 +169,4 @@ class AdversarialModule(SingleStyleModule):
 
 
 def _nothing() -> None:
-    """Closure of a step whose gradients are computed already."""
+    """Do nothing: the closure of a step whose gradients are computed already."""

@@ -15,32 +15,32 @@ _LOGGED_BY_STYLE = ("content", "style")
 class ConditionalLoss(nn.Module):
     """Compares each photo of a batch with its own style, in one pass of the encoder.
 
-    Which styles a batch holds is decided by indexing on the device: a captured or compiled step
-    serves every combination of them.
+    Targets of the styles are selected by indexing on the device, so that one captured or compiled
+    step serves every combination of styles.
 
     Attributes:
-        names: The styles.
+        names: Names of the styles.
         encoder: The frozen encoder.
         terms: Terms by name, each with the layers of all styles.
     """
 
     def __init__(self, losses: Mapping[str, PerceptualLoss]) -> None:
-        """Gather the styles' targets.
+        """Stack the targets of the styles.
 
         Args:
-            losses: One loss for each style, by name, all with the same encoder. They may differ in
-                their weights and in the layers of their terms.
+            losses: A loss for each style by name, all with the same encoder. Only their weights and
+                the layers of their terms may differ.
 
         Raises:
-            ValueError: There is none, or they differ in something else.
+            ValueError: There is no loss, or the losses differ in something else.
         """
         super().__init__()
         self.names = list(losses)
         each = list(losses.values())
         if len({id(loss.encoder) for loss in each}) != 1:
-            raise ValueError("the losses of many styles share one encoder")
+            raise ValueError("the losses of all styles must have the same encoder")
         if len({_fixed_options(loss) for loss in each}) != 1:
-            raise ValueError("the losses of many styles differ in weights and layers only")
+            raise ValueError("the losses of the styles may differ in weights and layers only")
         self.encoder = each[0].encoder
         self.terms: dict[str, LossTerm] = {}
         for name, term in each[0].terms.items():
@@ -48,15 +48,15 @@ class ConditionalLoss(nn.Module):
             layers = list(dict.fromkeys(layer for other in own for layer in other.layers))
             self.terms[name] = term.with_layers(layers) if layers else term
             factors = [[other.layer_factors.get(k, 0.0) for k in layers] for other in own]
-            self._keep(f"factors_{name}", torch.tensor(factors))  # (styles, layers)
-            self._keep(f"weight_{name}", torch.tensor([loss.weights[name] for loss in each]))
+            self._store(f"factors_{name}", torch.tensor(factors))  # (styles, layers)
+            self._store(f"weight_{name}", torch.tensor([loss.weights[name] for loss in each]))
             if term.compares_style:
                 for layer in layers:
-                    self._keep(f"style_{name}_{layer}", _targets(each, name, layer))
+                    self._store(f"style_{name}_{layer}", _targets(each, name, layer))
         self._registered_terms = nn.ModuleList(self.terms.values())
-        every = self.terms.values()
-        self._content_layers = [k for term in every if term.compares_content for k in term.layers]
-        self._stylized_layers = [k for term in every for k in term.layers]
+        active = self.terms.values()
+        self._content_layers = [k for term in active if term.compares_content for k in term.layers]
+        self._stylized_layers = [k for term in active for k in term.layers]
 
     def forward(self, stylized: Tensor, content: Tensor, styles: Tensor) -> dict[str, Tensor]:
         """Compute the losses of stylized images, each with its own style.
@@ -64,12 +64,12 @@ class ConditionalLoss(nn.Module):
         Args:
             stylized: Output of the network, RGB in [0, 1], shape (N, 3, H, W).
             content: Input of the network, the same shape and range.
-            styles: Indices of the images' styles in ``names``, shape (N,), on their device.
+            styles: Indices of the images' styles in ``names``, shape (N,), on the same device.
 
         Returns:
-            Scalars by name: ``total``, ``content``, ``style``, ``tv`` … as of
-            :class:`PerceptualLoss`, means over the N images with their own styles' weights; and
-            ``starry/content`` and ``starry/style`` for each style, NaN for those of no image.
+            Scalars by name: ``total``, ``content``, ``style``, ``tv`` … as in
+            :class:`PerceptualLoss`, means over the N images with the weights of their styles; and
+            ``starry/content`` and ``starry/style`` for each style, NaN for styles without images.
         """
         with torch.no_grad():
             content_features = self.encoder(content, self._content_layers)
@@ -104,21 +104,22 @@ class ConditionalLoss(nn.Module):
                 values |= {f"{k}/{name}": mean for k, mean in zip(self.names, means, strict=True)}
         return values
 
-    def _keep(self, name: str, values: Tensor) -> None:
+    def _store(self, name: str, values: Tensor) -> None:
         self.register_buffer(f"_{name}", values, persistent=False)
 
 
 def _fixed_options(loss: PerceptualLoss) -> str:
-    """Return what has to be the same for all styles, as text."""
+    """Return the options that must be equal for all styles, as text."""
     return str([(name, type(term), term.options) for name, term in loss.terms.items()])
 
 
 def _targets(losses: list[PerceptualLoss], name: str, layer: str) -> Tensor:
     """Return the targets of all styles for a term at a layer, shape (styles, …)."""
-    known = [layer in loss.terms[name].layers for loss in losses]
-    # A style that leaves the layer out has factor 0 there, so any finite target serves.
-    absent = torch.ones_like(losses[known.index(True)].target(name, layer))
+    has_layer = [layer in loss.terms[name].layers for loss in losses]
+    # A style without the layer has factor 0 there, so any finite target will do.
+    absent = torch.ones_like(losses[has_layer.index(True)].target(name, layer))
     targets = [
-        loss.target(name, layer) if has else absent for loss, has in zip(losses, known, strict=True)
+        loss.target(name, layer) if has else absent
+        for loss, has in zip(losses, has_layer, strict=True)
     ]
     return torch.cat(targets)

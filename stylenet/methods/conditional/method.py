@@ -9,18 +9,18 @@ from stylenet.methods.method import Method, refuse_style_images
 from stylenet.networks import JohnsonMultiNetwork, add_styles, check_style_names, join_style_names
 from stylenet.perceptual import Encoder, PerceptualLoss, with_style_layers
 
-# Options that only one style can have.
-_OF_ONE_STYLE = ("style.image=", "style.name=")
+# Overrides that make sense for one style only.
+_ONE_STYLE_ONLY = ("style.image=", "style.name=")
 
 
 class Conditional(Method):
-    """One network for several styles, by a scale and a shift of each in every normalization.
+    """One network for several styles, with a scale and a shift for each in every normalization.
 
     Dumoulin, Shlens, Kudlur 2017 (arXiv:1610.07629).
     """
 
     def check(self) -> None:
-        """Check the list of styles, and compose each of them."""
+        """Check the list of styles and compose their options."""
         super().check()
         refuse_style_images(self.config, f"network={self.config.network.name}")
         self.styles = self._compose_styles()
@@ -28,14 +28,14 @@ class Conditional(Method):
         self.terms = [with_style_layers(terms, style.layers) for style in self.styles]
         if self.config.add_to is not None and self.config.init is not None:
             raise StyleNetError(
-                "add_to and init both name a network to begin with; leave one of them out"
+                "add_to and init both name a network to start from; leave one of them out"
             )
 
     def build_network(self) -> JohnsonMultiNetwork:
-        """Build the network, with fresh weights, those of ``init``, or ``add_to`` made larger."""
+        """Build the network with random weights or those of ``init``, or extend ``add_to``."""
         names = [style.name for style in self.styles]
         if self.config.add_to is not None:
-            return self._enlarge(str(self.config.add_to), names)
+            return self._extend(str(self.config.add_to), names)
         network: JohnsonMultiNetwork = self.experiment.build(self.config.network, styles=names)
         if self.config.init is not None:
             start_from(network, str(self.config.init))
@@ -67,40 +67,40 @@ class Conditional(Method):
         )
 
     def _compose_styles(self) -> list[StyleOptions]:
-        """Return the options of ``styles``, each as ``style`` would choose it."""
+        """Compose the options of each style in ``styles``, as ``style=NAME`` would."""
         names = check_style_names(self.config.styles)
         if self.config.teacher_network is not None:
             raise StyleNetError(
-                "teacher_network teaches one style and styles asks for several; leave one of them "
-                "out"
+                "teacher_network teaches one style, but styles names several; leave one of them out"
             )
-        of_one = [o for o in self.experiment.overrides if o.startswith(_OF_ONE_STYLE)]
-        if of_one and len(names) > 1:
+        single = [o for o in self.experiment.overrides if o.startswith(_ONE_STYLE_ONLY)]
+        if single and len(names) > 1:
             raise StyleNetError(
-                f"{of_one[0]} would hold for each of styles={names}; write them a file"
+                f"{single[0]} would apply to each of styles={names}; put it into the file of a "
+                f"style in configs/style/"
             )
         build, compose = self.experiment.build, self.experiment.compose_style
         styles: list[StyleOptions] = [build(compose(name)) for name in names]
         check_style_names([style.name for style in styles])
         return styles
 
-    def _enlarge(self, path: str, names: list[str]) -> JohnsonMultiNetwork:
-        """Return a trained network with room for new styles, everything else frozen."""
+    def _extend(self, path: str, names: list[str]) -> JohnsonMultiNetwork:
+        """Add styles to a trained network; everything but their parameters is frozen."""
         try:
             trained, _ = load_checkpoint(path)
             if not isinstance(trained, JohnsonMultiNetwork):
                 raise StyleNetError(
-                    f"it is a network {trained.name} of one style; styles are added to one that "
-                    f"was trained with network=johnson_multi"
+                    f"styles cannot be added to a network {trained.name}; give a network that was "
+                    f"trained with network=johnson_multi"
                 )
-            larger = add_styles(trained, names)
+            extended = add_styles(trained, names)
         except StyleNetError as error:
             raise StyleNetError(f"add_to={path}: {error}") from error
         options = self.config.network
         other = {k: v for k, v in trained.arguments.items() if k != "styles" and v != options[k]}
         if other:
             raise StyleNetError(
-                f"add_to={path} is a network of other options; add "
+                f"add_to={path} was trained with other network options; add "
                 f"{' '.join(f'network.{key}={value}' for key, value in other.items())}"
             )
-        return larger
+        return extended

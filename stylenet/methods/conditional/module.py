@@ -13,7 +13,7 @@ from stylenet.training.step import Losses
 
 
 class ConditionalModule(StyleTransferModule):
-    """Trains a network of several styles: each photo of a batch is stylized in one of them.
+    """Trains a network of several styles; each photo of a batch is stylized in one of them.
 
     Dumoulin, Shlens, Kudlur 2017 (arXiv:1610.07629).
     """
@@ -28,17 +28,17 @@ class ConditionalModule(StyleTransferModule):
         style: str,
         recipe: dict[str, Any],
     ) -> None:
-        """Take the parts.
+        """Initialize the module.
 
         Args:
-            network: What is trained, except for frozen parameters.
-            criterion: The loss. Its styles are those to train; the network may have more.
+            network: The network to train; its frozen parameters stay unchanged.
+            criterion: The loss of the styles to train; the network may have more styles.
             optimizer: Builds the optimizer and its schedule.
             style: Joint name of the styles, for checkpoints.
             recipe: The composed options of the run, for checkpoints.
         """
         super().__init__(network, criterion, optimizer, style, recipe)
-        # Indices in the network of the criterion's styles.
+        # Index in the network of each style of the criterion.
         self._indices = torch.tensor([network.styles.index(name) for name in criterion.names])
         self._present: set[str] = set()
 
@@ -47,13 +47,13 @@ class ConditionalModule(StyleTransferModule):
         return [{"params": [p for p in self.network.parameters() if p.requires_grad]}]
 
     def on_train_start(self) -> None:
-        """Start with the same random state on any number of devices, or continue that of a run."""
-        # With several devices Lightning seeds again, after the network has used the random state.
+        """Set the same random state on any number of devices, or restore that of a checkpoint."""
+        # With several devices Lightning seeds again after the network has used the random state.
         torch.manual_seed(torch.initial_seed())
         super().on_train_start()
 
     def inputs(self, batch: Tensor) -> tuple[Tensor, ...]:
-        """Return photos, and indices in network and criterion of styles sampled for them."""
+        """Sample styles; return photos and their styles' indices in network and criterion."""
         styles = self._sample_styles(len(batch))
         self._present = {self.criterion.names[i] for i in styles.tolist()}
         indices = (self._indices[styles], styles)
@@ -62,7 +62,7 @@ class ConditionalModule(StyleTransferModule):
     def compute_losses(  # type: ignore[override]
         self, photos: Tensor, indices: Tensor, styles: Tensor
     ) -> Losses:
-        """Stylize photos, each in a style of its own, and compute the losses.
+        """Stylize photos, each in its own style, and compute the losses.
 
         Args:
             photos: RGB in [0, 1], shape (N, 3, H, W).
@@ -76,7 +76,7 @@ class ConditionalModule(StyleTransferModule):
         return stylized, self.criterion(stylized, photos, styles)
 
     def note(self, stylized: Tensor, values: dict[str, Tensor]) -> None:
-        """Log a step, without the losses of styles that had no photo."""
+        """Log the losses of a step, except for styles without photos in it."""
         present = {k: v for k, v in values.items() if k.partition("/")[0] not in self._absent}
         super().note(stylized, present)
 
@@ -85,18 +85,19 @@ class ConditionalModule(StyleTransferModule):
         return set(self.criterion.names) - self._present
 
     def in_every_style(self, photos: Tensor) -> list[Tensor]:
-        """Stylize photos in each style that is trained."""
+        """Stylize photos in each trained style."""
         network = cast(JohnsonMultiNetwork, self.network)
         return [network(photos, index.expand(len(photos))) for index in self._indices]
 
     def _sample_styles(self, count: int) -> Tensor:
-        """Sample styles for the photos of this rank in a step, shape (count,), in ascending order.
+        """Sample styles for the photos of this rank in a step: ascending indices, shape (count,).
 
-        Every rank samples for the photos of all ranks, so that the random state stays the same
-        everywhere, and takes its own, as it does with photos: several devices train as one with
-        as many photos. Every style occurs once before any occurs twice. Photos come in random
-        order, so that sorting favors none.
+        Every rank samples styles for the photos of all ranks and takes every world-size-th, as with
+        photos. So the random state is equal on all ranks, and several devices train like one with
+        the same photos. Every style occurs once before any occurs twice. Photos come in random
+        order, so that sorting styles is fair.
         """
-        world, rank = self.trainer.world_size, self.trainer.global_rank
-        styles = torch.randperm(len(self._indices)).repeat(-(-count * world // len(self._indices)))
-        return styles[: count * world].sort().values[rank::world]
+        world_size, rank = self.trainer.world_size, self.trainer.global_rank
+        total = count * world_size
+        styles = torch.randperm(len(self._indices)).repeat(-(-total // len(self._indices)))
+        return styles[:total].sort().values[rank::world_size]

@@ -1,4 +1,4 @@
-"""Choosing a style, or a mixture, of a network that holds many."""
+"""Style selection of networks of several styles: a style or a mixture."""
 
 from typing import cast
 
@@ -7,7 +7,7 @@ from stylenet.networks import JohnsonMultiNetwork, StyleNetwork, join_style_name
 
 
 class ConditionalSelection(StyleSelection):
-    """Styles by name, ``starry``, or by weight, ``starry:0.6,mosaic:0.4``."""
+    """Chooses styles by name, ``starry``, or mixtures, ``starry:0.6,mosaic:0.4``."""
 
     held = "several styles"
     mixes = True
@@ -19,7 +19,7 @@ class ConditionalSelection(StyleSelection):
     def select(
         self, network: StyleNetwork, style: str | None, size: int | None, recorded: str
     ) -> tuple[StyleNetwork, str]:
-        """Choose a style or a mixture; the first style by default."""
+        """Choose a style or a mixture; the default is the first style."""
         network = cast(JohnsonMultiNetwork, network)
         mixture = parse_mixture(network.styles[0] if style is None else style)
         return network.select(mixture), join_style_names(mixture)

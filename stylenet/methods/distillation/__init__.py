@@ -1,1 +1,1 @@
-"""Distillation: a trained network teaches a smaller one (Hinton et al. 2015)."""
+"""Distillation of a smaller network from a trained one (Hinton et al. 2015)."""

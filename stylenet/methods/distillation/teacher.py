@@ -1,4 +1,4 @@
-"""The loss between the images of a network and those of its teacher (Hinton et al. 2015)."""
+"""The loss between stylized images of a network and of its teacher (Hinton et al. 2015)."""
 
 import torch
 from torch import Tensor, nn
@@ -13,14 +13,14 @@ _TINY = 1e-6
 
 
 class Teacher(nn.Module):
-    """Trained, frozen network that compares images with its own.
+    """Trained, frozen network whose stylized images are the target of another network.
 
-    A perceptual loss leaves open where in a flat sky a stroke lies, for example. A small network
-    spends many steps on that; a trained one has decided it.
+    A perceptual loss does not determine, for example, where in a flat sky a stroke lies. A small
+    network needs many training steps to settle that; a teacher shows it.
     """
 
     def __init__(self, network: StyleNetwork) -> None:
-        """Freeze the network."""
+        """Freeze a trained network."""
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
         self.requires_grad_(False)
@@ -35,11 +35,11 @@ class Teacher(nn.Module):
 
         Args:
             images: Output of the student, RGB in [0, 1], shape (N, 3, H, W).
-            photos: Input of both, the same shape and range.
+            photos: Input of the student, the same shape and range.
 
         Returns:
-            ‖y - t‖² / ‖t - mean(t)‖² with t the teacher's image; the mean over the N images, a
-            scalar.
+            ‖y - t‖² / ‖t - mean(t)‖² for the student's image y and the teacher's image t, as the
+            mean over the N images, a scalar.
         """
         with torch.no_grad():
             target = self.network(photos).float()
@@ -54,10 +54,10 @@ def load_teacher(path: str | None, style: str) -> Teacher | None:
     Args:
         path: ``teacher_network``: a checkpoint, a run directory or a pretrained style; ``None``
             for no teacher.
-        style: Name of the style that is trained, which is chosen of a teacher that holds several.
+        style: Name of the style to train, which a teacher of several styles must have.
 
     Returns:
-        The teacher, if there is one.
+        The teacher, or ``None``.
 
     Raises:
         StyleNetError: The checkpoint is unusable, or has no such style.
@@ -69,7 +69,10 @@ def load_teacher(path: str | None, style: str) -> Teacher | None:
         selection = selection_of(network)
         styles = selection.styles(network)
         if styles is None:
-            raise StyleNetError(f"it holds {selection.held}, and can teach none of them")
+            raise StyleNetError(
+                f"its style comes from images, so it cannot teach {style}; give a network of "
+                f"named styles"
+            )
         if styles:
             network, _ = selection.select(network, style, None, style)
         return Teacher(network)

@@ -15,14 +15,14 @@ class SingleStyle(Method):
     """One network for one style (Johnson et al. 2016, arXiv:1603.08155)."""
 
     def check(self) -> None:
-        """Check that the options ask for one style."""
+        """Check that the options name one style."""
         super().check()
         config = self.config
         if config.styles is not None:
             names = check_style_names(config.styles)
             raise StyleNetError(
-                f"styles={names} asks for several styles in one network, which network="
-                f"{config.network.name} cannot hold; choose network=johnson_multi, or style=NAME"
+                f"styles={names} names several styles for one network, but network="
+                f"{config.network.name} holds one; choose network=johnson_multi, or style=NAME"
             )
         if config.add_to is not None:
             raise StyleNetError("add_to needs network=johnson_multi and styles='[NAME]'")
@@ -35,13 +35,13 @@ class SingleStyle(Method):
         return self.experiment.build_loss()
 
     def build_network(self) -> StyleNetwork:
-        """Build the network, with fresh weights or those of ``init``."""
+        """Build the network with random weights or those of ``init``."""
         network: StyleNetwork = self.experiment.build(self.config.network)
         selection = selection_of(network)
         if selection.styles(network) != []:
             raise StyleNetError(
-                f"network={network.name} holds {selection.held}, and the method of this run trains "
-                f"one; leave training_method out, so that the network chooses its own"
+                f"network={network.name} holds {selection.held}, but this run's method trains "
+                f"one; leave training_method out, so that the network chooses its method"
             )
         if self.config.init is not None:
             start_from(network, str(self.config.init))

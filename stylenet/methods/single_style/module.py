@@ -12,7 +12,7 @@ from stylenet.training.step import Losses
 
 
 class SingleStyleModule(StyleTransferModule):
-    """Trains a network for one style, optionally towards the images of a teacher as well."""
+    """Trains a network for one style, optionally also to match the images of a teacher."""
 
     def __init__(
         self,
@@ -24,16 +24,16 @@ class SingleStyleModule(StyleTransferModule):
         teacher: Teacher | None = None,
         teacher_weight: float = 0.0,
     ) -> None:
-        """Take the parts.
+        """Initialize the module.
 
         Args:
-            network: What is trained.
+            network: The network to train.
             criterion: The perceptual loss of the style.
             optimizer: Builds the optimizer and its schedule.
             style: Name of the style, for checkpoints.
             recipe: The composed options of the run, for checkpoints.
-            teacher: A trained network.
-            teacher_weight: Weight of the difference from the teacher's images.
+            teacher: Trained network whose images the network is to match; ``None`` for none.
+            teacher_weight: Weight of the loss ``teacher``.
 
         Raises:
             StyleNetError: The weight is impossible.
@@ -44,7 +44,7 @@ class SingleStyleModule(StyleTransferModule):
         self._teacher_weight = teacher_weight
 
     def compute_losses(self, photos: Tensor) -> Losses:
-        """Stylize photos and compute the losses, with a teacher also the loss ``teacher``."""
+        """Stylize photos and compute the losses, including ``teacher`` if there is one."""
         stylized, values = super().compute_losses(photos)
         if self.teacher is not None:
             values["teacher"] = self.teacher(stylized, photos)

@@ -16,7 +16,7 @@ from stylenet.training.run_folder import RunFolder
 
 
 class Checkpoints(pl.Callback):
-    """Saves every so many steps and at the end, whatever causes the end."""
+    """Saves checkpoints every ``every_n_steps`` steps and at the end of the run."""
 
     def __init__(self, every_n_steps: int, keep: int | None) -> None:
         """Set how often to save.
@@ -36,10 +36,10 @@ class Checkpoints(pl.Callback):
         self._saved_step = -1
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Count the checkpoint that was resumed from as saved.
+        """Skip the step that the run resumes from, which is saved already.
 
         Raises:
-            StyleNetError: The ranks resume from different ones.
+            StyleNetError: The ranks resume from different checkpoints.
         """
         self._saved_step = trainer.global_step
         steps = [trainer.global_step] * trainer.world_size
@@ -47,8 +47,8 @@ class Checkpoints(pl.Callback):
             dist.all_gather_object(steps, trainer.global_step)
         if len(set(steps)) > 1:
             raise StyleNetError(
-                f"the ranks see different checkpoints, of steps {', '.join(map(str, steps))}: "
-                f"the shared file system lags behind; start again in a minute"
+                f"the ranks found different checkpoints, of steps {', '.join(map(str, steps))}, "
+                f"because the shared file system is not up to date; start again in a minute"
             )
 
     def on_train_batch_end(
@@ -67,7 +67,7 @@ class Checkpoints(pl.Callback):
             pl_module.save_checkpoint(folder.final_checkpoint(pl_module.checkpoint_name))
 
     def _save(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write both checkpoints of this step unless they are written, and delete old ones."""
+        """Write both checkpoints of this step if they are missing, and delete old ones."""
         assert isinstance(pl_module, ResumableModule)
         step = trainer.global_step
         if step == self._saved_step:
@@ -79,8 +79,8 @@ class Checkpoints(pl.Callback):
         if not trainer.is_global_zero:
             return
         pl_module.save_checkpoint(path.with_suffix(".safetensors"))
-        # After resuming from an older checkpoint there may be later ones, of a former
-        # continuation: they are not this run's to delete, nor a reason to delete the new one.
+        # A run that resumed from an older checkpoint may find later ones of its former
+        # continuation. It neither deletes these nor counts them.
         saved = [earlier for earlier in folder.saved_checkpoints() if earlier <= path]
         for old in saved[: -self.keep] if self.keep else []:
             old.unlink(missing_ok=True)
@@ -88,7 +88,7 @@ class Checkpoints(pl.Callback):
 
 
 class SafeCheckpointIO(TorchCheckpointIO):
-    """Checkpoint files of Lightning, written atomically and read without running code."""
+    """Resume checkpoints of Lightning, written atomically and read without running code."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
@@ -96,8 +96,8 @@ class SafeCheckpointIO(TorchCheckpointIO):
         """Write a resume checkpoint.
 
         Args:
-            checkpoint: The content, from Lightning.
-            path: The file.
+            checkpoint: Contents from Lightning.
+            path: Path of the file.
             storage_options: Not used.
 
         Raises:
@@ -105,7 +105,7 @@ class SafeCheckpointIO(TorchCheckpointIO):
         """
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
-        # Not write_bytes, which an error would leave holding the buffer.
+        # Not write_bytes: after an error its traceback would keep the buffer in memory.
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             file.write(buffer.getbuffer())
 
@@ -115,27 +115,30 @@ class SafeCheckpointIO(TorchCheckpointIO):
         """Read a resume checkpoint.
 
         Args:
-            path: The file.
-            map_location: Not used: everything is read to the CPU and moved from there.
-            weights_only: Not used: always true.
+            path: Path of the file.
+            map_location: Not used; tensors are loaded to the CPU first.
+            weights_only: Not used; always true.
 
         Returns:
-            The saved content.
+            The saved contents.
 
         Raises:
-            StyleNetError: The file is missing, damaged or something else.
+            StyleNetError: The file is missing, damaged or no resume checkpoint.
         """
         path = Path(path)
         try:
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        # PyTorch's unpickler raises any kind of exception for a damaged file; its message is left
-        # out because it advises to allow the file to run code.
+        # PyTorch's unpickler raises any kind of exception for a damaged file. Its message is left
+        # out, because it advises users to let the file run code.
         except Exception as error:
             raise StyleNetError(
                 f"resume={path} cannot be read ({type(error).__name__}): it is damaged or no "
-                f"checkpoint; expected a .ckpt file from a run folder's checkpoints/, such as the "
-                f"one before this"
+                f"resume checkpoint; give another .ckpt file from checkpoints/ in a run directory, "
+                f"such as the one before it"
             ) from error
         if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
-            raise StyleNetError(f"resume={path} is not a training checkpoint of StyleNet")
+            raise StyleNetError(
+                f"resume={path} is not a resume checkpoint of StyleNet; give a .ckpt file from "
+                f"checkpoints/ in a run directory"
+            )
         return checkpoint

@@ -1,4 +1,4 @@
-"""Ends a run that cannot succeed, with the reason."""
+"""Callback that ends a run that cannot succeed."""
 
 import math
 from typing import Any
@@ -10,7 +10,8 @@ from stylenet.data import photos_of
 from stylenet.errors import StyleNetError, check_number
 from stylenet.training.module import StyleTransferModule
 
-# In [0, 1]: two gray levels of 255. A stylized photo's spread within a channel is 0.1 and more.
+# Largest standard deviation of a flat image in [0, 1]: two gray levels of 255. Channels of stylized
+# photos have 0.1 or more.
 _FLAT = 2 / 255
 
 
@@ -22,7 +23,7 @@ class Guard(pl.Callback):
 
         Args:
             every_n_steps: Steps between two checks, each of which waits for the GPU.
-            patience: Checks in a row that must find the output flat before the run ends.
+            patience: Number of checks in a row that find a flat output before the run ends.
 
         Raises:
             StyleNetError: A value is impossible.
@@ -48,17 +49,16 @@ class Guard(pl.Callback):
         bad = [k for k, v in zip(pl_module.losses, values, strict=True) if not math.isfinite(v)]
         if bad:
             raise StyleNetError(
-                f"the losses are no longer numbers at step {trainer.global_step} "
-                f"({', '.join(bad)}); the checkpoints before it are good. Try a smaller "
-                f"optimizer.lr, or trainer.precision=32-true"
+                f"losses are not finite at step {trainer.global_step} ({', '.join(bad)}); earlier "
+                f"checkpoints are intact. Try a smaller optimizer.lr or trainer.precision=32-true"
             )
         assert pl_module.stylized is not None
         flat = _spread(pl_module.stylized) < _FLAT < _spread(photos_of(batch))
         self._flat_checks = self._flat_checks + 1 if flat else 0
         if self._flat_checks >= self.patience:
             raise StyleNetError(
-                f"the network paints one color only, up to step {trainer.global_step}. Try a "
-                f"smaller optimizer.lr, a smaller loss.tv.weight or a larger loss.content.weight"
+                f"stylized photos have a single color at step {trainer.global_step}. Try a smaller "
+                f"optimizer.lr, a smaller loss.tv.weight or a larger loss.content.weight"
             )
 
     def on_save_checkpoint(
@@ -67,13 +67,13 @@ class Guard(pl.Callback):
         """Refuse to save weights that are not finite.
 
         Raises:
-            StyleNetError: There are such weights.
+            StyleNetError: A weight is not finite.
         """
         for name, value in checkpoint["state_dict"].items():
             if not bool(torch.isfinite(value).all()):
                 raise StyleNetError(
-                    f"the weights are no longer numbers at step {trainer.global_step} ({name}) and "
-                    f"were not saved; resume from the checkpoint before with a smaller optimizer.lr"
+                    f"weights are not finite at step {trainer.global_step} ({name}) and were not "
+                    f"saved; resume from the checkpoint before with a smaller optimizer.lr"
                 )
 
 

@@ -1,4 +1,4 @@
-"""Images for loggers, each in its own way."""
+"""Logging of images with any logger."""
 
 import numpy as np
 from pytorch_lightning.loggers import Logger, MLFlowLogger, TensorBoardLogger
@@ -8,11 +8,11 @@ from stylenet.image import to_image
 
 
 def log_image(logger: Logger, name: str, image: Tensor, step: int) -> None:
-    """Give an image to a logger, if it takes images.
+    """Log an image, if the logger accepts images.
 
     Args:
-        logger: TensorBoard's, MLflow's, or one with a method ``log_image(key, images, step)``, such
-            as that of Weights & Biases. Others, such as the CSV logger, get nothing.
+        logger: TensorBoard's, MLflow's, or one with a method ``log_image(key, images, step)`` as
+            that of Weights & Biases has it. Other loggers, such as the CSV logger, are skipped.
         name: Name of the image.
         image: RGB in [0, 1], shape (3, H, W).
         step: Training steps taken.

@@ -1,4 +1,4 @@
-"""Before/after images of the same few photos during training."""
+"""Callback that saves previews: a few photos and their stylized images."""
 
 from typing import Any
 
@@ -17,13 +17,16 @@ from stylenet.training.run_folder import RunFolder
 
 
 class Previews(pl.Callback):
-    """Saves a grid, photos above and each style below, to the run directory and the logger."""
+    """Saves grids of photos (top row) and stylized photos (a row for each style).
+
+    They go to the run directory and to the loggers.
+    """
 
     def __init__(self, every_n_steps: int, count: int, size: int) -> None:
-        """Set how often and how large.
+        """Set how often to save, and the size of the grid.
 
         Args:
-            every_n_steps: Steps between two grids; one more is saved at the end.
+            every_n_steps: Steps between two grids; the last step has one, too.
             count: Photos in the grid.
             size: Height and width of each photo, in pixels.
 
@@ -39,7 +42,7 @@ class Previews(pl.Callback):
         self._saved_step = -1
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Choose the photos."""
+        """Load the photos."""
         data = trainer.datamodule  # type: ignore[attr-defined]
         assert isinstance(data, PhotoData)
         if trainer.is_global_zero:
@@ -73,7 +76,7 @@ class Previews(pl.Callback):
         """Return photos above stylized photos as one image, shape (3, H, W)."""
         module.eval()
         try:
-            # One at a time: previews may be larger than training crops, memory may be short.
+            # One photo at a time, because previews may be larger than the training crops.
             stylized = [
                 [
                     image.float().cpu()

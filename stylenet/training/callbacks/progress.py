@@ -1,4 +1,4 @@
-"""Progress bar and throughput."""
+"""Callbacks for the progress bar and the throughput."""
 
 import math
 import sys
@@ -14,13 +14,13 @@ from stylenet.data import photos_of
 from stylenet.errors import check_number
 from stylenet.training.resumable import ResumableModule
 
-# A log file gets a line every so often, a terminal ten updates a second (tqdm's own default).
+# Between lines of a log file; a terminal is updated ten times per second (tqdm's default).
 _SECONDS_BETWEEN_LINES = 30.0
 _SECONDS_BETWEEN_TICKS = 0.5
 
 
 class Progress(pl.Callback):
-    """Progress bar over all steps of the run, with the losses and the remaining time."""
+    """Shows a progress bar over all steps of the run, with losses and remaining time."""
 
     def __init__(self, every_n_steps: int) -> None:
         """Set how often to read the losses.
@@ -39,7 +39,7 @@ class Progress(pl.Callback):
         self._read_at = -math.inf
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Show the bar, at the step that the run resumes from."""
+        """Show the bar; it starts at the step that the run resumes from."""
         if trainer.is_global_zero:
             self._bar = tqdm(
                 total=trainer.max_steps,
@@ -58,7 +58,7 @@ class Progress(pl.Callback):
                 self._clock.start()
 
     def _tick(self, bar: tqdm) -> None:
-        """Let the bar's clock run until the first step is done, which may take a minute."""
+        """Update the bar's clock until the first step is done, which may take a minute."""
         while not self._first_step.wait(_SECONDS_BETWEEN_TICKS):
             bar.refresh()
 
@@ -73,8 +73,8 @@ class Progress(pl.Callback):
             self._first_step.set()
             self._bar.set_postfix_str("", refresh=False)
             self._bar.n = trainer.global_step
-            self._bar.refresh()  # also in a log file, which gets its next line much later
-        # Not more often than the bar is updated: a reading waits for the GPU.
+            self._bar.refresh()  # for log files, whose next line comes much later
+        # At most once per update of the bar, because reading the losses waits for the GPU.
         due = time.monotonic() - self._read_at >= self._bar.mininterval
         if due and trainer.global_step % self.every_n_steps == 0:
             self._show_losses(pl_module)
@@ -104,7 +104,7 @@ class Progress(pl.Callback):
     def _close(self) -> None:
         """End the line of the bar."""
         self._first_step.set()
-        if self._clock is not None:  # or it might draw the bar once more after its end
+        if self._clock is not None:  # otherwise it could redraw the closed bar
             self._clock.join()
             self._clock = None
         if self._bar is not None:
@@ -113,13 +113,13 @@ class Progress(pl.Callback):
 
 
 class Throughput(pl.Callback):
-    """Logs the throughput in images per second, of all devices together and of each."""
+    """Logs the throughput in images/s, in total and per device."""
 
     def __init__(self, every_n_steps: int) -> None:
         """Set how often to log.
 
         Args:
-            every_n_steps: Steps that each value is the mean of.
+            every_n_steps: Number of steps that each logged value is the mean of.
 
         Raises:
             StyleNetError: The value is impossible.
@@ -131,7 +131,7 @@ class Throughput(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, *_: Any
     ) -> None:
-        """Log every ``every_n_steps`` steps. The first step, a warm-up, does not count."""
+        """Log every ``every_n_steps`` steps; the first step is a warm-up and does not count."""
         step, now = trainer.global_step, time.monotonic()
         if self._since is None:
             self._since = (step, now)

@@ -1,4 +1,4 @@
-"""Stopping a run by a signal."""
+"""Callback that stops a run on a signal."""
 
 import signal
 import threading
@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 import torch
 import torch.distributed as dist
 
-# Ctrl-C, the end of a job, and the warning before it that Slurm sends (--signal=USR1@120).
+# Ctrl-C, the end of a job, and Slurm's warning before that end (--signal=USR1@120).
 _SIGNALS = [
     getattr(signal, name)
     for name in ("SIGINT", "SIGTERM", "SIGUSR1")
@@ -18,25 +18,25 @@ _SIGNALS = [
 
 
 class StopOnSignal(pl.Callback):
-    """Finishes the current step on Ctrl-C, SIGTERM or SIGUSR1, so that resuming is exact.
+    """Ends the run after the current step on Ctrl-C, SIGTERM or SIGUSR1, so that resuming is exact.
 
-    Ranks may get the signal at different steps, or only one may get it: they agree on the step
-    after which all stop. With a single process a second Ctrl-C ends the program at once; launchers
-    send more than one by themselves.
+    Ranks may receive the signal at different steps, or only one may receive it, so they agree on
+    the step after which all stop. In a run of a single process a second Ctrl-C ends the program at
+    once; with several ranks it does not, because launchers send several signals by themselves.
 
     Attributes:
         received: The signal that ended the run, if any.
     """
 
     def __init__(self) -> None:
-        """Start without a signal."""
+        """Initialize without a signal."""
         self.received: signal.Signals | None = None
         self._before: dict[signal.Signals, Any] = {}
         self._alone = True
-        self._asked: tuple[dist.Work, torch.Tensor] | None = None
+        self._pending: tuple[dist.Work, torch.Tensor] | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Handle the signals, also in place of Lightning, which would stop at once."""
+        """Install signal handlers, which replace Lightning's: those would stop at once."""
         self._alone = trainer.world_size == 1
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
@@ -49,9 +49,9 @@ class StopOnSignal(pl.Callback):
         if self._alone:
             trainer.should_stop |= self.received is not None
             return
-        # The result is read a step later, when it has arrived, so that no step waits for it.
-        if self._asked is not None:
-            work, signals = self._asked
+        # The result is read one step later, so that no step waits for it.
+        if self._pending is not None:
+            work, signals = self._pending
             work.wait()
             if signals.item():
                 self.received = signal.Signals(int(signals.item()))
@@ -59,12 +59,12 @@ class StopOnSignal(pl.Callback):
         signals = torch.tensor(int(self.received or 0), device=pl_module.device)
         work = dist.all_reduce(signals, dist.ReduceOp.MAX, async_op=True)
         assert work is not None
-        self._asked = work, signals
+        self._pending = work, signals
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Restore the former signal handlers."""
-        if self._asked is not None:  # before the ranks disconnect
-            self._asked[0].wait()
+        if self._pending is not None:  # before the ranks disconnect
+            self._pending[0].wait()
         self._restore()
 
     def on_exception(
@@ -81,7 +81,7 @@ class StopOnSignal(pl.Callback):
 
     def _restore(self) -> None:
         """Restore the former handlers."""
-        self._asked = None
+        self._pending = None
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
