@@ -278,6 +278,7 @@ def test_an_unwritable_output_is_refused_before_measuring(run, tmp_path):
         assert result.out == ""
 
 
+@pytest.mark.slow
 def test_a_mistake_in_a_separate_process_ends_in_one_line(run, tmp_path):
     output = f"output={tmp_path / 'bench.json'}"
     result = run("benchmark", "suite=memory", "encoder.weights=/nowhere.pth", *SMALL, output)

@@ -24,6 +24,7 @@ def test_an_export_is_reported(run, checkpoint, tmp_path):
     assert out.is_file()
 
 
+@pytest.mark.slow
 def test_a_web_export_explains_how_to_open_it(run, checkpoint, tmp_path):
     pytest.importorskip("onnxruntime")
     out = tmp_path / "my page"
@@ -33,6 +34,7 @@ def test_a_web_export_explains_how_to_open_it(run, checkpoint, tmp_path):
     assert {"index.html", "network.onnx"} <= {path.name for path in out.iterdir()}
 
 
+@pytest.mark.slow
 def test_int8_is_calibrated_with_the_sample_photos(run, tmp_path):
     pytest.importorskip("onnxruntime")
     checkpoint, out = tmp_path / "waves.safetensors", tmp_path / "waves.onnx"

@@ -97,6 +97,7 @@ def test_the_default_size_is_the_largest_that_the_default_recipe_needs():
     assert size == round(recipe["crop_size"] * recipe["max_scale"])
 
 
+@pytest.mark.slow
 def test_the_same_command_completes_a_killed_one(script, run, photos, tmp_path):
     large = blotches(photos / "large.jpg", 1500, 1200)
     for i in range(24):  # a second of work, to be killed halfway

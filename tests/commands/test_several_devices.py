@@ -65,6 +65,7 @@ def free_port():
         return one.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_torchrun_scales_the_recipe_and_writes_every_file_once(torchrun, ddp, tmp_path):
     # The recipe has 9 steps and the user overrides none: two devices run 5.
     recipe = [word for word in ddp if not word.startswith("trainer.max_steps")]

@@ -356,6 +356,7 @@ def test_a_failed_preview_does_not_prevent_the_checkpoint(run, tiny, tmp_path):
     assert steps_saved(tmp_path / "run") == [2]
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_in_one_line_and_leaves_no_partial_file(script, tiny, tmp_path):
     def no_large_files():
         # Files end at 8 KB, as on a full disk; Python ignores the signal that comes

@@ -101,6 +101,7 @@ def test_channels_of_small_range_stay_precise(photos, tmp_path):
     assert report.mean_difference < 1
 
 
+@pytest.mark.slow
 def test_an_int8_network_takes_and_returns_uint8_images(network, photos, tmp_path):
     options = ExportOptions(precision="int8", uint8=True)
     export_network(network, INFO, tmp_path / "a.onnx", options, photos)
@@ -109,6 +110,7 @@ def test_an_int8_network_takes_and_returns_uint8_images(network, photos, tmp_pat
     assert (stylized.dtype, stylized.shape) == (torch.uint8, pixels.shape)
 
 
+@pytest.mark.slow
 def test_openvino_runs_an_int8_network(network, photos, tmp_path):
     pytest.importorskip("openvino")
     options = ExportOptions("openvino", "int8")
