@@ -1,4 +1,4 @@
-"""What all commands share: Hydra around a task, and objects built from options."""
+"""Common parts of all commands: Hydra around a task, objects built from options."""
 
 import io
 import os

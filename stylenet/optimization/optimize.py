@@ -67,7 +67,7 @@ class Optimization:
 
     @property
     def done(self) -> bool:
-        """Whether the last step of the last scale is taken."""
+        """True after the last step of the last scale."""
         return self._number == self._total
 
     @property

@@ -116,7 +116,7 @@ class DreamLoss(LossTerm):
 
     @property
     def is_active(self) -> bool:
-        """Whether the weight is above 0."""
+        """True if the weight is above 0."""
         return self.weight > 0
 
     def forward(self, inputs: LossInputs) -> dict[str, Tensor]:

@@ -84,7 +84,7 @@ class LossTerm(nn.Module):
 
     @property
     def is_active(self) -> bool:
-        """Whether the term is computed; inactive terms cost nothing and are not logged."""
+        """True if the term is computed; inactive terms cost nothing and are not logged."""
         return True
 
     @property

@@ -65,7 +65,7 @@ class OptimizerFactory:
 
     @property
     def is_capturable(self) -> bool:
-        """Whether the optimizer's step can be captured in a CUDA graph."""
+        """True if the optimizer's step can be captured in a CUDA graph."""
         return self.accepts("capturable")
 
     def accepts(self, option: str) -> bool:
