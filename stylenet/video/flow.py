@@ -54,8 +54,7 @@ def find_flow(before: np.ndarray, after: np.ndarray) -> tuple[Tensor, Tensor]:
     distances = (flow + returned).square().sum(1, keepdim=True)  # (1, 1, H, W)
     lengths = (flow.square() + returned.square()).sum(1, keepdim=True)
     height, width = after.shape
-    rows = torch.arange(height).view(-1, 1) + flow[:, :1]
-    columns = torch.arange(width).view(1, -1) + flow[:, 1:]
+    rows, columns = _targets(flow)
     inside = (rows >= 0) & (rows <= height - 1) & (columns >= 0) & (columns <= width - 1)
     return flow, (inside & (distances <= _RELATIVE * lengths + _ABSOLUTE)).float()
 
@@ -72,13 +71,20 @@ def warp(image: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
         The image sampled at the targets of the flow, shape (1, C, H, W).
     """
     height, width = image.shape[-2:]
-    rows = torch.arange(height, device=flow.device).view(-1, 1) + flow[:, 0]
-    columns = torch.arange(width, device=flow.device).view(1, -1) + flow[:, 1]
+    rows, columns = (target[:, 0] for target in _targets(flow))  # (1, H, W)
     # In grid_sample's coordinates, -1 and 1 are the centers of the outermost pixels.
     grid = torch.stack([2 * columns / max(1, width - 1) - 1, 2 * rows / max(1, height - 1) - 1], -1)
     return F.grid_sample(
         image, grid.to(image.dtype), mode=mode, padding_mode="border", align_corners=True
     )
+
+
+def _targets(flow: Tensor) -> tuple[Tensor, Tensor]:
+    """Return row and column that the flow points to from each pixel, shape (1, 1, H, W) each."""
+    height, width = flow.shape[-2:]
+    rows = torch.arange(height, device=flow.device).view(-1, 1) + flow[:, :1]
+    columns = torch.arange(width, device=flow.device) + flow[:, 1:]
+    return rows, columns
 
 
 def reduce_frame(pixels: np.ndarray, short_side: int) -> np.ndarray:

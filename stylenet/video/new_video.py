@@ -68,7 +68,7 @@ class NewVideo:
             StyleNetError: Encoding or writing failed.
         """
         with writing(self._target, "it could not be encoded"):
-            stream = self._stream or self._open_image(*pixels.shape[:2])
+            stream = self._stream or self._add_stream(*pixels.shape[:2])
             frame = self._av.VideoFrame.from_ndarray(pixels, "rgb24")
             frame = frame.reformat(
                 format=stream.pix_fmt, interpolation=SCALING, **_COLORS.from_rgb(frame)
@@ -93,7 +93,7 @@ class NewVideo:
                 self._container.mux(self._stream.encode(None))
             self._container.close()
 
-    def _open_image(self, height: int, width: int) -> "VideoStream":
+    def _add_stream(self, height: int, width: int) -> "VideoStream":
         stream = cast("VideoStream", self._container.add_stream(self._codec, rate=self._fps))
         stream.width, stream.height = width, height
         is_odd = width % 2 or height % 2

@@ -75,7 +75,7 @@ class VideoWriter:
                     f"output={target} would be an image, but the input is a video; "
                     f"expected .mp4, .mkv or .mov"
                 )
-            self._open_image(codec, quality)
+            self._add_stream(codec, quality)
             self._copies = StreamCopies(source, self._container, target)
             self.left_out = [*source.left_out, *self._copies.left_out]
             self._copy_metadata()
@@ -165,7 +165,7 @@ class VideoWriter:
         flat = 255 - (255 - item.pixels) * opacity  # (H, W, 3)
         return av.VideoFrame.from_ndarray((flat + 0.5).astype(np.uint8), "rgb24")
 
-    def _open_image(self, codec: str | None, quality: float) -> None:
+    def _add_stream(self, codec: str | None, quality: float) -> None:
         from av.video.reformatter import VideoReformatter
 
         source = self._source
