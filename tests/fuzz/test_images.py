@@ -14,6 +14,7 @@ from PIL import ExifTags, Image, ImageCms
 from stylenet.image import READABLE_SUFFIXES
 from stylenet.inference import StylizeOptions, stylize_file
 
+from ..image.images import ORIENTATIONS
 from ..image.test_png import png
 from ..image.tiffs import ALPHA, BLACK_IS_0, CMYK, PREMULTIPLIED, RGB, WHITE_IS_0, tiff
 from .conftest import fuzz_settings
@@ -21,17 +22,6 @@ from .conftest import fuzz_settings
 pytestmark = pytest.mark.fuzz
 
 SIDES = st.integers(1, 24)
-# How EXIF's orientation turns the stored pixels upright.
-TURNS = {
-    1: lambda pixels: pixels,
-    2: lambda pixels: pixels[:, ::-1],
-    3: lambda pixels: pixels[::-1, ::-1],
-    4: lambda pixels: pixels[::-1],
-    5: lambda pixels: pixels.swapaxes(0, 1),
-    6: lambda pixels: np.rot90(pixels, -1),
-    7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
-    8: lambda pixels: np.rot90(pixels),
-}
 numbers = count()
 
 
@@ -97,7 +87,7 @@ def decode_by_ffmpeg(data, codec):
     st.booleans(),
     st.booleans(),
     st.sampled_from([None, 1, 5]),
-    st.sampled_from(sorted(TURNS)),
+    st.sampled_from(sorted(ORIENTATIONS)),
 )
 @example(0, 9, 9, 10, BLACK_IS_0, None, "<", False, False, None, 1)
 def test_tiff_files_of_any_layout_are_read(
@@ -137,7 +127,7 @@ def test_tiff_files_of_any_layout_are_read(
         expected = with_alpha(levels[..., :-1] * 255 / np.maximum(alpha, 1e-9), alpha)
         # 8 bits of a premultiplied color are few where its alpha is low.
         tolerance = 1.01 + 255 / max(1.0, float(alpha[alpha > 0].min(initial=255)))
-    assert_same(stylize(data, ".tif"), TURNS[orientation](expected), tolerance)
+    assert_same(stylize(data, ".tif"), ORIENTATIONS[orientation](expected), tolerance)
 
 
 @fuzz_settings(40)
@@ -269,7 +259,7 @@ WRITTEN = [
             if suffix in READABLE_SUFFIXES
         ]
     ),
-    st.sampled_from(sorted(TURNS)),
+    st.sampled_from(sorted(ORIENTATIONS)),
     st.booleans(),
 )
 def test_files_of_pillow_are_read(stylize, seed, height, width, case, orientation, profiled):
@@ -297,4 +287,4 @@ def test_files_of_pillow_are_read(stylize, seed, height, width, case, orientatio
     expected = decode_by_ffmpeg(buffer.getvalue(), codec)
     # FFmpeg turns no image.
     assert expected.shape[:2] == (height, width)
-    assert_same(stylize(buffer.getvalue(), suffix), TURNS[turn](expected), tolerance)
+    assert_same(stylize(buffer.getvalue(), suffix), ORIENTATIONS[turn](expected), tolerance)

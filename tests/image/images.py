@@ -61,20 +61,16 @@ def icc(swapped=False):
     return profile
 
 
-def png(width, height, bits, color_type, data):
-    """Return a PNG file of a type that Pillow does not write."""
+def png(width, height, bits, color_type, data, chunks=()):
+    """Return a PNG file of a type that Pillow does not write, with extra chunks before its data."""
 
     def chunk(name, body):
         body = name + body
         return struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
 
     header = struct.pack(">IIBBBBB", width, height, bits, color_type, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(data))
-        + chunk(b"IEND", b"")
-    )
+    parts = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(data)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(name, body) for name, body in parts)
 
 
 def encoded(image, form, **options):

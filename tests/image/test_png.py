@@ -9,6 +9,8 @@ from PIL import Image
 
 from stylenet.image import load_image, read_animation, upright_image
 
+from . import images
+
 GRAY, RGB = 0, 2
 
 
@@ -16,10 +18,6 @@ def png(values, bits, chunks=()):
     """Return a PNG file of samples (H, W) or (H, W, 3), with extra chunks before its pixels."""
     height, width = values.shape[:2]
     channels = 1 if values.ndim == 2 else 3
-
-    def chunk(name, body):
-        body = name + body
-        return struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
 
     rows = values.reshape(height, width * channels)
     if bits < 8:
@@ -29,16 +27,7 @@ def png(values, bits, chunks=()):
         packed = rows.astype(f">u{bits // 8}").view(np.uint8)
     data = b"".join(b"\0" + row.tobytes() for row in packed)
     color_type = GRAY if channels == 1 else RGB
-    header = struct.pack(">IIBBBBB", width, height, bits, color_type, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        chunk(name, body)
-        for name, body in [
-            (b"IHDR", header),
-            *chunks,
-            (b"IDAT", zlib.compress(data)),
-            (b"IEND", b""),
-        ]
-    )
+    return images.png(width, height, bits, color_type, data, chunks)
 
 
 def samples(bits, channels=()):
