@@ -26,8 +26,9 @@ ALLOWED = {
     "painting": set(),
     "plugins": set(),
     "vgg": set(),
-    "networks": {"plugins", "vgg", "errors"},
-    "perceptual": {"vgg", "state_dict", "errors", "files", "program"},
+    "moments": set(),
+    "networks": {"plugins", "vgg", "moments", "errors"},
+    "perceptual": {"vgg", "moments", "state_dict", "errors", "files", "program"},
     "optimization": {"perceptual", "files", "errors"},
     "data": {"image", "files", "errors", "program"},
     "pretrained": {"errors"},
@@ -61,7 +62,7 @@ ALLOWED["evaluation"] = {
 # The parts of a method that inference needs.
 ALLOWED["style selection"] = {"networks", "image", "pretrained", "files", "errors"}
 ALLOWED["methods"] = {
-    *("style selection", "training", "perceptual", "networks", "data", "checkpoint"),
+    *("style selection", "training", "perceptual", "networks", "moments", "data", "checkpoint"),
     *("image", "files", "errors"),
 }
 ALLOWED["encoder_distillation"] = {"training", "perceptual", "networks", "files", "errors"}

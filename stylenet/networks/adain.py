@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from stylenet.errors import StyleNetError, check_number
+from stylenet.moments import mean_and_variance
 from stylenet.networks.encoder_part import EMBEDDED, EncoderPart, make_decoder
 from stylenet.networks.layers import InstanceNorm, pad_to_multiple
 from stylenet.networks.registry import StyleNetwork, build_network, register_network
@@ -188,7 +189,5 @@ def mean_and_deviation(features: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         Two of shape (N, C, 1, 1), float32 at least, also under autocast.
     """
-    with torch.autocast(features.device.type, enabled=False):
-        wide = features.to(torch.promote_types(features.dtype, torch.float32))
-        variance, mean = torch.var_mean(wide, dim=(2, 3), correction=0, keepdim=True)
-        return mean, (variance + _EPS).sqrt()
+    mean, variance = mean_and_variance(features)
+    return mean, (variance + _EPS).sqrt()

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from stylenet.errors import StyleNetError
+from stylenet.moments import wide
 from stylenet.perceptual.encoder import Encoder
 from stylenet.perceptual.loss_term import Layers, LossInputs, LossTerm, read_layers
-from stylenet.perceptual.losses import wide
 
 # Keeps the loss finite for features of zeros; real features are far larger.
 _TINY = 1e-12

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from stylenet.moments import mean_and_variance, wide
+
 # Matrix products of bfloat16 with float32 results exist since PyTorch 2.8.
 _WIDE_SUMS = "dtype" in torch.ops.aten.bmm.overloads()
 
@@ -91,10 +93,9 @@ def moments(features: Tensor) -> Tensor:
     Returns:
         Shape (N, 2, C), float32 (float64 for float64 features), also under autocast.
     """
-    with torch.autocast(features.device.type, enabled=False):
-        variance, mean = torch.var_mean(wide(features), dim=(2, 3), correction=0)
-        # The root alone has no finite gradient for a constant channel.
-        return torch.stack([mean, (variance + _TINY).sqrt()], dim=1)
+    mean, variance = mean_and_variance(features)  # (N, C, 1, 1)
+    # The root alone has no finite gradient for a constant channel.
+    return torch.stack([mean, (variance + _TINY).sqrt()], dim=1)[..., 0, 0]
 
 
 def content_loss(
@@ -169,15 +170,3 @@ def _compare(values: Tensor, target: Tensor, relative: bool) -> Tensor:
 
 def _reduce(values: Tensor, reduction: str) -> Tensor:
     return values.mean() if reduction == "mean" else values
-
-
-def wide(values: Tensor) -> Tensor:
-    """Convert values to a dtype that is precise enough for sums over thousands of positions.
-
-    Args:
-        values: Any floating type.
-
-    Returns:
-        float32, or float64 for float64 values.
-    """
-    return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm as with_spectral_norm
 
-from stylenet.perceptual.losses import wide
+from stylenet.moments import wide
 
 # Isola et al. 2017, section 6.1: all convolutions 4x4, LeakyReLU with slope 0.2, weights from
 # N(0, 0.02); at most eight times the first layer's channels.

@@ -10,7 +10,7 @@ from torch.nn.functional import softplus
 
 from stylenet.errors import StyleNetError, check_choice, check_number
 from stylenet.methods.adversarial.discriminator import PatchDiscriminator, patch_size
-from stylenet.perceptual.losses import wide
+from stylenet.moments import wide
 
 
 class Objective(NamedTuple):

@@ -1,0 +1,30 @@
+"""Mean and variance of feature maps, for networks and losses."""
+
+import torch
+from torch import Tensor
+
+
+def wide(values: Tensor) -> Tensor:
+    """Convert values to a dtype that is precise enough for sums over thousands of positions.
+
+    Args:
+        values: Any floating type.
+
+    Returns:
+        float32, or float64 for float64 values.
+    """
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def mean_and_variance(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean and biased variance of each channel over all positions.
+
+    Args:
+        features: Shape (N, C, H, W), any floating type.
+
+    Returns:
+        Two of shape (N, C, 1, 1), float32 (float64 for float64 features), also under autocast.
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        variance, mean = torch.var_mean(wide(features), dim=(2, 3), correction=0, keepdim=True)
+        return mean, variance
