@@ -9,12 +9,13 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch.distributed as dist
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import LambdaCallback
+from pytorch_lightning.loggers import Logger, WandbLogger
 
 from stylenet.cli.app import build
 from stylenet.cli.changes import describe_changes
@@ -113,6 +114,7 @@ def fit(run: Run, module: ResumableModule, doing: str) -> bool:
         with _distributed_errors_as_one_line():
             renew_rendezvous(read_launch())
             trainer.fit(module, run.data, ckpt_path=checkpoint)
+            _finish(trainer.logger)
     if trainer.is_global_zero:
         minutes = (time.monotonic() - start) / 60
         losses = ", ".join(f"{k} {float(v):.4g}" for k, v in module.losses.items() if "/" not in k)
@@ -165,7 +167,10 @@ def _announce(run: Run, doing: str, checkpoint: Path | None) -> None:
 
 
 def _begin(run: Run, checkpoint: Path | None) -> None:
-    """Record options and origin of the run in its directory."""
+    """Record options and origin of the run in its directory, and the options in the logger."""
+    if run.trainer.logger is not None:
+        options = cast(dict[str, Any], OmegaConf.to_container(run.config, resolve=True))
+        run.trainer.logger.log_hyperparams(options)
     with atomic_path(run.folder.config) as temporary:
         temporary.write_text(OmegaConf.to_yaml(run.config, resolve=True), encoding="utf-8")
     if checkpoint is None:
@@ -174,6 +179,12 @@ def _begin(run: Run, checkpoint: Path | None) -> None:
         aside = run.folder.branch_off(checkpoint)
         if aside is not None:
             print(f"the checkpoints that do not lead to {checkpoint} are now in {aside}")
+
+
+def _finish(logger: Logger | None) -> None:
+    """End the run of Weights & Biases, which the next run of a sweep would continue otherwise."""
+    if isinstance(logger, WandbLogger) and logger._experiment is not None:
+        logger.experiment.finish()
 
 
 def _stopped(step: int, received: signal.Signals | None, resume: bool | str) -> str:

@@ -1,3 +1,4 @@
+import importlib
 import os
 import resource
 import shlex
@@ -6,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -145,12 +147,37 @@ def test_another_logger_and_optimizer_can_be_chosen(run, tiny, tmp_path):
     assert result.status == 0, result.err
     table = (tmp_path / "run/csv/version_0/metrics.csv").read_text().splitlines()
     assert {"loss/total", "lr-AdamW"} <= set(table[0].split(","))
+    assert "max_steps: 3" in (tmp_path / "run/csv/version_0/hparams.yaml").read_text()
     assert not (tmp_path / "run/tensorboard").exists()
     resumed = run("train", *tiny, *chosen, "resume=true", "trainer.max_steps=4")
     assert resumed.status == 0, resumed.err
     assert (tmp_path / "run/csv/version_0/metrics.csv").read_text().splitlines() == table
     other = run("train", *tiny, "logger=csv", "resume=true", "trainer.max_steps=5")
     assert "optimizer AdamW, but this run uses Adam" in other.error
+
+
+@pytest.mark.parametrize("package", ["wandb", "mlflow"])
+def test_a_tracker_gets_losses_previews_and_options(run, tiny, tmp_path, monkeypatch, package):
+    pytest.importorskip(package)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.chdir(tmp_path)
+    result = run(
+        *("train", *tiny, f"logger={package}", "trainer.log_every_n_steps=1"),
+        "callbacks.previews.every_n_steps=2",
+    )
+    assert result.status == 0, result.err
+    assert list(tmp_path.rglob("*preview*/*.png" if package == "mlflow" else "media/images/*.png"))
+    if package == "mlflow":
+        client = importlib.import_module("mlflow").MlflowClient()
+        (record,) = client.search_runs([client.get_experiment_by_name("stylenet").experiment_id])
+        assert record.data.metrics["loss/total"] > 0
+        assert record.data.params["trainer/max_steps"] == "3"
+    else:
+        (record,) = tmp_path.rglob("run-*.wandb")
+        assert b"loss/total" in record.read_bytes()
+        # A sweep trains several runs in one process.
+        assert importlib.import_module("wandb").run is None
 
 
 def test_training_can_start_from_a_trained_network(run, tiny, tmp_path):
@@ -445,7 +472,6 @@ MISTAKES = [
     ("+optimizer.decay=none", "optimizer.decay=none is now schedule=constant"),
     ("+optimizer.speed=3", "unexpected keyword argument 'speed'"),
     ("optimizer.betas=[2,0.9]", "optimizer: Invalid beta parameter"),
-    ("logger=wandb", "pip install -U 'wandb"),
     ("training_method=conditional", "styles=None is not a list"),
     ("training_method=adain", "data.styles=FOLDER"),
     ("trainer.max_steps=0", "trainer.max_steps=0"),
@@ -466,6 +492,8 @@ MISTAKES = [
     ("seed=-1", "seed=-1"),
     ("callbacks.previews.count=0", "callbacks.previews.count=0"),
 ]
+if find_spec("wandb") is None:
+    MISTAKES.append(("logger=wandb", "pip install -U 'wandb"))
 
 
 @pytest.mark.parametrize(("mistake", "message"), MISTAKES, ids=[m[0] for m in MISTAKES])
