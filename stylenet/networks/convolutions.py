@@ -241,7 +241,7 @@ class StemConvolution(ReflectedConvolution):
 
 
 def convolve_space_to_depth(features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Pad by reflection and convolve, after space-to-depth by 2x2 pixels.
+    """Convolve with reflection padding, computed as an equal convolution of 2x2 pixel blocks.
 
     Args:
         features: Shape (N, I, H, W), H and W even and greater than K / 2.
