@@ -3,9 +3,10 @@
 import dataclasses
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from tqdm import tqdm
 
 from stylenet.cli.app import build, run
@@ -16,22 +17,24 @@ from stylenet.cli.infer_inputs import (
     choose_target,
     find_input_type,
     read_background,
-    read_mask,
 )
+from stylenet.cli.infer_regions import load_regions, read_plan, read_regions
 from stylenet.cli.interpolate import interpolate
 from stylenet.cli.main import list_styles
 from stylenet.cli.start import notice
 from stylenet.errors import StyleNetError
 from stylenet.files import find_inputs, user_path
 from stylenet.image import LoadedImage, check_quality
-from stylenet.inference import StylizeOptions, Stylizer, stylize_file
+from stylenet.inference import RegionMap, StylizeOptions, Stylizer, stylize_file
 from stylenet.inference.files import name_result, plan_folder, save_result
 from stylenet.inference.folder import describe_unread, stylize_all
+from stylenet.inference.options import describe_stroke
 from stylenet.inference.precision import choose_device
 from stylenet.pretrained import pretrained_style, pretrained_styles
 from stylenet.ranks import read_launch
 from stylenet.video import VideoOptions, stylize_video
 from stylenet.video.camera import Window, camera_frames, preview
+from stylenet.video.mask_videos import MaskVideos
 
 
 def main() -> None:
@@ -52,33 +55,63 @@ def infer(config: DictConfig) -> None:
     if config.list:
         list_styles()
         return
-    options = StylizeOptions(config.size, config.strength, config.preserve_color, config.tile)
+    options = _read_options(config)
     video = build(config.video)
     check_quality(config.quality)
     read_background(config)
     source = user_path(str(config.input))
     input_type = find_input_type(config)
     check_used(config, input_type, video)
+    plan = read_plan(config)
+    regions = read_regions(plan, VIDEO_SUFFIXES if input_type is InputType.VIDEO else set())
     if input_type is InputType.INTERPOLATION:
-        interpolate(config, source, options, read_mask(config), _Progress("frame").show)
+        interpolate(config, source, options, _still(regions), _Progress("frame").show)
         return
-    stylizer = _load(config)
+    if plan is None or config.regions is None:
+        stylizer = _load(config)
+    else:
+        stylizer = load_regions(config, plan, partial(_load_checkpoint, config))
+        if isinstance(regions, RegionMap):
+            print(plan.describe(regions, [part.info.style for part in stylizer.parts]))
+    if options.stroke != 1:
+        print(describe_stroke(options.stroke))
     if input_type is InputType.CAMERA:
         with Window(stylizer.info.style) as window:
             preview(stylizer, camera_frames(str(config.input)), window.show, options, video)
     elif input_type is InputType.FOLDER:
-        _stylize_folder(config, stylizer, source, options)
+        _stylize_folder(config, stylizer, source, options, _still(regions))
     elif input_type is InputType.VIDEO:
-        _stylize_video(config, stylizer, source, options, video)
+        _stylize_video(config, stylizer, source, options, video, regions)
     else:
-        _stylize_image(config, stylizer, source, options)
+        _stylize_image(config, stylizer, source, options, _still(regions))
+
+
+def _read_options(config: DictConfig) -> StylizeOptions:
+    passes = list(config.passes) if OmegaConf.is_list(config.passes) else config.passes
+    return StylizeOptions(
+        config.size,
+        config.strength,
+        config.preserve_color,
+        config.tile,
+        config.stroke,
+        passes,
+    )
+
+
+def _still(regions: RegionMap | MaskVideos | None) -> RegionMap | None:
+    assert not isinstance(regions, MaskVideos)  # only a video's regions may be videos
+    return regions
 
 
 def _stylize_image(
-    config: DictConfig, stylizer: Stylizer, source: Path, options: StylizeOptions
+    config: DictConfig,
+    stylizer: Stylizer,
+    source: Path,
+    options: StylizeOptions,
+    mask: RegionMap | None,
 ) -> None:
     target = choose_target(config, source, stylizer.info.style)
-    mask, background = read_mask(config), read_background(config)
+    background = read_background(config)
     show = _Progress("tile").show
     with notice(f"stylizing {source.name}"):
         lost = stylize_file(
@@ -88,12 +121,15 @@ def _stylize_image(
 
 
 def _stylize_folder(
-    config: DictConfig, stylizer: Stylizer, source: Path, options: StylizeOptions
+    config: DictConfig,
+    stylizer: Stylizer,
+    source: Path,
+    options: StylizeOptions,
+    mask: RegionMap | None,
 ) -> None:
     """Stylize this rank's part of a folder and print a summary."""
     style, background = stylizer.info.style, read_background(config)
     target = user_path(config.output or f"{source.name}_{style}")
-    mask = read_mask(config)
     launch = read_launch()
 
     def name(path: Path) -> str:
@@ -155,10 +191,11 @@ def _stylize_video(
     source: Path,
     options: StylizeOptions,
     video: VideoOptions,
+    mask: RegionMap | MaskVideos | None,
 ) -> None:
     """Stylize a video and print a summary."""
     target = choose_target(config, source, stylizer.info.style)
-    report = stylize_video(stylizer, source, target, options, video, mask=read_mask(config))
+    report = stylize_video(stylizer, source, target, options, video, mask=mask)
     print(f"{target}: {report.frames} frames, {report.fps:.1f} a second, {report.codec}")
     for change in report.changes:
         print(change)
@@ -182,6 +219,7 @@ class _Progress:
         self._bar.update(done - self._bar.n)
         if done >= total:
             self._bar.close()
+            self._bar = None  # another network or pass starts again
 
 
 def _load(config: DictConfig) -> Stylizer:
@@ -196,13 +234,18 @@ def _load(config: DictConfig) -> Stylizer:
         path = Path(str(config.checkpoint))  # the style is one of its own
     else:
         path, style = pretrained_style(str(style)), None
+    stylizer = _load_checkpoint(config, path, style)
+    if config.blend_with is None:
+        return stylizer
+    other = Stylizer.load(str(config.blend_with), str(stylizer.device), str(config.dtype))
+    return Stylizer.blend(stylizer, other, config.blend_weight)
+
+
+def _load_checkpoint(config: DictConfig, path: Path, style: str | None) -> Stylizer:
+    """Load a checkpoint on this rank's device."""
     device, launch = str(config.device), read_launch()
     if device == "auto" and launch.world_size > 1 and choose_device("auto").type == "cuda":
         device = f"cuda:{launch.local_rank}"
-    stylizer = Stylizer.load(
+    return Stylizer.load(
         path, device, str(config.dtype), style, config.style_size, config.encoder_weights
     )
-    if config.blend_with is None:
-        return stylizer
-    other = Stylizer.load(str(config.blend_with), device, str(config.dtype))
-    return Stylizer.blend(stylizer, other, config.blend_weight)

@@ -4,11 +4,10 @@ from enum import Enum
 from pathlib import Path
 
 from omegaconf import DictConfig
-from PIL import Image
 
 from stylenet.errors import StyleNetError
 from stylenet.files import user_path
-from stylenet.image import SUFFIXES, check_background, load_image
+from stylenet.image import SUFFIXES, check_background
 from stylenet.inference.files import name_result
 from stylenet.video import VideoOptions
 
@@ -34,10 +33,10 @@ class InputType(Enum):
 
 # Options that a type of input cannot use; ignoring them silently would look like obeying.
 _UNUSED = {
-    InputType.CAMERA: ("output", "mask", "name", "format", "quality", "background"),
+    InputType.CAMERA: ("output", "mask", "regions", "name", "format", "quality", "background"),
     InputType.FOLDER: (),
     InputType.IMAGE: (),
-    InputType.INTERPOLATION: ("blend_with", "name", "format", "quality", "background"),
+    InputType.INTERPOLATION: ("regions", "blend_with", "name", "format", "quality", "background"),
     InputType.VIDEO: ("name", "format", "quality", "background"),
 }
 
@@ -100,11 +99,6 @@ def check_used(config: DictConfig, input_type: InputType, video: VideoOptions) -
     moves = input_type in (InputType.CAMERA, InputType.VIDEO)
     if not moves and video != VideoOptions():
         raise StyleNetError(f"video.* is for videos and cameras, not for {name}. Leave it out.")
-
-
-def read_mask(config: DictConfig) -> Image.Image | None:
-    """Read the mask, mode L; ``None`` without one."""
-    return None if config.mask is None else load_image(user_path(config.mask)).rgb.convert("L")
 
 
 def read_background(config: DictConfig) -> str:

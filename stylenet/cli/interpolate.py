@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
-from PIL import Image
 
 from stylenet.checkpoint import CheckpointInfo, load_checkpoint
 from stylenet.errors import StyleNetError, check_number
 from stylenet.files import user_path
 from stylenet.image import flatten, load_image
 from stylenet.inference import StylizeOptions, Stylizer
+from stylenet.inference.region_map import Mask
 from stylenet.methods.selection import selection_of
 from stylenet.networks import StyleNetwork, blend_networks
 from stylenet.video.new_video import new_video
@@ -25,7 +25,7 @@ def interpolate(
     config: DictConfig,
     source: Path,
     options: StylizeOptions,
-    mask: Image.Image | None,
+    mask: Mask | None,
     progress: Progress,
 ) -> None:
     """Write the video and print its path.
@@ -34,7 +34,7 @@ def interpolate(
         config: configs/infer.yaml, composed, with ``interpolate``.
         source: The image.
         options: Options of each frame.
-        mask: Mode L, as large as the image: white where it is stylized.
+        mask: As large as the image; see :meth:`stylenet.inference.Stylizer.stylize`.
         progress: Called after each frame with the number of finished frames and of all.
 
     Raises:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from stylenet.image import to_image, to_tensor
+from stylenet.image import short_side_scale, to_image, to_tensor
 
 # Top, left, bottom, right in pixels; bottom and right are excluded.
 Box = tuple[int, int, int, int]
@@ -141,3 +141,12 @@ class TensorBuffer:
         result = TensorBuffer(self.pixels.new_empty(3, height, width))
         result.write((0, 0, height, width), scaled)
         return result
+
+
+def scale_short_side(content: ImageBuffer, size: int | None) -> ImageBuffer:
+    """Scale a buffer to a short side of ``size`` pixels; ``None`` keeps its size."""
+    if size is None or size == min(content.size):
+        return content
+    factor = short_side_scale(content.size, size)
+    height, width = (max(1, round(side * factor)) for side in content.size)
+    return content.resized(height, width)

@@ -5,8 +5,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from PIL import Image
-
 from stylenet.errors import StyleNetError
 from stylenet.files import find_inputs, reason, refuse_input
 from stylenet.image import (
@@ -27,7 +25,9 @@ from stylenet.image import (
     save_pages,
 )
 from stylenet.inference.options import StylizeOptions
-from stylenet.inference.stylizer import Progress, Stylizer
+from stylenet.inference.passes import Progress
+from stylenet.inference.region_map import Mask
+from stylenet.inference.stylizer import Stylizer
 from stylenet.ranks import SINGLE_PROCESS, Launch
 
 
@@ -36,7 +36,7 @@ def stylize_file(
     source: Path,
     target: Path,
     options: StylizeOptions | None = None,
-    mask: Image.Image | None = None,
+    mask: Mask | None = None,
     quality: int | None = None,
     progress: Progress | None = None,
     background: str = "white",
@@ -106,7 +106,7 @@ def _stylize_animation(
     source: Path,
     target: Path,
     options: StylizeOptions | None,
-    mask: Image.Image | None,
+    mask: Mask | None,
     quality: int | None,
 ) -> list[str]:
     """Stylize an animation frame by frame."""
@@ -130,7 +130,7 @@ def _stylize_pages(
     pages: Pages,
     target: Path,
     options: StylizeOptions | None,
-    mask: Image.Image | None,
+    mask: Mask | None,
 ) -> list[str]:
     """Stylize a TIFF file page by page."""
     if target.suffix.lower() not in PAGE_SUFFIXES:

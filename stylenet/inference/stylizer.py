@@ -1,29 +1,35 @@
 """Stylize images with a trained network."""
 
+import copy
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from stylenet.checkpoint import STYLE_SIZE, CheckpointInfo, load_style
 from stylenet.contention import watch
 from stylenet.errors import StyleNetError, is_out_of_memory
-from stylenet.image import LoadedImage, short_side_scale
+from stylenet.image import LoadedImage
 from stylenet.inference.arrays import unpack
-from stylenet.inference.buffers import ImageBuffer
+from stylenet.inference.buffers import ImageBuffer, scale_short_side
 from stylenet.inference.forward import make_forward
 from stylenet.inference.memory import choose_tile, features_need_file, free_memory, peak_bytes
 from stylenet.inference.options import StylizeOptions
-from stylenet.inference.postprocess import check_mask, postprocess
+from stylenet.inference.passes import Progress, run_passes
+from stylenet.inference.postprocess import postprocess
 from stylenet.inference.precision import choose_device, choose_dtype, with_convolutions_in
+from stylenet.inference.region_map import Mask, RegionMap, as_regions, check_mask
 from stylenet.inference.tiles import can_be_tiled, stylize_tiled
-from stylenet.networks import StagedNetwork, StyleNetwork, blend_networks
-
-Progress = Callable[[int, int], None]
+from stylenet.networks import (
+    StagedNetwork,
+    StatisticsFunction,
+    StyleNetwork,
+    blend_networks,
+    with_statistics,
+)
 
 # Images of one size form a batch of up to this many pixels; larger batches take more memory and
 # save no time.
@@ -137,7 +143,30 @@ class Stylizer:
         dtype = str(first.dtype).removeprefix("torch.")
         return cls(network, info, str(first.device), dtype)
 
-    def __call__(self, images: Any, progress: Progress | None = None, **options: Any) -> Any:
+    def with_statistics(self, take: StatisticsFunction) -> "Stylizer":
+        """Return a copy whose instance normalizations use given statistics.
+
+        Args:
+            take: See :func:`stylenet.networks.with_statistics`.
+
+        Returns:
+            The copy; the stylizer itself if its network has no instance normalization.
+        """
+        try:
+            network = with_statistics(self.network, take)
+        except ValueError:
+            return self
+        copied = copy.copy(self)
+        copied.network = network
+        return copied
+
+    def __call__(
+        self,
+        images: Any,
+        progress: Progress | None = None,
+        mask: Mask | None = None,
+        **options: Any,
+    ) -> Any:
         """Stylize images; the result has the type of the argument.
 
         Args:
@@ -146,6 +175,7 @@ class Stylizer:
                 (N, H, W, 3); a tensor (3, H, W) or (N, 3, H, W), on any device; arrays and tensors
                 as uint8 or floats in [0, 1]; or a list or tuple of these, of any sizes.
             progress: See :meth:`stylize`.
+            mask: See :meth:`stylize`; of the size of each image.
             **options: See :class:`stylenet.inference.options.StylizeOptions`.
 
         Returns:
@@ -164,14 +194,14 @@ class Stylizer:
                 f"unknown option {', '.join(unknown)}; the options are {', '.join(known)}"
             )
         unpacked = unpack(images)
-        results = self._stylize(unpacked.buffers, StylizeOptions(**options), None, progress)
+        results = self._stylize(unpacked.buffers, StylizeOptions(**options), mask, progress)
         return unpacked.pack(results)
 
     def stylize(
         self,
         image: LoadedImage,
         options: StylizeOptions | None = None,
-        mask: Image.Image | None = None,
+        mask: Mask | None = None,
         progress: Progress | None = None,
     ) -> LoadedImage:
         """Stylize an image; its transparency and metadata are kept.
@@ -179,8 +209,9 @@ class Stylizer:
         Args:
             image: The content image.
             options: ``None`` for the defaults: full strength, at the image's own size.
-            mask: Mode L, of the image's size: white where the image is stylized, black where it
-                stays, gray for a mixture.
+            mask: Of the image's size. An image of mode L: white where the content image is
+                stylized, black where it stays, gray for a mixture. Or regions, see
+                :class:`stylenet.inference.region_stylizer.RegionStylizer`.
             progress: For a tiled image, called after each step with the number of steps done and
                 the total.
 
@@ -190,8 +221,6 @@ class Stylizer:
         Raises:
             StyleNetError: The mask has another mode or size, or memory is short.
         """
-        if mask is not None:
-            check_mask(mask, *image.rgb.size)
         unpacked = unpack(image)
         results = self._stylize(unpacked.buffers, options or StylizeOptions(), mask, progress)
         return unpacked.pack(results)
@@ -231,22 +260,55 @@ class Stylizer:
         self,
         contents: Sequence[ImageBuffer],
         options: StylizeOptions,
-        mask: Image.Image | None,
+        mask: Mask | None,
         progress: Progress | None,
     ) -> list[ImageBuffer]:
         """Stylize buffers into new ones of the same types."""
-        inputs = [_scale_short_side(content, options.size) for content in contents]
-        results: list[ImageBuffer | None] = [None] * len(inputs)
+        for content in contents:
+            if mask is not None:
+                check_mask(mask, *content.size[::-1])
+        regions = as_regions(mask)
+        rendered = self._render(contents, options, regions, progress)
+        kept = regions if regions is not None and regions.keeps_photo else None
+        for content, stylized in zip(contents, rendered, strict=True):
+            postprocess(content, stylized, options, kept)
+        return rendered
+
+    def _render(
+        self,
+        contents: Sequence[ImageBuffer],
+        options: StylizeOptions,
+        regions: RegionMap | None,
+        progress: Progress | None,
+    ) -> list[ImageBuffer]:
+        """Run the network on buffers, at the sizes that the options ask for.
+
+        Args:
+            contents: The content images.
+            options: Those of size and tiles are used.
+            regions: Styles of the regions; a single network has one style and ignores them.
+            progress: See :meth:`stylize`.
+
+        Returns:
+            New buffers of the same types and sizes.
+        """
+        if options.passes is not None:
+            sides, tile = options.passes, options.tile_size
+
+            def run(content: ImageBuffer, progress: Progress | None) -> ImageBuffer:
+                return self._run([content], tile, progress)[0]
+
+            return [run_passes(content, sides, run, progress) for content in contents]
+        inputs = [scale_short_side(c, options.working_size(c.size)) for c in contents]
+        rendered: list[ImageBuffer | None] = [None] * len(inputs)
         for indices in self._batches(inputs, options.tile_size):
             batch = [inputs[index] for index in indices]
             outputs = self._run(batch, options.tile_size, progress)
             for index, stylized in zip(indices, outputs, strict=True):
                 content = contents[index]
-                if stylized.size != content.size:
-                    stylized = stylized.resized(*content.size)
-                postprocess(content, stylized, options, mask)
-                results[index] = stylized
-        return [result for result in results if result is not None]
+                same = stylized.size == content.size
+                rendered[index] = stylized if same else stylized.resized(*content.size)
+        return [buffer for buffer in rendered if buffer is not None]
 
     def _choose_tile(self, size: tuple[int, int], requested: int | None) -> int:
         """Return the tile size for an image of a size, 0 if it is not tiled."""
@@ -302,12 +364,3 @@ class Stylizer:
             f"{width}x{height} pixels need more memory than {self.device} has; "
             f"use tile=512, a smaller size, or device=cpu"
         )
-
-
-def _scale_short_side(content: ImageBuffer, size: int | None) -> ImageBuffer:
-    """Scale a buffer to a short side of ``size`` pixels; ``None`` keeps its size."""
-    if size is None or size == min(content.size):
-        return content
-    factor = short_side_scale(content.size, size)
-    height, width = (max(1, round(side * factor)) for side in content.size)
-    return content.resized(height, width)

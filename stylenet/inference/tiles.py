@@ -29,6 +29,7 @@ from stylenet.networks import (
     StagedNetwork,
     StyleNetwork,
     moments,
+    place_regions,
     pool_moments,
     with_statistics,
 )
@@ -115,9 +116,10 @@ def stylize_tiled(
             progress(done, total)
 
     def read(tile: Tile) -> Tensor:
+        top, left, bottom, right = (edge * stride for edge in tile.outer)
+        place_regions(net, (top, left, bottom, right))
         if features is not None:
             return features.read(tile.outer).to(device)
-        top, left, bottom, right = (edge * stride for edge in tile.outer)
         pixels = content.read((top, left, min(bottom, height), min(right, width)))
         return net.preprocess(pixels.to(device, memory_format=torch.channels_last))
 

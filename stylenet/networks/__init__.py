@@ -8,6 +8,7 @@ from stylenet.networks.johnson import JohnsonNetwork
 from stylenet.networks.johnson_multi import JohnsonMultiNetwork, add_styles, check_style_names
 from stylenet.networks.mixture import join_style_names, parse_mixture
 from stylenet.networks.normalization import moments, pool_moments
+from stylenet.networks.region_norm import differ_only_in_norms, mix_styles, place_regions
 from stylenet.networks.registry import (
     StyleNetwork,
     available_networks,
@@ -36,11 +37,14 @@ __all__ = [
     "build_network",
     "can_fuse",
     "check_style_names",
+    "differ_only_in_norms",
     "fuse",
     "has_external_statistics",
     "join_style_names",
+    "mix_styles",
     "moments",
     "parse_mixture",
+    "place_regions",
     "pool_moments",
     "register_network",
     "with_statistics",

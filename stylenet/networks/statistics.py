@@ -2,11 +2,13 @@
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from typing import cast
 
 from torch import Tensor, nn
 
 from stylenet.networks.normalization import normalize_by
+from stylenet.networks.region_norm import RegionNorm
 from stylenet.networks.registry import StyleNetwork
 
 # (layer name, its input (N, C, H, W)) -> (mean, variance); see with_statistics().
@@ -40,17 +42,22 @@ def with_statistics(network: StyleNetwork, take: StatisticsFunction) -> StyleNet
         raise ValueError(f"network {network.name} has no instance normalization")
     for name, norm in norms.items():
         parent, _, child = name.rpartition(".")
-        external = _ExternalStatisticsNorm(name, norm, take)
+        external = (
+            norm.with_statistics(partial(take, name))
+            if isinstance(norm, RegionNorm)
+            else _ExternalStatisticsNorm(name, norm, take)
+        )
         setattr(clone.get_submodule(parent), child, external)
     return clone
 
 
 def has_external_statistics(network: nn.Module) -> bool:
-    """Tell whether a network comes from :func:`with_statistics`.
+    """Tell whether a network comes from :func:`with_statistics` or from :func:`mix_styles`.
 
     Its forward pass calls a Python function, which a CUDA graph cannot record.
     """
-    return any(isinstance(module, _ExternalStatisticsNorm) for module in network.modules())
+    external = (_ExternalStatisticsNorm, RegionNorm)
+    return any(isinstance(module, external) for module in network.modules())
 
 
 class _ExternalStatisticsNorm(nn.Module):

@@ -1,17 +1,15 @@
 """Stylize the frames of a video in order."""
 
-import copy
 import dataclasses
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from stylenet.errors import StyleNetError
 from stylenet.inference.options import StylizeOptions
+from stylenet.inference.region_map import Mask, RegionMap, as_regions
 from stylenet.inference.stylizer import Stylizer
-from stylenet.networks.statistics import with_statistics
 from stylenet.video.flicker import FlickerMeter
 from stylenet.video.flow import opencv
 from stylenet.video.motion import MotionBlend
@@ -33,7 +31,7 @@ class FrameStylizer:
         options: StylizeOptions | None = None,
         video: VideoOptions | None = None,
         flicker_every: int = 1,
-        mask: Image.Image | None = None,
+        mask: Mask | None = None,
     ) -> None:
         """Start a video.
 
@@ -43,7 +41,7 @@ class FrameStylizer:
             video: See :func:`stylize_video`.
             flicker_every: Interval, in frames, between measurements of the warping error, if
                 ``video.flicker`` asks for them. The error is measured before the mask is applied.
-            mask: Mode L, of the frames' size: white where they are stylized, black where not.
+            mask: Of the frames' size, see :meth:`stylenet.inference.Stylizer.stylize`.
 
         Raises:
             StyleNetError: Smoothed statistics and tiles are both requested.
@@ -59,24 +57,31 @@ class FrameStylizer:
                     f"other; use steady=0 or tile=none"
                 )
             options = dataclasses.replace(options, tile="none")
-            try:
-                steady_network = with_statistics(stylizer.network, self._statistics.update)
-            except ValueError:  # without instance normalization there is nothing to smooth
-                pass
-            else:
-                self._steady = copy.copy(stylizer)
-                self._steady.network = steady_network
+            self._steady = stylizer.with_statistics(self._statistics.update)
         self._options = {f.name: getattr(options, f.name) for f in dataclasses.fields(options)}
-        self._mask: Tensor | None = None
-        if mask is not None:
-            weight = torch.from_numpy(np.array(mask, dtype=np.float32) / 255)  # (H, W)
-            self._mask = weight.to(stylizer.device)
+        self._regions: RegionMap | None = None
+        self._opacity: Tensor | None = None
+        self.use(as_regions(mask))
         self._blend = (MotionBlend if opencv() else StillBlend)(video.blend)
         self._is_cut = CutFinder()
         self._every = flicker_every if video.flicker else 0
-        self._previous: tuple[Tensor, Tensor] | None = None
+        # The previous frame, its stylization, and its regions.
+        self._previous: tuple[Tensor, Tensor, RegionMap | None] | None = None
         self._count = 0
         self.meter = FlickerMeter()
+
+    def use(self, regions: RegionMap | None) -> None:
+        """Choose the regions of the next frames.
+
+        Args:
+            regions: Of the frames' size; ``None`` to stylize whole frames.
+        """
+        self._regions = None if regions is None else regions.without_photo()
+        self._opacity = None
+        if regions is not None and regions.keeps_photo:
+            width, height = regions.size
+            opacity = regions.opacity((0, 0, height, width))  # (H, W)
+            self._opacity = opacity.to(self._plain.device)
 
     def stylize(self, pixels: np.ndarray) -> np.ndarray:
         """Stylize the next frame.
@@ -112,12 +117,12 @@ class FrameStylizer:
         if (self._video.steady or self._every) and bool(cut):
             self._statistics.reset()
             self._previous = None
-        stylized = self._steady(content, **self._options)
+        stylized = self._steady(content, mask=self._regions, **self._options)
         if self._blend.weight:
             stylized = self._blend(pixels, content, stylized, cut)
         self._measure(content, stylized)
-        if self._mask is not None:
-            stylized = content + (stylized - content) * self._mask
+        if self._opacity is not None:
+            stylized = torch.lerp(content, stylized, self._opacity.expand_as(content))
         result = (stylized[0] * 255).round().to(torch.uint8).permute(1, 2, 0)  # (H, W, 3)
         return Download(result.contiguous())
 
@@ -127,10 +132,11 @@ class FrameStylizer:
             return
         self._count += 1
         if self._previous is not None and self._count % self._every == 0:
-            content_before, stylized_before = self._previous
+            content_before, stylized_before, regions_before = self._previous
             plain = (stylized_before, stylized)
             if self._video.steady or self._video.blend:
-                both = self._plain([content_before, content], **self._options)
-                plain = (both[0], both[1])
+                before = self._plain(content_before, mask=regions_before, **self._options)
+                now = self._plain(content, mask=self._regions, **self._options)
+                plain = (before, now)
             self.meter.add((content_before, content), plain, (stylized_before, stylized))
-        self._previous = (content, stylized)
+        self._previous = (content, stylized, self._regions)

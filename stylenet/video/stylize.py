@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from PIL import Image
 from tqdm import tqdm
 
 from stylenet.errors import StyleNetError
 from stylenet.files import atomic_path, refuse_input
 from stylenet.inference.options import StylizeOptions
-from stylenet.inference.postprocess import check_mask
+from stylenet.inference.region_map import Mask, RegionMap, check_mask
 from stylenet.inference.stylizer import Stylizer
 from stylenet.video.flicker import FlickerReport
 from stylenet.video.frame_stylizer import FrameStylizer
 from stylenet.video.frames import RgbFrame
+from stylenet.video.mask_videos import MaskVideos
 from stylenet.video.options import VideoOptions
 from stylenet.video.queues import WriteBehind, read_ahead
 from stylenet.video.reader import VideoReader
@@ -72,7 +72,7 @@ def stylize_video(
     options: StylizeOptions | None = None,
     video: VideoOptions | None = None,
     progress: bool = True,
-    mask: Image.Image | None = None,
+    mask: Mask | MaskVideos | None = None,
 ) -> VideoReport:
     """Stylize a video; the result appears complete or not at all.
 
@@ -90,7 +90,8 @@ def stylize_video(
         options: Options of each frame; ``None`` for the defaults.
         video: Options of the video; ``None`` for the defaults.
         progress: Whether to show a progress bar with frame rate and remaining time on stderr.
-        mask: Of the upright frames' size; see :meth:`stylenet.inference.Stylizer.stylize`.
+        mask: Of the upright frames' size; see :meth:`stylenet.inference.Stylizer.stylize`. Or
+            videos with a mask for each frame.
 
     Raises:
         StyleNetError: The video is unreadable, damaged or cut off, the target is unwritable or
@@ -103,18 +104,29 @@ def stylize_video(
     if target.is_dir():
         raise StyleNetError(f"output={target} is a folder, expected a file")
     with VideoReader(source, video.deinterlace) as reader, atomic_path(target) as temporary:
-        if mask is not None:
-            check_mask(mask, reader.frames.width, reader.frames.height)
+        moving = mask if isinstance(mask, MaskVideos) else None
+        static = None if isinstance(mask, MaskVideos) else mask
+        if static is not None:
+            check_mask(static, reader.frames.width, reader.frames.height)
         every = max(1, (reader.expected or 0) // _FLICKER_PAIRS)
-        frame_stylizer = FrameStylizer(stylizer, options, video, every, mask)
+        frame_stylizer = FrameStylizer(stylizer, options, video, every, static)
         writer = VideoWriter(temporary, target, reader, video.codec, video.quality)
         bar = tqdm(total=reader.expected, unit="frame", dynamic_ncols=True, disable=not progress)
         start = time.perf_counter()
         try:
-            with bar:
-                frames = stylize_frames(
-                    reader, writer, frame_stylizer.start, stylizer.device, bar.update
-                )
+            with bar, MaskVideos.reading(moving) as masks:
+
+                def start_frame(pixels: np.ndarray) -> Download:
+                    if masks is not None:
+                        frame_stylizer.use(_next_regions(masks, pixels, source))
+                    return frame_stylizer.start(pixels)
+
+                frames = stylize_frames(reader, writer, start_frame, stylizer.device, bar.update)
+                if masks is not None and next(masks, None) is not None:
+                    raise StyleNetError(
+                        f"the mask video has more frames than {source}, which has {frames}. Give "
+                        f"videos of equal length."
+                    )
             writer.close()
         except StyleNetError as error:
             kept = _keep_partial(writer, temporary, target)
@@ -132,6 +144,17 @@ def stylize_video(
         tuple(reader.changes),
         frame_stylizer.meter.report(),
     )
+
+
+def _next_regions(masks: Iterator[RegionMap], pixels: np.ndarray, source: Path) -> RegionMap:
+    """Return the regions of the next frame."""
+    regions = next(masks, None)
+    if regions is None:
+        raise StyleNetError(
+            f"the mask video ends before {source}. Give videos with the same number of frames."
+        )
+    check_mask(regions, pixels.shape[1], pixels.shape[0])
+    return regions
 
 
 def stylize_frames(

@@ -1,0 +1,110 @@
+"""Masks and regions of ``stylenet infer``: from its options to networks and regions."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from stylenet.errors import StyleNetError, check_number
+from stylenet.files import user_path
+from stylenet.inference import RegionMap, RegionStylizer, Stylizer
+from stylenet.inference.region_plan import RegionPlan
+from stylenet.pretrained import pretrained_style, pretrained_styles
+from stylenet.video.mask_videos import MaskVideos
+
+# Loads the checkpoint of a path in a style, ``None`` for its first one.
+Load = Callable[[Path, str | None], Stylizer]
+
+
+def read_plan(config: DictConfig) -> RegionPlan | None:
+    """Read ``mask`` or ``regions``.
+
+    Args:
+        config: configs/infer.yaml, composed.
+
+    Returns:
+        The plan; ``None`` if whole images are stylized.
+
+    Raises:
+        StyleNetError: The regions cannot be read, or exclude another option.
+    """
+    check_number("feather", config.feather, minimum=0)
+    if config.regions is None:
+        if config.mask is not None:
+            return RegionPlan.for_mask(user_path(str(config.mask)), config.feather)
+        if config.feather:
+            raise StyleNetError(
+                f"feather={config.feather} softens the edges of masks. Give mask or regions, or "
+                f"leave it out."
+            )
+        return None
+    for key, advice in (
+        ("style_name", "Name the style of the rest in regions, rest: NAME."),
+        ("mask", "Give it in regions, MASK: STYLE."),
+        ("blend_with", "Leave it out."),
+    ):
+        if config[key] is not None:
+            name = key.removesuffix("_name")
+            raise StyleNetError(f"regions and {name}={config[key]} exclude each other. {advice}")
+    return RegionPlan.parse(_as_mapping(config.regions), config.feather)
+
+
+def load_regions(config: DictConfig, plan: RegionPlan, load: Load) -> RegionStylizer:
+    """Load the network of each style of the regions.
+
+    Args:
+        config: ``checkpoint`` names the network that has all styles; without it each style is a
+            pretrained one or the path of a checkpoint.
+        plan: The regions.
+        load: Loads a checkpoint.
+
+    Raises:
+        StyleNetError: A style is unknown.
+    """
+    parts = []
+    for style in plan.styles:
+        if config.checkpoint is not None:
+            parts.append(load(Path(str(config.checkpoint)), style))
+        elif style in pretrained_styles():
+            parts.append(load(pretrained_style(style), None))
+        elif user_path(style).exists():
+            parts.append(load(user_path(style), None))
+        else:
+            raise StyleNetError(
+                f"regions: {style} is neither a pretrained style ({', '.join(pretrained_styles())})"
+                f" nor a run directory or .safetensors file. Give one of these."
+            )
+    return RegionStylizer(parts)
+
+
+def read_regions(plan: RegionPlan | None, suffixes: set[str]) -> RegionMap | MaskVideos | None:
+    """Read the masks of a plan.
+
+    Args:
+        plan: From :func:`read_plan`.
+        suffixes: Suffixes of videos, whose frames are masks; empty if the input is no video.
+
+    Raises:
+        StyleNetError: A mask is missing or unreadable, or sizes differ.
+    """
+    if plan is None:
+        return None
+    are_videos = [path.suffix.lower() in suffixes for path in plan.paths]
+    if not any(are_videos):
+        return plan.read()
+    sources = [
+        path if is_video else plan.read_image(path)
+        for path, is_video in zip(plan.paths, are_videos, strict=True)
+    ]
+    return MaskVideos(sources, plan.combine)
+
+
+def _as_mapping(regions: Any) -> Any:
+    """Return regions as plain values; text is what Hydra's grammar cannot read."""
+    if isinstance(regions, str) and regions.lstrip().startswith("{"):
+        try:
+            regions = OmegaConf.create(regions)
+        except Exception:  # PyYAML's and OmegaConf's errors have no common class
+            return regions
+    return OmegaConf.to_container(regions) if OmegaConf.is_config(regions) else regions
