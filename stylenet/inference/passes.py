@@ -20,30 +20,43 @@ Progress = Callable[[int, int], None]
 # Stylizes a buffer of any size into a new one.
 Run = Callable[[ImageBuffer, Progress | None], ImageBuffer]
 
-# Weight of the previous result in the input of the next pass; the rest is the photo.
-_GUIDE = 0.5
-# Weight of the previous result in the coarse part of the next one.
-_KEEP = 0.8
+# Weight of the previous result in the input of the next pass; the rest is the photo. Seen on two
+# networks and a photo enlarged to 1743 x 1920: with 0, fine strokes ignore the coarse ones; with
+# 0.5 and more, each pass hatches over the pixels of the one before, and lettering dissolves.
+_GUIDE = 0.3
+# Standard deviation, in pixels of the coarser pass, of the blur between what two passes agree on
+# and what the finer one adds. Without it, the enlarged pixels of the coarse pass show as dots.
+_BLUR = 1.5
 
 
 def run_passes(
-    content: ImageBuffer,
-    sides: Sequence[int | str],
-    run: Run,
-    progress: Progress | None = None,
-    guide: float = _GUIDE,
-    keep: float = _KEEP,
+    content: ImageBuffer, sides: Sequence[int | str], run: Run, progress: Progress | None = None
 ) -> ImageBuffer:
-    """Stylize an image in several passes."""
+    """Stylize an image in several passes.
+
+    Each pass after the first stylizes the photo mixed with the previous result. Of its result, the
+    coarse structure is replaced by that of the previous result, as in a Laplacian pyramid (Burt &
+    Adelson 1983): colors and large strokes are those of the first pass, details those of the last.
+
+    Args:
+        content: The content image.
+        sides: Short side of each pass in pixels, growing; the last may be ``full``.
+        run: Stylizes an image at its own size.
+        progress: Passed on to ``run`` in each pass.
+
+    Returns:
+        A buffer of the size of ``content``.
+    """
     coarse: ImageBuffer | None = None
     for side in sides:
-        size = min(content.size) if side == FULL else int(side)
-        image = scale_short_side(content, size)
-        if coarse is not None:
-            image = _mixed(image, coarse.resized(*image.size), guide)
-        fine = run(image, progress)
-        if coarse is not None:
-            _keep_coarse(fine, coarse, keep)
+        image = scale_short_side(content, None if side == FULL else int(side))
+        if coarse is None:
+            coarse = run(image, progress)
+            continue
+        if image.size == coarse.size:  # a thin image has a largest size
+            continue
+        fine = run(_mixed(image, coarse.resized(*image.size), _GUIDE), progress)
+        _keep_coarse(fine, coarse)
         coarse = fine
     assert coarse is not None
     return coarse if coarse.size == content.size else coarse.resized(*content.size)
@@ -58,17 +71,25 @@ def _mixed(photo: ImageBuffer, guide: ImageBuffer, weight: float) -> ImageBuffer
     return mixed
 
 
-def _keep_coarse(fine: ImageBuffer, coarse: ImageBuffer, weight: float) -> None:
-    """Give an image the coarse structure of another one, in place.
-
-    What both have at the resolution of the coarse one is exchanged; finer detail stays.
-    """
-    box = (0, 0, *coarse.size)
-    before = fine.resized(*coarse.size).read(box)  # (1, 3, h, w)
-    change = (coarse.read(box) - before) * weight
+def _keep_coarse(fine: ImageBuffer, coarse: ImageBuffer) -> None:
+    """Replace the coarse structure of an image by that of another one, in place."""
+    size = (0, 0, *coarse.size)
+    before = fine.resized(*coarse.size).read(size)  # (1, 3, h, w)
+    change = _blurred(coarse.read(size).to(before) - before)
     for box in strips(fine):
-        pixels = fine.read(box)
-        fine.write(box, pixels + _upsampled(change.to(pixels), fine.size, box))
+        pixels = fine.read(box)  # (1, 3, h', w')
+        changed = pixels + _upsampled(change.to(pixels), fine.size, box)
+        fine.write(box, changed.clamp(0, 1))
+
+
+def _blurred(image: Tensor) -> Tensor:
+    """Blur an image of shape (1, 3, h, w) by a Gaussian of ``_BLUR`` pixels."""
+    reach = round(3 * _BLUR)
+    offsets = torch.arange(-reach, reach + 1).to(image)
+    kernel = torch.exp(-(offsets / _BLUR).square() / 2)
+    kernel = (kernel / kernel.sum()).expand(3, 1, 1, -1)
+    image = F.conv2d(F.pad(image, [reach] * 4, mode="replicate"), kernel, groups=3)
+    return F.conv2d(image, kernel.transpose(2, 3), groups=3)
 
 
 def _upsampled(image: Tensor, size: tuple[int, int], box: Box) -> Tensor:
