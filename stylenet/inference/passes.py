@@ -22,8 +22,8 @@ Run = Callable[[ImageBuffer, Progress | None], ImageBuffer]
 
 # Weight of the previous result in the input of the next pass; the rest is the photo. Seen on two
 # networks and a photo enlarged to 1743 x 1920: with 0, fine strokes ignore the coarse ones; with
-# 0.5 and more, each pass hatches over the pixels of the one before, and lettering dissolves.
-_GUIDE = 0.3
+# 0.6 and more, each pass hatches over the pixels of the one before, and lettering dissolves.
+_GUIDE = 0.4
 # Standard deviation, in pixels of the coarser pass, of the blur between what two passes agree on
 # and what the finer one adds. Without it, the enlarged pixels of the coarse pass show as dots.
 _BLUR = 1.5

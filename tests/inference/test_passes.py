@@ -68,7 +68,7 @@ def test_the_next_pass_sees_the_photo_and_the_previous_result():
 
     pixels = torch.rand(3, 40, 60)
     run_passes(TensorBuffer(pixels), [10, "full"], run)
-    torch.testing.assert_close(seen[1], 0.7 * pixels[None], rtol=0, atol=1e-6)
+    torch.testing.assert_close(seen[1], 0.6 * pixels[None], rtol=0, atol=1e-6)
 
 
 def test_the_result_keeps_the_size_without_a_full_pass():
