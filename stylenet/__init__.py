@@ -12,12 +12,14 @@ from stylenet.errors import StyleNetError
 
 if TYPE_CHECKING:
     from stylenet.api import train
-    from stylenet.inference import Stylizer
+    from stylenet.inference import RegionMap, RegionStylizer, Stylizer
     from stylenet.networks import build_network
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "RegionMap",
+    "RegionStylizer",
     "StyleNetError",
     "Stylizer",
     "__version__",
@@ -28,6 +30,8 @@ __all__ = [
 ]
 
 _LAZY = {
+    "RegionMap": "stylenet.inference",
+    "RegionStylizer": "stylenet.inference",
     "Stylizer": "stylenet.inference",
     "build_network": "stylenet.networks",
     "train": "stylenet.api",

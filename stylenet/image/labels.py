@@ -14,6 +14,8 @@ Color = tuple[int, int, int]
 _OTHER_SHARE = 0.01
 # JPEG files of quality 75 changed flat areas of pure colors by up to 24 levels near their edges.
 _NOISE = 32
+# Pixels counted at a time: NumPy counts in 64 bits, which would take 800 MB for 100 megapixels.
+_CHUNK = 2**24
 # Modes of Pillow whose pixels are indices.
 _INDEXED = ("1", "L", "P", "I", "I;16")
 
@@ -70,9 +72,14 @@ def split_by_color(labels: Image.Image, colors: Sequence[Color]) -> list[Image.I
     Returns:
         Images of mode L, white where the pixel takes the color.
     """
-    pixels = np.asarray(labels.convert("RGB")).astype(np.int32)
-    packed = (pixels[..., 0] << 16) | (pixels[..., 1] << 8) | pixels[..., 2]  # (H, W)
-    counts = np.bincount(packed.ravel())
+    pixels = np.asarray(labels.convert("RGB"))
+    packed = np.zeros(pixels.shape[:2], np.int32)  # (H, W)
+    for channel in range(3):
+        packed <<= 8
+        packed |= pixels[..., channel]
+    counts = np.zeros(2**24, np.int64)
+    for rows in np.array_split(packed, 1 + packed.size // _CHUNK):
+        counts += np.bincount(rows.ravel(), minlength=len(counts))
     present = np.flatnonzero(counts)
     values = np.stack([present >> 16, (present >> 8) & 255, present & 255], 1)  # (U, 3)
     legend = np.array(colors)  # (S, 3)

@@ -44,7 +44,7 @@ class FrameStylizer:
             mask: Of the frames' size, see :meth:`stylenet.inference.Stylizer.stylize`.
 
         Raises:
-            StyleNetError: Smoothed statistics and tiles are both requested.
+            StyleNetError: Smoothed statistics and tiles or passes are both requested.
         """
         options, video = options or StylizeOptions(), video or VideoOptions()
         self._video = video
@@ -55,6 +55,11 @@ class FrameStylizer:
                 raise StyleNetError(
                     f"tile={options.tile} and steady={video.steady} exclude each "
                     f"other; use steady=0 or tile=none"
+                )
+            if options.passes is not None:  # each pass has statistics of its own
+                raise StyleNetError(
+                    f"passes={list(options.passes)} and steady={video.steady} exclude each other. "
+                    f"Use steady=0, or leave passes out."
                 )
             options = dataclasses.replace(options, tile="none")
             self._steady = stylizer.with_statistics(self._statistics.update)

@@ -1,5 +1,8 @@
 """Regions, strokes and passes of infer, as users type them."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +11,7 @@ from PIL import Image, ImageDraw
 from stylenet.checkpoint import CheckpointInfo, save_checkpoint
 from stylenet.networks import build_network
 
-from .conftest import blotches
+from .conftest import ROOT, blotches
 
 SIZE = (60, 44)
 
@@ -238,6 +241,28 @@ def test_stroke_and_passes_say_what_they_do(infer):
     assert np.abs(passes - plain).mean() > 1
 
 
+@pytest.mark.slow
+def test_a_large_print_in_passes_takes_little_memory(here):
+    """The untiled image of 24 megapixels would take 200 bytes per pixel: 4.8 GB."""
+    torch.manual_seed(0)
+    network = build_network("johnson", width=8, blocks=1)
+    save_checkpoint("wide.safetensors", network, CheckpointInfo("wide", 1))
+    Image.open("photo.png").resize((6000, 4000), Image.Resampling.BICUBIC).save("print.jpg")
+    script = [sys.executable, str(ROOT / "scripts/infer.py"), "input=print.jpg", "output=made.jpg"]
+    options = ["checkpoint=wide.safetensors", "passes=[250,1000,full]", "tile=1024", "device=cpu"]
+    measure = (
+        "import resource, subprocess, sys; code = subprocess.run(sys.argv[1:]).returncode; "
+        "print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)"
+    )
+    command = [sys.executable, "-c", measure, *script, *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=True)
+    status, megabytes = map(int, done.stdout.splitlines()[-1].split())
+    assert status == 0, done.stderr
+    assert megabytes < 1600
+    with Image.open("made.jpg") as made:
+        assert made.size == (6000, 4000)
+
+
 MISTAKES = [
     ("regions={nowhere.png: starry}", "nowhere.png: no such file"),
     ("regions={left.png: nowhere}", "regions: nowhere is neither a pretrained style ("),
@@ -267,6 +292,12 @@ MISTAKES = [
     ("style=starry passes=512", "passes=512 is not a list"),
     ("style=starry passes=[22,full] size=30", "passes sets the size of each pass"),
 ]
+
+
+def test_passes_and_steady_statistics_exclude_each_other(run, moving):
+    options = [f"checkpoint={SEA}", "passes=[22,full]", "video.steady=0.5", "output=out.mp4"]
+    result = run("infer", "input=video.mp4", *options)
+    assert "passes=[22, 'full'] and steady=0.5 exclude each other. Use steady=0" in result.error
 
 
 @pytest.mark.parametrize(("mistake", "message"), MISTAKES, ids=[m[0] for m in MISTAKES])
