@@ -2,7 +2,7 @@
 
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from stylenet.inference.files import name_result, plan_folder, save_result
 from stylenet.inference.folder import describe_unread, stylize_all
 from stylenet.inference.options import describe_stroke
 from stylenet.inference.precision import choose_device
+from stylenet.inference.region_plan import RegionPlan
 from stylenet.pretrained import pretrained_style, pretrained_styles
 from stylenet.ranks import read_launch
 from stylenet.video import VideoOptions, stylize_video
@@ -63,7 +64,10 @@ def infer(config: DictConfig) -> None:
     input_type = find_input_type(config)
     check_used(config, input_type, video)
     plan = read_plan(config)
-    regions = read_regions(plan, VIDEO_SUFFIXES if input_type is InputType.VIDEO else set())
+    one_for_each = plan is not None and plan.has_folders and input_type is InputType.FOLDER
+    regions = None
+    if not one_for_each:
+        regions = read_regions(plan, VIDEO_SUFFIXES if input_type is InputType.VIDEO else set())
     if input_type is InputType.INTERPOLATION:
         interpolate(config, source, options, _still(regions), _Progress("frame").show)
         return
@@ -71,7 +75,7 @@ def infer(config: DictConfig) -> None:
         stylizer = _load(config)
     else:
         stylizer = load_regions(config, plan, partial(_load_checkpoint, config))
-        if isinstance(regions, RegionMap):
+        if isinstance(regions, RegionMap) and read_launch().rank == 0:
             print(plan.describe(regions, [part.info.style for part in stylizer.parts]))
     if options.stroke != 1:
         print(describe_stroke(options.stroke))
@@ -79,7 +83,10 @@ def infer(config: DictConfig) -> None:
         with Window(stylizer.info.style) as window:
             preview(stylizer, camera_frames(str(config.input)), window.show, options, video)
     elif input_type is InputType.FOLDER:
-        _stylize_folder(config, stylizer, source, options, _still(regions))
+        find_mask = None
+        if plan is not None:
+            find_mask = partial(_find_mask, plan, source) if one_for_each else lambda _: regions
+        _stylize_folder(config, stylizer, source, options, find_mask)
     elif input_type is InputType.VIDEO:
         _stylize_video(config, stylizer, source, options, video, regions)
     else:
@@ -96,6 +103,11 @@ def _read_options(config: DictConfig) -> StylizeOptions:
         config.stroke,
         passes,
     )
+
+
+def _find_mask(plan: RegionPlan, folder: Path, path: Path) -> RegionMap:
+    """Return the regions of an image of a folder."""
+    return plan.for_image(path.relative_to(folder)).read()
 
 
 def _still(regions: RegionMap | MaskVideos | None) -> RegionMap | None:
@@ -125,9 +137,17 @@ def _stylize_folder(
     stylizer: Stylizer,
     source: Path,
     options: StylizeOptions,
-    mask: RegionMap | None,
+    find_mask: Callable[[Path], RegionMap] | None,
 ) -> None:
-    """Stylize this rank's part of a folder and print a summary."""
+    """Stylize this rank's part of a folder and print a summary.
+
+    Args:
+        config: configs/infer.yaml, composed.
+        stylizer: The network or networks.
+        source: The folder.
+        options: Options of each image.
+        find_mask: Returns the regions of an image; ``None`` without masks.
+    """
     style, background = stylizer.info.style, read_background(config)
     target = user_path(config.output or f"{source.name}_{style}")
     launch = read_launch()
@@ -135,15 +155,17 @@ def _stylize_folder(
     def name(path: Path) -> str:
         return name_result(path, style, str(config.name or "{name}"), config.format)
 
-    def stylize(images: Sequence[LoadedImage]) -> list[LoadedImage]:
-        if mask is not None:
-            return [stylizer.stylize(image, options, mask) for image in images]
+    def stylize(images: Sequence[LoadedImage], sources: Sequence[Path]) -> list[LoadedImage]:
+        if find_mask is not None:
+            masked = zip(images, map(find_mask, sources), strict=True)
+            return [stylizer.stylize(image, options, mask) for image, mask in masked]
         return stylizer(images, **dataclasses.asdict(options))
 
     def save(image: LoadedImage, path: Path) -> list[str]:
         return save_result(image, path, config.quality, background)
 
     def stylize_animation(path: Path, result: Path) -> list[str]:
+        mask = None if find_mask is None else find_mask(path)
         return stylize_file(stylizer, path, result, options, mask, config.quality)
 
     pairs, skipped = plan_folder(source, target, name, bool(config.overwrite), launch)

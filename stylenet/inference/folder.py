@@ -28,7 +28,7 @@ _AHEAD = 8
 _BATCH_PIXELS = 1024 * 1024
 
 Pair = tuple[Path, Path]
-StylizeBatch = Callable[[Sequence[LoadedImage]], Sequence[LoadedImage]]
+StylizeBatch = Callable[[Sequence[LoadedImage], Sequence[Path]], Sequence[LoadedImage]]
 # Both return names of whatever the source contains and the result does not.
 Save = Callable[[LoadedImage, Path], Sequence[str] | None]
 StylizeSequence = Callable[[Path, Path], Sequence[str] | None]
@@ -62,7 +62,8 @@ def stylize_all(
 
     Args:
         pairs: Files, each with the file for its result.
-        stylize_batch: Stylizes images of one size, in order. Called in this thread.
+        stylize_batch: Stylizes images of one size, in order; their files tell them apart. Called in
+            this thread.
         save: Writes a result completely or not at all. Called in other threads.
         stylize_sequence: Stylizes an animation or pages, from file to file. Called in this
             thread.
@@ -161,7 +162,8 @@ def _stylize_group(
     """Stylize a batch; if that fails, one by one, to tell which image failed."""
     pairs, images = [pair for pair, _ in group], [image for _, image in group]
     try:
-        yield from zip(pairs, stylize_batch(images), strict=True)
+        sources = [source for source, _ in pairs]
+        yield from zip(pairs, stylize_batch(images, sources), strict=True)
     except StyleNetError as error:
         if len(group) == 1:
             yield pairs[0], error

@@ -1,7 +1,7 @@
 """Styles of regions as users write them: mask files, or a label image with a legend."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from PIL import Image, ImageFilter
 
 from stylenet.errors import StyleNetError
 from stylenet.files import user_path
-from stylenet.image import load_image, open_image
+from stylenet.image import SUFFIXES, load_image, open_image
 from stylenet.image.labels import parse_color, split_by_color, split_by_index
 from stylenet.inference.region_map import RegionMap
 
@@ -22,7 +22,8 @@ class RegionPlan:
     """Regions that a user names, before their files are read.
 
     Attributes:
-        paths: The masks, or the one label image: images or videos.
+        paths: The masks, or the one label image: images, videos, or folders with one image for each
+            image of a folder.
         legend: Colors or indices of the label image, as the user writes them; empty for masks.
         styles: Styles in the order of their first use, as the user writes them.
         targets: Index in ``styles`` for each mask or entry of the legend; ``None`` keeps the photo.
@@ -87,6 +88,23 @@ class RegionPlan:
                 if not _is_index(key):
                     parse_color(str(key))
         return cls(paths, legend, styles, tuple(targets[:-1]), targets[-1], feather)
+
+    @property
+    def has_folders(self) -> bool:
+        """Return whether masks are folders, with one file for each image of a folder."""
+        return any(path.is_dir() for path in self.paths)
+
+    def for_image(self, relative: Path) -> "RegionPlan":
+        """Return the plan of one image of a folder.
+
+        Args:
+            relative: Path of the image in its folder. Its masks have the same path in theirs, with
+                any suffix of an image.
+
+        Raises:
+            StyleNetError: A folder has no mask for the image.
+        """
+        return replace(self, paths=tuple(_mask_of(path, relative) for path in self.paths))
 
     def read(self) -> RegionMap:
         """Read the files, which are images.
@@ -156,6 +174,18 @@ class RegionPlan:
         if empty:
             text += f"; {', '.join(empty)} {'covers' if len(empty) == 1 else 'cover'} no pixel"
         return text
+
+
+def _mask_of(path: Path, relative: Path) -> Path:
+    """Return the mask of an image in a folder of masks; a file serves all images."""
+    if not path.is_dir():
+        return path
+    suffixes = [relative.suffix, ".png", *sorted(SUFFIXES)]
+    masks = [path / relative.with_suffix(suffix) for suffix in suffixes]
+    for mask in masks:
+        if mask.is_file():
+            return mask
+    raise StyleNetError(f"{path} has no mask for {relative}. Add one, such as {masks[1]}.")
 
 
 def _percent(share: float) -> str:

@@ -153,6 +153,24 @@ def test_a_folder_gets_the_regions_of_each_image(run, infer, here):
         assert (made[:, :50] != photo[:, :50]).any()
 
 
+def test_a_folder_of_masks_has_one_for_each_image(run, infer, here):
+    for name in ("a", "sub/b", "c"):
+        blotches(here / "photos" / f"{name}.png", *SIZE)
+    (here / "masks/sub").mkdir(parents=True)
+    Image.open("left.png").save("masks/a.png")
+    Image.open("right.png").convert("RGB").save("masks/sub/b.jpg")
+    result = run("infer", "input=photos", "output=made", f"regions={{masks: {SEA}}}")
+    assert result.status == 1
+    assert "masks has no mask for c.png. Add one, such as" in result.err
+    assert not (here / "made/c.png").exists()
+    for name, start, end in (("a", 0, 24), ("sub/b", 20, 50)):
+        photo, made = (np.asarray(Image.open(f"{d}/{name}.png"), float) for d in ("photos", "made"))
+        changes = np.abs(made - photo).mean((0, 2))
+        assert changes[start + 1 : end - 1].min() > 5
+        # JPEG leaves a little gray beside an edge.
+        assert np.delete(changes, range(max(0, start - 9), min(60, end + 9))).max() < 1
+
+
 def write_video(path, frames):
     av = pytest.importorskip("av")
     with av.open(str(path), "w") as video:
@@ -265,6 +283,7 @@ def test_a_large_print_in_passes_takes_little_memory(here):
 
 MISTAKES = [
     ("regions={nowhere.png: starry}", "nowhere.png: no such file"),
+    ("regions={.: starry}", "is a folder, expected an image file"),
     ("regions={left.png: nowhere}", "regions: nowhere is neither a pretrained style ("),
     ("regions={small.png: starry}", "the mask has 9x7 pixels, the image 60x44; resize the mask"),
     ("regions={left.png: starry, small.png: mosaic}", "small.png has 9x7 pixels, left.png 60x44"),

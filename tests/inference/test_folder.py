@@ -20,6 +20,10 @@ def folder(tmp_path):
     return tmp_path
 
 
+def keep(images, sources):
+    return list(images)
+
+
 def pairs_of(folder):
     return [(path, folder / "out" / path.name) for path in sorted(folder.glob("*.png"))]
 
@@ -42,7 +46,7 @@ def no_sequences(source, target):
 def test_each_image_goes_to_its_own_file(folder):
     ticks, batches = [], []
 
-    def stylize(images):
+    def stylize(images, sources):
         batches.append(len(images))
         return blue(images)
 
@@ -61,7 +65,7 @@ def test_failures_are_listed_in_order_and_the_other_images_are_stylized(folder):
     (folder / "03.png").write_bytes(b"")
     (folder / "17.png").write_bytes((folder / "17.png").read_bytes()[:30])
 
-    def stylize(images):
+    def stylize(images, sources):
         if any(image.rgb.getpixel((0, 0))[0] == 70 for image in images):
             raise StyleNetError("too much red")
         return blue(images)
@@ -86,7 +90,7 @@ def test_failures_are_listed_in_order_and_the_other_images_are_stylized(folder):
 def test_saving_overlaps_with_the_network(folder):
     saving, stylized_meanwhile = threading.Event(), threading.Event()
 
-    def stylize(images):
+    def stylize(images, sources):
         if saving.is_set():
             stylized_meanwhile.set()
         return blue(images)
@@ -100,7 +104,7 @@ def test_saving_overlaps_with_the_network(folder):
 
 
 def test_an_interruption_leaves_only_complete_files(folder):
-    def stylize(images):
+    def stylize(images, sources):
         if any(image.rgb.getpixel((0, 0))[0] >= 150 for image in images):
             raise KeyboardInterrupt
         return blue(images)
@@ -125,7 +129,7 @@ def test_left_out_contents_are_counted_by_name(folder):
     def stylize_sequence(source, target):
         return ["pages"]
 
-    report = stylize_all(pairs_of(folder), list, save_result, stylize_sequence, lambda: None)
+    report = stylize_all(pairs_of(folder), keep, save_result, stylize_sequence, lambda: None)
     assert (report.done, report.failures) == (23, [])
     further, pages = report.left_out.items()
     assert further[0].startswith("further images")
