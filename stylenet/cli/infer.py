@@ -83,9 +83,7 @@ def infer(config: DictConfig) -> None:
         with Window(stylizer.info.style) as window:
             preview(stylizer, camera_frames(str(config.input)), window.show, options, video)
     elif input_type is InputType.FOLDER:
-        find_mask = None
-        if plan is not None:
-            find_mask = partial(_find_mask, plan, source) if one_for_each else lambda _: regions
+        find_mask = None if plan is None else partial(_find_mask, plan, source, _still(regions))
         _stylize_folder(config, stylizer, source, options, find_mask)
     elif input_type is InputType.VIDEO:
         _stylize_video(config, stylizer, source, options, video, regions)
@@ -105,9 +103,9 @@ def _read_options(config: DictConfig) -> StylizeOptions:
     )
 
 
-def _find_mask(plan: RegionPlan, folder: Path, path: Path) -> RegionMap:
-    """Return the regions of an image of a folder."""
-    return plan.for_image(path.relative_to(folder)).read()
+def _find_mask(plan: RegionPlan, folder: Path, regions: RegionMap | None, path: Path) -> RegionMap:
+    """Return the regions of an image of a folder: those of all images, or its own."""
+    return regions or plan.for_image(path.relative_to(folder)).read()
 
 
 def _still(regions: RegionMap | MaskVideos | None) -> RegionMap | None:
