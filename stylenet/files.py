@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -57,6 +58,30 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def replace_folder(source: Path, target: Path) -> None:
+    """Copy a folder to its place, where it appears complete and replaces an earlier one.
+
+    Args:
+        source: Folder to copy.
+        target: Its new path; parents are created.
+
+    Raises:
+        StyleNetError: ``target`` is a file, or cannot be written.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists() and not target.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".") as folder:
+            complete = shutil.copytree(source, Path(folder) / "complete")
+            if target.exists():
+                # A folder with files cannot be renamed over, only swapped.
+                target.rename(Path(folder) / "earlier")
+            complete.rename(target)
+    except OSError as error:
+        raise StyleNetError(f"cannot write {target}: {reason(error)}") from error
 
 
 def user_path(text: object) -> Path:

@@ -1,5 +1,6 @@
 """The command that exports networks to other runtimes."""
 
+import re
 from shlex import quote
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor
 from stylenet.checkpoint import load_style
 from stylenet.cli.app import run
 from stylenet.data import SamplePhotos
+from stylenet.errors import StyleNetError, check_number
 from stylenet.export import ExportOptions, export_network
 from stylenet.files import user_path
 from stylenet.image import load_image, to_tensor
@@ -32,8 +34,13 @@ def export(config: DictConfig) -> None:
     Raises:
         StyleNetError: See :func:`stylenet.export.export_network`.
     """
-    size: Any = list(config.size) if OmegaConf.is_list(config.size) else config.size
-    options = ExportOptions(config.format, config.precision, config.uint8, size)
+    options = ExportOptions(config.format, config.precision, config.uint8, parse_size(config.size))
+    if config.size is None and options.size is not None:
+        height, width = options.size
+        print(
+            f"size={width}x{height}: a file for {options.format} holds one image size; choose "
+            f"another by size=WIDTHxHEIGHT"
+        )
     style = None if config.style_name is None else str(config.style_name)
     network, info = load_style(
         str(config.checkpoint), style, config.style_size, config.encoder_weights
@@ -42,17 +49,49 @@ def export(config: DictConfig) -> None:
     photos = _sample_photos() if options.precision.startswith("int8") else []
     report = export_network(network, info, target, options, photos)
     print(f"{target}: {report.bytes / 1e6:.2f} MB")
-    print(
-        f"difference from PyTorch: {report.mean_difference:.4f}/255 on average, "
-        f"{report.max_difference:.3f}/255 at most, "
-        f"at {', '.join('x'.join(map(str, size)) for size in report.sizes)}"
-    )
-    print(
-        f"{' x '.join(map(str, report.sizes[0][1:]))} pixels: {report.seconds * 1e3:.0f} ms, "
-        f"PyTorch in float32 {report.seconds_pytorch * 1e3:.0f} ms"
-    )
+    if report.seconds is not None and report.seconds_pytorch is not None:
+        print(
+            f"difference from PyTorch: {report.mean_difference:.4f}/255 on average, "
+            f"{report.max_difference:.4f}/255 at most, "
+            f"at {', '.join('x'.join(map(str, size)) for size in report.sizes)}"
+        )
+        print(
+            f"{' x '.join(map(str, report.sizes[0][1:]))} pixels: {report.seconds * 1e3:.0f} ms, "
+            f"PyTorch in float32 {report.seconds_pytorch * 1e3:.0f} ms"
+        )
+    if report.remark is not None:
+        print(report.remark)
     if options.format == "web":
         print(f"open it: cd {quote(str(target))} && npm install && python -m http.server")
+
+
+def parse_size(value: Any) -> tuple[int, int] | None:
+    """Read the option ``size``.
+
+    Args:
+        value: ``WIDTHxHEIGHT`` such as ``640x480``, one number for a square, a list of height and
+            width, or ``None``.
+
+    Returns:
+        Height and width, or ``None`` for any size.
+
+    Raises:
+        StyleNetError: The value is something else, or not positive.
+    """
+    if value is None:
+        return None
+    sides = list(value) if OmegaConf.is_list(value) else None
+    if sides is None:
+        match = re.fullmatch(r"(\d+)(?:x(\d+))?", str(value))
+        sides = [int(match[2] or match[1]), int(match[1])] if match else []
+    if len(sides) != 2:
+        raise StyleNetError(
+            f"size={value}: expected width and height in pixels, such as size=640x480"
+        )
+    for side in sides:
+        check_number("size", side, minimum=1, integer=True)
+    height, width = sides
+    return height, width
 
 
 def _sample_photos() -> list[Tensor]:

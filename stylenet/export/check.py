@@ -31,11 +31,12 @@ class Report:
         uint8: Whether images are uint8 instead of float32.
         size: Fixed height and width of the images; ``None`` for any size.
         bytes: Total size of the written files.
-        sizes: (N, H, W) of the compared images.
-        mean_difference: Mean absolute difference of the images, in 1/255.
-        max_difference: Largest absolute difference, in 1/255.
+        sizes: (N, H, W) of the compared images; none if this machine cannot run the file.
+        mean_difference: Mean absolute difference of the images, in 1/255; ``None`` if not compared.
+        max_difference: Largest absolute difference, in 1/255; ``None`` if not compared.
         seconds: Median time for images of the first of ``sizes``.
         seconds_pytorch: Median time of the PyTorch network in float32, on the same images.
+        remark: What the format has to say, such as what was not compared.
     """
 
     style: str
@@ -45,10 +46,11 @@ class Report:
     size: tuple[int, int] | None
     bytes: int
     sizes: tuple[tuple[int, int, int], ...]
-    mean_difference: float
-    max_difference: float
-    seconds: float
-    seconds_pytorch: float
+    mean_difference: float | None = None
+    max_difference: float | None = None
+    seconds: float | None = None
+    seconds_pytorch: float | None = None
+    remark: str | None = None
 
 
 @torch.inference_mode()

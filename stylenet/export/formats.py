@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,7 +17,10 @@ from stylenet.checkpoint import CheckpointInfo
 from stylenet.errors import StyleNetError, check_choice, check_number
 from stylenet.export.aotinductor import read_aotinductor, write_aotinductor
 from stylenet.export.check import SIZES, Report, Runner, compare, to_uint8
+from stylenet.export.coreml import check_coreml, write_coreml, write_coreml_half
+from stylenet.export.executorch import read_executorch, write_executorch
 from stylenet.export.graph import PortableNetwork, trace
+from stylenet.export.ncnn import read_ncnn, write_ncnn, write_ncnn_half
 from stylenet.export.onnx_files import (
     Quantizer,
     read_onnx,
@@ -33,7 +36,7 @@ from stylenet.export.registry import (
     register_format,
 )
 from stylenet.export.web import network_path, write_page
-from stylenet.files import atomic_path
+from stylenet.files import atomic_path, replace_folder
 from stylenet.networks import StyleNetwork
 
 # Largest accepted mean difference in 1/255 for each precision. Measured with the pretrained styles
@@ -46,6 +49,8 @@ _QUANTIZED = ("int8_weights", "int8")
 # Photos kept from calibration, for the comparison.
 _HELD_OUT = 2
 _ROUNDING = 0.3
+# Height and width in formats of one size, as in Apple's and Google's style transfer samples.
+DEFAULT_SIZE = (512, 512)
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,9 @@ class ExportOptions:
             ``int8_weights`` stores int8 weights and computes in float32.
         uint8: Whether images are uint8, shape (N, H, W, 3), instead of float32 in [0, 1], shape
             (N, 3, H, W).
-        size: Fixed height and width of the single image that an ONNX file takes; ``None`` for any
-            batch and size. OpenCV 4 and other small runtimes read only files of a fixed size.
+        size: Fixed height and width of the single image that the file takes; ``None`` for any batch
+            and size, or for :data:`DEFAULT_SIZE` in formats of one size (ncnn, executorch, coreml).
+            OpenCV 4 and other small runtimes read only files of a fixed size.
     """
 
     format: str = "onnx"
@@ -73,7 +79,7 @@ class ExportOptions:
         Raises:
             StyleNetError: A value is invalid, or two values do not go together.
         """
-        find_format(self.format)
+        export_format = find_format(self.format)
         check_choice("precision", self.precision, tuple(PRECISIONS))
         if not isinstance(self.uint8, bool):
             raise StyleNetError(f"uint8={self.uint8} is neither true nor false")
@@ -83,22 +89,33 @@ class ExportOptions:
                 f"precision={self.precision} needs format={', '.join(from_onnx)}; "
                 f"format={self.format} takes float32 or float16"
             )
+        if self.precision == "float16" and not export_format.half:
+            raise StyleNetError(
+                f"precision=float16 does not work with format={self.format}, which takes float32"
+            )
         if self.uint8 and self.format == "web":
             raise StyleNetError(
                 "uint8=true does not work with format=web, whose page passes float32 images"
             )
+        if self.uint8 and export_format.one_size:
+            raise StyleNetError(
+                f"uint8=true does not work with format={self.format}, whose runtime converts images"
+            )
         if self.size is not None:
             self._check_size(self.size)
+        elif export_format.one_size:
+            object.__setattr__(self, "size", DEFAULT_SIZE)
 
     def _check_size(self, size: tuple[int, int]) -> None:
         if not isinstance(size, Sequence) or isinstance(size, str) or len(size) != 2:
-            raise StyleNetError(f"size={size}: expected height and width, such as size=[480,640]")
+            raise StyleNetError(f"size={size}: expected height and width, such as (480, 640)")
         for side in size:
             check_number("size", side, minimum=1, integer=True)
-        if self.format != "onnx" or self.precision in _QUANTIZED or self.uint8:
+        height, width = size
+        if self.format == "web" or self.precision in _QUANTIZED:
             raise StyleNetError(
-                f"size={list(size)} needs format=onnx, precision=float32 or float16, and "
-                f"uint8=false; without size the file takes images of any size"
+                f"size={width}x{height} needs another format than web, and precision=float32 or "
+                f"float16; without size the file takes images of any size"
             )
 
 
@@ -144,43 +161,78 @@ def export_network(
     network = network.eval().to("cpu")
     calibration, held_out = photos[:-_HELD_OUT], photos[-_HELD_OUT:]
     prepared, quantize = _prepare(network, options, calibration)
-    portable = PortableNetwork(prepared, options.precision == "float16", options.uint8)
+    half = options.precision == "float16"
+    write = export_format.write_half if half and export_format.write_half else export_format.write
+    portable = PortableNetwork(
+        prepared,
+        half and export_format.write_half is None,
+        options.uint8,
+        export_format.native_norm,
+    )
     with tempfile.TemporaryDirectory() as folder:
         temporary_path = Path(folder) / path.name
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporters' warnings do not concern users
             program = trace(portable.eval(), options.size)
-            export_format.write(program, temporary_path, info, quantize)
-        files = sorted(Path(folder).iterdir())
-        sizes = SIZES if options.size is None else ((1, *options.size),)
-        mean, largest, seconds, seconds_pytorch = compare(
-            network, export_format.read(temporary_path), options.uint8, held_out, sizes
-        )
+            remark = write(program, temporary_path, info, quantize)
+        written = sorted(Path(folder).iterdir())
         report = Report(
             style=info.style,
             **asdict(options),
-            bytes=sum(file.stat().st_size for file in files),
-            sizes=sizes,
-            mean_difference=mean,
-            max_difference=largest,
-            seconds=seconds,
-            seconds_pytorch=seconds_pytorch,
+            bytes=sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file()),
+            sizes=(),
+            remark=remark,
         )
-        allowed = PRECISIONS[options.precision] + (_ROUNDING if options.uint8 else 0)
-        if not mean <= allowed:  # so that NaN fails, too
-            raise StyleNetError(
-                f"the exported network differs from the PyTorch network by {mean:.3g}/255 on "
-                f"average and {largest:.3g}/255 at most, more than the {allowed}/255 allowed; "
-                f"nothing is written. precision=float32 is the closest"
-            )
-        for file in files:
-            with atomic_path(path.with_name(file.name)) as temporary:
-                shutil.copyfile(file, temporary)
+        runner = export_format.read(temporary_path)
+        if runner is not None:
+            report = _compare(network, runner, report, held_out)
+        for source in written:
+            _move(source, path.with_name(source.name))
     with atomic_path(path.with_name(f"{path.name}.json")) as temporary:
         temporary.write_text(json.dumps(asdict(report), indent=2) + "\n")
     if not suffix:
         write_page(path.parent)
     return report
+
+
+def _compare(
+    network: StyleNetwork, runner: Runner, report: Report, photos: Sequence[Tensor]
+) -> Report:
+    """Complete a report by the comparison with PyTorch.
+
+    Raises:
+        StyleNetError: The images differ.
+    """
+    sizes = SIZES if report.size is None else ((1, *report.size),)
+    mean, largest, seconds, seconds_pytorch = compare(network, runner, report.uint8, photos, sizes)
+    allowed = PRECISIONS[report.precision] + (_ROUNDING if report.uint8 else 0)
+    if not mean <= allowed:  # so that NaN fails, too
+        raise StyleNetError(
+            f"the exported network differs from the PyTorch network by {mean:.3g}/255 on "
+            f"average and {largest:.3g}/255 at most, more than the {allowed}/255 allowed; "
+            f"nothing is written. precision=float32 is the closest"
+        )
+    return replace(
+        report,
+        sizes=sizes,
+        mean_difference=mean,
+        max_difference=largest,
+        seconds=seconds,
+        seconds_pytorch=seconds_pytorch,
+    )
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move a written file or folder to its place, where it replaces an earlier one.
+
+    Raises:
+        StyleNetError: It cannot be written.
+    """
+    if source.is_dir():
+        replace_folder(source, target)
+        return
+    with atomic_path(target) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 def _prepare(
@@ -222,3 +274,30 @@ register_format("torch_export", ExportFormat(".pt2", _write_torch_export, _read_
 register_format("openvino", ExportFormat(".xml", write_openvino, read_openvino, from_onnx=True))
 register_format("aotinductor", ExportFormat(".pt2", write_aotinductor, read_aotinductor))
 register_format("web", ExportFormat("", write_onnx, read_onnx, from_onnx=True))
+register_format(
+    "ncnn",
+    ExportFormat(
+        ".ncnn",
+        write_ncnn,
+        read_ncnn,
+        one_size=True,
+        native_norm=True,
+        write_half=write_ncnn_half,
+    ),
+)
+# XNNPACK computes float16 only in float16, also the statistics of the normalizations.
+register_format(
+    "executorch",
+    ExportFormat(".pte", write_executorch, read_executorch, one_size=True, half=False),
+)
+register_format(
+    "coreml",
+    ExportFormat(
+        ".mlpackage",
+        write_coreml,
+        check_coreml,
+        one_size=True,
+        native_norm=True,
+        write_half=write_coreml_half,
+    ),
+)

@@ -1,5 +1,6 @@
 """Graph of a network without branches, for any batch and size or for a fixed size."""
 
+import contextlib
 import copy
 from collections.abc import Sequence
 from typing import cast
@@ -21,22 +22,27 @@ class PortableNetwork(nn.Module):
     decoders return them. Instance statistics are computed in float32 at any precision.
     """
 
-    def __init__(self, network: StyleNetwork, half: bool, uint8: bool) -> None:
+    def __init__(
+        self, network: StyleNetwork, half: bool, uint8: bool, native_norm: bool = False
+    ) -> None:
         """Copy and convert a network.
 
         Args:
             network: Left unchanged.
             half: Whether weights and features are float16.
             uint8: Whether images are uint8.
+            native_norm: Whether instance normalization stays one operation; otherwise it becomes
+                means, differences and products, which every runtime has.
         """
         super().__init__()
         self.dtype = torch.float16 if half else torch.float32
         self.uint8 = uint8
         converted = copy.deepcopy(network).eval().to("cpu", self.dtype)
-        try:
-            self.network = with_statistics(converted, _float32_statistics)
-        except ValueError:  # no instance normalization
-            self.network = converted
+        self.network = converted
+        if not native_norm:
+            # There may be no instance normalization.
+            with contextlib.suppress(ValueError):
+                self.network = with_statistics(converted, _float32_statistics)
 
     def forward(self, image: Tensor) -> Tensor:
         """Stylize images.
@@ -65,7 +71,10 @@ def trace(network: PortableNetwork, size: Sequence[int] | None = None) -> Export
     """
     if size is not None:
         with torch.no_grad():
-            return torch.export.export(network, (torch.zeros(1, 3, *size),))
+            image = torch.zeros(1, 3, *size)
+            if network.uint8:
+                image = torch.zeros(1, *size, 3, dtype=torch.uint8)
+            return torch.export.export(network, (image,), strict=False)
     count, height, width = _EXAMPLE
     if network.uint8:
         image = torch.zeros(count, height, width, 3, dtype=torch.uint8)
@@ -74,7 +83,9 @@ def trace(network: PortableNetwork, size: Sequence[int] | None = None) -> Export
         image = torch.zeros(count, 3, height, width)
         dynamic = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
     with torch.no_grad():
-        return torch.export.export(network, (image,), dynamic_shapes={"image": dynamic})
+        return torch.export.export(
+            network, (image,), dynamic_shapes={"image": dynamic}, strict=False
+        )
 
 
 def _float32_statistics(name: str, features: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,19 +1,18 @@
 """ONNX files, and OpenVINO files, which are converted from ONNX."""
 
-import importlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.export import ExportedProgram
 
 import stylenet
 from stylenet.checkpoint import CheckpointInfo
-from stylenet.errors import StyleNetError
 from stylenet.export.check import Runner
+from stylenet.export.packages import import_package
 
+_EXTRA = "export"
 # Modifies an ONNX file in place.
 Quantizer = Callable[[Path], None]
 
@@ -33,7 +32,7 @@ def write_onnx(
         StyleNetError: A package is missing.
     """
     for name in ("onnx", "onnxscript", "onnxruntime"):
-        _import(name)
+        import_package(name, _EXTRA)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     exported = torch.onnx.export(
         program, input_names=["image"], output_names=["stylized"], dynamo=True, verbose=False
@@ -60,7 +59,9 @@ def write_onnx(
 
 def read_onnx(path: Path) -> Runner:
     """Load an ONNX file in onnxruntime, and return a function that runs it on the CPU."""
-    session = _import("onnxruntime").InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = import_package("onnxruntime", _EXTRA).InferenceSession(
+        path, providers=["CPUExecutionProvider"]
+    )
     return lambda images: torch.from_numpy(session.run(None, {"image": images.numpy()})[0])
 
 
@@ -78,7 +79,7 @@ def write_openvino(
     Raises:
         StyleNetError: A package is missing.
     """
-    openvino = _import("openvino")
+    openvino = import_package("openvino", _EXTRA)
     onnx_path = path.with_suffix(".onnx")
     write_onnx(program, onnx_path, info, quantize)
     model = openvino.convert_model(onnx_path)
@@ -88,18 +89,8 @@ def write_openvino(
 
 def read_openvino(path: Path) -> Runner:
     """Load OpenVINO files by their ``.xml``, and return a function that runs them on the CPU."""
-    core = _import("openvino").Core()
+    core = import_package("openvino", _EXTRA).Core()
     # Without the hint the CPU plugin may compute in bfloat16, and the comparison would fail.
     hint = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = core.compile_model(core.read_model(path), "CPU", hint)
     return lambda images: torch.from_numpy(compiled(images.numpy())[0].copy())
-
-
-def _import(name: str) -> Any:
-    """Import a package of the optional dependencies ``stylenet[export]``."""
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise StyleNetError(
-            f"exporting needs the package {name}: pip install 'stylenet[export]'"
-        ) from error

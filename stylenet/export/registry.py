@@ -12,6 +12,8 @@ from stylenet.export.check import Runner
 from stylenet.export.onnx_files import Quantizer
 from stylenet.plugins import load_plugins
 
+Writer = Callable[[ExportedProgram, Path, CheckpointInfo, Quantizer], str | None]
+
 
 @dataclass(frozen=True)
 class ExportFormat:
@@ -21,16 +23,26 @@ class ExportFormat:
         suffix: Suffix of the file; empty for a folder.
         write: Writes a traced network. Its arguments are the program, the path, the checkpoint's
             metadata, and a function that quantizes an ONNX file, which formats without ONNX ignore.
+            It may return a remark for the report.
         read: Loads the file and returns a function that stylizes images with it, for comparison
             with PyTorch. Images are RGB in [0, 1], shape (N, 3, H, W); with ``uint8=true`` uint8,
-            shape (N, H, W, 3).
+            shape (N, H, W, 3). It returns ``None`` if this machine cannot run the file.
         from_onnx: Whether ``write`` makes an ONNX file first, which int8 needs.
+        one_size: Whether a file takes one float32 image of one size, as on phones.
+        native_norm: Whether instance normalization stays one operation, because the runtime has it.
+        write_half: Writes a float32 program so that it computes, or stores its weights, in float16.
+            ``None`` if ``write`` does with a float16 program.
+        half: Whether the format supports float16 at all.
     """
 
     suffix: str
-    write: Callable[[ExportedProgram, Path, CheckpointInfo, Quantizer], None]
-    read: Callable[[Path], Runner]
+    write: Writer
+    read: Callable[[Path], Runner | None]
     from_onnx: bool = False
+    one_size: bool = False
+    native_norm: bool = False
+    write_half: Writer | None = None
+    half: bool = True
 
 
 _FORMATS: dict[str, ExportFormat] = {}

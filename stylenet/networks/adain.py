@@ -35,7 +35,7 @@ class _EncoderDecoder(StyleNetwork):
 
     def postprocess(self, x: Tensor) -> Tensor:
         """Map the decoder's output to [0, 1], as Johnson's scaled tanh does."""
-        return torch.sigmoid(2 * x)
+        return torch.sigmoid(2.0 * x)
 
 
 @register_network("adain_style")

@@ -81,7 +81,7 @@ class JohnsonNetwork(StagedNetwork):
 
     def preprocess(self, images: Tensor) -> Tensor:
         """Pad images to multiples of ``stride`` and scale them to [-1, 1]."""
-        return self.pad(images) * 2 - 1
+        return self.pad(images) * 2.0 - 1.0
 
     def pad(self, images: Tensor) -> Tensor:
         """Pad images to multiples of ``stride``, in the same range."""
@@ -96,4 +96,4 @@ class JohnsonNetwork(StagedNetwork):
         if self.output == "linear":
             return x if self.training else x.clamp(0, 1)
         # Johnson's scaled tanh, its scale chosen to reach exactly [0, 1]: (tanh(x) + 1) / 2.
-        return torch.sigmoid(2 * x)
+        return torch.sigmoid(2.0 * x)

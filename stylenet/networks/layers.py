@@ -10,6 +10,7 @@ from stylenet.networks.convolutions import (
     StemConvolution,
     UpsampleConvolution,
 )
+from stylenet.networks.exporting import exports_one_size, is_exporting
 from stylenet.networks.normalization import normalize, normalize_batch
 
 NORMS = ("instance", "batch")
@@ -178,7 +179,7 @@ def pad_to_multiple(images: Tensor, multiple: int, minimum: int) -> Tensor:
         Shape (N, C, H', W'), the image in the upper left corner.
     """
     height, width = images.shape[-2:]
-    if _is_exporting():
+    if is_exporting() and not exports_one_size(images):
         return _pad_by_index(images, multiple, minimum)
     down = max(minimum, -(-height // multiple) * multiple) - height
     right = max(minimum, -(-width // multiple) * multiple) - width
@@ -186,13 +187,6 @@ def pad_to_multiple(images: Tensor, multiple: int, minimum: int) -> Tensor:
         return images
     mode = "reflect" if down < height and right < width else "replicate"
     return F.pad(images, (0, right, 0, down), mode=mode)
-
-
-def _is_exporting() -> bool:
-    """Tell an export, which must work for all sizes, from compiling for one size."""
-    # is_exporting is new in PyTorch 2.7.
-    check = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
-    return bool(check())
 
 
 def _pad_by_index(images: Tensor, multiple: int, minimum: int) -> Tensor:
