@@ -35,6 +35,7 @@ from stylenet.export.registry import (
     find_format,
     register_format,
 )
+from stylenet.export.tflite import read_tflite, write_tflite
 from stylenet.export.web import network_path, write_page
 from stylenet.files import atomic_path, replace_folder
 from stylenet.networks import StyleNetwork
@@ -300,4 +301,8 @@ register_format(
         native_norm=True,
         write_half=write_coreml_half,
     ),
+)
+register_format(
+    "tflite",
+    ExportFormat(".tflite", write_tflite, read_tflite, one_size=True, half=False),
 )

@@ -27,8 +27,9 @@ def import_package(name: str, extra: str) -> Any:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
+        missing = (error.name or name).partition(".")[0]
         raise StyleNetError(
-            f"exporting needs the package {error.name or package}: pip install 'stylenet[{extra}]'"
+            f"exporting needs the package {missing}: pip install 'stylenet[{extra}]'"
         ) from error
     except (ImportError, AttributeError, OSError) as error:
         raise StyleNetError(

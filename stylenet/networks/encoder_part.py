@@ -103,7 +103,7 @@ class EncoderPart(nn.Module):
         x = (images - self._mean) / self._std
         for name, convolution in self.convolutions.items():
             if name.endswith("_1") and _step(name) > 1:
-                x = F.max_pool2d(x, 2)
+                x = F.max_pool2d(x, 2, stride=2)  # Core ML needs the stride
             x = F.relu(convolution(x))
         return x * self.scale
 

@@ -24,6 +24,32 @@ def test_an_export_is_reported(run, checkpoint, tmp_path):
     assert out.is_file()
 
 
+@pytest.mark.parametrize(
+    ("size", "shape"), [("30x20", (20, 30)), ("24", (24, 24)), ("[20,30]", (20, 30))]
+)
+def test_a_size_is_width_times_height(run, checkpoint, tmp_path, size, shape):
+    out = tmp_path / "waves.pt2"
+    overrides = [f"checkpoint={checkpoint}", "format=torch_export", f"size={size}"]
+    result = run("export", *overrides, f"output={out}")
+    assert result.status == 0, result.err
+    assert torch.export.load(out).example_inputs[0][0].shape == (1, 3, *shape)
+    assert f"at 1x3x{shape[0]}" not in result.out
+    assert f"at 1x{shape[0]}x{shape[1]}\n" in result.out
+
+
+def test_a_file_for_phones_has_512_pixels_unless_told(run, checkpoint, tmp_path):
+    pytest.importorskip("coremltools", reason="needs pip install 'stylenet[coreml]'")
+    out = tmp_path / "waves.mlpackage"
+    result = run("export", f"checkpoint={checkpoint}", "format=coreml", f"output={out}")
+    assert result.status == 0, result.err
+    lines = result.out.splitlines()
+    assert lines[0].startswith("size=512x512: ")
+    assert lines[1].startswith(f"{out}: ")
+    assert "numerics not verified here" in lines[2]
+    assert len(lines) == 3
+    assert not result.err
+
+
 @pytest.mark.slow
 def test_a_web_export_explains_how_to_open_it(run, checkpoint, tmp_path):
     pytest.importorskip("onnxruntime")
@@ -50,15 +76,23 @@ def test_int8_is_calibrated_with_the_sample_photos(run, tmp_path):
 @pytest.mark.parametrize(
     ("mistake", "message"),
     [
-        ("format=coreml", "onnx, torch_export, openvino"),
+        ("format=mlmodel", "onnx, torch_export, openvino"),
+        ("format=ncnn", "expected a name that ends in .ncnn for format=ncnn"),
+        ("format=coreml", "expected a name that ends in .mlpackage"),
+        ("format=ncnn uint8=true", "uint8=true does not work with format=ncnn"),
+        ("format=ncnn precision=int8", "precision=int8 needs format=onnx"),
+        ("format=executorch precision=float16", "format=executorch, which takes float32"),
         ("output=net.pt", "expected a name that ends in .onnx"),
         ("precision=int4", "float32, float16, int8_weights, int8"),
         ("format=aotinductor precision=int8", "precision=int8 needs format=onnx"),
         ("format=web uint8=true", "uint8=true does not work with format=web"),
         ("uint8=maybe", "neither true nor false"),
-        ("size=480", "expected height and width"),
+        ("size=640x", "size=640x: expected width and height in pixels, such as size=640x480"),
+        ("size=640X480", "expected width and height in pixels"),
+        ("size=0x480", "size=0 is not a whole number of at least 1"),
+        ("size=[480]", "expected width and height in pixels"),
         ("size=[0,5]", "size=0 is not a whole number of at least 1"),
-        ("size=[480,640] format=web", "size=[480, 640] needs format=onnx"),
+        ("size=640x480 format=web", "size=640x480 needs another format than web"),
         ("checkpoint=nowhere", "checkpoint=nowhere"),
     ],
 )
