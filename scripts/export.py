@@ -1,4 +1,4 @@
-"""Export a network to ONNX, OpenVINO, PyTorch or the web: the same as ``stylenet export``."""
+"""Export a network to ONNX, OpenVINO, PyTorch, phones or the web: as ``stylenet export``."""
 
 from stylenet.cli.start import start
 

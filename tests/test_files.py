@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stylenet.errors import StyleNetError
-from stylenet.files import atomic_path, reason, user_path, walk_files
+from stylenet.files import atomic_path, reason, replace_folder, user_path, walk_files
 
 SUFFIXES = {".jpg", ".png"}
 
@@ -176,3 +176,18 @@ def test_a_tilde_is_expanded_if_there_is_a_home_folder(monkeypatch):
 
 def test_a_user_without_a_home_folder_gets_no_traceback(homeless):
     assert user_path("~/a.jpg") == Path("~/a.jpg")
+
+
+def test_a_folder_replaces_an_earlier_one(tmp_path):
+    make_files(tmp_path, "source/inner/new", "parent/target/inner/old")
+    for target in ("parent/target", "missing/target"):
+        replace_folder(tmp_path / "source", tmp_path / target)
+        assert names_in(tmp_path / target / "inner") == ["new"]
+        assert names_in((tmp_path / target).parent) == ["target"]
+
+
+def test_a_folder_does_not_replace_a_file(tmp_path):
+    make_files(tmp_path, "source/new", "target")
+    with pytest.raises(StyleNetError, match=f"cannot write {tmp_path}/target: Not a directory"):
+        replace_folder(tmp_path / "source", tmp_path / "target")
+    assert names_in(tmp_path) == ["source", "target"]

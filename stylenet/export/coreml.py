@@ -83,7 +83,7 @@ def check_coreml(path: Path) -> None:
 def _convert(program: ExportedProgram, path: Path, info: CheckpointInfo, precision: str) -> str:
     with quiet():
         coremltools = _import()
-    (image,), _ = program.example_inputs  # type: ignore[misc]
+    (image,), _ = program.example_inputs
     rgb = coremltools.colorlayout.RGB
     try:
         with quiet(), torch.no_grad():

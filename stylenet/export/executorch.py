@@ -1,7 +1,7 @@
 """ExecuTorch programs, PyTorch's own format for phones, computed by XNNPACK."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,20 +103,20 @@ def _pad(
         return torch.constant_pad_nd(features, list(padding), value or 0)
     for dim, before, after in ((-1, *padding[:2]), (-2, *padding[2:])):
         last = features.shape[dim] - 1
-        if mode == "reflect":
-            rows = (range(before, 0, -1), range(last - 1, last - 1 - after, -1))
-        else:  # replicate
-            rows = ([0] * before, [last] * after)
-        first, second = (_pick(features, dim, side) for side in rows)
-        features = torch.cat([*first, features, *second], dim)
+        reflects = mode == "reflect"  # otherwise the border is repeated
+        first = [i if reflects else 0 for i in range(before, 0, -1)]
+        second = [last - i if reflects else last for i in range(1, after + 1)]
+        border = [_pick(features, dim, rows) for rows in (first, second)]
+        features = torch.cat([*border[0], features, *border[1]], dim)
     return features
 
 
 def _pick(features: Tensor, dim: int, rows: Sequence[int]) -> list[Tensor]:
-    """Return an empty list, or one tensor of these rows; XNNPACK concatenates at most 5."""
+    """Return one tensor of these rows, or an empty list; XNNPACK concatenates two to five."""
     slices = [features.narrow(dim, row, 1) for row in rows]
     while len(slices) > 1:
-        slices = [torch.cat(slices[i : i + 4], dim) for i in range(0, len(slices), 4)]
+        first, slices = slices[:5], slices[5:]
+        slices.insert(0, torch.cat(first, dim))
     return slices
 
 
@@ -131,4 +131,7 @@ def _repeat_pixels(features: Tensor, output_size: object, scales: Sequence[float
     return squares.reshape(count, channels, scale * height, scale * width)
 
 
-_REPLACEMENTS = {_ATEN.pad.default: _pad, _ATEN.upsample_nearest2d.vec: _repeat_pixels}
+_REPLACEMENTS: dict[Any, Callable[..., Tensor]] = {
+    _ATEN.pad.default: _pad,
+    _ATEN.upsample_nearest2d.vec: _repeat_pixels,
+}

@@ -1,6 +1,7 @@
 """Graphs for runtimes of phones: constants computed, and operations replaced that they lack."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ _NO_OPERATIONS = frozenset({torch.ops.aten.alias.default, torch.ops.aten.lift_fr
 
 @torch.no_grad()
 def fold_constants(
-    program: ExportedProgram, replacements: Mapping[object, Callable[..., Tensor]] | None = None
+    program: ExportedProgram, replacements: Mapping[Any, Callable[..., Tensor]] | None = None
 ) -> ExportedProgram:
     """Compute everything that depends on weights alone, and replace operations.
 
@@ -26,10 +27,10 @@ def fold_constants(
         The same graph, in which every tensor is either a constant or computed from the image.
     """
     if replacements:
-        program = program.run_decompositions(dict(replacements))  # type: ignore[arg-type]
+        program = program.run_decompositions(dict(replacements))
     module = program.module(check_guards=False)
     assert isinstance(module, GraphModule)
-    values: dict[Node, object] = {}
+    values: dict[Node, Any] = {}
     for node in module.graph.nodes:
         if node.op == "get_attr":
             values[node] = _attribute(module, str(node.target))
@@ -47,11 +48,11 @@ def fold_constants(
             node.replace_all_uses_with(node.args[0])
     module.graph.eliminate_dead_code()
     module.recompile()
-    (image,), _ = program.example_inputs  # type: ignore[misc]
+    (image,), _ = program.example_inputs
     return torch.export.export(module, (image,), strict=False)
 
 
-def _attribute(module: GraphModule, name: str) -> object:
+def _attribute(module: GraphModule, name: str) -> Any:
     """Return an attribute by its dotted name."""
     parent, _, child = name.rpartition(".")
     return getattr(module.get_submodule(parent), child)

@@ -75,7 +75,7 @@ def _convert(program: ExportedProgram, path: Path, half: bool) -> None:
     pnnx: Any = import_package("pnnx", _EXTRA)
     import_package("ncnn", _EXTRA)
     folded = fold_constants(program)
-    (image,), _ = folded.example_inputs  # type: ignore[misc]
+    (image,), _ = folded.example_inputs
     with quiet(), torch.no_grad():
         traced = torch.jit.trace(folded.module(check_guards=False), (image,), check_trace=False)
     folder = path.parent / "pnnx"

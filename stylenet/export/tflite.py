@@ -45,7 +45,7 @@ def write_tflite(
     with quiet():
         litert = import_package("litert_torch", _EXTRA)
         folded = fold_constants(program)
-        (image,), _ = folded.example_inputs  # type: ignore[misc]
+        (image,), _ = folded.example_inputs
         network = _ChannelsLast(folded.module(check_guards=False))
         # An exported module refuses eval(), which litert-torch calls; it has no training mode.
         network.eval = lambda: network  # type: ignore[method-assign]

@@ -1,12 +1,16 @@
 """Formats of one image size, for phones: each file is run by its own runtime, without StyleNet."""
 
 import json
+import re
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import nn
 
 from stylenet.checkpoint import CheckpointInfo
@@ -14,10 +18,12 @@ from stylenet.errors import StyleNetError
 from stylenet.export import ExportOptions, export_network
 from stylenet.export.folding import fold_constants
 from stylenet.export.graph import PortableNetwork, trace
+from stylenet.inference import Stylizer
 from stylenet.networks import build_network
 from stylenet.networks.convolutions import depth_to_space, space_to_depth
 
 pytestmark = pytest.mark.xdist_group("export")
+GUIDE = Path(__file__).parents[2] / "docs/export.md"
 INFO = CheckpointInfo("dots", 7)
 # No multiples of the strides 4 and 8, so images are padded and cropped.
 SIZE = (37, 50)
@@ -107,6 +113,21 @@ def test_ncnn_gives_the_networks_images(name, tmp_path):
     layers = [line.split()[0] for line in (tmp_path / files[2]).read_text().splitlines()[2:]]
     norms = sum(isinstance(module, nn.InstanceNorm2d) for module in network.modules())
     assert layers.count("InstanceNorm") == norms
+
+
+def test_the_documented_ncnn_example_runs(tmp_path):
+    pytest.importorskip("pnnx", reason="needs pip install 'stylenet[ncnn]'")
+    network = build("johnson")
+    export_network(network, INFO, tmp_path / "dots.ncnn", ExportOptions("ncnn", size=SIZE))
+    examples = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    (example,) = [example for example in examples if "ncnn" in example]
+    pixels = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    command = [sys.executable, "-c", example, "dots.ncnn", "photo.png", "out.png"]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
+    expected = Stylizer(network, INFO, device="cpu", dtype="float32")(Image.fromarray(pixels))
+    result = np.asarray(Image.open(tmp_path / "out.png"), int)
+    assert np.abs(result - np.asarray(expected, int)).max() <= 1
 
 
 def test_ncnn_stores_weights_in_float16(tmp_path):
