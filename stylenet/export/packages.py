@@ -5,7 +5,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
 import torch
@@ -46,7 +46,12 @@ def quiet() -> Iterator[None]:
     sys.stderr.flush()
     saved = [os.dup(descriptor) for descriptor in (1, 2)]
     try:
-        with open(os.devnull, "w") as nowhere, warnings.catch_warnings():
+        with (
+            open(os.devnull, "w") as nowhere,
+            redirect_stdout(nowhere),
+            redirect_stderr(nowhere),
+            warnings.catch_warnings(),
+        ):
             warnings.simplefilter("ignore")
             for descriptor in (1, 2):
                 os.dup2(nowhere.fileno(), descriptor)

@@ -142,8 +142,8 @@ def test_ncnn_stores_weights_in_float16(tmp_path):
     assert 0 < (run_ncnn(tmp_path / "float16.ncnn", images) - expected).abs().mean() * 255 < 0.5
 
 
-@pytest.mark.slow  # ExecuTorch lowers a network in 10 s
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.slow  # ExecuTorch takes 15 s for a network
+@pytest.mark.parametrize("name", ["johnson", "compact", "adain"])
 def test_executorch_gives_the_networks_images_by_xnnpack_alone(name, tmp_path):
     pytest.importorskip("executorch", reason="needs pip install 'stylenet[executorch]'")
     network, path = build(name), tmp_path / "dots.pte"
