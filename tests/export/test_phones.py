@@ -267,7 +267,7 @@ COREML_OPERATIONS = {
 }
 
 
-@pytest.mark.parametrize("precision", ["float32", "float16"])
+@pytest.mark.parametrize("precision", ["float32", pytest.param("float16", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_core_ml_package_maps_an_image_to_the_networks_image(name, precision, tmp_path):
     coremltools = pytest.importorskip("coremltools", reason="needs pip install 'stylenet[coreml]'")
