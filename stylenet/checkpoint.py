@@ -13,6 +13,7 @@ import stylenet
 from stylenet.errors import StyleNetError
 from stylenet.files import atomic_path, user_path
 from stylenet.frozen_encoder import find_again, leave_out
+from stylenet.hub import SCHEME, download_checkpoint
 from stylenet.methods.adain.selection import STYLE_SIZE
 from stylenet.methods.selection import selection_of
 from stylenet.networks import StyleNetwork, build_network
@@ -206,7 +207,8 @@ def find_checkpoint(path: str | Path) -> Path:
     """Find the checkpoint file that a user names.
 
     Args:
-        path: A checkpoint, a run directory, or the name of a pretrained style.
+        path: A checkpoint, a run directory, the name of a pretrained style, or a repository of the
+            Hugging Face Hub, such as ``hf://user/style``.
 
     Returns:
         The file; from a run directory, the one with the most training steps.
@@ -214,6 +216,8 @@ def find_checkpoint(path: str | Path) -> Path:
     Raises:
         StyleNetError: There is no such file.
     """
+    if str(path).startswith(SCHEME):
+        return download_checkpoint(str(path))
     pretrained = pretrained_styles().get(str(path))
     path = user_path(path)
     if path.is_file():

@@ -32,10 +32,12 @@ ALLOWED = {
     "optimization": {"perceptual", "files", "errors"},
     "data": {"image", "files", "errors", "program"},
     "pretrained": {"errors"},
+    # huggingface_hub is imported lazily.
+    "hub": {"errors", "__init__"},
     # stylenet.perceptual is imported lazily, because it imports torchvision.
     "frozen_encoder": {"networks", "perceptual", "files", "errors"},
     "checkpoint": {
-        *("networks", "style selection", "frozen_encoder", "pretrained"),
+        *("networks", "style selection", "frozen_encoder", "pretrained", "hub"),
         *("files", "errors", "program", "__init__"),
     },
     "training": {
@@ -45,7 +47,7 @@ ALLOWED = {
     "importing": {"networks", "checkpoint", "state_dict", "errors", "program"},
     "export": {"networks", "checkpoint", "plugins", "files", "errors", "__init__"},
     "inference": {
-        *("image", "networks", "checkpoint"),
+        *("image", "networks", "checkpoint", "pretrained", "hub"),
         *("files", "ranks", "contention", "arithmetic", "errors"),
     },
 }

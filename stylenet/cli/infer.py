@@ -251,9 +251,9 @@ def _load(config: DictConfig) -> Stylizer:
         )
     style = None if config.style_name is None else str(config.style_name)
     if config.checkpoint is not None:
-        path = Path(str(config.checkpoint))  # the style is one of its own
+        path = str(config.checkpoint)  # the style is one of its own
     else:
-        path, style = pretrained_style(str(style)), None
+        path, style = str(pretrained_style(str(style))), None
     stylizer = _load_checkpoint(config, path, style)
     if config.blend_with is None:
         return stylizer
@@ -261,7 +261,7 @@ def _load(config: DictConfig) -> Stylizer:
     return Stylizer.blend(stylizer, other, config.blend_weight)
 
 
-def _load_checkpoint(config: DictConfig, path: Path, style: str | None) -> Stylizer:
+def _load_checkpoint(config: DictConfig, path: str | Path, style: str | None) -> Stylizer:
     """Load a checkpoint on this rank's device."""
     device, launch = str(config.device), read_launch()
     if device == "auto" and launch.world_size > 1 and choose_device("auto").type == "cuda":

@@ -14,7 +14,7 @@ from stylenet.pretrained import pretrained_style, pretrained_styles
 from stylenet.video.mask_videos import MaskVideos
 
 # Loads the checkpoint of a path in a style, ``None`` for its first one.
-Load = Callable[[Path, str | None], Stylizer]
+Load = Callable[[str | Path, str | None], Stylizer]
 
 
 def read_plan(config: DictConfig) -> RegionPlan | None:
@@ -65,7 +65,7 @@ def load_regions(config: DictConfig, plan: RegionPlan, load: Load) -> RegionStyl
     parts = []
     for style in plan.styles:
         if config.checkpoint is not None:
-            parts.append(load(Path(str(config.checkpoint)), style))
+            parts.append(load(str(config.checkpoint), style))
         elif style in pretrained_styles():
             parts.append(load(pretrained_style(style), None))
         elif user_path(style).exists():

@@ -12,6 +12,7 @@ from torch import Tensor
 from stylenet.checkpoint import STYLE_SIZE, CheckpointInfo, load_style
 from stylenet.contention import watch
 from stylenet.errors import StyleNetError, is_out_of_memory
+from stylenet.hub import download_checkpoint
 from stylenet.image import LoadedImage
 from stylenet.inference.arrays import unpack
 from stylenet.inference.buffers import ImageBuffer, scale_short_side
@@ -30,6 +31,7 @@ from stylenet.networks import (
     blend_networks,
     with_statistics,
 )
+from stylenet.pretrained import pretrained_styles
 
 # Images of one size form a batch of up to this many pixels; larger batches take more memory and
 # save no time.
@@ -118,6 +120,25 @@ class Stylizer:
             StyleNetError: See :func:`stylenet.checkpoint.load_style` and the class.
         """
         return cls(*load_style(path, style, style_size, encoder_weights), device, dtype)
+
+    @classmethod
+    def from_pretrained(
+        cls, repository: str, revision: str | None = None, **options: Any
+    ) -> "Stylizer":
+        """Load a checkpoint of the Hugging Face Hub, which is downloaded once.
+
+        Args:
+            repository: ``user/style``, as ``stylenet push`` wrote it. The name of a pretrained
+                style that comes with the package works too, without a download.
+            revision: A branch, tag or commit; default: the newest.
+            **options: See :meth:`load`.
+
+        Raises:
+            StyleNetError: See :func:`stylenet.hub.download_checkpoint` and :meth:`load`.
+        """
+        if repository in pretrained_styles():
+            return cls.load(repository, **options)
+        return cls.load(download_checkpoint(repository, revision), **options)
 
     @classmethod
     def blend(cls, first: "Stylizer", second: "Stylizer", weight: float = 0.5) -> "Stylizer":
