@@ -1,11 +1,11 @@
 # `make test` and `make demo` each set everything up in a fresh clone, then run. `make test-all` adds
-# the tests that are marked as slow, slurm or browser.
+# the tests that are marked as slow, slurm or browser. `make docs` builds the documentation site.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: setup test test-all fuzz lint demo clean
+.PHONY: setup test test-all fuzz lint docs demo clean
 
 # The stamp is newer than pyproject.toml while what is installed is what the project asks for.
 $(VENV)/.installed: pyproject.toml
@@ -34,6 +34,10 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The documentation site, in site/: python -m http.server -d site
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 # Trains a style with nothing downloaded, then stylizes one of the photographs of data=samples. The
 # training begins with the network of another style (of 24 channels): 550 steps came to a loss of 1.75
 # by VGG-19 with fewer halos (16 levels) and meshes (1.2), fresh weights to 2.03 (23, 2.5) after 900.
@@ -46,4 +50,4 @@ demo: setup
 	@echo "before and after: $$(ls runs/demo/previews/*.png | tail -n 1)"
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .cache build dist site

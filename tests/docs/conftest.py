@@ -1,0 +1,1 @@
+from ..commands.conftest import in_process  # noqa: F401
