@@ -12,10 +12,14 @@ from mkdocs.structure.files import File, Files
 from PIL import Image, ImageOps
 
 import stylenet
+from stylenet.checkpoint import load_checkpoint
+from stylenet.methods.selection import selection_of
 from stylenet.pretrained import describe_pretrained
 
 # Photos of scikit-image, in the public domain or CC0: a person, an animal, still life, sky.
 PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
+# For networks whose style an image gives.
+STYLE_IMAGE = str(Path(__file__).parents[2] / "data/styles/woodblock.jpg")
 SIZE = (320, 240)  # pixels, in two columns
 JPEG_QUALITY = 85
 
@@ -40,13 +44,23 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     page = [INTRODUCTION.format(style=stylenet.styles()[0]), "## Photos\n"]
     page.append(_add_row(files, config, "photo", photos))
     for style, (description, size) in describe_pretrained().items():
-        stylizer = stylenet.load(style, device="cpu", dtype="float32")
+        image = STYLE_IMAGE if _needs_image(style) else None
+        stylizer = stylenet.load(style, style=image, device="cpu", dtype="float32")
         stylized = {name: stylizer(photo) for name, photo in photos.items()}
+        shown = "" if image is None else f" Here with `style={Path(image).name}`."
         page.append(f"## {style}\n")
-        page.append(f"{description}. {size / 1e6:.1f} MB. [Model card](models/{style}.md).\n")
+        page.append(
+            f"{description}. {size / 1e6:.1f} MB. [Model card](models/{style}.md).{shown}\n"
+        )
         page.append(_add_row(files, config, style, stylized))
     files.append(File.generated(config, "gallery.md", content="\n".join(page)))
     return files
+
+
+def _needs_image(style: str) -> bool:
+    """Return whether an image gives the style of a pretrained network."""
+    network, _ = load_checkpoint(style)
+    return selection_of(network).styles(network) is None
 
 
 def _crop(path: Path) -> Image.Image:
