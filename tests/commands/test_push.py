@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import json
+import logging
 import re
 import sys
 import threading
@@ -133,6 +134,11 @@ def server(tmp_path, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub_cache"))
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     monkeypatch.setenv("HF_TOKEN", TOKEN)
+    # Its log goes to the stderr of the test that imported it first, which is closed now.
+    monkeypatch.setattr(logging.getLogger("huggingface_hub"), "disabled", True)
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("huggingface_hub."):
+            monkeypatch.setattr(logging.getLogger(name), "disabled", True)
     yield running
     running.stop()
 
@@ -226,8 +232,9 @@ def test_what_cannot_be_loaded_ends_in_one_line(server, run, photos, name, messa
     assert message in run("infer", f"input={photos}", f"checkpoint={name}").error
 
 
-def test_offline_the_message_says_what_to_do(server, run, photos):
+def test_offline_the_message_says_what_to_do(server, run, photos, monkeypatch):
     server.stop()
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # between huggingface_hub's attempts
     error = run("infer", f"input={photos}", "checkpoint=hf://ann/dots").error
     assert "The Hub cannot be reached" in error
     assert "checkpoint=PATH" in error
