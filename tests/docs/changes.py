@@ -78,7 +78,7 @@ APPENDED = [
         "style.image=painting.jpg",
         "the painting is a download",
     ),
-    Appended(r"styles paint|paint_styles", "size=64 output=painted", "minutes"),
+    Appended(r"styles paint|paint_styles", "size=64", "minutes"),
     Appended(r"stylenet optimize ", "steps=2 size=64", "minutes"),
     Appended(r"stylenet dream ", "steps=1 octaves=2", "a minute"),
     Appended(r"stylenet dream .*zoom_frames", "zoom_frames=2", "a minute"),
@@ -86,15 +86,13 @@ APPENDED = [
     Appended(r"stylenet evaluate ", "size=64 repeats=1 dtype=float32", "a minute"),
     Appended(r"stylenet evaluate .*iterations=", "iterations=2 iteration_photos=1", "minutes"),
     Appended(r"stylenet benchmark ", "size=64 batch=1 repeats=1 warmup=0", "minutes"),
-    Appended(r"suite=(training|memory) encoder=vgg19", _RANDOM_VGG, "the weights are a download"),
-    Appended(r"suite=curve", "suite.steps=2 suite.pairs=1", "minutes"),
-    Appended(r"suite=data", "suite.photos=4", "a minute"),
-    Appended(r"suite=video", "suite.frames=2", "a minute"),
-    Appended(r"suite=contention", "suite.crop=64", "a minute"),
-    Appended(r"suite=memory", "suite.crop=64", "a minute"),
 ]
 
 COMPOSED = [
+    Composed(
+        r"benchmark suite=(?!inference network=johnson size=512)",
+        "minutes, in processes of their own; tests/benchmark/ runs each suite",
+    ),
     Composed(r"trainer=ddp", "several devices; tests/commands/test_several_devices.py runs it"),
     Composed(r"^sbatch ", "needs Slurm; tests/slurm/ submits these scripts to a real one"),
     Composed(r"input=camera", "needs a camera and a screen; tests/video/ has a stand-in"),

@@ -57,7 +57,7 @@ def test_every_command_of_a_page_works(page, folder, in_process):
     failures = []
     if page in PREPARED:
         shutil.rmtree(folder / "runs" / "mine")
-        failures += run(shortened(PREPARED[page]), page, in_process)
+        failures += run(PREPARED[page], page, in_process)
     for snippet in COMMANDS:
         if snippet.page == page:
             checked = next((c for c in CHECKED if re.search(c.pattern, snippet.text)), None)
@@ -65,7 +65,7 @@ def test_every_command_of_a_page_works(page, folder, in_process):
                 works = CHECKS[checked.check](snippet.text)
                 failures += [] if works else [f"{page}:{snippet.line}: {snippet.text}"]
             else:
-                failures += run(shortened(snippet.text), f"{page}:{snippet.line}", in_process)
+                failures += run(snippet.text, f"{page}:{snippet.line}", in_process)
     assert not failures, "\n".join(failures)
 
 
@@ -78,11 +78,16 @@ def shortened(command):
 
 
 def run(command, where, in_process):
-    """Run a command of StyleNet, or a line that calls some, and return what fails."""
+    """Run a command of StyleNet, or a line that calls some, with its changes.
+
+    Returns:
+        A line for each call that fails.
+    """
     loop = re.fullmatch(r"for (\w+) in ([\w ]+); do\n(.*)\ndone.*", command, re.DOTALL)
     if loop:
         bodies = [loop[3].strip().replace(f"${loop[1]}", value) for value in loop[2].split()]
         return [failure for body in bodies for failure in run(body, where, in_process)]
+    command = shortened(command)
     inner = re.fullmatch(r'eval "\$\((.*)\)"', command)
     failures = []
     for part in (inner[1] if inner else command).split(" && "):
