@@ -16,7 +16,7 @@ from ..video.videos import make_video
 PHOTO = (96, 72)
 # Output channels by the index of the convolution in torchvision's features.
 VGG19_TO_RELU3_4 = {0: 64, 2: 64, 5: 128, 7: 128, 10: 256, 12: 256, 14: 256, 16: 256}
-STYLE_IMAGES = ("painting", "wave", "night", "cat", "starry_night")
+STYLE_IMAGES = ("painting", "wave", "night", "cat", "starry_night", "kandinsky")
 
 # Names that the examples of docs/extending.md import.
 PLUGIN = '''
@@ -50,8 +50,9 @@ def fill(folder, make_state):
     for index, name in enumerate(STYLE_IMAGES):
         blotches(folder / f"{name}.jpg", *PHOTO, seed=40 + index)
     blotches(folder / "panorama.tif", 200, 60)
-    Image.fromarray(np.full((72, 96), 255, np.uint8)).save(folder / "mask.png")
-    make_video(folder / "video.mp4", size=(64, 48))
+    write_masks(folder)
+    for name in ("video", "dance", "dancer"):
+        make_video(folder / f"{name}.mp4", size=(64, 48))
     torch.save(make_state(), folder / "candy.model")
     (folder / "mypackage.py").write_text(PLUGIN)
     for name, content in CONFIGS.items():
@@ -59,6 +60,21 @@ def fill(folder, make_state):
         (folder / "myconfigs" / name).write_text(content)
     save_file(random_vgg(), folder / "vgg19.safetensors")
     write_checkpoints(folder)
+
+
+def write_masks(folder):
+    """Write masks, a mask for each photo, and an image of labels."""
+    width, height = PHOTO
+    mask = np.zeros((height, width), np.uint8)
+    mask[: height // 2] = 255
+    for name in ("mask", "sky", "face"):
+        Image.fromarray(mask).save(folder / f"{name}.png")
+    (folder / "masks").mkdir()
+    for photo in (folder / "photos").iterdir():
+        Image.fromarray(mask).save(folder / "masks" / photo.name)
+    labels = np.full((height, width, 3), 255, np.uint8)
+    labels[: height // 3], labels[height // 3 : height // 2] = (255, 208, 64), (224, 64, 64)
+    Image.fromarray(labels).save(folder / "labels.png")
 
 
 def random_vgg():
