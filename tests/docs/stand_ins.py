@@ -49,7 +49,8 @@ def fill(folder, make_state):
         blotches(folder / "paintings" / f"{index}.jpg", *PHOTO, seed=20 + index)
     for index, name in enumerate(STYLE_IMAGES):
         blotches(folder / f"{name}.jpg", *PHOTO, seed=40 + index)
-    blotches(folder / "panorama.tif", 200, 60)
+    for name in ("panorama", "print"):
+        blotches(folder / f"{name}.tif", 200, 60)
     write_masks(folder)
     for name in ("video", "dance", "dancer"):
         make_video(folder / f"{name}.mp4", size=(64, 48))
