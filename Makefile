@@ -39,11 +39,9 @@ docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # Trains a style with nothing downloaded, then stylizes one of the photographs of data=samples. The
-# training begins with the network of another style (of 24 channels): 550 steps came to a loss of 1.75
-# by VGG-19 with fewer halos (16 levels) and meshes (1.2), fresh weights to 2.03 (23, 2.5) after 900.
+# training refines the base network of the package (docs/methods/base-network.md).
 demo: setup
-	$(BIN)/python scripts/train.py style=starry experiment=quickstart init=mosaic network.width=24 \
-	    trainer.max_steps=420 schedule.warmup_steps=50 run_dir=runs/demo resume=true
+	$(BIN)/python scripts/train.py style=starry experiment=instant run_dir=runs/demo resume=true
 	@photos=$$($(BIN)/python -c 'import skimage; print(skimage.__path__[0] + "/data")') && \
 	    $(BIN)/python scripts/infer.py input=$$photos/astronaut.png checkpoint=runs/demo \
 	    output=runs/demo/stylized.png

@@ -1,6 +1,7 @@
 """Checkpoints for inference: the weights and the metadata of a network in one safe file."""
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from stylenet.hub import SCHEME, download_checkpoint
 from stylenet.methods.adain.selection import STYLE_SIZE
 from stylenet.methods.selection import selection_of
 from stylenet.networks import StyleNetwork, build_network
-from stylenet.pretrained import pretrained_styles
+from stylenet.pretrained import base_networks, pretrained_styles
 from stylenet.program import command
 
 # Increase it when an older version could misread the files of this one.
@@ -201,6 +202,22 @@ def start_from(
         network.initialize_from(trained)
     except StyleNetError as error:
         raise StyleNetError(f"init={path}: {error}") from error
+
+
+def start_from_base(network: StyleNetwork) -> bool:
+    """Initialize a network with the weights of the base network that fits it.
+
+    Args:
+        network: The network to train; unchanged if none fits.
+
+    Returns:
+        Whether a base network of the package has this architecture and size.
+    """
+    for path in base_networks():
+        with suppress(StyleNetError):
+            network.initialize_from(load_checkpoint(path)[0])
+            return True
+    return False
 
 
 def find_checkpoint(path: str | Path) -> Path:

@@ -1,4 +1,4 @@
-"""Pretrained styles: the checkpoints that come with the package."""
+"""Checkpoints that come with the package: pretrained styles and base networks."""
 
 import difflib
 import json
@@ -7,11 +7,17 @@ from pathlib import Path
 from stylenet.errors import StyleNetError
 
 PRETRAINED = Path(__file__).parent / "assets" / "networks"
+BASES = Path(__file__).parent / "assets" / "bases"
 
 
 def pretrained_styles() -> dict[str, Path]:
     """Return the checkpoints of all pretrained styles by their names, sorted."""
     return {path.stem: path for path in sorted(PRETRAINED.glob("[!.]*.safetensors"))}
+
+
+def base_networks() -> list[Path]:
+    """Return the checkpoints of the base networks, from which any style is learned in few steps."""
+    return sorted(BASES.glob("[!.]*.safetensors"))
 
 
 def describe_pretrained() -> dict[str, tuple[str, int]]:

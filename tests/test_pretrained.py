@@ -1,13 +1,19 @@
 """The pretrained networks in the package."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from stylenet.checkpoint import load_checkpoint
+from stylenet.checkpoint import load_checkpoint, start_from, start_from_base
+from stylenet.data import SamplePhotos, StyleOptions, load_style_images
 from stylenet.errors import StyleNetError
-from stylenet.pretrained import pretrained_style, pretrained_styles
+from stylenet.networks import build_network
+from stylenet.perceptual import ContentLoss, LiteEncoder, PerceptualLoss, StyleLoss
+from stylenet.pretrained import base_networks, pretrained_style, pretrained_styles
 
 NETWORKS = pretrained_styles()
+ROOT = Path(__file__).parents[1]
 
 
 def test_there_are_several_small_pretrained_networks():
@@ -40,3 +46,60 @@ def test_each_pretrained_network_has_a_model_card(style):
 def test_an_unknown_style_suggests_the_nearest():
     with pytest.raises(StyleNetError, match="did you mean great_wave"):
         pretrained_style("graet_wave")
+
+
+@pytest.mark.parametrize("path", base_networks(), ids=lambda path: path.stem)
+def test_each_base_network_fits_the_default_network_and_has_a_card(path):
+    network, info = load_checkpoint(path)
+    assert info.style == "base"
+    assert "/" not in str(info.recipe), "a path of the machine that trained it"
+    card = path.with_suffix(".md").read_text()
+    for part in ("stylenet train", "License", "experiment=instant", "experiment=meta"):
+        assert part in card
+    options = {"head": "resize"} if path.stem == "compact" else {}  # configs/network/compact.yaml
+    default = build_network(path.stem, **options)
+    assert start_from_base(default)
+    for name, value in default.state_dict().items():
+        assert torch.equal(value, network.state_dict()[name])
+
+
+def test_a_network_that_no_base_fits_stays_as_it_is():
+    network = build_network("johnson", width=3)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    assert not start_from_base(network)
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+@pytest.mark.parametrize("network", ["johnson", "compact"])
+def test_few_steps_from_the_base_network_lead_far(network):
+    """Learn a style image of this project, which no base network was trained on."""
+    style = load_style_images(
+        StyleOptions("woodblock", str(ROOT / "data/styles/woodblock.jpg"), 128)
+    )
+    terms = {
+        "content": ContentLoss(["relu2_2"]),
+        "style": StyleLoss(["relu1_2", "relu2_2", "relu3_2", "relu3_4"], weight=15.0),
+    }
+    criterion = PerceptualLoss(LiteEncoder(), terms, style)
+    options = {"head": "resize"} if network == "compact" else {}
+    data = SamplePhotos("scikit-image", 64, 2, workers=0)
+    data.setup()
+
+    def learn(start):
+        torch.manual_seed(0)
+        learner = build_network(network, **options)
+        start(learner)
+        optimizer = torch.optim.Adam(learner.parameters(), lr=1e-3)
+        for step in range(11):
+            photos = torch.stack([data.dataset[2 * step + i].image for i in (0, 1)])
+            total = criterion(learner(photos), photos)["total"]
+            optimizer.zero_grad()
+            total.backward()
+            optimizer.step()
+        return float(total)
+
+    fresh = learn(lambda _: None)
+    assert learn(start_from_base) < 0.7 * fresh
+    if network == "johnson":
+        assert learn(start_from_base) < learn(lambda it: start_from(it, "great_wave"))

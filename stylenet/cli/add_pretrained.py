@@ -1,4 +1,4 @@
-"""The command that adds a trained network to the pretrained styles."""
+"""The command that adds a trained network to the pretrained styles or base networks."""
 
 import dataclasses
 
@@ -8,6 +8,7 @@ from torch import Tensor
 
 from stylenet.checkpoint import CheckpointInfo, find_checkpoint, load_checkpoint, save_checkpoint
 from stylenet.cli.app import run
+from stylenet.cli.base_card import base_card
 from stylenet.cli.model_card import (
     describe_network,
     format_losses,
@@ -19,7 +20,7 @@ from stylenet.errors import StyleNetError
 from stylenet.files import atomic_path, user_path
 from stylenet.methods.selection import selection_of
 from stylenet.networks import StyleNetwork
-from stylenet.pretrained import PRETRAINED
+from stylenet.pretrained import BASES, PRETRAINED
 
 # A quarter of a step of 8-bit images: less than rounding to 8 bits changes.
 _MAX_CHANGE = 0.25 / 255
@@ -45,12 +46,15 @@ def add_pretrained(config: DictConfig) -> None:
     if selection.styles(network) != []:
         raise StyleNetError(f"{source} holds {selection.held}. Give a network with one style.")
     photos = held_out_photos(user_path(config.held_out), config.count, config.size)
-    losses = mean_losses(network, info.recipe, photos)
-    name = config.name or info.style
+    losses = {} if config.base else mean_losses(network, info.recipe, photos)
+    name = network.name if config.base else config.name or info.style
     info = dataclasses.replace(
-        info, style=name, description=config.description, recipe=portable(info.recipe)
+        info,
+        style="base" if config.base else name,
+        description=config.description,
+        recipe=portable(info.recipe),
     )
-    target = PRETRAINED / f"{name}.safetensors"
+    target = (BASES if config.base else PRETRAINED) / f"{name}.safetensors"
     with atomic_path(target) as halved:
         save_checkpoint(halved, network, info, half=True)
         change = _change(network, load_checkpoint(halved)[0], photos)
@@ -59,8 +63,13 @@ def add_pretrained(config: DictConfig) -> None:
                 f"in half precision the images of {source} change by {change * 255:.2f}/255 on "
                 f"average, more than {_MAX_CHANGE * 255}/255. Train it further, or train it anew."
             )
+    card = (
+        base_card(config, network, info, target.stat().st_size, change)
+        if config.base
+        else _card(config, network, info, losses, change, photos)
+    )
     with atomic_path(target.with_suffix(".md")) as temporary:
-        temporary.write_text(_card(config, network, info, losses, change, photos), encoding="utf-8")
+        temporary.write_text(card, encoding="utf-8")
     print(target)
 
 

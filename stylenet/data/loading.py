@@ -27,11 +27,11 @@ class Batch(NamedTuple):
 
 
 class Pairs(NamedTuple):
-    """Training batch of photos with the same number of style images.
+    """Training batch of photos and style images, of which there may be another number.
 
     Attributes:
         photos: RGB in [0, 1], shape (N, 3, crop, crop).
-        styles: Crops of style images, RGB in [0, 1], shape (N, 3, crop, crop).
+        styles: Crops of style images, RGB in [0, 1], shape (K, 3, style crop, style crop).
     """
 
     photos: Tensor

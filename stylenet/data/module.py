@@ -2,9 +2,10 @@
 
 import logging
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
@@ -55,6 +56,7 @@ class PhotoData(pl.LightningDataModule):
         seed: int = 0,
         styles: str | None = None,
         styles_option: str = "data.styles",
+        style_options: Mapping[str, Any] | None = None,
     ) -> None:
         """Check the options without reading the disk.
 
@@ -67,9 +69,12 @@ class PhotoData(pl.LightningDataModule):
             workers: Decoding processes per device; ``None`` for one per available core, at most 8.
                 The samples do not depend on it.
             seed: Seed of the order and the crops.
-            styles: Folder of style images, searched with its subfolders; each batch then has as
-                many crops of style images as of photos. ``None`` for photos only.
+            styles: Folder of style images, searched with its subfolders; each batch then has crops
+                of style images, too, as many as of photos unless ``style_options`` gives another
+                number. ``None`` for photos only.
             styles_option: Option that names this folder, for messages.
+            style_options: Arguments of this class for the style images that differ from those of
+                the photos.
 
         Raises:
             StyleNetError: An option is invalid.
@@ -91,8 +96,16 @@ class PhotoData(pl.LightningDataModule):
         if styles is not None:
             # Another seed, because with the same seed and equally many images each photo would
             # always come with the same style image.
-            options = (crop_size, batch_size, max_scale, min_size, workers, seed + 1)
-            self.style_data = PhotoData(str(styles), *options)
+            options = {
+                "crop_size": crop_size,
+                "batch_size": batch_size,
+                "max_scale": max_scale,
+                "min_size": min_size,
+                "workers": workers,
+                "seed": seed + 1,
+                **(style_options or {}),
+            }
+            self.style_data = PhotoData(str(styles), **options)
             self.style_data._option = styles_option
 
     def photo_folder(self) -> Path:

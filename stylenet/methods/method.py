@@ -6,9 +6,11 @@ from typing import Any, Protocol
 
 from torch import nn
 
+from stylenet.checkpoint import start_from, start_from_base
 from stylenet.data import PhotoData
 from stylenet.errors import StyleNetError
 from stylenet.methods.adversarial.loss import AdversarialOptions
+from stylenet.networks import StyleNetwork
 from stylenet.perceptual import Encoder, LossTerm
 from stylenet.training import OptimizerFactory, StyleTransferModule
 
@@ -84,6 +86,31 @@ class Method(ABC):
         """Return arguments of the trainer that replace options in ``trainer``."""
         return {}
 
+    def initialize(self, network: StyleNetwork, encoder_weights: str | None = None) -> None:
+        """Load the weights that ``init`` names, and replace ``auto`` in the config.
+
+        Args:
+            network: The network to train, with random weights.
+            encoder_weights: See :func:`stylenet.checkpoint.load_checkpoint`.
+
+        Raises:
+            StyleNetError: The named network is unusable, or no base network fits.
+        """
+        init = self.config.init
+        if init is None:
+            return
+        if init not in ("auto", "base"):
+            start_from(network, str(init), encoder_weights)
+            return
+        fits = start_from_base(network)
+        if init == "base" and not fits:
+            raise StyleNetError(
+                f"init=base: no base network fits a {network.name} network with "
+                f"{network.arguments}; set init=null for random weights, or keep the defaults of "
+                f"network=johnson or network=compact"
+            )
+        self.config.init = "base" if fits else None
+
     @abstractmethod
     def build_criterion(self, encoder: Encoder) -> nn.Module:
         """Build the loss.
@@ -118,4 +145,32 @@ def refuse_style_images(config: Any, trained: str) -> None:
         raise StyleNetError(
             f"data.styles={config.data.styles} is for network=adain, but {trained} trains on "
             f"photos only; leave data.styles out"
+        )
+
+
+def refuse_style_overrides(experiment: Experiment, trained: str) -> None:
+    """Check that no named style is chosen where training uses a folder of style images.
+
+    Args:
+        experiment: The composed config with the config group ``data``.
+        trained: Network or experiment that trains on the folder: ``network=adain``.
+
+    Raises:
+        StyleNetError: An option names styles, or a network of named styles.
+    """
+    config = experiment.config
+    unsuitable = [
+        word
+        for word in (override.lstrip("+~") for override in experiment.overrides)
+        if word.startswith(("style=", "style.", "style@"))
+    ]
+    unsuitable += [
+        f"{key}={config[key]}"
+        for key in ("styles", "add_to", "teacher_network")
+        if config[key] is not None
+    ]
+    if unsuitable:
+        raise StyleNetError(
+            f"{unsuitable[0]} is for networks of named styles, but {trained} trains on all "
+            f"style images in data.styles={config.data.styles}; leave it out"
         )

@@ -79,3 +79,28 @@ def test_a_network_that_overflows_in_float16_is_refused_and_the_old_one_stays(ru
     assert "Train it further, or train it anew" in error
     assert [file.name for file in assets.iterdir()] == ["dots.safetensors"]
     assert (assets / "dots.safetensors").read_bytes() == b"the old one"
+
+
+def test_a_meta_learned_network_becomes_a_base_network(run, tiny, tmp_path, monkeypatch):
+    folder = tmp_path / "bases"
+    folder.mkdir()
+    for module in (pretrained, add_pretrained):
+        monkeypatch.setattr(module, "BASES", folder)
+    blotches(tmp_path / "paintings" / "a.jpg", 80, 70)
+    options = [option for option in tiny if not option.startswith("style.")]
+    sizes = ["training_method.inner_steps=1", "training_method.style_size=32"]
+    styles = f"data.styles={tmp_path / 'paintings'}"
+    assert run("train", "experiment=meta", *options, *sizes, styles).status == 0
+    photos = next(o for o in tiny if o.startswith("data.root=")).partition("=")[2]
+    given = [f"checkpoint={tmp_path}/run", f"held_out={photos}", "held_out_name=blotches"]
+    result = run("add_pretrained", *given, "base=true", "size=24", *WORDS)
+    assert result.status == 0, result.err
+    network, info = load_checkpoint(folder / "johnson.safetensors")
+    assert (network.arguments["width"], info.style, info.step) == (2, "base", 3)
+    card = (folder / "johnson.md").read_text()
+    assert "3 steps of 1 inner steps" in card
+    assert "from random weights" in card
+    assert str(tmp_path) not in card + str(info.recipe)
+    # init=base finds it, because it fits the network.
+    begun = run("train", *tiny, "init=base", f"run_dir={tmp_path}/mine")
+    assert begun.status == 0, begun.err

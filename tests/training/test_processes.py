@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from stylenet.data import PhotoData
 from stylenet.training import RunFolder
 from stylenet.training.callbacks import SafeCheckpointIO
+
+from .worker import make_module
 
 pytestmark = pytest.mark.xdist_group("processes")  # all tests use one worker.py
 
@@ -101,6 +104,28 @@ def test_two_processes_with_half_the_batch_equal_one_with_the_full_batch(do, tmp
         assert torch.allclose(value, final(two)[name], rtol=1e-5, atol=1e-8), name
 
 
+def test_two_processes_learn_another_style_each_and_go_toward_the_mean(do, tmp_path, photos):
+    do({"folder": tmp_path, "batch": 4, "steps": 1, "method": "meta", "world": 2})
+    assert_equal(*(torch.load(tmp_path / f"weights_{rank}.pt") for rank in (0, 1)))
+    module = make_module(0, "meta", 1)
+    data = PhotoData(*(str(photos), 16, 4), min_size=8, workers=0, seed=3, styles=str(photos))
+    data.setup()
+    differences = []
+    for rank in (0, 1):
+        images = [data.dataset[n].image.double() for n in range(rank, 8, 2)]
+        style = data.style_data.dataset[rank].image[None].double()
+        module._adapt(torch.stack(images), module.criterion.targets(style))
+        learned = dict(module.learner.named_parameters())
+        own = module.network.named_parameters()
+        differences.append({f"network.{k}": v - learned[k] for k, v in own})
+    saved = torch.load(tmp_path / "gradients.pt")
+    assert saved.keys() == differences[0].keys()
+    for name, gradient in saved.items():
+        first, second = (difference[name] for difference in differences)
+        assert torch.allclose(gradient, (first + second) / 2, rtol=1e-9, atol=1e-12), name
+    assert any(not torch.allclose(differences[0][k], differences[1][k]) for k in saved)
+
+
 @pytest.mark.parametrize(
     ("number", "method", "accumulate"),
     [
@@ -108,6 +133,7 @@ def test_two_processes_with_half_the_batch_equal_one_with_the_full_batch(do, tmp
         (signal.SIGTERM, None, 3),
         (signal.SIGUSR1, None, 1),
         (signal.SIGTERM, "adversarial", 1),
+        (signal.SIGTERM, "meta", 1),
     ],
 )
 def test_a_signal_to_one_process_stops_all_at_one_step_and_resuming_is_exact(

@@ -8,7 +8,7 @@ prints "done" or "failed". A job is a dict:
     batch, steps, workers, every, accumulate     as in configs
     resume   true to resume from the newest checkpoint
     signal   [rank, step, number]: the process with that rank sends itself the signal at the step
-    method   None, "adain" or "adversarial"; both use the photos as style images
+    method   None, "adain", "adversarial" or "meta"; the three use the photos as style images
     kill     seconds until all processes of the job get SIGKILL
     seed     seed of the initial weights
 
@@ -36,6 +36,8 @@ from stylenet.methods.adain.loss import AdainLoss
 from stylenet.methods.adain.module import AdainModule
 from stylenet.methods.adversarial.loss import AdversarialOptions
 from stylenet.methods.adversarial.module import AdversarialModule
+from stylenet.methods.meta.loss import MetaLoss
+from stylenet.methods.meta.module import MetaModule
 from stylenet.networks import build_network
 from stylenet.perceptual import ContentLoss, Encoder, PerceptualLoss, StyleLoss, TotalVariationLoss
 from stylenet.ranks import read_launch
@@ -86,6 +88,13 @@ def make_module(seed, method, steps):
         network.encoder.load_weights(network.encoder.convolutions.state_dict())
         return AdainModule(network, AdainLoss(encoder, terms), optimizer, {}, style)
     torch.manual_seed(seed)
+    if method == "meta":
+        network = build_network("johnson", width=2, blocks=1).double()
+        sgd = OptimizerFactory(
+            partial(torch.optim.SGD, lr=0.5, momentum=0.5),
+            partial(CosineSchedule, max_steps=steps),
+        )
+        return MetaModule(network, MetaLoss(encoder, terms), sgd, {}, 2, 1e-2, 1.0)
     parts = (
         # Lightning converts to float64 only after it has loaded the weights of a checkpoint.
         build_network("johnson", width=2, blocks=1).double(),
@@ -133,6 +142,7 @@ def train(job, photos, rank):
         workers=job.get("workers", 0),
         seed=3,
         styles=photos if job.get("method") else None,
+        style_options={"batch_size": 1} if job.get("method") == "meta" else None,
     )
     data.setup()
 
@@ -140,7 +150,7 @@ def train(job, photos, rank):
         saved = folder.saved_checkpoints() if job.get("resume") else []
         module = make_module(job.get("seed", 0), job.get("method"), job["steps"])
         trainer.fit(module, data, ckpt_path=saved[-1] if saved else None)
-        if job.get("method") == "adversarial":
+        if job.get("method") in ("adversarial", "meta"):
             torch.save(module.state_dict(), folder.path / f"weights_{rank}.pt")
 
     if rank > 0:

@@ -2,13 +2,12 @@
 
 import torch
 
-from stylenet.checkpoint import start_from
 from stylenet.data import PhotoData
 from stylenet.errors import StyleNetError
 from stylenet.files import user_path
 from stylenet.methods.adain.loss import AdainLoss
 from stylenet.methods.adain.module import AdainModule
-from stylenet.methods.method import Method
+from stylenet.methods.method import Method, refuse_style_overrides
 from stylenet.networks import AdainNetwork
 from stylenet.perceptual import Encoder
 
@@ -33,21 +32,7 @@ class Adain(Method):
                 "network=adain is trained on photos and style images; give a folder of the "
                 "latter: data.styles=FOLDER"
             )
-        unsuitable = [
-            word
-            for word in (override.lstrip("+~") for override in self.experiment.overrides)
-            if word.startswith(("style=", "style.", "style@"))
-        ]
-        unsuitable += [
-            f"{key}={config[key]}"
-            for key in ("styles", "add_to", "teacher_network")
-            if config[key] is not None
-        ]
-        if unsuitable:
-            raise StyleNetError(
-                f"{unsuitable[0]} is for networks of named styles, but network=adain trains on all "
-                f"style images in data.styles={config.data.styles}; leave it out"
-            )
+        refuse_style_overrides(self.experiment, "network=adain")
         self.terms = self.experiment.build_loss()
         config.run_dir = str(config.run_dir)  # resolved now, because it may refer to the style
         config.style = None
@@ -82,7 +67,7 @@ class Adain(Method):
         own = {name: value.clone() for name, value in network.encoder.state_dict().items()}
         weights = str(self.config.encoder.weights)
         file = weights if user_path(weights).is_file() else None
-        start_from(network, str(self.config.init), file)
+        self.initialize(network, file)
         if not all(torch.equal(own[k], value) for k, value in network.encoder.state_dict().items()):
             raise StyleNetError(
                 f"init={self.config.init} was trained with other weights of {encoder.architecture} "

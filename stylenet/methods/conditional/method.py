@@ -1,6 +1,6 @@
 """Training a network of several styles."""
 
-from stylenet.checkpoint import load_checkpoint, start_from
+from stylenet.checkpoint import load_checkpoint
 from stylenet.data import PhotoData, StyleOptions, load_style_images
 from stylenet.errors import StyleNetError
 from stylenet.methods.conditional.loss import ConditionalLoss
@@ -26,7 +26,7 @@ class Conditional(Method):
         self.styles = self._compose_styles()
         terms = self.experiment.build_loss()
         self.terms = [with_style_layers(terms, style.layers) for style in self.styles]
-        if self.config.add_to is not None and self.config.init is not None:
+        if self.config.add_to is not None and self.config.init not in (None, "auto"):
             raise StyleNetError(
                 "add_to and init both name a network to start from; leave one of them out"
             )
@@ -35,10 +35,10 @@ class Conditional(Method):
         """Build the network with random weights or those of ``init``, or extend ``add_to``."""
         names = [style.name for style in self.styles]
         if self.config.add_to is not None:
+            self.config.init = None
             return self._extend(str(self.config.add_to), names)
         network: JohnsonMultiNetwork = self.experiment.build(self.config.network, styles=names)
-        if self.config.init is not None:
-            start_from(network, str(self.config.init))
+        self.initialize(network)
         return network
 
     def build_criterion(self, encoder: Encoder) -> ConditionalLoss:

@@ -1,6 +1,5 @@
 """Training a network of one style."""
 
-from stylenet.checkpoint import start_from
 from stylenet.data import PhotoData, load_style_images
 from stylenet.errors import StyleNetError
 from stylenet.methods.distillation.teacher import load_teacher
@@ -43,8 +42,7 @@ class SingleStyle(Method):
                 f"network={network.name} holds {selection.held}, but this run's method trains "
                 f"one; leave training_method out, so that the network chooses its method"
             )
-        if self.config.init is not None:
-            start_from(network, str(self.config.init))
+        self.initialize(network)
         return network
 
     def build_criterion(self, encoder: Encoder) -> PerceptualLoss:

@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 import torch
 import torch.distributed as dist
 from pytorch_lightning.plugins.io import TorchCheckpointIO
+from tqdm import tqdm
 
 from stylenet.errors import StyleNetError, check_number
 from stylenet.files import atomic_path
@@ -18,12 +19,14 @@ from stylenet.training.run_folder import RunFolder
 class Checkpoints(pl.Callback):
     """Saves checkpoints every ``every_n_steps`` steps and at the end of the run."""
 
-    def __init__(self, every_n_steps: int, keep: int | None) -> None:
+    def __init__(self, every_n_steps: int, keep: int | None, first_step: int | None = None) -> None:
         """Set how often to save.
 
         Args:
             every_n_steps: Steps between two checkpoints.
             keep: Number of newest checkpoints to keep; ``None`` for all.
+            first_step: Step of an additional first checkpoint, which is announced, so that users
+                can stylize before the run ends; ``None`` for none.
 
         Raises:
             StyleNetError: A value is impossible.
@@ -31,8 +34,11 @@ class Checkpoints(pl.Callback):
         check_number("callbacks.checkpoints.every_n_steps", every_n_steps, minimum=1, integer=True)
         if keep is not None:
             check_number("callbacks.checkpoints.keep", keep, minimum=1, integer=True)
+        if first_step is not None:
+            check_number("callbacks.checkpoints.first_step", first_step, minimum=1, integer=True)
         self.every_n_steps = every_n_steps
         self.keep = keep
+        self.first_step = first_step
         self._saved_step = -1
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -54,9 +60,14 @@ class Checkpoints(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any
     ) -> None:
-        """Save every ``every_n_steps`` steps."""
-        if trainer.global_step % self.every_n_steps == 0:
+        """Save at ``first_step`` and every ``every_n_steps`` steps."""
+        step = trainer.global_step
+        is_first = step == self.first_step and step != self._saved_step
+        if is_first or step % self.every_n_steps == 0:
             self._save(trainer, pl_module)
+        if is_first and trainer.is_global_zero:
+            path = RunFolder(trainer.default_root_dir).checkpoint(step).with_suffix(".safetensors")
+            tqdm.write(f"first network, after {step} steps: {path}")
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save the last step, and the final checkpoint if the run is complete."""

@@ -22,13 +22,14 @@ class Previews(pl.Callback):
     They go to the run directory and to the loggers.
     """
 
-    def __init__(self, every_n_steps: int, count: int, size: int) -> None:
+    def __init__(self, every_n_steps: int, count: int, size: int, at_start: bool = False) -> None:
         """Set how often to save, and the size of the grid.
 
         Args:
             every_n_steps: Steps between two grids; the last step has one, too.
             count: Photos in the grid.
             size: Height and width of each photo, in pixels.
+            at_start: Whether to save a grid before the first step, too.
 
         Raises:
             StyleNetError: A value is impossible.
@@ -38,15 +39,18 @@ class Previews(pl.Callback):
         self.every_n_steps = every_n_steps
         self.count = count
         self.size = size
+        self.at_start = at_start
         self._photos: Tensor | None = None
         self._saved_step = -1
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Load the photos."""
+        """Load the photos, and save the grid of step 0 if it is asked for."""
         data = trainer.datamodule  # type: ignore[attr-defined]
         assert isinstance(data, PhotoData)
         if trainer.is_global_zero:
             self._photos = data.preview_photos(self.count, self.size)
+            if self.at_start and trainer.global_step == 0:
+                self._save(trainer, pl_module)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any
