@@ -30,8 +30,9 @@ def base_card(
 - **Network:** {network.name} ({arguments}), {weights:,} weights in float16, {size / 1e6:.2f} MB.
 - **Style images:** {config.source}, squares of {method["style_size"]} pixels.
 - **Trained:** {info.step:,} steps of {method["inner_steps"]} inner steps with
-  {data["batch_size"]} photos of {data["crop_size"]} pixels per step, from {config.trained_on}; inner learning
-  rate {method["inner_lr"]}, outer learning rate {info.recipe["optimizer"]["lr"]}; from {origin}.
+  {data["batch_size"]} photos of {data["crop_size"]} pixels per step, from
+  {config.trained_on}; inner learning rate {method["inner_lr"]}, outer learning rate
+  {info.recipe["optimizer"]["lr"]}; from {origin}.
 - **Loss:** encoder {info.recipe["encoder"].get("architecture", "lite")}, as in the quick start.
 - **Half precision** changes the image by {change * 255:.3f}/255 on average.
 

@@ -126,7 +126,7 @@ def test_an_instant_network_is_written_after_the_first_steps(run, tmp_path, netw
     assert f"first network, after 1 steps: {first}" in result.out
     assert first.is_file()
     # The preview of step 0 shows the base network, before any step.
-    base = next(path for path in base_networks() if path.stem == network)
+    base = next(p for p in base_networks() if load_checkpoint(p)[0].name == network)
     config = yaml.safe_load(folder.config.read_text())
     assert config["init"] == "base"
     before, after = (np.asarray(Image.open(folder.preview(step)), float) for step in (0, 2))
