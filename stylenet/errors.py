@@ -65,7 +65,7 @@ def first_line(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
-def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
+def check_choice(name: str, value: Any, choices: Iterable[Any]) -> None:
     """Check that an option has one of the allowed values.
 
     Args:
@@ -78,7 +78,9 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
     """
     choices = list(choices)
     if value not in choices:
-        raise StyleNetError(f"{name}={value} is unknown; choose one of {', '.join(choices)}")
+        raise StyleNetError(
+            f"{name}={value} is unknown; choose one of {', '.join(map(str, choices))}"
+        )
 
 
 def is_out_of_memory(error: BaseException) -> bool:

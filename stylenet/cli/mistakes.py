@@ -29,8 +29,8 @@ def errors_as_one_line(
             yield
         finally:
             sys.stdout.flush()  # here, where a closed pipe is handled
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(f"\n{error or 'interrupted'}", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
         if isinstance(error, BrokenPipeError) and _stdout_is_closed():

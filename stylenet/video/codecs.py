@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # The codec that most players and devices support.
 USUAL = "libx264"
+# For 10 bits: devices decode them in H.265, but hardly in H.264.
+DEEP = "libx265"
 # Encoders whose name differs from the codec's.
 _ENCODERS = {
     "vp9": "libvpx-vp9",

@@ -1,9 +1,11 @@
 """Measure the flicker of a video by its warping error along the optical flow."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -73,6 +75,16 @@ class FlickerMeter:
             difference = warp(_reduce(first), flow) - _reduce(second)
             errors = difference.square().mean(1, keepdim=True)  # (1, 1, H, W)
             self._squares[name] += float((errors * visible).sum())
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the sums so far, for :meth:`load_state`."""
+        sums = {"pairs": self.pairs, "visible": self._visible, **self._squares}
+        return {name: torch.tensor(value, dtype=torch.float64) for name, value in sums.items()}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on with the sums of another run."""
+        self.pairs, self._visible = int(state["pairs"]), float(state["visible"])
+        self._squares = {name: float(state[name]) for name in self._squares}
 
     def report(self) -> FlickerReport | None:
         """Return the errors over all pairs; ``None`` if no pair was measured."""

@@ -1,6 +1,8 @@
 """Stylize the frames of a video in order."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,7 +65,7 @@ class FrameStylizer:
                 )
             options = dataclasses.replace(options, tile="none")
             self._steady = stylizer.with_statistics(self._statistics.update)
-        self._options = {f.name: getattr(options, f.name) for f in dataclasses.fields(options)}
+        self.set_options(options)
         self._regions: RegionMap | None = None
         self._opacity: Tensor | None = None
         self.use(as_regions(mask))
@@ -74,6 +76,16 @@ class FrameStylizer:
         self._previous: tuple[Tensor, Tensor, RegionMap | None] | None = None
         self._count = 0
         self.meter = FlickerMeter()
+        self._parts: dict[str, Any] = {
+            "statistics": self._statistics,
+            "blend": self._blend,
+            "cut": self._is_cut,
+            "meter": self.meter,
+        }
+
+    def set_options(self, options: StylizeOptions) -> None:
+        """Stylize the next frames with other options."""
+        self._options = {f.name: getattr(options, f.name) for f in dataclasses.fields(options)}
 
     def use(self, regions: RegionMap | None) -> None:
         """Choose the regions of the next frames.
@@ -92,7 +104,7 @@ class FrameStylizer:
         """Stylize the next frame.
 
         Args:
-            pixels: RGB, uint8, shape (H, W, 3).
+            pixels: RGB, uint8 or uint16, shape (H, W, 3).
 
         Returns:
             The same shape and type.
@@ -100,7 +112,7 @@ class FrameStylizer:
         Raises:
             StyleNetError: Memory is short.
         """
-        return self.start(pixels).result()
+        return self.start(pixels).result().astype(pixels.dtype, copy=False)
 
     @torch.inference_mode()
     def start(self, pixels: np.ndarray) -> Download:
@@ -110,13 +122,14 @@ class FrameStylizer:
             pixels: See :meth:`stylize`. They must not change before the result is complete.
 
         Returns:
-            A handle that waits for the result.
+            A handle that waits for the result; int32 for uint16.
 
         Raises:
             StyleNetError: Memory is short.
         """
         frame = upload(pixels, self._plain.device)  # (H, W, 3)
-        content = frame.permute(2, 0, 1)[None].float() / 255  # (1, 3, H, W)
+        white = np.iinfo(pixels.dtype).max
+        content = frame.permute(2, 0, 1)[None].float() / white  # (1, 3, H, W)
         cut = self._is_cut(content)
         # Reading `cut` waits for the GPU, so it is read only if the next step depends on it.
         if (self._video.steady or self._every) and bool(cut):
@@ -124,12 +137,39 @@ class FrameStylizer:
             self._previous = None
         stylized = self._steady(content, mask=self._regions, **self._options)
         if self._blend.weight:
-            stylized = self._blend(pixels, content, stylized, cut)
+            coarse = pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)
+            stylized = self._blend(coarse, content, stylized, cut)
         self._measure(content, stylized)
         if self._opacity is not None:
             stylized = torch.lerp(content, stylized, self._opacity.expand_as(content))
-        result = (stylized[0] * 255).round().to(torch.uint8).permute(1, 2, 0)  # (H, W, 3)
+        result = (stylized[0] * white).round().permute(1, 2, 0)  # (H, W, 3)
+        result = result.to(torch.uint8 if pixels.dtype == np.uint8 else torch.int32)
         return Download(result.contiguous())
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what later frames depend on, for :meth:`load_state`."""
+        state = {
+            f"{name}.{key}": tensor
+            for name, part in self._parts.items()
+            for key, tensor in part.state().items()
+        }
+        if self._every:
+            state["count"] = torch.tensor(self._count)
+            if self._previous is not None:
+                state |= {"before": self._previous[0], "stylized_before": self._previous[1]}
+        return state
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on where another run of the same video and options was, frame by frame the same."""
+        device = self._plain.device
+        # The meter's sums are float64, which MPS lacks; it reads them on the CPU.
+        state = {k: v if v.dtype == torch.float64 else v.to(device) for k, v in state.items()}
+        for name, part in self._parts.items():
+            start = f"{name}."
+            part.load_state({k[len(start) :]: v for k, v in state.items() if k.startswith(start)})
+        self._count = int(state.get("count", 0))
+        if "before" in state:
+            self._previous = (state["before"], state["stylized_before"], self._regions)
 
     def _measure(self, content: Tensor, stylized: Tensor) -> None:
         """Add this frame and the previous one to the warping error, at the given interval."""

@@ -22,7 +22,7 @@ class RgbFrame:
     """Frame of a video.
 
     Attributes:
-        pixels: RGB, uint8, shape (H, W, 3), upright.
+        pixels: RGB, uint8 or, if read so, uint16, shape (H, W, 3), upright.
         pts: Presentation time, in units of the video's time base.
         duration: Duration, in the same unit; 0 if unknown.
         alpha: Opacity, uint8, shape (H, W); ``None`` if the video has no alpha channel.
@@ -44,14 +44,17 @@ class FrameConverter:
         colors: The color coding of the converted frames, to use for the output.
         has_alpha: Whether the frames have an alpha channel.
         conversion: Description of the color conversion; empty if there is none.
+        depth: Bits per sample of the decoded frames.
+        is_deep: Whether the converted frames have 16 bits instead of 8.
     """
 
-    def __init__(self, first: "VideoFrame", video: "VideoStream") -> None:
+    def __init__(self, first: "VideoFrame", video: "VideoStream", is_deep: bool = False) -> None:
         """Read size, orientation and colors of the first frame.
 
         Args:
             first: The first decoded frame.
             video: The stream that it comes from.
+            is_deep: Convert to 16 bits instead of 8.
         """
         from av.video.reformatter import VideoReformatter
 
@@ -64,6 +67,8 @@ class FrameConverter:
         self.aspect = 1 / aspect if self._orientation.swap_axes else aspect
         self.colors, self.conversion = self._coded.standard, self._coded.conversion
         self.has_alpha = any(component.is_alpha for component in first.format.components)
+        self.depth = max((component.bits for component in first.format.components), default=8)
+        self.is_deep = is_deep
         self._pool = ThreadPoolExecutor(os.cpu_count()) if self.conversion else None
 
     def __call__(self, frame: "VideoFrame", pts: int, duration: int) -> RgbFrame:
@@ -78,7 +83,8 @@ class FrameConverter:
             The frame, scaled to the size of the first one.
         """
         name = "rgba" if self.has_alpha else "rgb24"
-        if self.conversion:
+        has_words = bool(self.conversion or self.is_deep)
+        if has_words:
             name = "rgba64le" if self.has_alpha else "rgb48le"
         coding = self._coded.to_rgb(frame)
         scaled = self._scaler.reformat(frame, *self._size, name, interpolation=SCALING, **coding)
@@ -86,14 +92,17 @@ class FrameConverter:
         alpha = np.ascontiguousarray(pixels[..., 3]) if self.has_alpha else None
         if self.has_alpha:
             pixels = np.ascontiguousarray(pixels[..., :3])
+        if has_words and alpha is not None:
+            alpha = (alpha >> 8).astype(np.uint8)
         if self._pool is not None:
-            alpha = None if alpha is None else (alpha >> 8).astype(np.uint8)
             bands = np.array_split(pixels, 2 * (os.cpu_count() or 1))
             pixels = np.concatenate(list(self._pool.map(self._to_sdr, bands)))
         return RgbFrame(pixels, pts, duration, alpha)
 
     def _to_sdr(self, pixels: np.ndarray) -> np.ndarray:
-        """Convert 16-bit code values of any color coding to 8-bit sRGB."""
+        """Convert 16-bit code values of any color coding to sRGB."""
         codes = pixels.astype(np.float32) / 65535
         sdr = to_srgb(codes, self._coded.primaries, self._coded.transfer)
+        if self.is_deep:
+            return (sdr * 65535 + 0.5).astype(np.uint16)
         return (sdr * 255 + 0.5).astype(np.uint8)

@@ -1,5 +1,7 @@
 """Make videos steady along their motion: the previous stylized frame is warped and blended in."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -70,6 +72,17 @@ class MotionBlend:
             stylized = _restore_detail(blended, stylized)
         self._previous = (small, stylized)
         return stylized
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the previous frame, for :meth:`load_state`."""
+        if self._previous is None:
+            return {}
+        return {"content": torch.from_numpy(self._previous[0]), "stylized": self._previous[1]}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on after the previous frame of another run."""
+        if state:
+            self._previous = (state["content"].cpu().numpy(), state["stylized"])
 
     def _plan(self, before: np.ndarray, after: np.ndarray) -> tuple[Tensor, Tensor]:
         """Return the flow between two frames and the weight of the previous result."""

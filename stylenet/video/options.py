@@ -1,13 +1,17 @@
 """Options of videos."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 
-from stylenet.errors import StyleNetError, check_number
+from stylenet.errors import StyleNetError, check_choice, check_number
+from stylenet.video.clip import Clip, read_rate, read_time
+
+BIT_DEPTHS = (8, 10)
 
 
 @dataclass(frozen=True)
 class VideoOptions:
-    """Options of videos: encoding, steadiness, deinterlacing.
+    """Options of videos: encoding, steadiness, deinterlacing, the part to stylize.
 
     Attributes:
         codec: FFmpeg's name of a video encoder; ``None`` for H.264 (libx264) if the format supports
@@ -30,6 +34,16 @@ class VideoOptions:
         flicker: Whether to measure the warping error on a sample of frames, which takes time.
         deinterlace: ``auto`` deinterlaces the frames that are marked as interlaced, ``True`` all
             frames, ``False`` none: the network then takes the comb of two moments for texture.
+        bit_depth: Bits per sample of the result, 8 or 10. The network computes with floats, so that
+            10 keep smooth skies free of bands. Common formats then get H.265 (libx265): few players
+            show H.264 of 10 bits.
+        start: Where to start in the video: seconds, or a text such as ``0:01:30``. That moment
+            becomes 0 for frames, sound, subtitles and chapters.
+        end: Where to end, in the same form; ``None`` for the end of the video.
+        fps: Frame rate of the result, such as 25 or ``30000/1001``: frames are repeated or left
+            out, so that duration and sound stay the same. ``None`` keeps each frame and its time.
+        resume: Whether to go on with an interrupted run of the same options, and to keep what is
+            needed for that until the result is complete.
     """
 
     codec: str | None = None
@@ -38,6 +52,11 @@ class VideoOptions:
     blend: float = 0.7
     flicker: bool = False
     deinterlace: str | bool = "auto"
+    bit_depth: int = 8
+    start: float | str = 0
+    end: float | str | None = None
+    fps: float | str | None = None
+    resume: bool = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.deinterlace, bool) and self.deinterlace != "auto":
@@ -54,3 +73,17 @@ class VideoOptions:
             check_number(name, value, minimum=0)
             if value >= 1:
                 raise StyleNetError(f"{name}={value} is not a number from 0 to below 1")
+        check_choice("bit_depth", self.bit_depth, BIT_DEPTHS)
+        if self.clip.end is not None and self.clip.end <= self.clip.start:
+            raise StyleNetError(
+                f"end={self.end} is not after start={self.start}; choose a later end"
+            )
+
+    @property
+    def clip(self) -> Clip:
+        """Return the part of the video to stylize, and its frame rate."""
+        return Clip(
+            Fraction(0) if self.start is None else read_time("start", self.start),
+            None if self.end is None else read_time("end", self.end),
+            None if self.fps is None else read_rate("fps", self.fps),
+        )

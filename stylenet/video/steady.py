@@ -1,5 +1,7 @@
 """Make videos steady without optical flow: smoothed statistics, a blend, scene cuts."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -17,6 +19,7 @@ _THUMBNAIL = (18, 32)  # small enough that moving contours matter little
 # of 4 of 255 levels leaves 0.8 after averaging over 7x7 pixels.
 _STILL = 2 / 255
 _NEIGHBORHOOD = 7
+_FRAMES = ("content", "stylized")  # names of a blend's previous frame in its state
 
 
 class SteadyStatistics:
@@ -66,6 +69,20 @@ class SteadyStatistics:
         """Forget all statistics, at the start of another scene."""
         self._averages.clear()
 
+    def state(self) -> dict[str, Tensor]:
+        """Return the statistics, for :meth:`load_state`."""
+        return {
+            f"{name}/{part}": torch.as_tensor(value)
+            for name, average in self._averages.items()
+            for part, value in zip(("mean", "variance", "count"), average, strict=True)
+        }
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on with the statistics of another run."""
+        for name in {key.rpartition("/")[0] for key in state}:
+            mean, variance = state[f"{name}/mean"], state[f"{name}/variance"]
+            self._averages[name] = (mean, variance, int(state[f"{name}/count"]))
+
 
 class StillBlend:
     """Blend of each stylized frame with the previous one, where the video stands still.
@@ -111,6 +128,15 @@ class StillBlend:
         self._previous = (content, stylized)
         return stylized
 
+    def state(self) -> dict[str, Tensor]:
+        """Return the previous frame, for :meth:`load_state`."""
+        return {} if self._previous is None else dict(zip(_FRAMES, self._previous, strict=True))
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on after the previous frame of another run."""
+        if state:
+            self._previous = (state[_FRAMES[0]], state[_FRAMES[1]])
+
 
 class CutFinder:
     """Detector of scene cuts, by the difference of thumbnails."""
@@ -133,6 +159,14 @@ class CutFinder:
         previous = thumbnail if self._previous is None else self._previous
         self._previous = thumbnail
         return (thumbnail - previous).abs().mean() > _CUT
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the previous frame's thumbnail, for :meth:`load_state`."""
+        return {} if self._previous is None else {"thumbnail": self._previous}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on after the previous frame of another run."""
+        self._previous = state.get("thumbnail")
 
 
 def average(images: Tensor, size: int) -> Tensor:

@@ -3,13 +3,14 @@
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from stylenet.errors import StyleNetError
@@ -17,9 +18,11 @@ from stylenet.files import atomic_path, refuse_input
 from stylenet.inference.options import StylizeOptions
 from stylenet.inference.region_map import Mask, RegionMap, check_mask
 from stylenet.inference.stylizer import Stylizer
+from stylenet.video.clip import Clip
 from stylenet.video.flicker import FlickerReport
 from stylenet.video.frame_stylizer import FrameStylizer
 from stylenet.video.frames import RgbFrame
+from stylenet.video.journal import SEGMENT, Journal, describe_run
 from stylenet.video.mask_videos import MaskVideos
 from stylenet.video.options import VideoOptions
 from stylenet.video.queues import WriteBehind, read_ahead
@@ -44,12 +47,13 @@ class VideoReport:
 
     Attributes:
         frames: Number of frames stylized.
-        seconds: Duration of the run.
+        seconds: Duration of this run.
         codec: The encoder that was used.
         left_out: Descriptions of what the result lacks: subtitles that its format cannot hold,
             cover images, timecodes, the sound of a GIF, transparency, damaged packets.
         changes: Descriptions of what was done to the frames before the network.
         flicker: The warping errors, if requested and if two frames belong to one scene.
+        resumed: Number of these frames that an earlier, interrupted run stylized.
     """
 
     frames: int
@@ -58,11 +62,12 @@ class VideoReport:
     left_out: tuple[str, ...]
     changes: tuple[str, ...]
     flicker: FlickerReport | None
+    resumed: int = 0
 
     @property
     def fps(self) -> float:
-        """Return the frames stylized per second."""
-        return self.frames / max(self.seconds, 1e-9)
+        """Return the frames that this run stylized per second."""
+        return (self.frames - self.resumed) / max(self.seconds, 1e-9)
 
 
 def stylize_video(
@@ -76,12 +81,16 @@ def stylize_video(
 ) -> VideoReport:
     """Stylize a video; the result appears complete or not at all.
 
-    The result keeps the size, each frame's time, and the sound without encoding it again. Videos
+    The result keeps the size, each frame's time, subtitles, chapters, and the sound without
+    encoding it again. ``video.start``, ``end`` and ``fps`` choose a part and a frame rate. Videos
     with a display rotation, as phones record them, are written upright. HDR and wide colors become
     BT.709.
 
-    If an error occurs midway (because the source is cut off, say), the frames stylized so far are
-    kept beside the target as ``NAME.partial.SUFFIX``.
+    If an error occurs midway (because the source is cut off, say) or Ctrl-C is pressed, the frames
+    stylized so far are kept beside the target as ``NAME.partial.SUFFIX``. A call with the same
+    arguments goes on where the last one was interrupted or killed, and the result is the same as
+    without an interruption: until it is complete, the folder ``NAME.SUFFIX.unfinished`` beside the
+    target holds what is needed. ``video.resume=False`` starts anew and keeps nothing.
 
     Args:
         stylizer: The stylizer to use.
@@ -97,21 +106,39 @@ def stylize_video(
         StyleNetError: The video is unreadable, damaged or cut off, the target is unwritable or
             cannot hold the sound, both are the same file, the mask does not fit, or memory is
             short.
+        KeyboardInterrupt: Ctrl-C was pressed; the message says what is kept.
     """
     source, target = Path(source), Path(target)
     video = video or VideoOptions()
     refuse_input(target, source)
     if target.is_dir():
         raise StyleNetError(f"output={target} is a folder, expected a file")
-    with VideoReader(source, video.deinterlace) as reader, atomic_path(target) as temporary:
-        moving = mask if isinstance(mask, MaskVideos) else None
-        static = None if isinstance(mask, MaskVideos) else mask
+    moving = mask if isinstance(mask, MaskVideos) else None
+    static = None if isinstance(mask, MaskVideos) else mask
+    if moving is not None:
+        if video.clip != Clip():
+            raise StyleNetError(
+                "mask videos and video.start, end or fps exclude each other. Cut the videos first."
+            )
+        video = dataclasses.replace(video, resume=False)  # their frames would have to be skipped
+    with ExitStack() as stack:
+        journal, reader = _open(stack, stylizer, source, target, options, video, static)
+        temporary = stack.enter_context(atomic_path(target))
         if static is not None:
             check_mask(static, reader.frames.width, reader.frames.height)
         every = max(1, (reader.expected or 0) // _FLICKER_PAIRS)
         frame_stylizer = FrameStylizer(stylizer, options, video, every, static)
-        writer = VideoWriter(temporary, target, reader, video.codec, video.quality)
-        bar = tqdm(total=reader.expected, unit="frame", dynamic_ncols=True, disable=not progress)
+        writer = VideoWriter(temporary, target, reader, video.codec, video.quality, journal)
+        done = writer.frames
+        if journal is not None and done:
+            frame_stylizer.load_state(journal.state)
+        bar = tqdm(
+            total=reader.expected,
+            initial=done,
+            unit="frame",
+            dynamic_ncols=True,
+            disable=not progress,
+        )
         start = time.perf_counter()
         try:
             with bar, MaskVideos.reading(moving) as masks:
@@ -121,7 +148,14 @@ def stylize_video(
                         frame_stylizer.use(_next_regions(masks, pixels, source))
                     return frame_stylizer.start(pixels)
 
-                frames = stylize_frames(reader, writer, start_frame, stylizer.device, bar.update)
+                frames = stylize_frames(
+                    reader,
+                    writer,
+                    start_frame,
+                    stylizer.device,
+                    bar.update,
+                    frame_stylizer.state,
+                )
                 if masks is not None and next(masks, None) is not None:
                     raise StyleNetError(
                         f"the mask video has more frames than {source}, which has {frames}. Give "
@@ -130,19 +164,31 @@ def stylize_video(
             writer.close()
         except StyleNetError as error:
             kept = _keep_partial(writer, temporary, target)
+            if journal is not None and reader.is_damaged:  # nothing would be better next time
+                journal.discard()
             raise StyleNetError(f"{error}{kept}") from error
+        except KeyboardInterrupt as error:
+            kept = _keep_partial(writer, temporary, target)
+            if journal is not None and journal.frames:
+                kept += f"; the same command goes on from frame {journal.frames}"
+            raise KeyboardInterrupt(f"interrupted{kept}") from error
         except BaseException:
             writer.close(complete=False)
             raise
+        if journal is not None:
+            if done:
+                _partial(target).unlink(missing_ok=True)
+            journal.discard()
     seconds = time.perf_counter() - start
     left_out = (*writer.left_out, *reader.lost, *writer.lost)
     return VideoReport(
-        frames,
+        done + frames,
         seconds,
         writer.codec,
         left_out,
         tuple(reader.changes),
         frame_stylizer.meter.report(),
+        done,
     )
 
 
@@ -157,12 +203,40 @@ def _next_regions(masks: Iterator[RegionMap], pixels: np.ndarray, source: Path) 
     return regions
 
 
+def _open(
+    stack: ExitStack,
+    stylizer: Stylizer,
+    source: Path,
+    target: Path,
+    options: StylizeOptions | None,
+    video: VideoOptions,
+    mask: Mask | None,
+) -> tuple[Journal | None, VideoReader]:
+    """Open the source behind the frames that an interrupted run finished."""
+
+    def read(after: int | None) -> VideoReader:
+        is_deep = video.bit_depth > 8
+        return VideoReader(source, video.deinterlace, video.clip, after, is_deep)
+
+    if not video.resume or not source.is_file():
+        return None, stack.enter_context(read(None))
+    key = describe_run(stylizer, source, options, video, mask)
+    journal = stack.enter_context(Journal(target, key))
+    reader = read(journal.last_time)
+    if journal.frames and reader.layout != journal.layout:  # a broadcast changed its size
+        reader.container.close()
+        journal.discard()
+        reader = read(None)
+    return journal, stack.enter_context(reader)
+
+
 def stylize_frames(
     reader: VideoReader,
     writer: VideoWriter,
     start_frame: Callable[[np.ndarray], Download],
     device: torch.device,
     on_frame: Callable[[], object],
+    state: Callable[[], dict[str, Tensor]] | None = None,
 ) -> int:
     """Read, stylize and write a video, each in a thread of its own.
 
@@ -172,6 +246,8 @@ def stylize_frames(
         start_frame: Starts to stylize a frame, RGB, uint8, shape (H, W, 3).
         device: The network's device; for a GPU the frames are read into pinned memory.
         on_frame: Called once for each frame started.
+        state: Returns the state of the smoothing, to go on from if the run is interrupted; ``None``
+            for a run that cannot go on.
 
     Returns:
         The number of frames.
@@ -180,27 +256,41 @@ def stylize_frames(
         StyleNetError: The video is damaged or cannot be written, or memory is short.
     """
 
-    def read() -> "Iterator[RgbFrame | av.Packet]":
+    def read() -> "Iterator[tuple[RgbFrame | av.Packet, np.ndarray | None]]":
+        source: np.ndarray | None = None
+        pinned: np.ndarray | None = None
         for item in reader:
-            if isinstance(item, RgbFrame):
-                item = dataclasses.replace(item, pixels=pin(item.pixels, device))
-            yield item
+            if not isinstance(item, RgbFrame):
+                yield item, None
+                continue
+            if item.pixels is not source:
+                source, pinned = item.pixels, pin(item.pixels, device)
+            yield item, pinned
 
-    def write(job: "tuple[RgbFrame | av.Packet, Download | None]") -> None:
+    def write(job: "tuple[RgbFrame | av.Packet, Download | None] | dict[str, Tensor]") -> None:
+        if isinstance(job, dict):
+            writer.end_segment(job)
+            return
         item, stylized = job
         if isinstance(item, RgbFrame) and stylized is not None:
-            item = dataclasses.replace(item, pixels=stylized.result())
+            pixels = stylized.result().astype(item.pixels.dtype, copy=False)
+            item = dataclasses.replace(item, pixels=pixels)
         writer.write(item)
 
     frames = 0
+    last: tuple[np.ndarray, Download] | None = None
     with WriteBehind(write, _AHEAD) as behind, closing(read_ahead(read(), _AHEAD)) as items:
-        for item in items:
-            if not isinstance(item, RgbFrame):
+        for item, pixels in items:
+            if pixels is None:
                 behind.put((item, None))
                 continue
-            behind.put((item, start_frame(item.pixels)))
+            if last is None or last[0] is not pixels:  # a frame may be repeated
+                last = (pixels, start_frame(pixels))
+            behind.put((item, last[1]))
             frames += 1
             on_frame()
+            if state is not None and writer.journal is not None and frames % SEGMENT == 0:
+                behind.put(state())
     return frames
 
 
@@ -210,9 +300,14 @@ def _keep_partial(writer: VideoWriter, temporary: Path, target: Path) -> str:
         writer.close()
         if not writer.frames:
             return ""
-        partial = target.with_name(f"{target.stem}.partial{target.suffix}")
+        partial = _partial(target)
         with atomic_path(partial) as path:
             temporary.replace(path)
     except StyleNetError:  # nothing can be written, for example on a full disk
         return ""
     return f"; the first {writer.frames} frames ({writer.end:.1f} s) are kept in {partial}"
+
+
+def _partial(target: Path) -> Path:
+    """Return the path of the frames that are kept after an error."""
+    return target.with_name(f"{target.stem}.partial{target.suffix}")

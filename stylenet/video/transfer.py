@@ -7,7 +7,9 @@ from torch import Tensor
 
 def pin(pixels: np.ndarray, device: torch.device) -> np.ndarray:
     """Copy a frame into pinned memory if the device is a GPU; else return it unchanged."""
-    return torch.from_numpy(pixels).pin_memory().numpy() if device.type == "cuda" else pixels
+    if device.type != "cuda" or pixels.dtype != np.uint8:
+        return pixels
+    return torch.from_numpy(pixels).pin_memory().numpy()
 
 
 def upload(pixels: np.ndarray, device: torch.device) -> Tensor:
@@ -18,8 +20,11 @@ def upload(pixels: np.ndarray, device: torch.device) -> Tensor:
         device: The target device.
 
     Returns:
-        The tensor; on the CPU it shares the memory of ``pixels``.
+        The tensor; on the CPU it shares the memory of ``pixels``, except for uint16, which becomes
+        int32: few of PyTorch's functions take uint16.
     """
+    if pixels.dtype == np.uint16:
+        pixels = pixels.astype(np.int32)
     return torch.from_numpy(pixels).to(device, non_blocking=device.type == "cuda")
 
 

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from torch import Tensor
 
 from stylenet.errors import StyleNetError, first_line
 from stylenet.video.codecs import (
+    DEEP,
     QUIET_X265,
     USUAL,
     alpha_codec,
@@ -22,11 +24,14 @@ from stylenet.video.color import SCALING
 from stylenet.video.copies import StreamCopies
 from stylenet.video.encoding import keep_frame_order, open_output, set_color_tags
 from stylenet.video.frames import RgbFrame
+from stylenet.video.journal import Journal
 from stylenet.video.reader import VideoReader
+from stylenet.video.segments import SegmentedEncoder, can_be_joined
 from stylenet.video.times import unit_of_times
 
 if TYPE_CHECKING:
     import av
+    from av.video.codeccontext import VideoCodecContext
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
@@ -37,6 +42,7 @@ _OWN_METADATA = frozenset({"major_brand", "minor_version", "compatible_brands", 
 _KEPT_METADATA = frozenset({"language", "title", "handler_name", "comment", "timecode"})
 # All players support 4:2:0. 4:4:4 is for odd sizes, which H.264 and H.265 cannot halve.
 _PIXEL_FORMATS = ("yuv420p", "yuv444p")
+_DEEP_FORMATS = ("yuv420p10le", "yuv422p10le", "yuv444p10le")
 
 
 class VideoWriter:
@@ -47,11 +53,18 @@ class VideoWriter:
     Attributes:
         codec: FFmpeg's name of the encoder.
         frames: Number of frames encoded so far.
+        journal: Where complete segments are kept; ``None`` for formats that cannot be joined.
         left_out: Descriptions of the source's streams that the format cannot hold.
     """
 
     def __init__(
-        self, path: Path, target: Path, source: VideoReader, codec: str | None, quality: float
+        self,
+        path: Path,
+        target: Path,
+        source: VideoReader,
+        codec: str | None,
+        quality: float,
+        journal: Journal | None = None,
     ) -> None:
         """Open the file and its streams.
 
@@ -61,6 +74,8 @@ class VideoWriter:
             source: The video that the frames come from.
             codec: Name of an encoder; ``None`` for H.264, or the format's default codec.
             quality: See :class:`stylenet.video.VideoOptions`.
+            journal: The segments that are encoded already, which are written first; further ones
+                are added. Not used by formats that cannot be joined.
 
         Raises:
             StyleNetError: The format, the encoder or their combination is not supported, or the
@@ -84,15 +99,20 @@ class VideoWriter:
         except BaseException:
             self.close(complete=False)
             raise
-        self.frames = 0
-        self._durations: dict[int, int] = {}
-        self._last_pts: int | None = None
+        short_side = min(source.frames.width, source.frames.height)
+        if not can_be_joined(self._format, self.codec, self._has_alpha, short_side):
+            journal = None
+        self.journal = journal
+        self._encoder = SegmentedEncoder(
+            self._container, self._stream, self._new_encoder, self._unit, journal
+        )
+        self.frames = 0 if journal is None else journal.frames
         self._lost_alpha = False
 
     @property
     def end(self) -> float:
         """Return the time of the last frame so far, in seconds."""
-        return float((self._last_pts or 0) * self._unit)
+        return float((self._encoder.last or 0) * self._unit)
 
     @property
     def lost(self) -> list[str]:
@@ -116,6 +136,8 @@ class VideoWriter:
         """
         with writing(self._target, "it could not be encoded"):
             if not isinstance(item, RgbFrame):
+                if item.dts is not None:
+                    self._encoder.write_stored(item.dts * item.time_base)
                 self._copies.write(item)
                 return
             frame = self._frame(item)
@@ -123,14 +145,35 @@ class VideoWriter:
             frame = self._scaler.reformat(
                 frame, format=self._pixel_format, interpolation=SCALING, **coding
             )
+            if self._has_matrix:
+                # ProRes writes the tags of the frame, not those of the encoder. Older PyAV has
+                # none for frames.
+                with suppress(AttributeError):
+                    set_color_tags(frame, self._source.frames.colors)
             times = self._source.time_base / self._unit
             pts = round(item.pts * times)
-            if self._last_pts is not None:
-                pts = max(pts, self._last_pts + 1)
+            self._encoder.write_stored()
+            if self._encoder.last is not None:
+                pts = max(pts, self._encoder.last + 1)
             frame.pts, frame.time_base = pts, self._unit
-            self._last_pts, self._durations[pts] = pts, round(item.duration * times)
-            self._mux(self._stream.encode(frame))
+            self._encoder.encode(frame, round(item.duration * times))
             self.frames += 1
+            self._last_time = item.pts
+
+    def end_segment(self, state: dict[str, Tensor]) -> None:
+        """Complete a segment, from whose end a run can go on.
+
+        Args:
+            state: The state of the smoothing after its last frame.
+
+        Raises:
+            StyleNetError: Encoding or writing failed.
+        """
+        if self.journal is None:
+            return
+        with writing(self._target, "it could not be encoded"):
+            self._encoder.end_segment()
+            self.journal.commit(self.frames, self._last_time, self._source.layout, state)
 
     def close(self, complete: bool = True) -> None:
         """Flush the encoder and close the file.
@@ -147,7 +190,8 @@ class VideoWriter:
             return
         try:
             with writing(self._target, "its end could not be encoded"):
-                self._mux(self._stream.encode(None))
+                self._encoder.write_stored()
+                self._encoder.end_segment()
         finally:
             with writing(self._target, "its end could not be written"):
                 self._container.close()
@@ -156,14 +200,18 @@ class VideoWriter:
         """Return the frame with its alpha channel, or on white if the target has none."""
         import av
 
-        if item.alpha is None:
-            return av.VideoFrame.from_ndarray(item.pixels, "rgb24")
+        pixels, alpha = item.pixels, item.alpha
+        is_deep = pixels.dtype == np.uint16
+        name, name_with_alpha = ("rgb48le", "rgba64le") if is_deep else ("rgb24", "rgba")
+        if alpha is None:
+            return av.VideoFrame.from_ndarray(pixels, name)
         if self._has_alpha:
-            return av.VideoFrame.from_ndarray(np.dstack([item.pixels, item.alpha]), "rgba")
-        self._lost_alpha = self._lost_alpha or bool((item.alpha < 255).any())
-        opacity = item.alpha[..., None].astype(np.float32) / 255
-        flat = 255 - (255 - item.pixels) * opacity  # (H, W, 3)
-        return av.VideoFrame.from_ndarray((flat + 0.5).astype(np.uint8), "rgb24")
+            alpha = alpha.astype(pixels.dtype) * (257 if is_deep else 1)
+            return av.VideoFrame.from_ndarray(np.dstack([pixels, alpha]), name_with_alpha)
+        self._lost_alpha = self._lost_alpha or bool((alpha < 255).any())
+        white = np.iinfo(pixels.dtype).max
+        flat = white - (white - pixels) * (alpha[..., None].astype(np.float32) / 255)  # (H, W, 3)
+        return av.VideoFrame.from_ndarray((flat + 0.5).astype(pixels.dtype), name)
 
     def _add_stream(self, codec: str | None, quality: float) -> None:
         from av.video.reformatter import VideoReformatter
@@ -172,28 +220,43 @@ class VideoWriter:
         for_alpha = alpha_codec(self._format) if source.frames.has_alpha else None
         default = self._container.default_video_codec
         self.codec = codec or for_alpha or usual_codec(self._format, default)
+        if codec is None and self.codec == USUAL and source.frames.is_deep:
+            self.codec = DEEP
         check_codec(self.codec)
-        self._unit = unit_of_times(self._format, source.video, source.time_base)
+        self._unit = source.time_base
+        if source.clip.rate is None:
+            self._unit = unit_of_times(self._format, source.video, source.time_base)
         self._pixel_format = self._choose_pixel_format()
         with writing(self._target, f"{self._format} does not take codec={self.codec}"):
             stream = self._container.add_stream(self.codec, rate=source.rate)
         self._stream = cast("VideoStream", stream)
         context = self._stream.codec_context
-        self._set_up(context, self._pixel_format)
         self._stream.time_base = self._unit
-        options = quality_options(self.codec, quality)
+        self._options = quality_options(self.codec, quality)
         if self.codec == "libx265":
-            options["x265-params"] = "log-level=error"
+            self._options["x265-params"] = "log-level=error"
             if self._format in ("mp4", "mov"):
                 context.codec_tag = "hvc1"  # the one of two that Apple's players take
-        context.options = options
-        colors = source.frames.colors
         self._has_matrix = self._pixel_format.startswith("yuv")
-        if self._has_matrix:
-            set_color_tags(context, colors)
         self._scaler = VideoReformatter()
         with writing(self._target, f"codec={self.codec} cannot encode it"):
-            context.open()
+            self._open_encoder(context)
+
+    def _new_encoder(self) -> "VideoCodecContext":
+        """Open another encoder like that of the stream."""
+        import av
+
+        context: Any = av.CodecContext.create(self.codec, "w")
+        context.flags = self._stream.codec_context.flags  # headers in the container or not
+        return cast("VideoCodecContext", self._open_encoder(context))
+
+    def _open_encoder(self, context: Any) -> Any:
+        self._set_up(context, self._pixel_format)
+        context.options = dict(self._options)
+        if self._has_matrix:
+            set_color_tags(context, self._source.frames.colors)
+        context.open()
+        return context
 
     def _choose_pixel_format(self) -> str:
         """Return the first pixel format that the encoder accepts for frames of this size."""
@@ -201,6 +264,13 @@ class VideoWriter:
 
         known = pixel_formats(self.codec)
         formats = [f for f in _PIXEL_FORMATS if f in known] or known[:1] or ["yuv420p"]
+        if self._source.frames.is_deep:
+            formats = [f for f in _DEEP_FORMATS if f in known]
+            if not formats:
+                raise StyleNetError(
+                    f"codec={self.codec} has no format of 10 bits; use codec={DEEP} in .mp4 or "
+                    f".mkv, or bit_depth=8"
+                )
         with_alpha = alpha_format(self.codec, self._format) if self._source.frames.has_alpha else ""
         if with_alpha:
             formats.insert(0, with_alpha)
@@ -231,22 +301,17 @@ class VideoWriter:
         context.sample_aspect_ratio = source.aspect
 
     def _copy_metadata(self) -> None:
-        source = self._source.container
+        own = _OWN_METADATA | ({"timecode"} if self._source.clip.start else set())
+        source, video = self._source.container, self._source.video.metadata
         self._container.metadata.update(
-            {k: v for k, v in source.metadata.items() if k.lower() not in _OWN_METADATA}
+            {k: v for k, v in source.metadata.items() if k.lower() not in own}
         )
-        video = self._source.video.metadata
-        self._stream.metadata.update(
-            {k: v for k, v in video.items() if k.lower() in _KEPT_METADATA}
-        )
+        kept = _KEPT_METADATA
+        if self._source.clip.start:  # the time code of a frame that is left out
+            kept -= {"timecode"}
+            if any("timecode" in map(str.lower, m) for m in (source.metadata, video)):
+                self.left_out.append("the time code, which is true of the first frame only")
+        self._stream.metadata.update({k: v for k, v in video.items() if k.lower() in kept})
         if hasattr(self._container, "set_chapters"):  # newer PyAV
             with suppress(Exception):
-                self._container.set_chapters(source.chapters())
-
-    def _mux(self, packets: "list[av.Packet]") -> None:
-        for packet in packets:
-            # Encoders drop the duration of a frame, and that of the last frame cannot be inferred.
-            duration = self._durations.pop(packet.pts, 0) if packet.pts is not None else 0
-            if duration:
-                packet.duration = duration
-            self._container.mux(packet)
+                self._container.set_chapters(self._source.chapters())

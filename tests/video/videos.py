@@ -86,11 +86,11 @@ def with_field(frame, first):
     return graph.pull()
 
 
-def put_tone(video, stream, pitch):
-    """Encode a sine as 29 audio packets."""
+def put_tone(video, stream, pitch, count=29):
+    """Encode a sine as audio packets."""
     layout, form = stream.codec_context.layout.name, stream.codec_context.format.name
     resampler = av.AudioResampler(format=form, layout=layout, rate=48000)
-    for i in range(29):
+    for i in range(count):
         wave = 0.2 * np.sin((np.arange(1024) + 1024 * i) * 2 * np.pi * pitch / 48000)
         frame = av.AudioFrame.from_ndarray(wave.astype(np.float32)[None], "fltp", "mono")
         frame.sample_rate, frame.pts = 48000, 1024 * i
