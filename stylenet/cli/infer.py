@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from tqdm import tqdm
 
 from stylenet.cli.app import build, run
+from stylenet.cli.infer_camera import show_camera
 from stylenet.cli.infer_inputs import (
     VIDEO_SUFFIXES,
     InputType,
@@ -34,7 +35,6 @@ from stylenet.inference.region_plan import RegionPlan
 from stylenet.pretrained import pretrained_style, pretrained_styles
 from stylenet.ranks import read_launch
 from stylenet.video import VideoOptions, stylize_video
-from stylenet.video.camera import Window, camera_frames, preview
 from stylenet.video.mask_videos import MaskVideos
 
 
@@ -80,8 +80,7 @@ def infer(config: DictConfig) -> None:
     if options.stroke != 1:
         print(describe_stroke(options.stroke))
     if input_type is InputType.CAMERA:
-        with Window(stylizer.info.style) as window:
-            preview(stylizer, camera_frames(str(config.input)), window.show, options, video)
+        show_camera(config, stylizer, options, video)
     elif input_type is InputType.FOLDER:
         find_mask = None if plan is None else partial(_find_mask, plan, source, _still(regions))
         _stylize_folder(config, stylizer, source, options, find_mask)
@@ -217,6 +216,8 @@ def _stylize_video(
     target = choose_target(config, source, stylizer.info.style)
     report = stylize_video(stylizer, source, target, options, video, mask=mask)
     print(f"{target}: {report.frames} frames, {report.fps:.1f} a second, {report.codec}")
+    if report.resumed:
+        print(f"the first {report.resumed} frames are from the interrupted run")
     for change in report.changes:
         print(change)
     for stream in report.left_out:

@@ -10,6 +10,7 @@ from stylenet.files import user_path
 from stylenet.image import SUFFIXES, check_background
 from stylenet.inference.files import name_result
 from stylenet.video import VideoOptions
+from stylenet.video.clip import Clip
 
 # Suffixes distinguish videos from images without opening the files. FFmpeg reads further formats:
 # those need an output with one of these suffixes.
@@ -33,7 +34,7 @@ class InputType(Enum):
 
 # Options that a type of input cannot use; ignoring them silently would look like obeying.
 _UNUSED = {
-    InputType.CAMERA: ("output", "mask", "regions", "name", "format", "quality", "background"),
+    InputType.CAMERA: ("mask", "regions", "name", "format", "quality", "background"),
     InputType.FOLDER: (),
     InputType.IMAGE: (),
     InputType.INTERPOLATION: ("regions", "blend_with", "name", "format", "quality", "background"),
@@ -96,6 +97,8 @@ def check_used(config: DictConfig, input_type: InputType, video: VideoOptions) -
             is_video_quality = key == "quality" and input_type is InputType.VIDEO
             advice = "Use video.quality." if is_video_quality else "Leave it out."
             raise StyleNetError(f"{key}={config[key]} is not for {name}. {advice}")
+    if input_type is InputType.CAMERA and video.clip != Clip():
+        raise StyleNetError("video.start, end and fps are not for a camera. Leave them out.")
     moves = input_type in (InputType.CAMERA, InputType.VIDEO)
     if not moves and video != VideoOptions():
         raise StyleNetError(f"video.* is for videos and cameras, not for {name}. Leave it out.")
