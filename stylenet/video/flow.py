@@ -54,7 +54,7 @@ def find_flow(before: np.ndarray, after: np.ndarray) -> tuple[Tensor, Tensor]:
     distances = (flow + returned).square().sum(1, keepdim=True)  # (1, 1, H, W)
     lengths = (flow.square() + returned.square()).sum(1, keepdim=True)
     height, width = after.shape
-    rows, columns = _targets(flow)
+    rows, columns = targets(flow)
     inside = (rows >= 0) & (rows <= height - 1) & (columns >= 0) & (columns <= width - 1)
     return flow, (inside & (distances <= _RELATIVE * lengths + _ABSOLUTE)).float()
 
@@ -71,7 +71,7 @@ def warp(image: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
         The image sampled at the targets of the flow, shape (1, C, H, W).
     """
     height, width = image.shape[-2:]
-    rows, columns = (target[:, 0] for target in _targets(flow))  # (1, H, W)
+    rows, columns = (target[:, 0] for target in targets(flow))  # (1, H, W)
     # In grid_sample's coordinates, -1 and 1 are the centers of the outermost pixels.
     grid = torch.stack([2 * columns / max(1, width - 1) - 1, 2 * rows / max(1, height - 1) - 1], -1)
     return F.grid_sample(
@@ -79,8 +79,15 @@ def warp(image: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
     )
 
 
-def _targets(flow: Tensor) -> tuple[Tensor, Tensor]:
-    """Return row and column that the flow points to from each pixel, shape (1, 1, H, W) each."""
+def targets(flow: Tensor) -> tuple[Tensor, Tensor]:
+    """Return row and column that the flow points to from each pixel.
+
+    Args:
+        flow: Shape (1, 2, H, W); see :func:`find_flow`.
+
+    Returns:
+        Two tensors of shape (1, 1, H, W).
+    """
     height, width = flow.shape[-2:]
     rows = torch.arange(height, device=flow.device).view(-1, 1) + flow[:, :1]
     columns = torch.arange(width, device=flow.device) + flow[:, 1:]

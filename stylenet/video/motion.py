@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylenet.video.flow import find_flow, reduce_frame, to_gray, warp
+from stylenet.video.local import detail, enlarge, halve, move
 from stylenet.video.steady import average
 
 # Short side at which the flow and the weights are computed; larger frames scale them up.
@@ -62,13 +63,13 @@ class MotionBlend:
             flow, weight = self._plan(old_small, small)
             height, width = stylized.shape[-2:]
             scale = torch.tensor([height / small.shape[0], width / small.shape[1]])
-            flow = _resize(flow * scale.view(1, 2, 1, 1), stylized)
-            weight = _resize(weight, stylized)
+            flow = enlarge(flow * scale.view(1, 2, 1, 1), stylized)
+            weight = enlarge(weight, stylized)
             if cut is not None:
                 weight = weight * ~cut
-            moved = warp(old_stylized, flow, "bicubic")
+            moved = move(old_stylized, flow)
             # Squares stand for light: the curve of sRGB is close to the power of 2.
-            blended = torch.lerp(stylized.square(), moved.square(), weight).sqrt()
+            blended = stylized.square().lerp_(moved.square_(), weight).sqrt_()
             stylized = _restore_detail(blended, stylized)
         self._previous = (small, stylized)
         return stylized
@@ -104,28 +105,12 @@ def _restore_detail(blended: Tensor, stylized: Tensor) -> Tensor:
         if min(blended.shape[-2:]) < scale * _AREA:
             break
         if scale > 1:
-            blended, stylized = (F.avg_pool2d(image, scale) for image in (blended, stylized))
-        detail, wanted = (image - _blur(image) for image in (blended, stylized))
+            blended, stylized = (halve(image) for image in (blended, stylized))
+        fine, wanted = (detail(image) for image in (blended, stylized))
         energy, wanted_energy = (
             F.avg_pool2d(image.square().mean(1, keepdim=True), _AREA // scale, ceil_mode=True)
-            for image in (detail, wanted)
+            for image in (fine, wanted)
         )
         gain = ((wanted_energy + 1e-6) / (energy + 1e-6)).sqrt().clamp(1, _MOST_GAIN)
-        result = result + _resize((_resize(gain, detail) - 1) * detail, result)
-    return result.clamp(0, 1)
-
-
-def _resize(maps: Tensor, like: Tensor) -> Tensor:
-    """Bring maps to the size of an image, on its device."""
-    maps = maps.to(like)
-    if maps.shape[-2:] == like.shape[-2:]:
-        return maps
-    return F.interpolate(maps, like.shape[-2:], mode="bilinear", align_corners=False)
-
-
-def _blur(images: Tensor) -> Tensor:
-    """Blur by the binomial filter 1, 2, 1 in both directions, a Gaussian of 0.7 pixels."""
-    images = F.pad(images, (1, 1, 1, 1), mode="replicate")
-    images = (images[..., :-2] + images[..., 2:]).lerp(images[..., 1:-1] * 2, 0.5)
-    images = (images[..., :-2, :] + images[..., 2:, :]).lerp(images[..., 1:-1, :] * 2, 0.5)
-    return images / 4
+        result = result + enlarge(fine.mul_(enlarge(gain, fine).sub_(1)), result)
+    return result.clamp_(0, 1)
