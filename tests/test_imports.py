@@ -55,7 +55,10 @@ ALLOWED["benchmark"] = {
     *("inference", "video", "training", "data", "networks", "perceptual"),
     *("checkpoint", "image", "files", "contention", "arithmetic", "errors", "program"),
 }
-ALLOWED["video"] = {"inference", "image", "networks", "contention", "files", "errors"}
+ALLOWED["video"] = {
+    *("inference", "image", "networks", "contention"),
+    *("files", "errors", "__init__"),
+}
 ALLOWED["dreaming"] = {"perceptual", "errors"}
 ALLOWED["evaluation"] = {
     *("perceptual", "optimization", "inference", "video", "networks", "checkpoint"),

@@ -5,20 +5,22 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stylenet.errors import StyleNetError, first_line
 from stylenet.video.clip import Clip, ClipEnd, FrameSelector
-from stylenet.video.codecs import alpha_decoder, describe_lost, describe_stream, import_av
+from stylenet.video.codecs import describe_lost
 from stylenet.video.deinterlace import Deinterlacer
 from stylenet.video.entry import find_entry
 from stylenet.video.frames import FrameConverter, RgbFrame
-from stylenet.video.times import FrameTimes, Timeline
+from stylenet.video.source import OpenVideo, unreadable
+from stylenet.video.times import FrameTimes
 
 if TYPE_CHECKING:
     import av
     from av.container import InputContainer
     from av.container.core import Chapter
+    from av.stream import Stream
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
@@ -27,10 +29,6 @@ _TIMED = frozenset({"mov", "mp4", "matroska", "webm", "avi", "flv", "asf"})
 # A video that ends this much before the duration in its header counts as cut off. Headers round,
 # and sound and frames seldom end together, but both differ by less than this.
 _SHORT_SECONDS = 0.5
-# Frame rate for videos that state none, such as some of one frame; FFmpeg's own choice.
-_RATE = Fraction(25)
-# FFmpeg's AVFMT_TS_DISCONT: a format of recordings that may be joined.
-_HAS_JOINTS = 0x0200
 
 
 class VideoReader:
@@ -46,10 +44,6 @@ class VideoReader:
         time_base: The unit of the frames' times, in seconds.
         rate: Average frame rate.
         expected: Expected number of frames; ``None`` if unknown.
-        container: The open file, for copying metadata from it.
-        video: The video stream.
-        others: The streams whose packets are yielded.
-        left_out: Descriptions of the streams that are not read.
         is_damaged: Whether reading ended in an error of the file.
     """
 
@@ -76,19 +70,14 @@ class VideoReader:
         """
         self.path, self.clip, self._deinterlace = Path(path), clip or Clip(), deinterlace
         self._after, self._is_deep, self.is_damaged = after, is_deep, False
-        if not self.path.is_file():
-            problem = "is a folder, expected a video" if self.path.is_dir() else "no such file"
-            raise StyleNetError(f"{path}: {problem}")
-        if self.path.stat().st_size == 0:
-            raise StyleNetError(f"{path} is empty, expected a video")
-        self.container = self._open()
+        self._source = OpenVideo(self.path)
         try:
             self._start()
         except BaseException as error:
             self.container.close()
             if isinstance(error, StyleNetError) or not isinstance(error, Exception):
                 raise
-            raise self._error("is damaged", error) from error
+            raise unreadable(self.path, "is damaged", error) from error
 
     def __enter__(self) -> "VideoReader":
         return self
@@ -100,6 +89,26 @@ class VideoReader:
         trace: TracebackType | None,
     ) -> None:
         self.container.close()
+
+    @property
+    def container(self) -> "InputContainer":
+        """Return the open file, for copying metadata from it."""
+        return self._source.container
+
+    @property
+    def video(self) -> "VideoStream":
+        """Return the stream with the frames."""
+        return self._source.video
+
+    @property
+    def others(self) -> "list[Stream]":
+        """Return the streams whose packets are yielded."""
+        return self._source.others
+
+    @property
+    def left_out(self) -> list[str]:
+        """Describe the streams that are not read."""
+        return self._source.left_out
 
     def __iter__(self) -> "Iterator[RgbFrame | av.Packet]":
         """Continue reading.
@@ -114,84 +123,33 @@ class VideoReader:
         self._buffered.clear()
         yield from self._items
 
-    def _open(self) -> "InputContainer":
-        av = import_av()
-        # Titles that are not UTF-8 must not stop reading; PyAV handles them itself since release
-        # 19.
-        is_strict = int(av.__version__.split(".")[0]) < 19
-        options = {"metadata_errors": "replace"} if is_strict else {}
-        try:
-            # "file:" keeps a colon in a name from being taken for a protocol.
-            container: InputContainer = av.open(f"file:{self.path}", **options)
-        except Exception as error:
-            raise self._error(
-                "is not a video, or has a format that FFmpeg cannot read", error
-            ) from error
-        return container
-
     def _start(self) -> None:
         """Choose the streams and decode the first frame, which has the size and the colors."""
         self._skipped = 0
-        self._choose_streams()
         start = self.clip.start
         if self._after is not None:
-            start += self._after * (1 / self.clip.rate if self.clip.rate else self._unit)
+            start += self._after * (1 / self.clip.rate if self.clip.rate else self._source.unit)
         if start:
-            self._skipped = find_entry(
-                self.container, self._wanted, self.video, self._new_timeline(), start
-            )
-            self._reopen()
+            self._skipped = find_entry(self._source, start)
+            self._source.rewind()
         self._read_first()
         if self._skipped and (self._first_time or 0) > start:
             # The decoder gave nothing at the keyframe, as with recordings that refresh the image
             # bit by bit: it has to start at the beginning.
             self._skipped = 0
-            self._reopen()
+            self._source.rewind()
             self._read_first()
         self.expected = self._expect()
-
-    def _reopen(self) -> None:
-        self.container.close()
-        self.container = self._open()
-        self._choose_streams()
-
-    def _choose_streams(self) -> None:
-        moving = [s for s in self.container.streams.video if not _is_cover(s)]
-        readable = [s for s in moving if getattr(s, "codec_context", None) is not None]
-        if not readable:
-            problem = "a video stream that FFmpeg cannot decode" if moving else "no video stream"
-            raise StyleNetError(f"{self.path} has {problem}, expected a video")
-        # Videos with several resolutions have one stream for each; the largest is the best.
-        self.video: VideoStream = max(readable, key=lambda s: (s.width or 0) * (s.height or 0))
-        self.others = [
-            s for s in self.container.streams if s.type in ("audio", "subtitle", "attachment")
-        ]
-        self._wanted = [self.video, *(s for s in self.others if s.type != "attachment")]
-        known = {self.video.index, *(s.index for s in self.others)}
-        # Cover images, other video streams, timecodes. QuickTime stores chapters also as a stream.
-        has_chapters = bool(self.container.chapters())
-        self.left_out = [
-            describe_stream(s)
-            for s in self.container.streams
-            if s.index not in known
-            and not (has_chapters and getattr(s, "name", None) == "bin_data")
-        ]
-        self._name = describe_stream(self.video)  # PyAV's streams do not outlive their container
-        self.video.thread_type = "AUTO"
-        self._decoder: Any = alpha_decoder(self.video) or self.video.codec_context
-        self._unit = Fraction(self.video.time_base or 1 / _RATE)
-        self._rate = Fraction(self.video.average_rate or self.video.guessed_rate or _RATE)
-        if not 0 < self._rate <= 1000:  # an impossible rate in a damaged file
-            self._rate = _RATE
-        self._step = max(1, round(1 / (self._rate * self._unit)))
 
     def _read_first(self) -> None:
         """Start to read, and keep all up to the first frame in the buffer."""
         self._deinterlacer = Deinterlacer[tuple[int, int]](self._deinterlace)
+        source = self._source
+        self._unit, self._step = source.unit, source.step
         self._times = FrameTimes(self.container.format.name, self._step)
-        self._timeline = self._new_timeline()
+        self._timeline = source.new_timeline()
         self._selector = FrameSelector["VideoFrame"](self.clip, self._unit)
-        self.time_base, self.rate = self._selector.unit, self.clip.rate or self._rate
+        self.time_base, self.rate = self._selector.unit, self.clip.rate or source.rate
         self._end = Fraction(0)
         self._first_time: Fraction | None = None
         self._last_time = Fraction(0)
@@ -211,26 +169,15 @@ class VideoReader:
             )
         raise StyleNetError(f"{self.path} has no frame that can be decoded")
 
-    def _new_timeline(self) -> Timeline:
-        has_joints = bool(int(self.container.format.flags) & _HAS_JOINTS)
-        return Timeline(-self._offset, has_joints)
-
-    @property
-    def _offset(self) -> Fraction:
-        """Return what is added to all times, in seconds, so that the video starts at 0.
-
-        Recordings of broadcasts start hours after 0; the ffmpeg command shifts them, too.
-        """
-        return -Fraction(max(0, self.container.start_time or 0), 1_000_000)
-
     def _read(self) -> "Iterator[RgbFrame | av.Packet]":
         import av
 
-        is_past, is_complete = ClipEnd(self.clip, self._wanted), False
+        wanted = self._source.wanted
+        is_past, is_complete = ClipEnd(self.clip, wanted), False
         problem: StyleNetError | None = None
         count = 0
         try:
-            for packet in self.container.demux(self._wanted):
+            for packet in self.container.demux(wanted):
                 if not packet.size:  # the flush packet of each stream
                     continue
                 self._timeline.move(packet)
@@ -252,7 +199,7 @@ class VideoReader:
         except StyleNetError:
             raise
         except Exception as error:  # damage makes PyAV raise anything
-            problem = self._error("is damaged", error)
+            problem = unreadable(self.path, "is damaged", error)
         yield from self._decode(None)
         for frame, times in self._deinterlacer.flush():
             yield from self._select(frame, *times)
@@ -268,7 +215,7 @@ class VideoReader:
         import av
 
         try:
-            decoded = self._decoder.decode(packet)
+            decoded = self._source.decoder.decode(packet)
         except av.error.EOFError:
             return
         except av.error.FFmpegError as error:  # like the ffmpeg command; the next may be fine
@@ -322,7 +269,7 @@ class VideoReader:
         changes = []
         if self.frames.conversion:
             changes.append(f"colors converted from {self.frames.conversion} to BT.709 SDR")
-        if self.frames.depth > 8 and not self.frames.is_deep:
+        elif self.frames.depth > 8 and not self.frames.is_deep:
             kept = "video.bit_depth=10 writes 10"
             changes.append(f"{self.frames.depth} bits a sample reduced to 8 ({kept})")
         interlaced = self._deinterlacer
@@ -336,7 +283,7 @@ class VideoReader:
     @property
     def lost(self) -> list[str]:
         """Describe the packets that could not be decoded so far."""
-        return [describe_lost(self._name, self._damaged)] if self._damaged else []
+        return [describe_lost(self._source.name, self._damaged)] if self._damaged else []
 
     def _expect(self) -> int | None:
         """Return the number of frames as far as the headers tell it."""
@@ -356,15 +303,4 @@ class VideoReader:
 
     def chapters(self) -> "list[Chapter]":
         """Return the chapters of the clip, as PyAV represents them."""
-        return self.clip.cut_chapters(self.container.chapters(), self._offset)
-
-    def _error(self, problem: str, error: Exception) -> StyleNetError:
-        reason = getattr(error, "strerror", None) or first_line(error)
-        return StyleNetError(f"{self.path} {problem}: {reason}")
-
-
-def _is_cover(stream: "VideoStream") -> bool:
-    """Return whether a stream is a cover image attached to music."""
-    from av.stream import Disposition
-
-    return bool(stream.disposition & Disposition.attached_pic)
+        return self.clip.cut_chapters(self.container.chapters(), self._source.offset)
