@@ -328,7 +328,7 @@ def test_reading_and_writing_overlap_with_the_network(tmp_path):
     assert not {"reader", "writer"} & {thread.name for thread in threading.enumerate()}
 
 
-def test_an_interruption_leaves_no_files_but_the_old_result(tmp_path):
+def test_an_interruption_leaves_the_old_result_and_a_playable_part(tmp_path):
     class Stopping(Identity):
         count = 0
 
@@ -341,12 +341,14 @@ def test_an_interruption_leaves_no_files_but_the_old_result(tmp_path):
     source, target = make_video(tmp_path / "a.mp4"), tmp_path / "out" / "b.mp4"
     with pytest.raises(KeyboardInterrupt):
         stylize_video(Stopping(), source, target, video=PLAIN, progress=False)
-    assert list(target.parent.iterdir()) == []
+    partial = target.with_name("b.partial.mp4")
+    assert list(target.parent.iterdir()) == [partial]
+    assert 0 < len(frames(partial)[0]) <= 5
     target.write_bytes(b"old")
     with pytest.raises(KeyboardInterrupt):
         stylize_video(Stopping(), source, target, video=PLAIN, progress=False)
     assert target.read_bytes() == b"old"
-    assert list(target.parent.iterdir()) == [target]
+    assert sorted(target.parent.iterdir()) == [target, partial]
     assert not {"reader", "writer"} & {thread.name for thread in threading.enumerate()}
 
 
