@@ -14,7 +14,7 @@ from stylenet.inference import StylizeOptions, Stylizer
 from stylenet.pretrained import pretrained_style, pretrained_styles
 from stylenet.video import VideoOptions
 from stylenet.video.camera import camera_frames
-from stylenet.video.live import LiveSession, Sink, Styles, no_window, preview
+from stylenet.video.live import LiveSession, Show, Sink, Styles, no_window, preview
 from stylenet.video.new_video import NewVideo
 from stylenet.video.virtual_camera import VirtualCamera
 from stylenet.video.window import Window
@@ -42,7 +42,7 @@ def show_camera(
     with ExitStack() as stack:
         sinks = [stack.enter_context(_open_output(str(config.output)))] if config.output else []
         try:
-            show = stack.enter_context(Window("StyleNet")).show
+            show: Show = stack.enter_context(Window("StyleNet")).show
         except StyleNetError as error:
             if not sinks:
                 raise

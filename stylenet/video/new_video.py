@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 _QUALITY = 18
 # BT.709 in 16 to 235 by H.273's and FFmpeg's numbers, which all players know.
 _COLORS = Colors(space=1, range=1, primaries=1, transfer=1, matrix=1)
-# All players support 4:2:0, and VP8 nothing else. 4:4:4 is for odd sizes in H.264.
 # Unit of the times of frames that come as they like, in seconds.
 _CLOCK = Fraction(1, 1000)
+# All players support 4:2:0, and VP8 nothing else. 4:4:4 is for odd sizes in H.264.
 _EVEN, _ODD = "yuv420p", "yuv444p"
 
 
@@ -79,8 +79,9 @@ class NewVideo:
             StyleNetError: Encoding or writing failed.
         """
         with writing(self._target, "it could not be encoded"):
-            unit = 1 / Fraction(self._fps) if seconds is None else _CLOCK
-            stream = self._stream or self._add_stream(*pixels.shape[:2], unit)
+            height, width = pixels.shape[:2]
+            unit = None if seconds is None else _CLOCK
+            stream = self._stream or self._add_stream(height, width, unit)
             frame = self._av.VideoFrame.from_ndarray(pixels, "rgb24")
             frame = frame.reformat(
                 format=stream.pix_fmt, interpolation=SCALING, **_COLORS.from_rgb(frame)
@@ -109,13 +110,14 @@ class NewVideo:
                 self._container.mux(self._stream.encode(None))
             self._container.close()
 
-    def _add_stream(self, height: int, width: int, unit: Fraction) -> "VideoStream":
+    def _add_stream(self, height: int, width: int, unit: Fraction | None) -> "VideoStream":
         stream = cast("VideoStream", self._container.add_stream(self._codec, rate=self._fps))
         stream.width, stream.height = width, height
         is_odd = width % 2 or height % 2
         stream.pix_fmt = _ODD if is_odd and _ODD in pixel_formats(self._codec) else _EVEN
         context: Any = stream.codec_context
-        stream.time_base = context.time_base = unit
+        if unit is not None:
+            stream.time_base = context.time_base = unit
         keep_frame_order(context, self._container.format.name)
         set_color_tags(context, _COLORS)
         context.options = quality_options(self._codec, _QUALITY)

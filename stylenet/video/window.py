@@ -88,7 +88,7 @@ def with_caption(pixels: np.ndarray, caption: str) -> Image.Image:
             font=ImageFont.load_default(size),
             anchor="ld",
             fill="white",
-            stroke_width=max(1, size // 10),
+            stroke_width=max(2, size // 8),
             stroke_fill="black",
         )
     return image
