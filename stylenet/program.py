@@ -23,6 +23,7 @@ class Command:
 
 
 COMMANDS = {
+    "app": Command("", "Open a page for photos, videos, the camera and trainings"),
     "train": Command("train", "Train a network on a style"),
     "infer": Command("infer", "Stylize images, folders, videos and camera streams"),
     "optimize": Command("optimize", "Stylize a photo by optimizing its pixels"),

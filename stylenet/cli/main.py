@@ -62,6 +62,8 @@ def _dispatch(words: list[str]) -> None:
     group = [other for other in COMMANDS if other.split()[0] == words[0]]
     if name and COMMANDS[name].module:
         start(COMMANDS[name].module, arguments)
+    elif name == "app":
+        _start_app(arguments)
     elif name == "styles" and not arguments:
         list_styles()
     elif group and HELP & set(words[1:]):
@@ -70,6 +72,13 @@ def _dispatch(words: list[str]) -> None:
         raise StyleNetError(f"{words[0]} needs a second word. Add one of {_second_words(group)}.")
     else:
         raise StyleNetError(_describe_unknown(words, group))
+
+
+def _start_app(arguments: Sequence[str]) -> None:
+    # No Hydra job: its options are few, and its users write no configs.
+    from stylenet.cli.web_app import main as run_app
+
+    run_app(arguments)
 
 
 def _find(words: Sequence[str]) -> tuple[str, list[str]]:

@@ -1,6 +1,7 @@
 """Stylize videos, keeping size, times and sound."""
 
 import dataclasses
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -78,6 +79,7 @@ def stylize_video(
     video: VideoOptions | None = None,
     progress: bool = True,
     mask: Mask | MaskVideos | None = None,
+    on_frame: Callable[[int, int | None], object] | None = None,
 ) -> VideoReport:
     """Stylize a video; the result appears complete or not at all.
 
@@ -101,6 +103,8 @@ def stylize_video(
         progress: Whether to show a progress bar with frame rate and remaining time on stderr.
         mask: Of the upright frames' size; see :meth:`stylenet.inference.Stylizer.stylize`. Or
             videos with a mask for each frame.
+        on_frame: Called after each frame with the number of frames done and the expected total,
+            ``None`` if unknown. An exception that it raises ends the work.
 
     Raises:
         StyleNetError: The video is unreadable, damaged or cut off, the target is unwritable or
@@ -139,6 +143,13 @@ def stylize_video(
             dynamic_ncols=True,
             disable=not progress,
         )
+        counter = itertools.count(done + 1)
+
+        def advance() -> None:
+            bar.update()
+            if on_frame is not None:
+                on_frame(next(counter), reader.expected)
+
         start = time.perf_counter()
         try:
             with bar, MaskVideos.reading(moving) as masks:
@@ -153,7 +164,7 @@ def stylize_video(
                     writer,
                     start_frame,
                     stylizer.device,
-                    bar.update,
+                    advance,
                     frame_stylizer.state,
                 )
                 if masks is not None and next(masks, None) is not None:

@@ -1,0 +1,315 @@
+"""What the controls of the page do."""
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from stylenet.app.chart import NO_TRAINING, losses_chart, progress_card
+from stylenet.app.region import painted_mask
+from stylenet.app.studio import Studio
+from stylenet.app.styles import Style
+from stylenet.app.stylizing import (
+    Stopped,
+    Upload,
+    check_clip,
+    make_options,
+    preview_photo,
+    stylize_clip,
+    stylize_frame,
+    stylize_photo,
+)
+from stylenet.app.training import LENGTHS, State, Training
+from stylenet.errors import StyleNetError
+
+# Seconds for which a message stays on the page.
+_SECONDS = 12
+
+
+class Handlers:
+    """The functions behind the controls; each returns updates of components."""
+
+    def __init__(self, studio: Studio) -> None:
+        """Take what the page works with."""
+        self._studio = studio
+
+    def open_page(self, owner: str | None) -> tuple[Any, ...]:
+        """Greet a visitor: return the token of the browser, the gallery and the trainings."""
+        owner = owner if isinstance(owner, str) and owner else secrets.token_hex(16)
+        return (owner, *self._gallery(owner), self.list_trainings(owner, None))
+
+    def _gallery(self, owner: str) -> tuple[Any, list[Style]]:
+        """Return the pictures of a visitor's styles, and the styles."""
+        offered = self._studio.offer(owner)
+        pictures = [(str(picture), style.title) for style, picture in offered]
+        return gr.update(value=pictures), [style for style, _ in offered]
+
+    def close_page(self, request: gr.Request) -> None:
+        """Delete the files of a tab that was closed."""
+        self._studio.visits.end(request.session_hash)
+
+    # Stylizing
+
+    def choose_photo(self, file: Upload | None, request: gr.Request) -> tuple[Any, ...]:
+        """Check a photo and show it: return upload, preview, editor, and an empty result."""
+        hidden = gr.update(visible=False)
+        empty = (None, None, None, gr.update(visible=True), hidden, hidden, "")
+        if file is None:
+            return empty
+        upload = self._studio.visits.get(request.session_hash).take(file.path, file.name)
+        try:
+            preview = str(preview_photo(upload, self._studio.limits))
+        except StyleNetError as error:
+            gr.Warning(str(error), _SECONDS, title="This photo cannot be used")
+            return empty
+        editor = {"background": preview, "layers": [], "composite": None}
+        return upload, preview, editor, gr.skip(), hidden, hidden, ""
+
+    def choose_clip(self, file: Upload | None, request: gr.Request) -> tuple[Any, ...]:
+        """Check a video: return the upload, and what the control shows."""
+        if file is None:
+            return None, None
+        upload = self._studio.visits.get(request.session_hash).take(file.path, file.name)
+        try:
+            check_clip(upload, self._studio.limits)
+        except StyleNetError as error:
+            gr.Warning(str(error), _SECONDS, title="This video cannot be used")
+            return None, None
+        return upload, gr.skip()
+
+    def choose_style(self, styles: list[Style], event: gr.SelectData) -> tuple[Style, str]:
+        """Choose a style of the gallery: return it and its title."""
+        style = styles[int(event.index)]
+        return style, _chosen(style.title)
+
+    def choose_painting(self, file: Upload | None, request: gr.Request) -> tuple[Any, ...]:
+        """Use a painting as the style: return the style, its title, and the offer to train."""
+        if file is None:
+            return gr.skip(), gr.skip(), gr.update(visible=False)
+        upload = self._studio.visits.get(request.session_hash).take(file.path, file.name)
+        try:
+            preview_photo(upload, self._studio.limits)
+        except StyleNetError as error:
+            gr.Warning(str(error), _SECONDS, title="This painting cannot be used")
+            return gr.skip(), gr.skip(), gr.update(visible=False)
+        style = self._studio.style_from(upload.path)
+        if style is None:
+            return gr.skip(), gr.skip(), gr.update(visible=True)
+        return style, _chosen(Path(upload.name).stem), gr.update(visible=True)
+
+    def stylize_photo(
+        self,
+        upload: Upload | None,
+        style: Style | None,
+        strength: float,
+        strokes: str,
+        colors: str,
+        editor: dict[str, Any] | None,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 (how Gradio passes it)
+    ) -> tuple[Any, ...]:
+        """Stylize the chosen photo: return before and after, the download, and a line about it."""
+        if upload is None or style is None:
+            return (gr.skip(),) * 4
+        visit, studio = self._studio.visits.get(request.session_hash), self._studio
+        progress(0, desc="Stylizing")
+        try:
+            with visit.working(studio.limits.minutes) as work:
+                result = stylize_photo(
+                    studio.stylizers.load(style),
+                    upload,
+                    style.file_name,
+                    make_options(strength, strokes, colors),
+                    painted_mask(editor),
+                    work,
+                )
+        except (StyleNetError, Stopped) as error:
+            raise gr.Error(str(error), _SECONDS, title="This photo was not stylized") from error
+        width, height = result.size
+        line = f"{width:,} × {height:,} pixels".replace(",", "\u202f")
+        if result.left_out:
+            line += f" · without {', '.join(result.left_out)}"
+        return (
+            gr.update(visible=False),
+            gr.update(value=(str(result.before), str(result.after)), visible=True),
+            gr.update(value=str(result.path), visible=True),
+            line,
+        )
+
+    def stylize_clip(
+        self,
+        upload: Upload | None,
+        style: Style | None,
+        strength: float,
+        strokes: str,
+        colors: str,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 (how Gradio passes it)
+    ) -> tuple[Any, ...]:
+        """Stylize the chosen video: return it, the download, and a line about it."""
+        if upload is None or style is None:
+            raise gr.Error("Choose a video and a style first.", _SECONDS, title="")
+        visit, studio = self._studio.visits.get(request.session_hash), self._studio
+        count = 0
+
+        def show(done: int, total: int | None) -> None:
+            nonlocal count
+            count = done
+            progress((done, total), desc="Stylizing", unit="frames")
+
+        try:
+            with visit.working(studio.limits.minutes) as work:
+                result = stylize_clip(
+                    studio.stylizers.load(style),
+                    upload,
+                    style.file_name,
+                    make_options(strength, strokes, colors),
+                    work,
+                    show,
+                )
+        except (StyleNetError, Stopped) as error:
+            raise gr.Error(str(error), _SECONDS, title="This video was not stylized") from error
+        return (
+            gr.update(visible=False),
+            gr.update(value=str(result), visible=True),
+            gr.update(value=str(result), visible=True),
+            f"{count:,} frames",
+        )
+
+    def stylize_frame(
+        self, frame: np.ndarray | None, style: Style | None, strength: float, colors: str
+    ) -> Any:
+        """Stylize a frame of the camera."""
+        if frame is None or style is None:
+            return gr.skip(), gr.skip()
+        try:
+            stylized = stylize_frame(self._studio.stylizers.load(style), frame, strength, colors)
+        except StyleNetError as error:
+            raise gr.Error(str(error), _SECONDS, title="The camera was not stylized") from error
+        return gr.update(visible=False), gr.update(value=stylized, visible=True)
+
+    def stop(self, request: gr.Request) -> None:
+        """Stop the visitor's current work."""
+        self._studio.visits.get(request.session_hash).stop()
+
+    # Training
+
+    def start_training(
+        self, file: Upload | None, title: str, length: str, owner: str
+    ) -> tuple[Any, ...]:
+        """Put a training into the queue: return the list of trainings, and an empty name."""
+        if file is None:
+            raise gr.Error("Drop a painting first.", _SECONDS, title="")
+        name = title or Path(file.name).stem
+        try:
+            training = self._studio.trainings.submit(
+                Path(file.path), name, LENGTHS[length], owner
+            )
+        except (StyleNetError, KeyError) as error:
+            text = str(error).replace(str(file.path), file.name)
+            raise gr.Error(text, _SECONDS, title="The training did not start") from error
+        return self.list_trainings(owner, training.key), None, ""
+
+    def list_trainings(self, owner: str, key: str | None) -> Any:
+        """Return the list of a visitor's trainings with one of them chosen."""
+        trainings = self._studio.trainings.of(owner)
+        choices = [(_label(training), training.key) for training in trainings]
+        keys = [key for _, key in choices]
+        chosen = key if key in keys else next(iter(keys), None)
+        return gr.update(choices=choices, value=chosen, visible=bool(choices))
+
+    def show_training(
+        self, key: str | None, owner: str, shown: tuple[Any, ...]
+    ) -> tuple[Any, ...]:
+        """Show the chosen training, if it changed since it was shown.
+
+        Args:
+            key: Key of the training.
+            owner: Token of the browser.
+            shown: What the page shows now.
+
+        Returns:
+            What is shown, card, chart, preview, and the buttons stop, go on, use, download and
+            delete.
+        """
+        training = self._studio.trainings.find(key, owner)
+        if training is None:
+            hidden = gr.update(visible=False)
+            return ((), NO_TRAINING, "", hidden, hidden, hidden, hidden, hidden, hidden)
+        report = training.report()
+        ahead = self._studio.trainings.position(training)
+        left = training.seconds_left(report.step) if training.state is State.RUNNING else None
+        card = progress_card(training, report, ahead, left)
+        now = (key, card, report.step, report.preview)
+        if now == shown:
+            return (gr.skip(),) * 9
+        preview: Any = gr.skip()
+        if report.preview is None:
+            preview = gr.update(visible=False)
+        elif shown[3:] != (report.preview,):
+            # As an array: the run directory is no folder that the server shows files of.
+            preview = gr.update(value=_pixels(report.preview), visible=True)
+        usable = training.state in (State.DONE, State.STOPPED) and report.has_checkpoint
+        return (
+            now,
+            card,
+            losses_chart(report),
+            preview,
+            gr.update(visible=training.state in (State.RUNNING, State.WAITING)),
+            gr.update(visible=training.state in (State.STOPPED, State.FAILED)),
+            gr.update(visible=usable),
+            gr.update(visible=usable),
+            gr.update(visible=not training.is_active),
+        )
+
+    def stop_training(self, key: str | None, owner: str) -> Any:
+        """Stop the chosen training after its current step."""
+        return self._change(self._studio.trainings.stop, key, owner)
+
+    def go_on_training(self, key: str | None, owner: str) -> Any:
+        """Put the chosen training back into the queue."""
+        return self._change(self._studio.trainings.go_on, key, owner)
+
+    def delete_training(self, key: str | None, owner: str) -> tuple[Any, ...]:
+        """Delete the chosen training: return the list of trainings and the gallery."""
+        return (self._change(self._studio.trainings.remove, key, owner), *self._gallery(owner))
+
+    def use_training(self, key: str | None, owner: str) -> tuple[Any, ...]:
+        """Choose the style of a training: return it, its title, the gallery, and the place."""
+        training = self._studio.trainings.find(key, owner)
+        if training is None:
+            return (gr.skip(),) * 5
+        style = self._studio.style_of(training)
+        place = gr.update(selected="stylize")
+        return (style, _chosen(style.title), *self._gallery(owner), place)
+
+    def prepare_download(self, key: str | None, owner: str, request: gr.Request) -> Any:
+        """Return a copy of the network of the chosen training."""
+        training = self._studio.trainings.find(key, owner)
+        visit = self._studio.visits.get(request.session_hash)
+        network = None if training is None else self._studio.network_of(training, visit.folder)
+        if network is None:
+            raise gr.Error("This training has no network yet.", _SECONDS, title="")
+        return str(network)
+
+    def _change(self, change: Any, key: str | None, owner: str) -> Any:
+        training: Training | None = self._studio.trainings.find(key, owner)
+        if training is not None:
+            change(training)
+        return self.list_trainings(owner, key)
+
+
+def _chosen(title: str) -> str:
+    return f"Style: **{title}**"
+
+
+def _label(training: Training) -> str:
+    return f"{training.title} · {training.state.value}"
+
+
+def _pixels(path: Path) -> np.ndarray:
+    from stylenet.image import load_image
+
+    return np.asarray(load_image(path).rgb)
