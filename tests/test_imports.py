@@ -71,6 +71,10 @@ ALLOWED["methods"] = {
     *("image", "files", "errors"),
 }
 ALLOWED["encoder_distillation"] = {"training", "perceptual", "networks", "files", "errors"}
+ALLOWED["app"] = {
+    *("inference", "video", "checkpoint", "style selection", "pretrained", "image"),
+    *("files", "errors", "__init__"),
+}
 ALLOWED["cli"] = {*ALLOWED}
 ALLOWED["api"] = {"cli", "image", "errors"}
 
@@ -78,6 +82,7 @@ ALLOWED["api"] = {"cli", "image", "errors"}
 MAY_IMPORT = {
     "hydra": {"cli"},
     "omegaconf": {"cli"},
+    "gradio": {"app"},
     "pytorch_lightning": {
         *("data", "training", "methods", "encoder_distillation", "benchmark", "cli"),
     },

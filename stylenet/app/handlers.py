@@ -6,11 +6,12 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+from PIL import Image
 
 from stylenet.app.chart import NO_TRAINING, losses_chart, progress_card
-from stylenet.app.region import painted_mask
+from stylenet.app.region import canvas, painted_mask
 from stylenet.app.studio import Studio
-from stylenet.app.styles import Style
+from stylenet.app.styles import Style, make_title
 from stylenet.app.stylizing import (
     Stopped,
     Upload,
@@ -23,6 +24,7 @@ from stylenet.app.stylizing import (
 )
 from stylenet.app.training import LENGTHS, State, Training
 from stylenet.errors import StyleNetError
+from stylenet.image import load_image
 
 # Seconds for which a message stays on the page.
 _SECONDS = 12
@@ -40,11 +42,13 @@ class Handlers:
         owner = owner if isinstance(owner, str) and owner else secrets.token_hex(16)
         return (owner, *self._gallery(owner), self.list_trainings(owner, None))
 
-    def _gallery(self, owner: str) -> tuple[Any, list[Style]]:
-        """Return the pictures of a visitor's styles, and the styles."""
+    def _gallery(self, owner: str, chosen: Style | None = None) -> tuple[Any, list[Style]]:
+        """Return the pictures of a visitor's styles, one of them chosen, and the styles."""
         offered = self._studio.offer(owner)
         pictures = [(str(picture), style.title) for style, picture in offered]
-        return gr.update(value=pictures), [style for style, _ in offered]
+        styles = [style for style, _ in offered]
+        index = styles.index(chosen) if chosen in styles else None
+        return gr.update(value=pictures, selected_index=index), styles
 
     def close_page(self, request: gr.Request) -> None:
         """Delete the files of a tab that was closed."""
@@ -53,9 +57,9 @@ class Handlers:
     # Stylizing
 
     def choose_photo(self, file: Upload | None, request: gr.Request) -> tuple[Any, ...]:
-        """Check a photo and show it: return upload, preview, editor, and an empty result."""
+        """Check a photo and show it: return upload, preview, editor, mask, and an empty result."""
         hidden = gr.update(visible=False)
-        empty = (None, None, None, gr.update(visible=True), hidden, hidden, "")
+        empty = (None, None, None, None, gr.update(visible=True), hidden, hidden, "")
         if file is None:
             return empty
         upload = self._studio.visits.get(request.session_hash).take(file.path, file.name)
@@ -64,8 +68,16 @@ class Handlers:
         except StyleNetError as error:
             gr.Warning(str(error), _SECONDS, title="This photo cannot be used")
             return empty
-        editor = {"background": preview, "layers": [], "composite": None}
-        return upload, preview, editor, gr.skip(), hidden, hidden, ""
+        picture = str(canvas(Path(preview)))
+        editor = {"background": picture, "layers": [], "composite": None}
+        return upload, preview, editor, None, gr.skip(), hidden, hidden, ""
+
+    def choose_region(self, editor: dict[str, Any] | None) -> Image.Image | None:
+        """Return the mask of what is painted in the editor; ``None`` if nothing is."""
+        mask = painted_mask(editor)
+        if mask is None:
+            gr.Info("Nothing is painted, so the whole photo is stylized.", _SECONDS, title="")
+        return mask
 
     def choose_clip(self, file: Upload | None, request: gr.Request) -> tuple[Any, ...]:
         """Check a video: return the upload, and what the control shows."""
@@ -106,7 +118,7 @@ class Handlers:
         strength: float,
         strokes: str,
         colors: str,
-        editor: dict[str, Any] | None,
+        mask: Image.Image | None,
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 (how Gradio passes it)
     ) -> tuple[Any, ...]:
@@ -122,13 +134,13 @@ class Handlers:
                     upload,
                     style.file_name,
                     make_options(strength, strokes, colors),
-                    painted_mask(editor),
+                    mask,
                     work,
                 )
         except (StyleNetError, Stopped) as error:
             raise gr.Error(str(error), _SECONDS, title="This photo was not stylized") from error
         width, height = result.size
-        line = f"{width:,} × {height:,} pixels".replace(",", "\u202f")
+        line = f"{width} x {height} pixels"
         if result.left_out:
             line += f" · without {', '.join(result.left_out)}"
         return (
@@ -202,11 +214,9 @@ class Handlers:
         """Put a training into the queue: return the list of trainings, and an empty name."""
         if file is None:
             raise gr.Error("Drop a painting first.", _SECONDS, title="")
-        name = title or Path(file.name).stem
+        name = title or make_title(Path(file.name).stem)
         try:
-            training = self._studio.trainings.submit(
-                Path(file.path), name, LENGTHS[length], owner
-            )
+            training = self._studio.trainings.submit(Path(file.path), name, LENGTHS[length], owner)
         except (StyleNetError, KeyError) as error:
             text = str(error).replace(str(file.path), file.name)
             raise gr.Error(text, _SECONDS, title="The training did not start") from error
@@ -220,10 +230,10 @@ class Handlers:
         chosen = key if key in keys else next(iter(keys), None)
         return gr.update(choices=choices, value=chosen, visible=bool(choices))
 
-    def show_training(
+    def show_trainings(
         self, key: str | None, owner: str, shown: tuple[Any, ...]
     ) -> tuple[Any, ...]:
-        """Show the chosen training, if it changed since it was shown.
+        """Show the list of trainings and the chosen one, if anything changed since.
 
         Args:
             key: Key of the training.
@@ -231,37 +241,45 @@ class Handlers:
             shown: What the page shows now.
 
         Returns:
-            What is shown, card, chart, preview, and the buttons stop, go on, use, download and
-            delete.
+            What is shown, the list, card, chart, preview, and the buttons stop, go on, use,
+            download and delete.
         """
-        training = self._studio.trainings.find(key, owner)
+        trainings = self._studio.trainings.of(owner)
+        labels = tuple(map(_label, trainings))
+        training = next((t for t in trainings if t.key == key), None)
         if training is None:
+            now: tuple[Any, ...] = (labels,)
             hidden = gr.update(visible=False)
-            return ((), NO_TRAINING, "", hidden, hidden, hidden, hidden, hidden, hidden)
+            update = (now, self.list_trainings(owner, key), NO_TRAINING, "", *[hidden] * 6)
+            return (gr.skip(),) * 10 if now == shown else update
         report = training.report()
         ahead = self._studio.trainings.position(training)
         left = training.seconds_left(report.step) if training.state is State.RUNNING else None
         card = progress_card(training, report, ahead, left)
-        now = (key, card, report.step, report.preview)
+        now = (labels, key, report.preview, card)
         if now == shown:
-            return (gr.skip(),) * 9
+            return (gr.skip(),) * 10
         preview: Any = gr.skip()
         if report.preview is None:
             preview = gr.update(visible=False)
-        elif shown[3:] != (report.preview,):
-            # As an array: the run directory is no folder that the server shows files of.
-            preview = gr.update(value=_pixels(report.preview), visible=True)
+        elif now[1:3] != shown[1:3]:
+            # As pixels, because the run directory is no folder that the server shows files of.
+            preview = gr.update(value=np.asarray(load_image(report.preview).rgb), visible=True)
         usable = training.state in (State.DONE, State.STOPPED) and report.has_checkpoint
+        buttons = (
+            training.state in (State.RUNNING, State.WAITING),
+            training.state in (State.STOPPED, State.FAILED),
+            usable,
+            usable,
+            not training.is_active,
+        )
         return (
             now,
+            self.list_trainings(owner, key),
             card,
             losses_chart(report),
             preview,
-            gr.update(visible=training.state in (State.RUNNING, State.WAITING)),
-            gr.update(visible=training.state in (State.STOPPED, State.FAILED)),
-            gr.update(visible=usable),
-            gr.update(visible=usable),
-            gr.update(visible=not training.is_active),
+            *(gr.update(visible=visible) for visible in buttons),
         )
 
     def stop_training(self, key: str | None, owner: str) -> Any:
@@ -282,8 +300,8 @@ class Handlers:
         if training is None:
             return (gr.skip(),) * 5
         style = self._studio.style_of(training)
-        place = gr.update(selected="stylize")
-        return (style, _chosen(style.title), *self._gallery(owner), place)
+        gallery, styles = self._gallery(owner, style)
+        return style, _chosen(style.title), gallery, styles, gr.update(selected="stylize")
 
     def prepare_download(self, key: str | None, owner: str, request: gr.Request) -> Any:
         """Return a copy of the network of the chosen training."""
@@ -307,9 +325,3 @@ def _chosen(title: str) -> str:
 
 def _label(training: Training) -> str:
     return f"{training.title} · {training.state.value}"
-
-
-def _pixels(path: Path) -> np.ndarray:
-    from stylenet.image import load_image
-
-    return np.asarray(load_image(path).rgb)

@@ -1,5 +1,6 @@
 """The region of a photo that a visitor painted with the brush."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,18 @@ from PIL import Image, ImageFilter
 # Width of the soft border of a painted region, as a fraction of its short side: a hard edge would
 # look cut out.
 _SOFTNESS = 0.006
+# Long side, in pixels, of the photo in the editor. Browsers without a GPU paint on a larger one too
+# slowly to follow the hand.
+_CANVAS = 768
+
+
+def canvas(preview: Path) -> Path:
+    """Return a small copy of a photo to paint on, beside its preview."""
+    path = preview.with_name("canvas.webp")
+    with Image.open(preview) as image:
+        image.thumbnail((_CANVAS, _CANVAS), Image.Resampling.LANCZOS)
+        image.save(path, "WEBP", quality=85)
+    return path
 
 
 def painted_mask(editor: dict[str, Any] | None) -> Image.Image | None:

@@ -143,5 +143,6 @@ def _check_port(host: str, port: int) -> None:
     except (OSError, OverflowError) as error:
         why = reason(error) if isinstance(error, OSError) else "no such port"
         raise StyleNetError(
-            f"The page cannot listen at {host}:{port} ({why}). Choose another port: --port {port + 1}"
+            f"The page cannot listen at {host}:{port} ({why}). Choose another port: "
+            f"--port {port + 1}"
         ) from error

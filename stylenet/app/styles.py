@@ -20,8 +20,7 @@ from stylenet.pretrained import pretrained_styles
 
 # Height and width of thumbnails in pixels: twice the size on the page, for sharp phone screens.
 _THUMBNAIL = 256
-# In the public domain (see skimage.data): a cat, of which strokes and colors change visibly while it
-# stays recognizable.
+# In the public domain (see skimage.data): a cat, recognizable in all strokes and colors.
 _SAMPLE = "chelsea.png"
 # Stylizers kept in memory, each of which takes a few megabytes.
 _KEPT = 6
@@ -95,7 +94,7 @@ def list_pretrained() -> tuple[list[Style], Path | None]:
 
 
 def make_title(name: str) -> str:
-    """Return a style's name as the page shows it: ``starry_night_compact`` is Starry night (fast)."""
+    """Return a style's name for the page: ``starry_night_compact`` is "Starry night (fast)"."""
     is_compact = name.endswith("_compact")
     words = name.removesuffix("_compact").replace("_", " ").replace("-", " ").strip()
     words = re.sub(r"\b[ivx]+\b", lambda number: number[0].upper(), words)  # composition_vii

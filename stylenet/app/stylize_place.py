@@ -25,9 +25,9 @@ _RESULT: dict[str, Any] = {
     "render": False,
 }
 
-_EMPTY = """<div class="empty"><div><svg viewBox="0 0 72 56" fill="none" stroke="currentColor" stroke-width="2.5"
-stroke-linejoin="round" aria-hidden="true"><rect x="2" y="2" width="68" height="52" rx="8"/>
-<circle cx="22" cy="19" r="5.5"/><path d="M3 46l20-16 13 10 14-15 19 18"/></svg>
+_EMPTY = """<div class="empty"><div><svg viewBox="0 0 72 56" fill="none" stroke="currentColor"
+stroke-width="2.5" stroke-linejoin="round" aria-hidden="true"><circle cx="22" cy="19" r="5.5"/>
+<rect x="2" y="2" width="68" height="52" rx="8"/><path d="M3 46l20-16 13 10 14-15 19 18"/></svg>
 <b>Your result appears here</b>{line}</div></div>"""
 
 
@@ -67,7 +67,9 @@ def add_stylize_place(handlers: Handlers, limits: Limits, shared: Shared) -> Non
         with gr.Column(scale=5, min_width=320, elem_id="controls"):
             with gr.Tabs(elem_id="media"):
                 with gr.Tab("Photo", id="photo") as photo_tab:
-                    hint = f"Drop a photo here\n- or -\nclick to choose one (≤ {limits.upload:g} MB)"
+                    hint = (
+                        f"Drop a photo here\n- or -\nclick to choose one (≤ {limits.upload:g} MB)"
+                    )
                     photo = picture("photo", hint, _HEIGHT)
                     photo.render()
                 with gr.Tab("Video", id="video") as clip_tab:
@@ -140,7 +142,7 @@ def add_stylize_place(handlers: Handlers, limits: Limits, shared: Shared) -> Non
                 ),
             )
 
-    photo_file, clip_file = gr.State(None), gr.State(None)
+    photo_file, clip_file, mask = gr.State(None), gr.State(None), gr.State(None)
     columns = [photos.column, clips.column, frames.column]
     for index, tab in enumerate((photo_tab, clip_tab, camera_tab)):
         updates = [gr.update(visible=other == index) for other in (*range(len(columns)), 0)]
@@ -149,7 +151,7 @@ def add_stylize_place(handlers: Handlers, limits: Limits, shared: Shared) -> Non
     # Photos are stylized at once, whatever is chosen last.
     again = {
         "fn": handlers.stylize_photo,
-        "inputs": [photo_file, shared.style, *choices, editor],
+        "inputs": [photo_file, shared.style, *choices, mask],
         "outputs": photos.parts,
         "concurrency_id": "stylize",
         "concurrency_limit": 1,
@@ -157,20 +159,17 @@ def add_stylize_place(handlers: Handlers, limits: Limits, shared: Shared) -> Non
         "show_progress_on": [photos.shown],
         "api_visibility": "private",
     }
-    chosen = [photo_file, photo, editor, *photos.parts]
+    chosen = [photo_file, photo, editor, mask, *photos.parts]
     listen(photo.upload, handlers.choose_photo, [photo], chosen).then(**again)
     listen(photo.clear, handlers.choose_photo, [photo], chosen)
     listen(
-        shared.gallery.select,
-        handlers.choose_style,
-        [shared.styles],
-        [shared.style, shared.chosen],
-    ).then(**again)
-    gr.on([strength.release, strokes.input, colors.input], **again)
-    region.click(**again)
+        shared.gallery.select, handlers.choose_style, [shared.styles], [shared.style, shared.chosen]
+    )
+    gr.on([shared.style.change, strength.release, strokes.input, colors.input], **again)
+    listen(region.click, handlers.choose_region, [editor], [mask]).then(**again)
 
     style_and_offer = [shared.style, shared.chosen, to_training]
-    listen(own.upload, handlers.choose_painting, [own], style_and_offer).then(**again)
+    listen(own.upload, handlers.choose_painting, [own], style_and_offer)
     listen(own.clear, handlers.choose_painting, [own], style_and_offer)
     listen(
         to_training.click,

@@ -23,9 +23,9 @@ from stylenet.inference import StylizeOptions, Stylizer, stylize_file
 from stylenet.inference.files import name_result
 from stylenet.video import VideoReader, stylize_video
 
-# Short side, in pixels, at which the network runs, by the name of the stroke size on the page. The
-# networks paint strokes of some pixels, so photos of any resolution get the same strokes relative to
-# the picture.
+# Short side, in pixels, at which the network runs, by the name of the stroke size on the page.
+# Strokes have a fixed size in pixels, so photos of any resolution get the same ones relative to the
+# picture.
 STROKES = {"Finest": None, "Fine": 1080, "Medium": 720, "Bold": 480, "Boldest": 320}
 COLORS = {"The style's": "none", "The photo's": "luminance", "Mixed": "histogram"}
 
@@ -225,7 +225,9 @@ def stylize_clip(
     return target
 
 
-def stylize_frame(stylizer: Stylizer, frame: np.ndarray, strength: float, colors: str) -> np.ndarray:
+def stylize_frame(
+    stylizer: Stylizer, frame: np.ndarray, strength: float, colors: str
+) -> np.ndarray:
     """Stylize a frame of a camera.
 
     Args:

@@ -27,14 +27,16 @@ def add_train_place(handlers: Handlers, shared: Shared) -> None:
             )
             shared.painting.render()
             title = gr.Textbox(
-                label="Name of the style", placeholder="Name of the painting", max_lines=1,
+                label="Name of the style",
+                placeholder="Name of the painting",
+                max_lines=1,
                 elem_id="title",
             )
             length = gr.Radio(
                 list(LENGTHS),
                 value=next(iter(LENGTHS)),
                 label="Training",
-                info=", ".join(f"{name}: {steps:,} steps" for name, steps in LENGTHS.items()),
+                info=f"{_steps()} steps: minutes for the first on a laptop",
                 elem_id="length",
             )
             train = gr.Button("Start the training", variant="primary", size="lg", elem_id="train")
@@ -65,10 +67,10 @@ def add_train_place(handlers: Handlers, shared: Shared) -> None:
         [shared.painting, title, length, shared.owner],
         [shared.trainings, shared.painting, title],
     )
-    looks = [shown, card, chart, preview, stop, go_on, use, save, delete]
+    looks = [shown, shared.trainings, card, chart, preview, stop, go_on, use, save, delete]
     timer = gr.Timer(_LOOK)
-    listen(timer.tick, handlers.show_training, [*chosen, shown], looks)
-    listen(shared.trainings.change, handlers.show_training, [*chosen, shown], looks)
+    listen(timer.tick, handlers.show_trainings, [*chosen, shown], looks)
+    listen(shared.trainings.change, handlers.show_trainings, [*chosen, shown], looks)
     listen(stop.click, handlers.stop_training, chosen, [shared.trainings])
     listen(go_on.click, handlers.go_on_training, chosen, [shared.trainings])
     listen(
@@ -87,3 +89,9 @@ def add_train_place(handlers: Handlers, shared: Shared) -> None:
     listen(save.click, handlers.prepare_download, chosen, [network]).then(
         None, js="() => document.querySelector('#network').click()", api_visibility="private"
     )
+
+
+def _steps() -> str:
+    """Return the numbers of steps in words: ``420, 1,200 or 3,000``."""
+    *others, last = (f"{steps:,}" for steps in LENGTHS.values())
+    return f"{', '.join(others)} or {last}"

@@ -293,7 +293,9 @@ def _outcome(training: Training, status: int, late: bool) -> tuple[State, str]:
 def _last_error(log: IO[bytes]) -> str:
     """Return the last line of a log that tells an error."""
     lines = [line.strip() for line in log.read().decode("utf-8", "replace").splitlines()]
-    told = [line for line in lines if line.startswith("error: ")] or [line for line in lines if line]
+    told = [line for line in lines if line.startswith("error: ")] or [
+        line for line in lines if line
+    ]
     return told[-1].removeprefix("error: ") if told else "The training ended without a word."
 
 
@@ -308,7 +310,7 @@ def _end(process: subprocess.Popen) -> None:
 
 
 def _free_folder(parent: Path, name: str) -> Path:
-    """Return a folder that does not exist yet: ``name``, ``name_2`` …"""
+    """Return a folder that does not exist yet, such as ``name`` or ``name_2``."""
     number = 1
     while (folder := parent / (name if number == 1 else f"{name}_{number}")).exists():
         number += 1

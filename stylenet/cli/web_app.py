@@ -4,7 +4,9 @@ import argparse
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
+import stylenet
 from stylenet.app.limits import Limits
 from stylenet.app.server import LOCAL, Server, check_installed
 from stylenet.cli.start import notice
@@ -43,13 +45,20 @@ def main(arguments: Sequence[str]) -> None:
         server.wait()
 
 
+class _Parser(argparse.ArgumentParser):
+    """Parser whose errors are of one line, as those of all commands."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the error."""
+        raise StyleNetError(f"{message}. See stylenet app --help.")
+
+
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Parse the command line of ``stylenet app``."""
     limits = Limits()
-    parser = argparse.ArgumentParser(
-        "stylenet app", description=_DESCRIPTION, allow_abbrev=False
-    )
+    parser = _Parser("stylenet app", description=_DESCRIPTION, allow_abbrev=False)
     add = parser.add_argument
+    add("--version", action="version", version=f"StyleNet {stylenet.__version__}")
     add("--port", type=int, default=7860, help="port to listen at (default: %(default)s)")
     add(
         "--host",

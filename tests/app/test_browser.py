@@ -1,0 +1,337 @@
+"""The page in a real browser: Debian's chromium and chromium-driver."""
+
+import json
+import shutil
+import time
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+import requests
+from PIL import Image
+
+pytest.importorskip("gradio", reason="the extra app is not installed")
+
+from stylenet.app.stylizing import make_options
+from stylenet.app.training import State
+from stylenet.inference import Stylizer, stylize_file
+
+from ..video.videos import TIMES, make_video
+from .page import STEPS, running
+
+pytestmark = [pytest.mark.xdist_group("app"), pytest.mark.browser]
+
+ARGUMENTS = (
+    "--headless=new",
+    "--no-sandbox",  # as root
+    "--disable-dev-shm-usage",  # containers have little shared memory
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+    "--window-size=1280,1400",
+    # A software GPU, for the brush, and a fake camera.
+    "--enable-unsafe-swiftshader",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+)
+PATIENCE = 90
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("page")
+
+
+@pytest.fixture(scope="module")
+def server(checkpoints, folder):
+    with running(checkpoints, folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def browser():
+    webdriver = pytest.importorskip("selenium.webdriver")
+    exceptions = pytest.importorskip("selenium.common.exceptions")
+    missing = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    for argument in ARGUMENTS:
+        options.add_argument(argument)
+    try:
+        driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    except exceptions.WebDriverException as error:
+        pytest.skip(f"chromium does not start here: {error.msg}")
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(browser, server):
+    browser.get_log("performance")
+    open_page(browser, server)
+    return browser
+
+
+def open_page(browser, server):
+    browser.get(server.address)
+    wait(lambda: len(browser.find_elements("css selector", "#gallery img")) >= 2, "the gallery")
+
+
+@pytest.fixture
+def photo(tmp_path):
+    return make_photo(tmp_path / "my photo.jpg", 0)
+
+
+def make_photo(path, seed):
+    pixels = np.random.default_rng(seed).integers(0, 256, (8, 9, 3), dtype=np.uint8)
+    Image.fromarray(pixels).resize((100, 88), Image.Resampling.BICUBIC).save(path, quality=95)
+    return path
+
+
+def wait(condition, text, seconds=PATIENCE):
+    """Wait until a condition holds, and return its value; the page may change meanwhile."""
+    from selenium.common.exceptions import StaleElementReferenceException as Stale
+
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if value := condition():
+                return value
+        except Stale:
+            pass
+        time.sleep(0.1)
+    raise AssertionError(f"{text} did not come within {seconds} seconds")
+
+
+def shown(browser, selector):
+    return [e for e in browser.find_elements("css selector", selector) if e.is_displayed()]
+
+
+def choose(browser, control, path):
+    browser.find_element("css selector", f"#{control} input[type=file]").send_keys(str(path))
+
+
+def click(browser, element):
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+    element.click()
+
+
+def click_text(browser, selector, text):
+    def find():
+        return next((e for e in shown(browser, selector) if text in e.text), None)
+
+    click(browser, wait(find, f"{selector} with {text!r}"))
+
+
+def choose_style(browser, title):
+    # The name in the caption grows visible with the pointer, so the picture is asked for it.
+    click(browser, browser.find_element("css selector", f"#gallery button:has(img[alt='{title}'])"))
+
+
+def downloaded(browser):
+    """Return the file that the visible download button leads to, and its name."""
+    button = wait(lambda: shown(browser, ".download"), "the download")[0]
+    address = button.get_attribute("href") or browser.execute_script(
+        "return arguments[0].closest('a')?.href ?? arguments[0].querySelector('a')?.href", button
+    )
+    return requests.get(address, timeout=30).content, address.rpartition("/")[2]
+
+
+def message(browser):
+    """Return the text of the newest message, and close it."""
+    toast = wait(lambda: shown(browser, ".toast-body"), "a message")[-1]
+    text = toast.text
+    toast.find_element("css selector", ".toast-close").click()
+    return text
+
+
+def expected(checkpoint, photo, tmp_path, *choices):
+    target = tmp_path / f"expected{photo.suffix}"
+    options = make_options(*(choices or (1, "Medium", "The style's")))
+    stylize_file(Stylizer.load(checkpoint), photo, target, options)
+    return target.read_bytes()
+
+
+def test_a_photo_comes_out_as_infer_writes_it(page, photo, checkpoints, tmp_path):
+    choose(page, "photo", photo)
+    choose_style(page, "Dots")
+    wait(lambda: shown(page, "#before-after img"), "the result")
+    content, name = downloaded(page)
+    assert content == expected(checkpoints["dots"], photo, tmp_path)
+    assert name == "my%20photo_dots.jpg"
+    click_text(page, "#strokes label", "Finest")
+    finest = expected(checkpoints["dots"], photo, tmp_path, 1, "Finest", "The style's")
+    wait(lambda: downloaded(page)[0] == finest, "the other strokes")
+    click_text(page, "#colors label", "The photo's")
+    colors = expected(checkpoints["dots"], photo, tmp_path, 1, "Finest", "The photo's")
+    wait(lambda: downloaded(page)[0] == colors, "the photo's colors")
+
+
+def test_the_browser_contacts_no_other_host(page, photo, server):
+    choose(page, "photo", photo)
+    choose_style(page, "Dots")
+    wait(lambda: shown(page, "#before-after img"), "the result")
+    click_text(page, "button[role=tab]", "Train a style")
+    own, asked = urlsplit(server.address).netloc, set()
+    for entry in page.get_log("performance"):
+        event = json.loads(entry["message"])["message"]
+        if event["method"] == "Network.requestWillBeSent":
+            asked.add(event["params"]["request"]["url"])
+    assert len(asked) > 10
+    hosts = {urlsplit(url).netloc for url in asked if not url.startswith(("data:", "blob:"))}
+    assert hosts == {own}
+    refused = [entry for entry in page.get_log("browser") if "Content Security" in entry["message"]]
+    assert not refused
+
+
+def test_a_broken_file_is_told_and_the_page_still_works(page, photo, tmp_path):
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8\xff\xe0 no photo")
+    choose(page, "photo", broken)
+    text = message(page)
+    assert "broken.jpg" in text
+    assert "/tmp" not in text
+    choose(page, "photo", photo)
+    choose_style(page, "Dots")
+    wait(lambda: shown(page, "#before-after img"), "the result")
+
+
+def test_a_huge_file_is_told(page, tmp_path):
+    huge = tmp_path / "huge.png"
+    noise = np.random.default_rng(0).integers(0, 256, (500, 500, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(huge)
+    choose(page, "photo", huge)
+    assert "maximum allowed size" in message(page)
+
+
+def test_two_tabs_at_once_get_their_own_results(page, server, checkpoints, tmp_path):
+    photos = [make_photo(tmp_path / f"photo{seed}.png", seed) for seed in (1, 2)]
+    first = page.current_window_handle
+    page.switch_to.new_window("tab")
+    second = page.current_window_handle
+    open_page(page, server)
+    styles = {first: ("Dots", "dots"), second: ("Great stripes (fast)", "great_stripes_compact")}
+    for tab, path in zip((first, second), photos, strict=True):
+        page.switch_to.window(tab)
+        choose(page, "photo", path)
+        choose_style(page, styles[tab][0])
+    for tab, path in zip((first, second), photos, strict=True):
+        page.switch_to.window(tab)
+        wait(lambda: shown(page, "#before-after img"), "the result")
+        assert downloaded(page)[0] == expected(checkpoints[styles[tab][1]], path, tmp_path)
+    visits = server._studio.visits._visits
+    before = {visit.folder for visit in visits.values()}
+    page.close()  # the second tab, whose files go
+    page.switch_to.window(first)
+    wait(lambda: sum(folder.exists() for folder in before) == len(before) - 1, "the deletion")
+
+
+def test_a_painted_part_is_stylized_alone(page, photo, tmp_path):
+    from selenium.webdriver import ActionChains
+
+    plain = tmp_path / "plain.png"
+    with Image.open(photo) as image:
+        image.save(plain)
+    choose(page, "photo", plain)
+    choose_style(page, "Dots")
+    wait(lambda: shown(page, "#before-after img"), "the result")
+    whole = downloaded(page)[0]
+    click_text(page, "#part button", "Only a part")
+    canvas = wait(lambda: shown(page, "#editor canvas"), "the editor")[0]
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
+    time.sleep(2)  # the editor shows its canvas before it takes the brush
+    drawing = ActionChains(page).move_to_element_with_offset(canvas, -20, 0).click_and_hold()
+    drawing.move_by_offset(8, 8).move_by_offset(4, 4).release().perform()
+    time.sleep(1)
+    click(page, page.find_element("id", "region"))
+    wait(lambda: downloaded(page)[0] != whole, "the result of the part")
+    (tmp_path / "part.png").write_bytes(downloaded(page)[0])
+    (tmp_path / "whole.png").write_bytes(whole)
+    part, stylized, before = (
+        np.asarray(Image.open(tmp_path / f"{name}.png"), int) for name in ("part", "whole", "plain")
+    )
+    kept = (part == before).all(axis=2).mean()
+    assert 0.02 < kept < 0.98
+    assert (part == stylized).all(axis=2).mean() > 0.01
+
+
+def test_a_video_is_stylized(page, tmp_path):
+    video = make_video(tmp_path / "clip.mp4", times=TIMES[:4])
+    click_text(page, "#media button[role=tab]", "Video")
+    choose(page, "clip", video)
+    wait(lambda: shown(page, "#clip video"), "the video")
+    choose_style(page, "Dots")
+    click(page, page.find_element("id", "start"))
+    wait(lambda: shown(page, "#film video"), "the result")
+    content, name = downloaded(page)
+    assert content[4:8] == b"ftyp"
+    assert name == "clip_dots.mp4"
+
+
+def test_the_camera_is_stylized(page):
+    choose_style(page, "Dots")
+    click_text(page, "#media button[role=tab]", "Camera")
+    click(page, wait(lambda: shown(page, "#camera button"), "the camera's button")[0])
+    record = "#camera .button-wrap button"
+    click(page, wait(lambda: shown(page, record), "the button that starts it")[0])
+    image = wait(lambda: shown(page, "#live img"), "the first frame")[0]
+    first = image.get_attribute("src")
+    wait(lambda: shown(page, "#live img")[0].get_attribute("src") != first, "another frame")
+
+
+def test_a_style_is_trained_from_a_painting(page, server, photo, tmp_path):
+    painting = make_photo(tmp_path / "red_field.png", 5)
+    with Image.open(painting) as image:
+        image.resize((200, 200)).save(painting)
+    click_text(page, "button[role=tab]", "Train a style")
+    choose(page, "painting", painting)
+    wait(lambda: shown(page, "#painting img"), "the painting")
+    click(page, page.find_element("id", "train"))
+    card = page.find_element("id", "card")
+    wait(lambda: "Red field" in card.text, "the training")
+    wait(lambda: "Done" in card.text or "Failed" in card.text, "its end", 240)
+    assert f"Done: step {STEPS} of {STEPS}" in card.text
+    assert wait(lambda: shown(page, "#preview img"), "the preview")
+    (training,) = server._studio.trainings.of("anyone")
+    assert training.state is State.DONE
+    click(page, page.find_element("id", "use"))
+    wait(lambda: "Red field" in page.find_element("id", "chosen").text, "the choice")
+    choose(page, "photo", photo)
+    wait(lambda: shown(page, "#before-after img"), "the result")
+    assert downloaded(page)[0] == expected(training.folder, photo, tmp_path)
+    click_text(page, "button[role=tab]", "Train a style")
+    click(page, wait(lambda: shown(page, "#delete"), "the button that deletes")[0])
+    wait(lambda: not training.folder.exists(), "the deletion")
+
+
+def test_a_broken_painting_is_told(page, tmp_path):
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no painting")
+    click_text(page, "button[role=tab]", "Train a style")
+    choose(page, "painting", broken)
+    time.sleep(1)
+    click(page, page.find_element("id", "train"))
+    assert "broken.png" in message(page)
+
+
+def test_a_phone_needs_no_scrolling_sideways(page, photo):
+    metrics = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        choose(page, "photo", photo)
+        choose_style(page, "Dots")
+        wait(lambda: shown(page, "#before-after img"), "the result")
+        for place in ("Train a style", "Stylize"):
+            click_text(page, "button[role=tab]", place)
+            assert page.execute_script("return document.documentElement.scrollWidth") <= 390
+        # The result stands above the choices, so that a phone shows it without a search.
+        order = [
+            page.find_element("id", name).location["y"]
+            for name in ("gallery", "result", "strength")
+        ]
+        assert order == sorted(order)
+    finally:
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
