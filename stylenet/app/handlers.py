@@ -1,5 +1,7 @@
 """What the controls of the page do."""
 
+import html
+import re
 import secrets
 from pathlib import Path
 from typing import Any
@@ -66,7 +68,7 @@ class Handlers:
         try:
             preview = str(preview_photo(upload, self._studio.limits))
         except StyleNetError as error:
-            gr.Warning(str(error), _SECONDS, title="This photo cannot be used")
+            gr.Warning(html.escape(str(error)), _SECONDS)
             return empty
         picture = str(canvas(Path(preview)))
         editor = {"background": picture, "layers": [], "composite": None}
@@ -76,7 +78,7 @@ class Handlers:
         """Return the mask of what is painted in the editor; ``None`` if nothing is."""
         mask = painted_mask(editor)
         if mask is None:
-            gr.Info("Nothing is painted, so the whole photo is stylized.", _SECONDS, title="")
+            gr.Info("Nothing is painted, so the whole photo is stylized.", _SECONDS)
         return mask
 
     def choose_clip(self, file: Upload | None, request: gr.Request) -> tuple[Any, ...]:
@@ -87,7 +89,7 @@ class Handlers:
         try:
             check_clip(upload, self._studio.limits)
         except StyleNetError as error:
-            gr.Warning(str(error), _SECONDS, title="This video cannot be used")
+            gr.Warning(html.escape(str(error)), _SECONDS)
             return None, None
         return upload, gr.skip()
 
@@ -104,7 +106,7 @@ class Handlers:
         try:
             preview_photo(upload, self._studio.limits)
         except StyleNetError as error:
-            gr.Warning(str(error), _SECONDS, title="This painting cannot be used")
+            gr.Warning(html.escape(str(error)), _SECONDS)
             return gr.skip(), gr.skip(), gr.update(visible=False)
         style = self._studio.style_from(upload.path)
         if style is None:
@@ -138,7 +140,7 @@ class Handlers:
                     work,
                 )
         except (StyleNetError, Stopped) as error:
-            raise gr.Error(str(error), _SECONDS, title="This photo was not stylized") from error
+            raise _refusal(error) from error
         width, height = result.size
         line = f"{width} x {height} pixels"
         if result.left_out:
@@ -162,7 +164,7 @@ class Handlers:
     ) -> tuple[Any, ...]:
         """Stylize the chosen video: return it, the download, and a line about it."""
         if upload is None or style is None:
-            raise gr.Error("Choose a video and a style first.", _SECONDS, title="")
+            raise _refusal("Choose a video and a style first.")
         visit, studio = self._studio.visits.get(request.session_hash), self._studio
         count = 0
 
@@ -182,7 +184,7 @@ class Handlers:
                     show,
                 )
         except (StyleNetError, Stopped) as error:
-            raise gr.Error(str(error), _SECONDS, title="This video was not stylized") from error
+            raise _refusal(error) from error
         return (
             gr.update(visible=False),
             gr.update(value=str(result), visible=True),
@@ -199,7 +201,7 @@ class Handlers:
         try:
             stylized = stylize_frame(self._studio.stylizers.load(style), frame, strength, colors)
         except StyleNetError as error:
-            raise gr.Error(str(error), _SECONDS, title="The camera was not stylized") from error
+            raise _refusal(error) from error
         return gr.update(visible=False), gr.update(value=stylized, visible=True)
 
     def stop(self, request: gr.Request) -> None:
@@ -213,13 +215,13 @@ class Handlers:
     ) -> tuple[Any, ...]:
         """Put a training into the queue: return the list of trainings, and an empty name."""
         if file is None:
-            raise gr.Error("Drop a painting first.", _SECONDS, title="")
+            raise _refusal("Drop a painting first.")
         name = title or make_title(Path(file.name).stem)
         try:
             training = self._studio.trainings.submit(Path(file.path), name, LENGTHS[length], owner)
         except (StyleNetError, KeyError) as error:
             text = str(error).replace(str(file.path), file.name)
-            raise gr.Error(text, _SECONDS, title="The training did not start") from error
+            raise _refusal(text) from error
         return self.list_trainings(owner, training.key), None, ""
 
     def list_trainings(self, owner: str, key: str | None) -> Any:
@@ -309,7 +311,7 @@ class Handlers:
         visit = self._studio.visits.get(request.session_hash)
         network = None if training is None else self._studio.network_of(training, visit.folder)
         if network is None:
-            raise gr.Error("This training has no network yet.", _SECONDS, title="")
+            raise _refusal("This training has no network yet.")
         return str(network)
 
     def _change(self, change: Any, key: str | None, owner: str) -> Any:
@@ -319,8 +321,15 @@ class Handlers:
         return self.list_trainings(owner, key)
 
 
+def _refusal(reason: object) -> gr.Error:
+    """Return the error that tells a visitor the reason; Gradio would show HTML in it as such."""
+    return gr.Error(html.escape(str(reason)), _SECONDS, print_exception=False)
+
+
 def _chosen(title: str) -> str:
-    return f"Style: **{title}**"
+    # Letters alone, because Markdown would take other signs for its own.
+    plain = re.sub(r"[^\w ().,-]|_", " ", title)
+    return f"Style: **{plain}**"
 
 
 def _label(training: Training) -> str:

@@ -2,6 +2,9 @@
 
 import re
 
+import gradio as gr
+from gradio import processing_utils
+from gradio.exceptions import InvalidPathError
 from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,6 +30,24 @@ _POLICY = "; ".join(
 _FETCHING = re.compile(r"/(file=\s*https?:|proxy=)", re.IGNORECASE)
 # Tags of Gradio's page for social networks, which name its hosts.
 _SOCIAL = re.compile(rb"<meta[^>]*(og:|twitter:)[^>]*>")
+
+
+def forbid_downloads() -> None:
+    """Keep Gradio from downloading an address that a program sends in the place of a file.
+
+    Gradio refuses addresses of private networks alone, and offers no switch.
+    """
+
+    async def refuse(url: str, cache_dir: str) -> str:
+        raise InvalidPathError(f"{url} was not uploaded.")
+
+    processing_utils.async_ssrf_protected_download = refuse
+
+
+def strip_examples(page: gr.Blocks) -> None:
+    """Remove the examples of files at other hosts that Gradio writes into its page for programs."""
+    for component in page.config["components"]:
+        component.pop("example_inputs", None)
 
 
 class OwnHostOnly:

@@ -59,7 +59,7 @@ class Server:
 
         from stylenet.app.handlers import Handlers
         from stylenet.app.layout import build_page
-        from stylenet.app.security import OwnHostOnly
+        from stylenet.app.security import OwnHostOnly, forbid_downloads, strip_examples
         from stylenet.app.studio import Studio
         from stylenet.app.theme import make_theme
 
@@ -70,6 +70,7 @@ class Server:
             if host in LOCAL
             else "Photos and videos in the manner of a painting. Files are deleted when you leave."
         )
+        forbid_downloads()
         self._page = build_page(Handlers(self._studio), limits, line)
         _, self.address, _ = self._page.launch(
             server_name=host,
@@ -90,6 +91,7 @@ class Server:
             favicon_path=str(_ASSETS / "favicon.svg"),
             app_kwargs={"middleware": [Middleware(OwnHostOnly)]},
         )
+        strip_examples(self._page)
 
     def wait(self) -> None:
         """Wait for Ctrl-C or SIGTERM."""
