@@ -108,10 +108,10 @@ class Handlers:
         except StyleNetError as error:
             gr.Warning(html.escape(str(error)), _SECONDS)
             return gr.skip(), gr.skip(), gr.update(visible=False)
-        style = self._studio.style_from(upload.path)
+        style = self._studio.style_from(upload)
         if style is None:
             return gr.skip(), gr.skip(), gr.update(visible=True)
-        return style, _chosen(Path(upload.name).stem), gr.update(visible=True)
+        return style, _chosen(style.title), gr.update(visible=True)
 
     def stylize_photo(
         self,

@@ -1,10 +1,12 @@
 """What the page works with: styles, thumbnails, visits and trainings."""
 
+import re
 import shutil
 from pathlib import Path
 
 from stylenet.app.limits import Limits
 from stylenet.app.styles import Style, Stylizers, list_pretrained, thumbnail
+from stylenet.app.stylizing import Upload
 from stylenet.app.training import State, Training, TrainingQueue, slug
 from stylenet.app.visits import Visits
 from stylenet.checkpoint import find_checkpoint
@@ -76,11 +78,12 @@ class Studio:
         shutil.copyfile(find_checkpoint(training.folder), copy)
         return copy
 
-    def style_from(self, painting: Path) -> Style | None:
+    def style_from(self, painting: Upload) -> Style | None:
         """Return the style of a painting without training; ``None`` if that is impossible."""
         if self.any_style is None:
             return None
-        return Style("Your painting", self.any_style, str(painting))
+        title = " ".join(re.findall(r"\w+", Path(painting.name).stem)) or "painting"
+        return Style(title, self.any_style, str(painting.path))
 
     def picture(self, style: Style) -> Path:
         """Return the thumbnail of a style, among the temporary files."""

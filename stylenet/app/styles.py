@@ -44,7 +44,9 @@ class Style:
     @property
     def file_name(self) -> str:
         """Return the part of a result's name that says the style."""
-        return self.style if self.style and "/" not in self.style else self.checkpoint.stem
+        if self.style is None:
+            return self.checkpoint.stem
+        return self.title if Path(self.style).is_file() else self.style
 
 
 class Stylizers:

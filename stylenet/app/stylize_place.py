@@ -156,7 +156,7 @@ def add_stylize_place(handlers: Handlers, limits: Limits, shared: Shared) -> Non
         "concurrency_id": "stylize",
         "concurrency_limit": 1,
         "trigger_mode": "always_last",
-        "show_progress_on": [photos.shown],
+        "show_progress_on": [photos.empty, photos.shown],
         "api_visibility": "private",
     }
     chosen = [photo_file, photo, editor, mask, *photos.parts]
@@ -188,7 +188,7 @@ def add_stylize_place(handlers: Handlers, limits: Limits, shared: Shared) -> Non
         clips.parts,
         concurrency_id="stylize",
         concurrency_limit=1,
-        show_progress_on=[clips.shown],
+        show_progress_on=[clips.empty, clips.shown],
         api_visibility="private",
     )
     listen(

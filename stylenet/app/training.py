@@ -27,6 +27,8 @@ _PAINTING = 1024
 _SECONDS_BETWEEN_LOOKS = 0.2
 # Time for a step and a checkpoint before a stopping process is killed.
 _PATIENCE = 60.0
+# A day, after which trainings that are kept for their own visitor alone are deleted.
+_KEPT_SECONDS = 24 * 3600.0
 _RECORD, _LOG = "app.json", "app.log"
 
 
@@ -62,6 +64,8 @@ class Training:
     state: State = State.WAITING
     message: str = ""
     key: str = field(default_factory=lambda: secrets.token_hex(8))
+    # Time of its last change of state.
+    _changed: float = field(default_factory=time.monotonic)
     # Seconds and step at which the first loss of this start was seen, for the time left.
     _paced: tuple[float, int] | None = None
 
@@ -92,6 +96,15 @@ class Training:
             return None
         pace = (time.monotonic() - self._paced[0]) / (step - self._paced[1])
         return max(0, self.steps - step) * pace
+
+    def set_state(self, state: State, message: str = "") -> None:
+        """Change the state, and the reason for the visitor."""
+        self.state, self.message, self._changed = state, message, time.monotonic()
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Return whether it ended or stopped long ago."""
+        return not self.is_active and time.monotonic() - self._changed > _KEPT_SECONDS
 
     def options(self, photos: Path | None) -> dict[str, Any]:
         """Return the arguments of :func:`stylenet.train`."""
@@ -173,6 +186,7 @@ class TrainingQueue:
             raise StyleNetError("The style has no name. Give it one of letters or digits.")
         image = flatten(load_image(painting))
         self.limits.check_photo(*image.size)
+        self._forget()
         with self._changed:
             if sum(t.is_active for t in self._trainings) > self.limits.waiting:
                 raise StyleNetError(
@@ -191,20 +205,27 @@ class TrainingQueue:
             self._changed.notify_all()
         return training
 
+    def _forget(self) -> None:
+        """Delete what visitors trained for themselves and left long ago."""
+        with self._changed:
+            old = [] if self.shared else [t for t in self._trainings if t.is_forgotten]
+        for training in old:
+            self.remove(training)
+
     def stop(self, training: Training) -> None:
         """Stop a training after its current step; it can go on later."""
         with self._changed:
             if training.state is State.WAITING:
-                training.state = State.STOPPED
+                training.set_state(State.STOPPED)
             elif training.state is State.RUNNING:
-                training.state = State.STOPPING
+                training.set_state(State.STOPPING)
             self._changed.notify_all()
 
     def go_on(self, training: Training) -> None:
         """Put a training that was stopped or failed back into the queue."""
         with self._changed:
             if training.state in (State.STOPPED, State.FAILED):
-                training.state, training.message = State.WAITING, ""
+                training.set_state(State.WAITING)
                 self._trainings.remove(training)
                 self._trainings.append(training)
                 self._changed.notify_all()
@@ -234,7 +255,8 @@ class TrainingQueue:
             if self._closed:
                 return None
             training = next(filter(_can_start, self._trainings))
-            training.state, training._paced = State.RUNNING, None
+            training.set_state(State.RUNNING)
+            training._paced = None
             return training
 
     def _work(self) -> None:
@@ -242,7 +264,7 @@ class TrainingQueue:
             try:
                 self._run(training)
             except OSError as error:
-                training.state, training.message = State.FAILED, str(error)
+                training.set_state(State.FAILED, str(error))
 
     def _run(self, training: Training) -> None:
         """Run a training until it ends or is stopped."""
@@ -263,7 +285,7 @@ class TrainingQueue:
                 else:
                     time.sleep(_SECONDS_BETWEEN_LOOKS)
         with self._changed:
-            training.state, training.message = _outcome(training, process.returncode, late)
+            training.set_state(*_outcome(training, process.returncode, late))
         if late:
             training.message = (
                 f"A training may take {self.limits.training:g} minutes here. Go on to add as many."

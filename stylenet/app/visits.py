@@ -3,12 +3,15 @@
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from stylenet.app.stylizing import Stopped, Upload, Work
+
+_IDLE_SECONDS = 6 * 3600.0
 
 
 @dataclass(eq=False)
@@ -17,9 +20,11 @@ class Visit:
 
     Attributes:
         folder: Its uploads and results; deleted when the tab is closed.
+        seen: Time of its last request, by ``time.monotonic()``.
     """
 
     folder: Path
+    seen: float = field(default_factory=time.monotonic)
     _work: Work | None = None
     _ended: bool = False
 
@@ -40,6 +45,11 @@ class Visit:
         # A copy: the page shows the server's file.
         shutil.copyfile(path, source)
         return Upload(source, name)
+
+    @property
+    def is_idle(self) -> bool:
+        """Return whether nothing was asked for hours, as of programs that close no tab."""
+        return self._work is None and time.monotonic() - self.seen > _IDLE_SECONDS
 
     @contextmanager
     def working(self, minutes: float) -> Iterator[Work]:
@@ -90,10 +100,16 @@ class Visits:
     def get(self, name: str | None) -> Visit:
         """Return a visit; it begins with its first call."""
         with self._lock:
+            idle = [key for key, visit in self._visits.items() if visit.is_idle]
+            ended = [self._visits.pop(key) for key in idle if key != str(name)]
             if str(name) not in self._visits:
                 # The name comes from the browser, so it is no part of a path.
                 self._visits[str(name)] = Visit(Path(tempfile.mkdtemp(dir=self._folder)))
-            return self._visits[str(name)]
+            visit = self._visits[str(name)]
+            visit.seen = time.monotonic()
+        for other in ended:
+            other.end()
+        return visit
 
     def end(self, name: str | None) -> None:
         """Stop a visit's work and delete its files."""

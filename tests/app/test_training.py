@@ -178,6 +178,20 @@ def test_a_deleted_training_is_gone(queue, painting):
     assert not training.folder.exists()
 
 
+def test_trainings_that_were_left_are_deleted_with_the_next(queue, painting, monkeypatch):
+    first = queue.submit(painting, "First", 10, "me")
+    finish(first)
+    wait(lambda: first.state is State.DONE)
+    second = queue.submit(painting, "Second", 10, "me")
+    assert queue.of("me") == [second, first]
+    monkeypatch.setattr(module, "_KEPT_SECONDS", -1.0)
+    third = queue.submit(painting, "Third", 10, "me")
+    assert queue.of("me") == [third, second]
+    assert not first.folder.exists()
+    for training in (second, third):
+        finish(training)
+
+
 def test_the_next_start_finds_kept_trainings(tmp_path, process, painting):
     runs = tmp_path / "runs"
     queue = TrainingQueue(runs, Limits(), shared=True)

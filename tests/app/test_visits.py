@@ -1,5 +1,6 @@
 import pytest
 
+from stylenet.app import visits as module
 from stylenet.app.stylizing import Stopped
 from stylenet.app.visits import Visits
 
@@ -70,3 +71,13 @@ def test_a_visitor_stops_the_current_work(visits):
         visit.stop()
         with pytest.raises(Stopped):
             work.check()
+
+
+def test_a_visit_without_requests_for_hours_ends(visits, monkeypatch):
+    first = visits.get("a")
+    monkeypatch.setattr(module, "_IDLE_SECONDS", -1.0)
+    with first.working(1):
+        visits.get("b")
+        assert first.folder.exists()
+    visits.get("b")
+    assert not first.folder.exists()
