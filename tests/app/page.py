@@ -6,10 +6,12 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+import torch
 
 from stylenet.app import Limits, Server
 from stylenet.app import styles as styles_module
 from stylenet.app import training as training_module
+from stylenet.inference import stylizer as stylizer_module
 
 LIMITS = Limits(upload=0.5, video=5)
 # Steps of a training in a browser.
@@ -21,6 +23,8 @@ def running(checkpoints, folder, **options):
     """Run the page at a free port, with networks in the place of the pretrained ones."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(styles_module, "pretrained_styles", lambda: checkpoints)
+        # The faster type is measured, and may be another one for the server and for a test.
+        patch.setattr(stylizer_module, "choose_dtype", lambda *_: torch.float32)
         patch.setitem(training_module.LENGTHS, "Quick", STEPS)
         patch.setenv("STYLENET_CACHE", str(folder / "cache"))
         patch.setenv("TMPDIR", str(folder / "tmp"))
