@@ -71,7 +71,7 @@ class Handlers:
             gr.Warning(html.escape(str(error)), _SECONDS)
             return empty
         picture = str(canvas(Path(preview)))
-        editor = {"background": picture, "layers": [], "composite": None}
+        editor: dict[str, Any] = {"background": picture, "layers": [], "composite": None}
         return upload, preview, editor, None, gr.skip(), hidden, hidden, ""
 
     def choose_region(self, editor: dict[str, Any] | None) -> Image.Image | None:

@@ -8,6 +8,7 @@ import socket
 import sys
 import tempfile
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 from stylenet.app.limits import Limits
@@ -23,6 +24,7 @@ class Server:
 
     Attributes:
         address: Where browsers reach it.
+        studio: What the page works with.
     """
 
     def __init__(
@@ -49,12 +51,14 @@ class Server:
         """
         check_installed()
         _check_port(host, port)
-        self._work = Path(tempfile.mkdtemp(prefix="stylenet-app-"))
+        work = Path(tempfile.mkdtemp(prefix="stylenet-app-"))
+        self._ends = ExitStack()  # in the reverse order of what is started
+        self._ends.callback(shutil.rmtree, work, ignore_errors=True)
         atexit.register(self.close)
         # Read by Gradio when it is imported: no statistics, no question for newer versions.
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-        os.environ["GRADIO_TEMP_DIR"] = str(self._work / "gradio")
+        os.environ["GRADIO_TEMP_DIR"] = str(work / "gradio")
         from starlette.middleware import Middleware
 
         from stylenet.app.handlers import Handlers
@@ -64,15 +68,17 @@ class Server:
         from stylenet.app.theme import make_theme
 
         limits = limits or Limits()
-        self._studio: Studio | None = Studio(self._work, runs, photos, limits)
+        self.studio = Studio(work, runs, photos, limits)
+        self._ends.callback(self.studio.close)
         line = (
             "Photos and videos in the manner of a painting. Everything stays on this computer."
             if host in LOCAL
             else "Photos and videos in the manner of a painting. Files are deleted when you leave."
         )
         forbid_downloads()
-        self._page = build_page(Handlers(self._studio), limits, line)
-        _, self.address, _ = self._page.launch(
+        page = build_page(Handlers(self.studio), limits, line)
+        self._ends.callback(page.close, verbose=False)
+        _, self.address, _ = page.launch(
             server_name=host,
             server_port=port,
             prevent_thread_lock=True,
@@ -91,7 +97,7 @@ class Server:
             favicon_path=str(_ASSETS / "favicon.svg"),
             app_kwargs={"middleware": [Middleware(OwnHostOnly)]},
         )
-        strip_examples(self._page)
+        strip_examples(page)
 
     def wait(self) -> None:
         """Wait for Ctrl-C or SIGTERM."""
@@ -104,12 +110,7 @@ class Server:
     def close(self) -> None:
         """Stop the running training, saved, end the server and delete its temporary files."""
         atexit.unregister(self.close)
-        if getattr(self, "_studio", None) is not None:
-            self._studio.close()
-            self._studio = None
-        if getattr(self, "_page", None) is not None:
-            self._page.close(verbose=False)
-        shutil.rmtree(self._work, ignore_errors=True)
+        self._ends.close()
 
     def __enter__(self) -> "Server":
         """Return the running server."""

@@ -7,7 +7,8 @@ from pathlib import Path
 from stylenet.app.limits import Limits
 from stylenet.app.styles import Style, Stylizers, list_pretrained, thumbnail
 from stylenet.app.stylizing import Upload
-from stylenet.app.training import State, Training, TrainingQueue, slug
+from stylenet.app.training import State, Training, slug
+from stylenet.app.training_queue import TrainingQueue
 from stylenet.app.visits import Visits
 from stylenet.checkpoint import find_checkpoint
 from stylenet.errors import StyleNetError

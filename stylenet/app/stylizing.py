@@ -129,9 +129,9 @@ def preview_photo(upload: Upload, limits: Limits) -> Path:
     """
     limits.check_upload(upload.path)
     try:
-        with Image.open(upload.path) as image:
+        with Image.open(upload.path) as file:
             # Animations and pages count in full, because each is stylized.
-            limits.check_photo(image.width, image.height * getattr(image, "n_frames", 1))
+            limits.check_photo(file.width, file.height * getattr(file, "n_frames", 1))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError):
         pass  # load_image knows more formats, and describes the others
     with _visitor_names(upload):

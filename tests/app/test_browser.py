@@ -231,7 +231,7 @@ def test_two_tabs_at_once_get_their_own_results(page, server, checkpoints, tmp_p
         page.switch_to.window(tab)
         wait(lambda: shown(page, "#before-after img"), "the result")
         assert downloaded(page)[0] == expected(checkpoints[styles[tab][1]], path, tmp_path)
-    visits = server._studio.visits._visits
+    visits = server.studio.visits._visits
     before = {visit.folder for visit in visits.values()}
     page.close()  # the second tab, whose files go
     page.switch_to.window(first)
@@ -304,7 +304,7 @@ def test_a_style_is_trained_from_a_painting(page, server, photo, tmp_path):
     wait(lambda: "Done" in card.text or "Failed" in card.text, "its end", 240)
     assert f"Done: step {STEPS} of {STEPS}" in card.text
     assert wait(lambda: shown(page, "#preview img"), "the preview")
-    (training,) = server._studio.trainings.of("anyone")
+    (training,) = server.studio.trainings.of("anyone")
     assert training.state is State.DONE
     click(page, page.find_element("id", "use"))
     wait(lambda: "Red field" in page.find_element("id", "chosen").text, "the choice")

@@ -88,7 +88,7 @@ def test_runs_and_other_visitors_files_are_not_readable(client, folder, server):
     (folder / "runs").mkdir(exist_ok=True)
     secret = folder / "runs" / "secret.txt"
     secret.write_text("mine")
-    visit = server._studio.visits.get("other").folder / "upload.png"
+    visit = server.studio.visits.get("other").folder / "upload.png"
     visit.write_bytes(png())
     for path in (secret, visit):
         assert client.get(f"/gradio_api/file={path}").status_code in (403, 404)

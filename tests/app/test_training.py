@@ -8,10 +8,12 @@ import time
 import pytest
 from PIL import Image
 
-from stylenet.app import training as module
+from stylenet.app import training as training_module
+from stylenet.app import training_queue as module
 from stylenet.app.limits import Limits
 from stylenet.app.run_report import read_run
-from stylenet.app.training import State, TrainingQueue, slug
+from stylenet.app.training import State, slug
+from stylenet.app.training_queue import TrainingQueue
 from stylenet.errors import StyleNetError
 from stylenet.inference import Stylizer
 
@@ -184,7 +186,7 @@ def test_trainings_that_were_left_are_deleted_with_the_next(queue, painting, mon
     wait(lambda: first.state is State.DONE)
     second = queue.submit(painting, "Second", 10, "me")
     assert queue.of("me") == [second, first]
-    monkeypatch.setattr(module, "_KEPT_SECONDS", -1.0)
+    monkeypatch.setattr(training_module, "_KEPT_SECONDS", -1.0)
     third = queue.submit(painting, "Third", 10, "me")
     assert queue.of("me") == [third, second]
     assert not first.folder.exists()
