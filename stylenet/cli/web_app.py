@@ -1,6 +1,8 @@
 """The command that opens the page of StyleNet in a browser."""
 
 import argparse
+import signal
+import sys
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,6 +38,8 @@ def main(arguments: Sequence[str]) -> None:
     photos = None if options.photos is None else user_path(options.photos)
     if photos is not None and not photos.is_dir():
         raise StyleNetError(f"--photos {photos} is no folder. Give one with photos to train on.")
+    # Before the server waits for signals: temporary files are deleted at exit.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with notice("loading the styles"):
         server = Server(options.host, options.port, runs, photos, limits)
     with server:
