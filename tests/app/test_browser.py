@@ -135,17 +135,17 @@ def choose_style(browser, title):
 
 def downloaded(browser):
     """Press the visible download button; return the file and its name."""
-    browser.downloads.mkdir(exist_ok=True)
+    shutil.rmtree(browser.downloads, ignore_errors=True)
+    browser.downloads.mkdir()
     click(browser, wait(lambda: shown(browser, ".download"), "the download button")[0])
 
     def finished():
-        files = list(browser.downloads.iterdir())
-        return files if files and files[0].suffix != ".crdownload" else None
+        # Chromium writes to hidden files and to *.crdownload first.
+        files = [p for p in browser.downloads.glob("[!.]*") if p.suffix != ".crdownload"]
+        return files[:1] if len(list(browser.downloads.iterdir())) == 1 else None
 
     (path,) = wait(finished, "the download")
-    content = path.read_bytes()
-    path.unlink()
-    return content, path.name
+    return path.read_bytes(), path.name
 
 
 def message(browser):
