@@ -62,7 +62,10 @@ def test_every_config_is_built_by_its_command(group, choice, request):
     if group == "logger" and choice in ("wandb", "mlflow"):
         pytest.importorskip(choice)
     config = compose(command, f"{group}={choice}", *required)[group]
-    for part in [config] if "_target_" in config else config.values():
+    parts = [config] if "_target_" in config else list(config.values())
+    if group == "loss":
+        assert parts.pop(list(config).index("temporal_weight")) == 0  # the only one that is no term
+    for part in parts:
         if part["_target_"] == "pytorch_lightning.Trainer":
             # Commands replace `auto`, which is StyleNet's own value.
             part.precision = "32-true"

@@ -17,6 +17,7 @@ from torch import Tensor
 from stylenet.benchmark import Conditions
 from stylenet.cli.adversarial import build_loss
 from stylenet.cli.app import build
+from stylenet.cli.loss import refuse_temporal
 from stylenet.cli.trainer import quieten_lightning
 from stylenet.data import PhotoData, load_style_images
 from stylenet.errors import StyleNetError, first_line
@@ -59,6 +60,7 @@ class ConfiguredBench:
 
     def criterion(self) -> tuple[PerceptualLoss, Tensor]:
         """Build the perceptual loss; return it with the first style image."""
+        refuse_temporal(self.config)
         style, terms = build(self.config.style), build_loss(self.config)
         terms = with_style_layers(terms, style.layers)
         encoder = self._encoder()

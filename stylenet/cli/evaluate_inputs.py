@@ -14,6 +14,7 @@ from stylenet.cli.adversarial import build_loss
 from stylenet.cli.app import build
 from stylenet.cli.configs import config_folder, style_image_path
 from stylenet.cli.infer_inputs import VIDEO_SUFFIXES
+from stylenet.cli.loss import refuse_temporal
 from stylenet.data import StyleOptions, load_style_images
 from stylenet.errors import LARGEST_SEED, StyleNetError, check_number
 from stylenet.evaluation import recorded_style
@@ -203,6 +204,7 @@ def _criteria(
     config: DictConfig, styles: Sequence[StyleOptions], first: Stylizer
 ) -> dict[str, PerceptualLoss]:
     """Build a loss for each style, all with one encoder."""
+    refuse_temporal(config)
     terms = build_loss(config)
     encoder = build(config.encoder).to(first.device)
     criteria: dict[str, PerceptualLoss] = {}

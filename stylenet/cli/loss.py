@@ -11,10 +11,15 @@ from stylenet.errors import StyleNetError
 from stylenet.methods.adversarial.loss import AdversarialOptions
 from stylenet.perceptual import LossTerm
 from stylenet.perceptual.loss_term import named_options
+from stylenet.program import command
+from stylenet.training.temporal import TemporalLoss
 
 # Keys of a term that another config group sets (encoder=lite names layers that it has), which alone
 # make no term.
 _SET_BY_OTHERS = {"layers"}
+
+# The weight of the loss that modules compute themselves, see :func:`build_temporal`.
+TEMPORAL = "temporal_weight"
 
 # Options of the adversarial term that stood beside the others up to version 0.1.
 _ADVERSARIAL = (
@@ -43,7 +48,7 @@ def build_terms(loss: DictConfig) -> dict[str, Any]:
     terms: dict[str, Any] = {}
     for name in map(str, loss):
         option, config = f"loss.{name}", loss[name]
-        if config is None or _is_left_out(config):
+        if config is None or name == TEMPORAL or _is_left_out(config):
             continue
         if option in RENAMED:
             raise StyleNetError(f"{option} has another name now. Set {RENAMED[option]} instead.")
@@ -60,6 +65,39 @@ def build_terms(loss: DictConfig) -> dict[str, Any]:
                 f"from stylenet.perceptual.LossTerm."
             )
     return terms
+
+
+def build_temporal(config: DictConfig) -> TemporalLoss | None:
+    """Build the temporal loss of a training.
+
+    Args:
+        config: All options of the command.
+
+    Returns:
+        The loss; ``None`` if ``loss.temporal_weight`` is 0, and then training does no more work.
+
+    Raises:
+        StyleNetError: The weight is impossible.
+    """
+    temporal = TemporalLoss(config.loss.get(TEMPORAL) or 0.0, config.seed)
+    return temporal if temporal.weight else None
+
+
+def refuse_temporal(config: DictConfig) -> None:
+    """Check that no temporal loss is asked for where no network is trained.
+
+    Args:
+        config: All options of the command.
+
+    Raises:
+        StyleNetError: ``loss.temporal_weight`` is not 0.
+    """
+    weight = config.loss.get(TEMPORAL)
+    if weight:
+        raise StyleNetError(
+            f"loss.{TEMPORAL}={weight} compares two views of each photo while a network is "
+            f"trained by {command('train')}. Leave it out here."
+        )
 
 
 def is_flat(loss: Mapping[Any, Any] | DictConfig) -> bool:

@@ -11,7 +11,7 @@ from torchvision.transforms.v2 import functional
 from stylenet.checkpoint import CheckpointInfo
 from stylenet.cli.app import build
 from stylenet.cli.earlier import upgrade_optimizer
-from stylenet.cli.loss import build_terms
+from stylenet.cli.loss import TEMPORAL, build_terms
 from stylenet.data import load_style_images
 from stylenet.errors import StyleNetError
 from stylenet.files import walk_files
@@ -157,4 +157,6 @@ def _describe_loss(loss: dict[str, Any]) -> str:
             ]
             where = f" at {', '.join(layers)}" if layers else ""
             described.append(f"{_TERMS.get(name, name)} {term.weight}{where}")
+    if loss.get(TEMPORAL):
+        described.append(f"temporal {loss[TEMPORAL]}")
     return ", ".join(described)

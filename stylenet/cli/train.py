@@ -11,6 +11,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from stylenet.cli.app import build, run
 from stylenet.cli.experiment import ComposedExperiment, command_line_experiment
+from stylenet.cli.loss import build_temporal
 from stylenet.cli.runs import fit, prepare
 from stylenet.cli.start import INFORMATION
 from stylenet.cli.trainer import keep_pace
@@ -75,6 +76,7 @@ def train(experiment: ComposedExperiment) -> Path | None:
     """
     config = experiment.config
     compile_mode = check_compile_mode(config.compile)
+    temporal = build_temporal(config)
     keep_pace(experiment)
 
     method: Method = build(config.training_method)(experiment)
@@ -83,6 +85,7 @@ def train(experiment: ComposedExperiment) -> Path | None:
 
     module = method.build_module(prepared.data)
     module.compile_mode = compile_mode
+    module.temporal = temporal
     name = module.checkpoint_name
     if not fit(prepared, module, f"training {name} on"):
         return None

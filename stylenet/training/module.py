@@ -13,23 +13,26 @@ from stylenet.networks import StyleNetwork
 from stylenet.training.optimizer import OptimizerFactory
 from stylenet.training.resumable import ResumableModule
 from stylenet.training.step import ComputeLosses, Losses, ReplayedStep, can_replay, compile_losses
+from stylenet.training.temporal import TemporalLoss, View
 
 
 class StyleTransferModule(ResumableModule):
     """Trains a network to stylize photos so that a perceptual loss falls.
 
-    A method that computes its losses from more than photos overrides :meth:`inputs` and
-    :meth:`compute_losses`.
+    A method that computes its losses from more than photos overrides :meth:`inputs`,
+    :meth:`stylize` and :meth:`compute_losses`.
 
     Attributes:
         network: The network to train.
         criterion: The loss.
         stylized: The latest output, detached, for callbacks; RGB in [0, 1], (N, 3, H, W).
         compile_mode: ``auto``, ``true`` or ``false``, see :mod:`stylenet.training.step`.
+        temporal: The loss ``temporal``, which any method can add; ``None`` for none.
     """
 
     network: StyleNetwork
     compile_mode = "auto"
+    temporal: TemporalLoss | None = None
 
     def __init__(
         self,
@@ -99,7 +102,8 @@ class StyleTransferModule(ResumableModule):
     def _prepare(self) -> None:
         trainer, mode = self.trainer, self.compile_mode
         left = trainer.max_steps - trainer.global_step if trainer.max_steps > 0 else 10**9
-        self._compute_losses = compile_losses(self.compute_losses, mode, left, self.device)
+        losses = self.compute_losses if self.temporal is None else self._compute_with_temporal
+        self._compute_losses = compile_losses(losses, mode, left, self.device)
         self._replayed = None
         if self._replays:
             self._replayed = ReplayedStep(
@@ -133,6 +137,29 @@ class StyleTransferModule(ResumableModule):
         """
         return (batch.contiguous(memory_format=torch.channels_last),)
 
+    def with_view(self, inputs: tuple[Tensor, ...], batch_idx: int) -> tuple[Tensor, ...]:
+        """Append a second view of the photos to the inputs of a batch, for the temporal loss.
+
+        Views are made here and not in :meth:`compute_losses`, because a captured step would repeat
+        the same random numbers.
+
+        Args:
+            inputs: From :meth:`inputs`.
+            batch_idx: Index of the batch.
+
+        Returns:
+            The inputs as they are if there is no temporal loss.
+        """
+        if self.temporal is None:
+            return inputs
+        trainer, count = self.trainer, len(inputs[0])
+        accumulate = trainer.accumulate_grad_batches
+        batch = trainer.global_step * accumulate + batch_idx % accumulate
+        # As the samplers of the data module number the photos.
+        first = batch * count * trainer.world_size + trainer.global_rank
+        numbers = range(first, first + count * trainer.world_size, trainer.world_size)
+        return (*inputs, *self.temporal.view(inputs[0], numbers))
+
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Stylize a batch of photos and compute the losses.
 
@@ -144,7 +171,7 @@ class StyleTransferModule(ResumableModule):
             The total loss, a scalar; detached if the step is replayed, because its gradients are
             computed already.
         """
-        inputs = self.inputs(batch)
+        inputs = self.with_view(self.inputs(batch), batch_idx)
         if self._replayed is None:
             stylized, values = self._compute_losses(*inputs)
         else:
@@ -190,6 +217,17 @@ class StyleTransferModule(ResumableModule):
         if self._replayed is None or self.trainer._logger_connector.should_update_logs:
             self.log_dict({f"loss/{name}": value for name, value in self.losses.items()})
 
+    def stylize(self, photos: Tensor) -> Tensor:
+        """Stylize photos as :meth:`compute_losses` does.
+
+        Args:
+            photos: RGB in [0, 1], shape (N, 3, H, W).
+
+        Returns:
+            The same shape and range.
+        """
+        return self.network(photos)
+
     def compute_losses(self, photos: Tensor) -> Losses:
         """Stylize photos and compute the losses.
 
@@ -199,8 +237,18 @@ class StyleTransferModule(ResumableModule):
         Returns:
             The stylized photos, the same shape, and the losses by name.
         """
-        stylized = self.network(photos)
+        stylized = self.stylize(photos)
         return stylized, self.criterion(stylized, photos)
+
+    def _compute_with_temporal(self, *inputs: Tensor) -> Losses:
+        """Compute the losses of the method and, from the second view, the temporal loss."""
+        assert self.temporal is not None
+        (photos, *others), view = inputs[: -len(View._fields)], View(*inputs[-len(View._fields) :])
+        stylized, values = self.compute_losses(photos, *others)
+        second = self.stylize(view.photos, *others)
+        values["temporal"] = self.temporal(stylized, second, view)
+        values["total"] = values["total"] + self.temporal.weight * values["temporal"]
+        return stylized, values
 
     def in_every_style(self, photos: Tensor) -> list[Tensor]:
         """Stylize photos in each style that previews show.

@@ -112,3 +112,48 @@ def test_layer_names_of_an_encoder_create_no_term():
     assert list(build_terms(OmegaConf.create(loss))) == ["tv"]
     with pytest.raises(StyleNetError, match="is no term"):
         build_terms(OmegaConf.create({"style": {"weight": 3}}))
+
+
+def test_the_temporal_loss_takes_part_in_training_and_in_resuming(run, tiny, tmp_path):
+    steady = [*tiny, "loss.temporal_weight=30"]
+    result = run("train", *steady)
+    assert result.status == 0, result.err
+    assert ", temporal " in result.out
+    result = run("train", *tiny, f"run_dir={tmp_path}/plain")
+    assert result.status == 0, result.err
+    assert ", temporal " not in result.out
+    plain, own = weights(tmp_path / "plain"), weights(tmp_path / "run")
+    assert any(not plain[name].equal(own[name]) for name in plain)
+    config = yaml.safe_load((tmp_path / "plain" / "config.yaml").read_text())
+    del config["loss"]["temporal_weight"]  # as in a run of an earlier version
+    (tmp_path / "plain" / "config.yaml").write_text(yaml.safe_dump(config))
+    more = ["resume=true", "trainer.max_steps=4"]
+    result = run("train", *tiny, *more, f"run_dir={tmp_path}/plain")
+    assert (result.status, "other options" in result.err) == (0, False), result.err
+    result = run("train", *tiny, *more)
+    assert "loss.temporal_weight=0.0 (was 30)" in result.err
+
+
+def test_an_impossible_temporal_weight_is_refused(run, tiny, tmp_path):
+    for weight in ("-1", "nan", "much"):
+        assert (
+            "loss.temporal_weight=" in run("train", *tiny, f"loss.temporal_weight={weight}").error
+        )
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("optimize", ["content={photo}", "output={folder}/out.png"]),
+        ("evaluate", ["checkpoints=[starry]", "photos={folder}", "output={folder}/report"]),
+        ("benchmark", ["suite=training", "output={folder}/bench.json"]),
+    ],
+)
+def test_commands_that_train_nothing_refuse_a_temporal_weight(
+    run, photos, tmp_path, command, options
+):
+    options = [o.format(photo=photos / "0.jpg", folder=photos) for o in options]
+    error = run(command, *options, "encoder=lite", "loss.temporal_weight=5").error
+    assert "loss.temporal_weight=5" in error
+    assert "Leave it out" in error

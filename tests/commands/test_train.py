@@ -191,6 +191,16 @@ def test_training_can_start_from_a_trained_network(run, tiny, tmp_path):
     assert all(torch.allclose(before[key], after[key], atol=1e-6) for key in before)
 
 
+def test_a_network_takes_its_size_from_the_one_that_it_starts_from(run, tiny, tmp_path):
+    assert run("train", *tiny).status == 0
+    unsized = [option for option in tiny if not option.startswith("network.")]
+    second = run("train", *unsized, f"init={tmp_path}/run", f"run_dir={tmp_path}/second")
+    assert second.status == 0, second.err
+    first, second = (load_checkpoint(tmp_path / name)[0] for name in ("run", "second"))
+    assert first.arguments == second.arguments
+    assert yaml.safe_load((tmp_path / "second/config.yaml").read_text())["network"]["width"] == 2
+
+
 def test_training_cannot_start_from_a_different_architecture(run, tiny, tmp_path):
     assert run("train", *tiny).status == 0
     error = run(

@@ -81,12 +81,17 @@ def assert_equal(first, second):
         assert torch.equal(value, second[name]), name
 
 
-@pytest.mark.parametrize("method", [None, "adain", "adversarial"])
-def test_two_processes_with_half_the_batch_equal_one_with_the_full_batch(do, tmp_path, method):
+@pytest.mark.parametrize(
+    ("method", "more"),
+    [(None, {}), (None, {"temporal": 30.0}), ("adain", {}), ("adversarial", {"temporal": 30.0})],
+)
+def test_two_processes_with_half_the_batch_equal_one_with_the_full_batch(
+    do, tmp_path, method, more
+):
     one, two = tmp_path / "one", tmp_path / "two"
     do(
-        {"folder": one, "batch": 4, "steps": 3, "method": method},
-        {"folder": two, "batch": 2, "steps": 3, "method": method, "world": 2},
+        {"folder": one, "batch": 4, "steps": 3, "method": method, **more},
+        {"folder": two, "batch": 2, "steps": 3, "method": method, "world": 2, **more},
     )
     gradients = [torch.load(folder / "gradients.pt") for folder in (one, two)]
     if method == "adversarial":
@@ -127,21 +132,21 @@ def test_two_processes_learn_another_style_each_and_go_toward_the_mean(do, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("number", "method", "accumulate"),
+    ("number", "method", "accumulate", "more"),
     [
-        (signal.SIGTERM, None, 1),
-        (signal.SIGTERM, None, 3),
-        (signal.SIGUSR1, None, 1),
-        (signal.SIGTERM, "adversarial", 1),
-        (signal.SIGTERM, "meta", 1),
+        (signal.SIGTERM, None, 1, {}),
+        (signal.SIGTERM, None, 3, {"temporal": 30.0}),
+        (signal.SIGUSR1, None, 1, {}),
+        (signal.SIGTERM, "adversarial", 1, {}),
+        (signal.SIGTERM, "meta", 1, {}),
     ],
 )
 def test_a_signal_to_one_process_stops_all_at_one_step_and_resuming_is_exact(
-    do, tmp_path, number, method, accumulate
+    do, tmp_path, number, method, accumulate, more
 ):
     uninterrupted, parts = tmp_path / "uninterrupted", tmp_path / "parts"
     common = {"steps": 9, "world": 2, "workers": 1, "every": 9, "method": method}
-    common |= {"accumulate": accumulate}
+    common |= {"accumulate": accumulate, **more}
     do(
         {"folder": uninterrupted, **common},
         {"folder": parts, **common, "signal": [1, 4, number]},

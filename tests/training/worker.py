@@ -11,6 +11,7 @@ prints "done" or "failed". A job is a dict:
     method   None, "adain", "adversarial" or "meta"; the three use the photos as style images
     kill     seconds until all processes of the job get SIGKILL
     seed     seed of the initial weights
+    temporal weight of the temporal loss (0)
 
 Each process is forked from one that has imported PyTorch but computed nothing: it starts at once,
 and there are no PyTorch threads to lose in the fork.
@@ -45,6 +46,7 @@ from stylenet.training import CosineSchedule, OptimizerFactory, RunFolder, Style
 from stylenet.training.callbacks import Checkpoints, SafeCheckpointIO, StopOnSignal
 from stylenet.training.cluster import choose_environment
 from stylenet.training.run_lock import RunLock
+from stylenet.training.temporal import TemporalLoss
 
 
 class Watch(pl.Callback):
@@ -149,6 +151,8 @@ def train(job, photos, rank):
     def fit():
         saved = folder.saved_checkpoints() if job.get("resume") else []
         module = make_module(job.get("seed", 0), job.get("method"), job["steps"])
+        if "temporal" in job:
+            module.temporal = TemporalLoss(job["temporal"])
         trainer.fit(module, data, ckpt_path=saved[-1] if saved else None)
         if job.get("method") in ("adversarial", "meta"):
             torch.save(module.state_dict(), folder.path / f"weights_{rank}.pt")

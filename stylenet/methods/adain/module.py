@@ -51,6 +51,10 @@ class AdainModule(StyleTransferModule):
         """Return the photos and the style images of a batch."""
         return tuple(part.contiguous(memory_format=torch.channels_last) for part in batch)
 
+    def stylize(self, photos: Tensor, styles: Tensor) -> Tensor:  # type: ignore[override]
+        """Stylize photos, each in the style of its style image; see :meth:`compute_losses`."""
+        return self.network(photos, styles)
+
     def compute_losses(self, photos: Tensor, styles: Tensor) -> Losses:  # type: ignore[override]
         """Stylize photos, each in the style of its style image, and compute the losses.
 
@@ -61,7 +65,7 @@ class AdainModule(StyleTransferModule):
         Returns:
             The stylized photos, the same shape, and the losses by name.
         """
-        stylized = self.network(photos, styles)
+        stylized = self.stylize(photos, styles)
         return stylized, self.criterion(stylized, photos, styles)
 
     def in_every_style(self, photos: Tensor) -> list[Tensor]:

@@ -106,13 +106,13 @@ class AdversarialModule(SingleStyleModule):
 
         Args:
             batch: Photos and as many crops of style images, RGB in [0, 1], (N, 3, H, W) each.
-            batch_idx: Not used.
+            batch_idx: Index of the batch.
 
         Returns:
             The network's total loss, a scalar, detached.
         """
         photos, styles = (images.contiguous(memory_format=torch.channels_last) for images in batch)
-        stylized, values = self._compute_losses(photos)
+        stylized, values = self._compute_losses(*self.with_view((photos,), batch_idx))
         values["discriminator"] = self._train_discriminator(styles, stylized.detach())
         self.discriminator.eval()  # so that its power iteration takes no step here
         values["adversarial"] = self._objective.generator(self.discriminator(stylized))

@@ -59,6 +59,12 @@ class ConditionalModule(StyleTransferModule):
         indices = (self._indices[styles], styles)
         return (*super().inputs(batch), *(i.to(batch.device, non_blocking=True) for i in indices))
 
+    def stylize(  # type: ignore[override]
+        self, photos: Tensor, indices: Tensor, styles: Tensor
+    ) -> Tensor:
+        """Stylize photos, each in its own style; see :meth:`compute_losses`."""
+        return self.network(photos, indices)
+
     def compute_losses(  # type: ignore[override]
         self, photos: Tensor, indices: Tensor, styles: Tensor
     ) -> Losses:
@@ -72,7 +78,7 @@ class ConditionalModule(StyleTransferModule):
         Returns:
             The stylized photos, the same shape, and the losses by name.
         """
-        stylized = self.network(photos, indices)
+        stylized = self.stylize(photos, indices, styles)
         return stylized, self.criterion(stylized, photos, styles)
 
     def note(self, stylized: Tensor, values: dict[str, Tensor]) -> None:

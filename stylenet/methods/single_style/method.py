@@ -1,5 +1,6 @@
 """Training a network of one style."""
 
+from stylenet.checkpoint import load_checkpoint
 from stylenet.data import PhotoData, load_style_images
 from stylenet.errors import StyleNetError
 from stylenet.methods.distillation.teacher import load_teacher
@@ -34,7 +35,9 @@ class SingleStyle(Method):
         return self.experiment.build_loss()
 
     def build_network(self) -> StyleNetwork:
-        """Build the network with random weights or those of ``init``."""
+        """Build the network with random weights, or with the size and the weights of ``init``."""
+        if self.config.init not in (None, "auto", "base"):
+            self._adopt_size(str(self.config.init))
         network: StyleNetwork = self.experiment.build(self.config.network)
         selection = selection_of(network)
         if selection.styles(network) != []:
@@ -44,6 +47,20 @@ class SingleStyle(Method):
             )
         self.initialize(network)
         return network
+
+    def _adopt_size(self, init: str) -> None:
+        """Set the options of the network to those of ``init``, from which no other size can start.
+
+        Options that the user gives stay; if they differ, ``start_from`` ends the run and says so.
+        """
+        trained, _ = load_checkpoint(init)
+        options = self.config.network
+        if trained.name != options.name:
+            return
+        given = {word.lstrip("+").partition("=")[0] for word in self.experiment.overrides}
+        for name, value in trained.arguments.items():
+            if name in options and f"network.{name}" not in given:
+                options[name] = value
 
     def build_criterion(self, encoder: Encoder) -> PerceptualLoss:
         """Build the perceptual loss of the style."""
