@@ -38,19 +38,21 @@ _LAZY = {
 }
 
 
-def load(checkpoint: str | Path, **options: Any) -> "Stylizer":
+def load(checkpoint: str | Path | None = None, **options: Any) -> "Stylizer":
     """Load a network that stylizes images.
 
     >>> stylized = stylenet.load("starry_night")(Image.open("photo.jpg"), strength=0.8)
+    >>> stylized = stylenet.load(style="painting.jpg")(Image.open("photo.jpg"))
 
     Args:
-        checkpoint: A pretrained style (see :func:`styles`), a run directory or a ``.safetensors``
-            file.
+        checkpoint: A pretrained style (see :func:`styles`), ``any_style``, a run directory or a
+            ``.safetensors`` file. ``None``: the bundled network that stylizes in ``style``, a
+            pretrained style or one or several style images.
         **options: ``device``, ``dtype``, ``style``, ``style_size`` and ``encoder_weights``, see
             :meth:`stylenet.inference.Stylizer.load`.
 
     Raises:
-        StyleNetError: There is no such checkpoint, or it is damaged.
+        StyleNetError: There is no such checkpoint or style, or it is damaged.
     """
     from stylenet.inference import Stylizer
 

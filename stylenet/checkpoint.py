@@ -15,10 +15,14 @@ from stylenet.errors import StyleNetError
 from stylenet.files import atomic_path, user_path
 from stylenet.frozen_encoder import find_again, leave_out
 from stylenet.hub import SCHEME, download_checkpoint
-from stylenet.methods.adain.selection import STYLE_SIZE
+from stylenet.methods.arbitrary_style.selection import (
+    STYLE_SIZE,
+    names_style_image,
+    parse_style_images,
+)
 from stylenet.methods.selection import selection_of
 from stylenet.networks import StyleNetwork, build_network
-from stylenet.pretrained import base_networks, pretrained_styles
+from stylenet.pretrained import ANY_STYLE, base_networks, pretrained_style, pretrained_styles
 from stylenet.program import command
 
 # Increase it when an older version could misread the files of this one.
@@ -162,7 +166,7 @@ def load_style(
         path: See :func:`find_checkpoint`.
         style: One of the checkpoint's styles, or a mixture such as ``starry:0.6,mosaic:0.4``;
             ``None`` for the first. For arbitrary styles (AdaIN): one image or several, see
-            :func:`stylenet.methods.adain.selection.parse_style_images`.
+            :func:`stylenet.methods.arbitrary_style.selection.parse_style_images`.
         style_size: Short side that these images are resized to, in pixels; ``None`` keeps their
             sizes.
         encoder_weights: See :func:`load_checkpoint`.
@@ -181,6 +185,32 @@ def load_style(
     except StyleNetError as error:
         raise StyleNetError(f"checkpoint={path}: {error}") from error
     return selected, replace(info, style=name)
+
+
+def find_style(style: str | None) -> tuple[Path, str | None]:
+    """Find the bundled network that stylizes in a style.
+
+    Args:
+        style: Name of a pretrained style, or one or several style images, see
+            :func:`stylenet.methods.arbitrary_style.selection.parse_style_images`.
+
+    Returns:
+        The checkpoint, and the style to choose in it: the images for the network of arbitrary
+        styles, ``None`` for a pretrained style.
+
+    Raises:
+        StyleNetError: ``style`` is neither, or a weight is not a number above 0.
+    """
+    if style is None:
+        raise StyleNetError(
+            f"No style given. Give style=NAME ({', '.join(pretrained_styles())}), "
+            f"style=painting.jpg with an image of your own, or checkpoint=PATH with a run "
+            f"directory or a .safetensors file."
+        )
+    if style not in pretrained_styles() and names_style_image(style):
+        parse_style_images(style)  # its message without the bundled checkpoint's path
+        return ANY_STYLE, style
+    return pretrained_style(style), None
 
 
 def start_from(
@@ -224,8 +254,9 @@ def find_checkpoint(path: str | Path) -> Path:
     """Find the checkpoint file that a user names.
 
     Args:
-        path: A checkpoint, a run directory, the name of a pretrained style, or a repository of the
-            Hugging Face Hub, such as ``hf://user/style``.
+        path: A checkpoint, a run directory, the name of a pretrained style, ``any_style`` (the
+            bundled network for arbitrary styles), or a repository of the Hugging Face Hub, such as
+            ``hf://user/style``.
 
     Returns:
         The file; from a run directory, the one with the most training steps.
@@ -235,7 +266,7 @@ def find_checkpoint(path: str | Path) -> Path:
     """
     if str(path).startswith(SCHEME):
         return download_checkpoint(str(path))
-    pretrained = pretrained_styles().get(str(path))
+    pretrained = {**pretrained_styles(), ANY_STYLE.stem: ANY_STYLE}.get(str(path))
     path = user_path(path)
     if path.is_file():
         return path
@@ -244,7 +275,7 @@ def find_checkpoint(path: str | Path) -> Path:
             return pretrained
         raise StyleNetError(
             f"checkpoint={path}: no such file or folder; give a run directory, a .safetensors "
-            f"file, or one of the pretrained styles {', '.join(pretrained_styles())}"
+            f"file, any_style, or one of the pretrained styles {', '.join(pretrained_styles())}"
         )
     # A name that starts with a dot is a temporary file, perhaps left by a crash.
     final, others = (

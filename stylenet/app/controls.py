@@ -97,7 +97,7 @@ def keep_file(control: Component) -> None:
         path = Path(payload.path)
         return Upload(path, payload.orig_name or path.name)
 
-    control.preprocess = pass_on  # type: ignore[method-assign]
+    control.preprocess = pass_on  # type: ignore[method-assign, unused-ignore]  # without Gradio
 
 
 def listen(

@@ -27,6 +27,7 @@ from stylenet.evaluation import (
     Row,
     Study,
     Summary,
+    compare_with,
     compare_with_optimization,
     format_table,
     load_square,
@@ -76,12 +77,15 @@ def _evaluate(config: DictConfig) -> None:
     check_output(output / "report.json")
     paths, videos = find_images_and_videos(config, output)
     checkpoints = load_checkpoints(config)
+    _check_reference(config, checkpoints)
     _check_sheet(config, len(checkpoints) + 1, min(len(paths), config.sheet_photos))
     failures: list[str] = []
     grids = {item.name: GridMeter() for item in checkpoints}
     rows, photos, columns = _measure_photos(config, checkpoints, paths, grids, failures)
     flicker = _measure_videos(config, checkpoints, videos, failures)
     summaries = _summarize(config, checkpoints, rows, photos, grids, flicker)
+    if config.reference is not None:
+        summaries = compare_with(str(config.reference), summaries)
     save_image(
         LoadedImage(draw_sheet(columns, config.size)), output / "contact_sheet.jpg", _QUALITY
     )
@@ -111,6 +115,23 @@ def _evaluate(config: DictConfig) -> None:
     if failures:
         print(f"{len(failures)} could not be used:", *failures, sep="\n  ", file=sys.stderr)
         raise SystemExit(1)
+
+
+def _check_reference(config: DictConfig, checkpoints: Sequence[Checkpoint]) -> None:
+    """Refuse a reference that is none of the checkpoints, or whose losses are not comparable."""
+    if config.reference is None:
+        return
+    names = [item.name for item in checkpoints]
+    if str(config.reference) not in names:
+        raise StyleNetError(
+            f"reference={config.reference} is none of the checkpoints. Give one of "
+            f"{', '.join(names)}."
+        )
+    if len({loss_key(item.style) for item in checkpoints}) > 1:
+        raise StyleNetError(
+            "reference compares checkpoints in one style. Choose it: style=NAME, or style=custom "
+            "style.image=PATH."
+        )
 
 
 def _check_sheet(config: DictConfig, columns: int, rows: int) -> None:

@@ -23,7 +23,6 @@ from stylenet.cli.infer_regions import load_regions, read_plan, read_regions
 from stylenet.cli.interpolate import interpolate
 from stylenet.cli.main import list_styles
 from stylenet.cli.start import notice
-from stylenet.errors import StyleNetError
 from stylenet.files import find_inputs, user_path
 from stylenet.image import LoadedImage, check_quality
 from stylenet.inference import RegionMap, StylizeOptions, Stylizer, stylize_file
@@ -32,7 +31,6 @@ from stylenet.inference.folder import describe_unread, stylize_all
 from stylenet.inference.options import describe_stroke
 from stylenet.inference.precision import choose_device
 from stylenet.inference.region_plan import RegionPlan
-from stylenet.pretrained import pretrained_style, pretrained_styles
 from stylenet.ranks import read_launch
 from stylenet.video import VideoOptions, stylize_video
 from stylenet.video.mask_videos import MaskVideos
@@ -245,16 +243,8 @@ class _Progress:
 
 def _load(config: DictConfig) -> Stylizer:
     """Load the requested network on this rank's device, blended with another if requested."""
-    if config.style_name is None and config.checkpoint is None:
-        raise StyleNetError(
-            f"No style given. Give style=NAME ({', '.join(pretrained_styles())}), or "
-            f"checkpoint=PATH with a run directory or a .safetensors file."
-        )
     style = None if config.style_name is None else str(config.style_name)
-    if config.checkpoint is not None:
-        path = str(config.checkpoint)  # the style is one of its own
-    else:
-        path, style = str(pretrained_style(str(style))), None
+    path = None if config.checkpoint is None else str(config.checkpoint)
     stylizer = _load_checkpoint(config, path, style)
     if config.blend_with is None:
         return stylizer
@@ -262,8 +252,8 @@ def _load(config: DictConfig) -> Stylizer:
     return Stylizer.blend(stylizer, other, config.blend_weight)
 
 
-def _load_checkpoint(config: DictConfig, path: str | Path, style: str | None) -> Stylizer:
-    """Load a checkpoint on this rank's device."""
+def _load_checkpoint(config: DictConfig, path: str | Path | None, style: str | None) -> Stylizer:
+    """Load a checkpoint, or the bundled network of a style, on this rank's device."""
     device, launch = str(config.device), read_launch()
     if device == "auto" and launch.world_size > 1 and choose_device("auto").type == "cuda":
         device = f"cuda:{launch.local_rank}"

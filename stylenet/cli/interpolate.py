@@ -18,7 +18,7 @@ from stylenet.video.new_video import new_video
 
 Progress = Callable[[int, int], None]
 
-_NETWORKS = "network=johnson_multi or network=adain"
+_NETWORKS = "network=johnson_multi, any_style or adain"
 
 
 def interpolate(

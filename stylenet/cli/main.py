@@ -13,7 +13,7 @@ from stylenet.cli.completion import COMPLETION, check_completion, next_words, sp
 from stylenet.cli.mistakes import errors_as_one_line
 from stylenet.cli.start import HELP, start
 from stylenet.errors import StyleNetError
-from stylenet.pretrained import describe_pretrained
+from stylenet.pretrained import ANY_STYLE, describe_pretrained, read_description
 from stylenet.program import COMMANDS
 
 _HELP = """\
@@ -50,8 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def list_styles() -> None:
-    """Print a line for each pretrained style: its name, description and file size."""
+    """Print a line for each pretrained style: its name, description and file size.
+
+    The last line is for style images, which the bundled network for arbitrary styles takes.
+    """
     styles = describe_pretrained()
+    if ANY_STYLE.is_file():
+        styles["IMAGE.jpg"] = (read_description(ANY_STYLE), ANY_STYLE.stat().st_size)
     width = max(map(len, styles), default=0)
     for name, (description, size) in styles.items():
         print(f"{name:{width}}  {description} ({size / 1e6:.1f} MB)")

@@ -1,5 +1,7 @@
 """What model cards say about a trained network."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,9 @@ from stylenet.cli.loss import TEMPORAL, build_terms
 from stylenet.data import load_style_images
 from stylenet.errors import StyleNetError
 from stylenet.files import walk_files
-from stylenet.image import SUFFIXES, load_image, to_tensor
+from stylenet.image import SUFFIXES, flatten, load_image, to_tensor
 from stylenet.methods.adversarial.loss import take_adversarial
+from stylenet.methods.selection import selection_of
 from stylenet.networks import StyleNetwork
 from stylenet.perceptual import PerceptualLoss, with_style_layers
 
@@ -24,39 +27,60 @@ from stylenet.perceptual import PerceptualLoss, with_style_layers
 _TERMS = {"tv": "total variation"}
 
 
-def held_out_photos(folder: Path, count: int, size: int) -> list[Tensor]:
-    """Return center crops of a folder's first photos.
+@dataclass(frozen=True)
+class Trial:
+    """A held-out photo, the loss of its stylized image, and the choice of its style.
+
+    Attributes:
+        photo: RGB in [0, 1], shape (1, 3, H, W).
+        criterion: The loss of the training.
+        select: From the network to one of one style.
+    """
+
+    photo: Tensor
+    criterion: PerceptualLoss
+    select: Callable[[StyleNetwork], StyleNetwork]
+
+    def stylize(self, network: StyleNetwork) -> Tensor:
+        """Stylize the photo, shape (1, 3, H, W)."""
+        return self.select(network)(self.photo)
+
+
+def held_out_images(folder: Path, count: int, size: int, option: str = "held_out") -> list[Tensor]:
+    """Return center crops of a folder's first images.
 
     Args:
-        folder: Photos that the network was not trained on.
-        count: Number of photos, the first ones by name.
+        folder: Images that the network was not trained on.
+        count: Number of images, the first ones by name.
         size: Height and width of the crops in pixels.
+        option: Option that names the folder, for messages.
 
     Returns:
         RGB in [0, 1], each of shape (1, 3, size, size).
 
     Raises:
-        StyleNetError: The folder holds no photos.
+        StyleNetError: The folder holds no images.
     """
     names = sorted(walk_files(folder, SUFFIXES)[0])[:count] if folder.is_dir() else []
     if not names:
-        raise StyleNetError(f"held_out={folder} is not a folder with photos. Give one.")
-    photos = []
+        raise StyleNetError(f"{option}={folder} is not a folder with images. Give one.")
+    images = []
     for name in names:
-        photo = functional.resize(load_image(folder / name).rgb, [size])
-        photos.append(to_tensor(functional.center_crop(photo, [size, size])))
-    return photos
+        image = functional.resize(flatten(load_image(folder / name)), [size])
+        images.append(to_tensor(functional.center_crop(image, [size, size])))
+    return images
 
 
-def mean_losses(
-    network: StyleNetwork, recipe: dict[str, Any], photos: list[Tensor]
-) -> dict[str, float]:
-    """Return the means of the training losses over photos, in float32.
+def make_trials(
+    recipe: dict[str, Any], photos: list[Tensor], styles: list[Tensor] | None = None
+) -> list[Trial]:
+    """Return the trials on which a network is measured.
 
     Args:
-        network: The network.
         recipe: The recipe in its checkpoint, whose encoder and style image are loaded.
         photos: RGB in [0, 1], each of shape (1, 3, H, W).
+        styles: Style images for a network of arbitrary styles, one for each photo; ``None`` for a
+            network of one style.
 
     Raises:
         StyleNetError: There is no recipe, or its encoder or style image is missing.
@@ -64,17 +88,33 @@ def mean_losses(
     config = OmegaConf.create(recipe)
     if "loss" not in config:
         raise StyleNetError("this checkpoint holds no recipe. Give one that stylenet train wrote.")
-    style, terms = build(config.style), build_terms(config.loss)
+    terms = build_terms(config.loss)
     take_adversarial(terms)  # its discriminator is not part of a checkpoint
+    encoder = build(config.encoder)
+    if styles is not None:
+        return [
+            _trial_in_style(photo, style, PerceptualLoss(encoder, terms, [style]).eval())
+            for photo, style in zip(photos, styles, strict=False)
+        ]
+    style = build(config.style)
     criterion = PerceptualLoss(
-        build(config.encoder),
+        encoder,
         with_style_layers(terms, style.layers),
         load_style_images(style),
         style.weight,
         style.image_weights,
     ).eval()
-    with torch.inference_mode():
-        losses = [criterion(network(photo), photo) for photo in photos]
+    return [Trial(photo, criterion, lambda network: network) for photo in photos]
+
+
+def _trial_in_style(photo: Tensor, style: Tensor, criterion: PerceptualLoss) -> Trial:
+    return Trial(photo, criterion, lambda n: selection_of(n).select_images(n, [style]))
+
+
+@torch.inference_mode()
+def mean_losses(network: StyleNetwork, trials: list[Trial]) -> dict[str, float]:
+    """Return the means of the training losses over trials, in float32."""
+    losses = [trial.criterion(trial.stylize(network), trial.photo) for trial in trials]
     return {
         name: float(torch.stack([values[name] for values in losses]).mean()) for name in losses[0]
     }
@@ -112,9 +152,13 @@ def describe_network(
     start, teacher = recipe.get("init"), recipe.get("teacher_network")
     origin = f"the network {start}" if start else "random weights"
     distilled = f", distilled from {teacher} (weight {recipe['teacher_weight']})" if teacher else ""
+    if recipe["style"] is None:
+        styles = f"**Style images:** {source}"
+    else:
+        styles = f"**Style image:** {source}, short side {recipe['style']['size']} pixels"
     return f"""\
 - **Network:** {network.name} ({arguments}), {weights:,} weights in {stored}.
-- **Style image:** {source}, short side {recipe["style"]["size"]} pixels.
+- {styles}.
 - **Trained:** {info.step:,} steps of {data["batch_size"]} crops of {data["crop_size"]} pixels from
   {trained_on}; {_class_name(rate)}, peak learning rate {rate["lr"]},
   {schedule.get("warmup_steps", 0)} warm-up steps, {_class_name(schedule)};

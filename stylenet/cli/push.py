@@ -14,7 +14,8 @@ from stylenet.cli.app import build, run
 from stylenet.cli.model_card import (
     describe_network,
     format_losses,
-    held_out_photos,
+    held_out_images,
+    make_trials,
     mean_losses,
     portable,
 )
@@ -83,8 +84,8 @@ def _held_out_losses(
     """Return the number of held-out photos and the mean losses over them, if there are any."""
     if config.held_out is None:
         return None
-    photos = held_out_photos(user_path(config.held_out), config.count, config.size)
-    return len(photos), mean_losses(network, info.recipe, photos)
+    photos = held_out_images(user_path(config.held_out), config.count, config.size)
+    return len(photos), mean_losses(network, make_trials(info.recipe, photos))
 
 
 def _save_sample(

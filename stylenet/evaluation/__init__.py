@@ -12,7 +12,14 @@ from stylenet.evaluation.iterations import (
 )
 from stylenet.evaluation.measures import load_square, measure_losses, measure_similarity
 from stylenet.evaluation.recipe import recorded_style
-from stylenet.evaluation.report import Row, Summary, format_table, summarize, write_report
+from stylenet.evaluation.report import (
+    Row,
+    Summary,
+    compare_with,
+    format_table,
+    summarize,
+    write_report,
+)
 
 __all__ = [
     "Curve",
@@ -21,6 +28,7 @@ __all__ = [
     "Study",
     "Summary",
     "average_curve",
+    "compare_with",
     "compare_with_optimization",
     "find_crossing",
     "format_table",

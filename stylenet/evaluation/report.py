@@ -3,7 +3,7 @@
 import json
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,25 @@ def summarize(rows: Sequence[Row], checkpoint: str) -> dict[str, float | None]:
     }
 
 
+def compare_with(reference: str, summaries: Sequence[Summary]) -> list[Summary]:
+    """Add ``total_ratio`` and ``style_ratio``: the losses divided by those of a reference.
+
+    Args:
+        reference: Name of the checkpoint to compare with, usually one trained for the style alone.
+        summaries: Those of all checkpoints.
+
+    Returns:
+        The summaries, with two more means each.
+    """
+    losses = next(summary.means for summary in summaries if summary.checkpoint == reference)
+
+    def ratios(summary: Summary) -> dict[str, float | None]:
+        pairs = {name: (summary.means[name], losses.get(name)) for name in ("total", "style")}
+        return {f"{name}_ratio": a / b if a and b else None for name, (a, b) in pairs.items()}
+
+    return [replace(summary, means={**summary.means, **ratios(summary)}) for summary in summaries]
+
+
 def format_table(summaries: Sequence[Summary], studies: Sequence[Study] = ()) -> str:
     """Format a table with one line for each checkpoint.
 
@@ -99,6 +118,7 @@ def format_table(summaries: Sequence[Summary], studies: Sequence[Study] = ()) ->
         Several lines; the first holds the column names.
     """
     layers = [name for name in summaries[0].means if name.startswith("style/")]
+    ratios = [name for name in summaries[0].means if name.endswith("_ratio")]
     defects = [name for name in summaries[0].means if name.startswith(("grid", "halo"))]
     crossings = {name: counts for study in studies for name, counts in study.crossings.items()}
     last = max((len(c.values) - 1 for s in studies for c in s.curves.values()), default=0)
@@ -122,6 +142,7 @@ def format_table(summaries: Sequence[Summary], studies: Sequence[Study] = ()) ->
         "checkpoint": lambda summary: summary.checkpoint,
         "photos": lambda summary: str(summary.photos),
         **{name: mean(name) for name in ("total", "content", "style", *layers, "tv")},
+        **{name.replace("_", " "): level(name) for name in ratios},
         "SSIM": mean("ssim"),
         "MS-SSIM": mean("ms_ssim"),
         **{name: level(name) for name in defects},

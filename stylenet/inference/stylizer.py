@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from stylenet.checkpoint import STYLE_SIZE, CheckpointInfo, load_style
+from stylenet.checkpoint import STYLE_SIZE, CheckpointInfo, find_style, load_style
 from stylenet.contention import watch
 from stylenet.errors import StyleNetError, is_out_of_memory
 from stylenet.hub import download_checkpoint
@@ -96,7 +96,7 @@ class Stylizer:
     @classmethod
     def load(
         cls,
-        path: str | Path,
+        path: str | Path | None = None,
         device: str = "auto",
         dtype: str = "auto",
         style: str | None = None,
@@ -106,7 +106,8 @@ class Stylizer:
         """Load a checkpoint.
 
         Args:
-            path: A ``.safetensors`` file or a run directory.
+            path: See :func:`stylenet.checkpoint.find_checkpoint`. ``None``: the bundled network
+                that stylizes in ``style``, see :func:`stylenet.checkpoint.find_style`.
             device: See :class:`Stylizer`.
             dtype: See :class:`Stylizer`.
             style: For a checkpoint with several styles: one of them, or a mixture such as
@@ -119,6 +120,8 @@ class Stylizer:
         Raises:
             StyleNetError: See :func:`stylenet.checkpoint.load_style` and the class.
         """
+        if path is None:
+            path, style = find_style(style)
         return cls(*load_style(path, style, style_size, encoder_weights), device, dtype)
 
     @classmethod

@@ -143,8 +143,8 @@ def refuse_style_images(config: Any, trained: str) -> None:
     """
     if config.data.styles is not None:
         raise StyleNetError(
-            f"data.styles={config.data.styles} is for network=adain, but {trained} trains on "
-            f"photos only; leave data.styles out"
+            f"data.styles={config.data.styles} is for network=any_style, but {trained} trains "
+            f"on photos only; leave data.styles out"
         )
 
 

@@ -1,13 +1,13 @@
 """The style selection of each network."""
 
-from stylenet.methods.adain.selection import AdainSelection
+from stylenet.methods.arbitrary_style.selection import ArbitraryStyleSelection
 from stylenet.methods.base import StyleSelection
 from stylenet.methods.conditional.selection import ConditionalSelection
-from stylenet.networks import AdainNetwork, JohnsonMultiNetwork, StyleNetwork
+from stylenet.networks import ArbitraryStyleNetwork, JohnsonMultiNetwork, StyleNetwork
 
 _SELECTIONS: dict[type[StyleNetwork], StyleSelection] = {
     StyleNetwork: StyleSelection(),
-    AdainNetwork: AdainSelection(),
+    ArbitraryStyleNetwork: ArbitraryStyleSelection(),
     JohnsonMultiNetwork: ConditionalSelection(),
 }
 

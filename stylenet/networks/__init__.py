@@ -1,6 +1,8 @@
 """Style transfer networks: RGB images in [0, 1] in, stylized images of the same size out."""
 
 from stylenet.networks.adain import AdainNetwork, AdainStyleNetwork
+from stylenet.networks.any_style import AnyStyleNetwork
+from stylenet.networks.arbitrary_style import ArbitraryStyleNetwork
 from stylenet.networks.blending import blend_networks
 from stylenet.networks.compact import CompactNetwork
 from stylenet.networks.fused import can_fuse, fuse
@@ -25,6 +27,8 @@ from stylenet.networks.statistics import (
 __all__ = [
     "AdainNetwork",
     "AdainStyleNetwork",
+    "AnyStyleNetwork",
+    "ArbitraryStyleNetwork",
     "CompactNetwork",
     "JohnsonMultiNetwork",
     "JohnsonNetwork",

@@ -6,8 +6,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from stylenet.errors import StyleNetError, check_number
 from stylenet.moments import mean_and_variance
+from stylenet.networks.arbitrary_style import ArbitraryStyleNetwork, style_fractions
 from stylenet.networks.encoder_part import EMBEDDED, EncoderPart, make_decoder
 from stylenet.networks.layers import InstanceNorm, pad_to_multiple
 from stylenet.networks.registry import StyleNetwork, build_network, register_network
@@ -84,13 +84,11 @@ class AdainStyleNetwork(_EncoderDecoder, StagedNetwork):
 
 
 @register_network("adain")
-class AdainNetwork(_EncoderDecoder):
+class AdainNetwork(_EncoderDecoder, ArbitraryStyleNetwork):
     """AdaIN network for arbitrary styles.
 
     It gives the content's features the means and standard deviations of the style's features and
-    decodes them. Only the decoder is trained, once for all styles. This class is for training:
-    :meth:`select` returns the network of one style, the only form that inference, tiling and
-    export use.
+    decodes them. Only the decoder is trained, once for all styles.
     """
 
     def __init__(self, encoder: str = "lite", layer: str = "relu4_1", width: int = 32) -> None:
@@ -109,15 +107,9 @@ class AdainNetwork(_EncoderDecoder):
         super().__init__(encoder, layer, width)
 
     def forward(self, images: Tensor, style_images: Tensor | None = None) -> Tensor:
-        """Stylize each image in the style of its own style image.
+        """Stylize each image in the style of its own style image; see the base class.
 
-        Args:
-            images: RGB in [0, 1], shape (N, 3, H, W), H and W at least 1.
-            style_images: RGB in [0, 1], shape (N, 3, H', W'), any size. ``None`` takes the images
-                as their own style images, so that the output should reconstruct them.
-
-        Returns:
-            RGB in [0, 1], the shape of ``images``.
+        An image that is its own style image should be reconstructed.
         """
         with torch.no_grad():
             content = self.encoder(self.preprocess(images))  # (N, C, H'/stride, W'/stride)
@@ -130,33 +122,18 @@ class AdainNetwork(_EncoderDecoder):
     def select(
         self, images: Sequence[Tensor], weights: Sequence[float] | None = None
     ) -> AdainStyleNetwork:
-        """Return the network of one style, given by one or several style images.
+        """Return the network of one style; see the base class.
 
-        Args:
-            images: Style images, RGB in [0, 1], each of shape (1, 3, H, W); sizes may differ.
-            weights: Weight of each style image; only their ratios matter. ``None`` weighs all
-                equally.
-
-        Returns:
-            A network that shares no weights with this one. From several style images it decodes
-            the weighted mean of the features that each alone would give, as in the paper.
-
-        Raises:
-            StyleNetError: There is no image, or a weight is not above 0.
+        From several style images, it decodes the weighted mean of the features that each alone
+        would give, as in the paper.
         """
-        if not images:
-            raise StyleNetError("there is no style image; give at least one")
-        weights = [1.0] * len(images) if weights is None else weights
-        for weight in weights:
-            check_number("weight of a style image", weight, above=0)
-        total = sum(weights)
         means: Tensor | float = 0.0
         deviations: Tensor | float = 0.0
-        for image, weight in zip(images, weights, strict=True):
+        for image, fraction in zip(images, style_fractions(len(images), weights), strict=True):
             features = self.encoder(self.preprocess(image.to(self.encoder.scale)))
             mean, deviation = mean_and_deviation(features)
-            means = means + weight / total * mean.flatten()
-            deviations = deviations + weight / total * deviation.flatten()
+            means = means + fraction * mean.flatten()
+            deviations = deviations + fraction * deviation.flatten()
         network = build_network("adain_style", **self.arguments).to(self.encoder.scale)
         norm = {"norm.weight": deviations, "norm.bias": means}
         network.load_state_dict({**self.state_dict(), **norm})

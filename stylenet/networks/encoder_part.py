@@ -50,6 +50,7 @@ class EncoderPart(nn.Module):
 
     Attributes:
         convolutions: Convolutions by name, ``conv1_1`` and so on.
+        layer: Name of the last layer.
         stride: Pixels per cell of the features, along each side.
         channels: Channels of the features.
         width: Channels at full resolution.
@@ -80,7 +81,7 @@ class EncoderPart(nn.Module):
             outputs = ENCODERS[encoder][name]
             self.convolutions[name] = _convolution(inputs, outputs)
             inputs = outputs
-        self.channels, self.stride = inputs, _step(names[-1])
+        self.layer, self.channels, self.stride = layer, inputs, _step(names[-1])
         self.width = ENCODERS[encoder][names[0]]
         self.reach = -(-sum(map(_step, names)) // self.stride)
         self.register_buffer(
@@ -101,11 +102,32 @@ class EncoderPart(nn.Module):
             Shape (N, channels, H / stride, W / stride).
         """
         x = (images - self._mean) / self._std
-        for name, convolution in self.convolutions.items():
-            if name.endswith("_1") and _step(name) > 1:
-                x = F.max_pool2d(x, 2, stride=2)  # Core ML needs the stride
-            x = F.relu(convolution(x))
+        for name in self.convolutions:
+            x = self._convolve(name, x)
         return x * self.scale
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Compute the features of each convolution, without ``scale``.
+
+        Args:
+            images: See :meth:`forward`.
+
+        Returns:
+            Each of shape (N, C, H / s, W / s), with the channels and the stride s of the
+            convolution.
+        """
+        x = (images - self._mean) / self._std
+        features = []
+        for name in self.convolutions:
+            x = self._convolve(name, x)
+            features.append(x)
+        return features
+
+    def _convolve(self, name: str, x: Tensor) -> Tensor:
+        """Apply a convolution, after pooling where a block begins."""
+        if name.endswith("_1") and _step(name) > 1:
+            x = F.max_pool2d(x, 2, stride=2)  # Core ML needs the stride
+        return F.relu(self.convolutions[name](x))
 
     def load_weights(self, weights: Mapping[str, Tensor]) -> None:
         """Load an encoder's weights and set ``scale`` so that features of noise have size 1.

@@ -238,8 +238,17 @@ def test_a_network_is_evaluated_in_the_given_style(run, checkpoint, style_images
     assert [row["checkpoint"] for row in report["rows"]] == ["any", "any"]
 
 
-def test_only_networks_of_one_style_are_pretrained(run, checkpoint):
-    assert "holds any style" in run("add_pretrained", f"checkpoint={checkpoint}").error
+def test_a_network_that_refers_to_an_encoder_is_not_bundled(run, photos, tmp_path):
+    network = build_network("adain", encoder="vgg19", layer="relu2_1", width=2)
+    convolutions = VGGEncoder("vgg19", "random", allow_random=True).convolutions_to("relu2_1")
+    network.encoder.load_weights(
+        {f"{k}.{part}": v for k, c in convolutions.items() for part, v in c.state_dict().items()}
+    )
+    info = CheckpointInfo("adain", 1, {"encoder": {"weights": "random"}})
+    save_checkpoint(tmp_path / "vgg.safetensors", network, info)
+    given = [f"checkpoint={tmp_path}/vgg.safetensors", f"held_out={photos}", "held_out_name=x"]
+    given += ["description=x", "source=x", "trained_on=x", "command=x"]
+    assert "refers to the weights of an encoder" in run("add_pretrained", *given).error
 
 
 @pytest.mark.parametrize(
@@ -252,7 +261,7 @@ def test_only_networks_of_one_style_are_pretrained(run, checkpoint):
         (["style={light}:much"], "much is not a number above 0"),
         (["style={light}:0,{dark}"], "is not a number above 0"),
         (["style={light},{light}"], "twice"),
-        (["style={folder}"], "is not an image file"),
+        (["style={folder}"], "is a folder, not an image file"),
         (["style={text}"], "notes.png"),
         (["style={light}", "style_size=0"], "style_size=0"),
         (["style={light}", "style_size=much"], "style_size=much"),

@@ -483,7 +483,7 @@ MISTAKES = [
     ("+optimizer.speed=3", "unexpected keyword argument 'speed'"),
     ("optimizer.betas=[2,0.9]", "optimizer: Invalid beta parameter"),
     ("training_method=conditional", "styles=None is not a list"),
-    ("training_method=adain", "data.styles=FOLDER"),
+    ("training_method=arbitrary_style", "data.styles=FOLDER"),
     ("trainer.max_steps=0", "trainer.max_steps=0"),
     ("trainer.max_steps=many", "trainer.max_steps=many"),
     ("trainer.precision=8", "trainer.precision=8"),

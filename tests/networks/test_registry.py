@@ -26,6 +26,7 @@ SMALL = [
     ("compact", {**COMPACT, "head": "resize"}),
     ("adain", ADAIN),
     ("adain_style", ADAIN),
+    ("any_style", {**COMPACT, "hidden": 4, "kernels": 2}),
 ]
 
 

@@ -5,8 +5,8 @@ import torch
 from PIL import Image
 
 from stylenet.data import PhotoData
-from stylenet.methods.adain.loss import AdainLoss
-from stylenet.methods.adain.module import AdainModule
+from stylenet.methods.arbitrary_style.loss import ArbitraryStyleLoss
+from stylenet.methods.arbitrary_style.module import ArbitraryStyleModule
 from stylenet.networks import build_network
 from stylenet.perceptual import ContentLoss, PerceptualLoss, StyleLoss, TotalVariationLoss
 from stylenet.training import RunFolder
@@ -40,8 +40,8 @@ def make_adain(encoder):
             {k: torch.randn(v.shape, generator=generator) / 9 for k, v in part.items()}
         )
         optimizer = adam(1e-2, 2, max_steps=5)
-        criterion = AdainLoss(encoder, terms())
-        return AdainModule(network, criterion, optimizer, {}, random_images(3, 2))
+        criterion = ArbitraryStyleLoss(encoder, terms())
+        return ArbitraryStyleModule(network, criterion, optimizer, {}, random_images(3, 2))
 
     return make
 
@@ -62,7 +62,7 @@ def test_the_loss_of_a_batch_is_the_mean_over_photos_with_their_own_style_images
 ):
     loss_terms = terms(statistics)
     images, photos, paintings = random_images(7, 3), random_images(8, 3), random_images(9, 3)
-    values = AdainLoss(encoder, loss_terms)(images, photos, paintings)
+    values = ArbitraryStyleLoss(encoder, loss_terms)(images, photos, paintings)
     each = [
         PerceptualLoss(encoder, loss_terms, [painting[None]])(image[None], photo[None])
         for image, photo, painting in zip(images, photos, paintings, strict=True)
@@ -75,7 +75,7 @@ def test_the_encoder_processes_each_image_once(encoder):
     seen = []
     handle = encoder.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     images = random_images(7, 2), random_images(8, 2), random_images(9, 2)
-    AdainLoss(encoder, terms())(*images)
+    ArbitraryStyleLoss(encoder, terms())(*images)
     handle.remove()
     assert [sum(seen_image is image for seen_image in seen) for image in images] == [1, 1, 1]
     assert len(seen) == 3
@@ -95,6 +95,34 @@ def test_a_resumed_run_equals_an_uninterrupted_one_and_checkpoints_omit_the_enco
     assert len(saved["optimizer_states"][0]["param_groups"][0]["params"]) == len(decoder)
     resumed = make_adain(seed=5)
     torch.manual_seed(77)
+    fit(resumed, make_pairs(), tmp_path / "resumed", steps=5, resume=checkpoint)
+    assert_equal(weights(uninterrupted), weights(resumed))
+
+
+def test_a_resumed_run_of_predicted_weights_equals_an_uninterrupted_one(
+    encoder, make_pairs, tmp_path
+):
+    def make(seed):
+        torch.manual_seed(seed)
+        sizes = {"width": 2, "deep_width": 2, "deep_blocks": 1, "fine_blocks": 1, "hidden": 4}
+        network = build_network("any_style", **sizes, kernels=2)
+        generator = torch.Generator().manual_seed(5)
+        part = network.encoder.convolutions.state_dict()
+        network.encoder.load_weights(
+            {k: torch.randn(v.shape, generator=generator) / 9 for k, v in part.items()}
+        )
+        network.calibrate(random_images(4, 5) if seed == 0 else random_images(6, 5))
+        optimizer = adam(1e-2, 2, max_steps=5)
+        criterion = ArbitraryStyleLoss(encoder, terms())
+        return ArbitraryStyleModule(network, criterion, optimizer, {}, random_images(3, 2))
+
+    uninterrupted = make(0)
+    fit(uninterrupted, make_pairs(), tmp_path / "uninterrupted", steps=5, every=2)
+    checkpoint = RunFolder(tmp_path / "uninterrupted").checkpoint(2)
+    saved = SafeCheckpointIO().load_checkpoint(checkpoint)["state_dict"]
+    assert not any(name.startswith("network.encoder.") for name in saved)
+    assert "network.means" in saved  # the standardization of the first run goes on
+    resumed = make(5)
     fit(resumed, make_pairs(), tmp_path / "resumed", steps=5, resume=checkpoint)
     assert_equal(weights(uninterrupted), weights(resumed))
 

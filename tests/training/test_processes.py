@@ -83,7 +83,13 @@ def assert_equal(first, second):
 
 @pytest.mark.parametrize(
     ("method", "more"),
-    [(None, {}), (None, {"temporal": 30.0}), ("adain", {}), ("adversarial", {"temporal": 30.0})],
+    [
+        (None, {}),
+        (None, {"temporal": 30.0}),
+        ("adain", {}),
+        ("any_style", {}),
+        ("adversarial", {"temporal": 30.0}),
+    ],
 )
 def test_two_processes_with_half_the_batch_equal_one_with_the_full_batch(
     do, tmp_path, method, more

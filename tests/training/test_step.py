@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from stylenet.errors import StyleNetError
-from stylenet.methods.adain.loss import AdainLoss
-from stylenet.methods.adain.module import AdainModule
+from stylenet.methods.arbitrary_style.loss import ArbitraryStyleLoss
+from stylenet.methods.arbitrary_style.module import ArbitraryStyleModule
 from stylenet.methods.conditional.loss import ConditionalLoss
 from stylenet.methods.conditional.module import ConditionalModule
 from stylenet.methods.distillation.teacher import Teacher
@@ -76,7 +76,9 @@ def arbitrary_style():
     network = build_network("adain", layer="relu2_1", width=2).double()
     network.encoder.load_weights(network.encoder.convolutions.state_dict())
     shown = image(5)
-    return AdainModule(network, AdainLoss(tiny_encoder(), TERMS), OPTIMIZER, {}, shown)
+    return ArbitraryStyleModule(
+        network, ArbitraryStyleLoss(tiny_encoder(), TERMS), OPTIMIZER, {}, shown
+    )
 
 
 MODULES = [one_style, distilled, conditional, arbitrary_style]

@@ -8,7 +8,7 @@ prints "done" or "failed". A job is a dict:
     batch, steps, workers, every, accumulate     as in configs
     resume   true to resume from the newest checkpoint
     signal   [rank, step, number]: the process with that rank sends itself the signal at the step
-    method   None, "adain", "adversarial" or "meta"; the three use the photos as style images
+    method   None, "adain", "any_style", "adversarial" or "meta"; all use the photos as style images
     kill     seconds until all processes of the job get SIGKILL
     seed     seed of the initial weights
     temporal weight of the temporal loss (0)
@@ -33,10 +33,10 @@ import torch
 from torch import nn
 
 from stylenet.data import PhotoData
-from stylenet.methods.adain.loss import AdainLoss
-from stylenet.methods.adain.module import AdainModule
 from stylenet.methods.adversarial.loss import AdversarialOptions
 from stylenet.methods.adversarial.module import AdversarialModule
+from stylenet.methods.arbitrary_style.loss import ArbitraryStyleLoss
+from stylenet.methods.arbitrary_style.module import ArbitraryStyleModule
 from stylenet.methods.meta.loss import MetaLoss
 from stylenet.methods.meta.module import MetaModule
 from stylenet.networks import build_network
@@ -85,10 +85,16 @@ def make_module(seed, method, steps):
         partial(torch.optim.Adam, lr=1e-2), partial(CosineSchedule, warmup_steps=2, max_steps=steps)
     )
     style = torch.rand(1, 3, 32, 32, dtype=torch.float64)
-    if method == "adain":
-        network = build_network("adain", layer="relu2_1", width=2).double()
+    if method in ("adain", "any_style"):
+        if method == "adain":
+            network = build_network("adain", layer="relu2_1", width=2).double()
+        else:
+            sizes = {"width": 2, "deep_width": 2, "deep_blocks": 1, "fine_blocks": 1, "hidden": 4}
+            network = build_network("any_style", **sizes, kernels=2).double()
         network.encoder.load_weights(network.encoder.convolutions.state_dict())
-        return AdainModule(network, AdainLoss(encoder, terms), optimizer, {}, style)
+        return ArbitraryStyleModule(
+            network, ArbitraryStyleLoss(encoder, terms), optimizer, {}, style
+        )
     torch.manual_seed(seed)
     if method == "meta":
         network = build_network("johnson", width=2, blocks=1).double()

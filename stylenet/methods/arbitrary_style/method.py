@@ -5,21 +5,21 @@ import torch
 from stylenet.data import PhotoData
 from stylenet.errors import StyleNetError
 from stylenet.files import user_path
-from stylenet.methods.adain.loss import AdainLoss
-from stylenet.methods.adain.module import AdainModule
+from stylenet.methods.arbitrary_style.loss import ArbitraryStyleLoss
+from stylenet.methods.arbitrary_style.module import ArbitraryStyleModule
 from stylenet.methods.method import Method, refuse_style_overrides
-from stylenet.networks import AdainNetwork
-from stylenet.perceptual import Encoder
+from stylenet.networks import AnyStyleNetwork, ArbitraryStyleNetwork
+from stylenet.perceptual import Encoder, LiteEncoder
 
 # Number of style images in previews; each has a row.
 _PREVIEW_STYLES = 3
+# Number of style images whose center crops set the scales of a network, and their short side. The
+# mean of a statistic over so many is known to a sixteenth of its deviation.
+_CALIBRATION_STYLES = 256
 
 
-class Adain(Method):
-    """One network for any style, trained on photos and a folder of style images.
-
-    Huang & Belongie 2017 (arXiv:1703.06868).
-    """
+class ArbitraryStyle(Method):
+    """One network for any style, trained on photos and a folder of style images."""
 
     usage = " style=painting.jpg"
 
@@ -27,57 +27,65 @@ class Adain(Method):
         """Check that style images are given, and no options of other methods; unset ``style``."""
         super().check()
         config = self.config
+        network = f"network={config.network.name}"
         if config.data.styles is None:
             raise StyleNetError(
-                "network=adain is trained on photos and style images; give a folder of the "
-                "latter: data.styles=FOLDER"
+                f"{network} is trained on photos and style images; give a folder of the latter: "
+                f"data.styles=FOLDER"
             )
-        refuse_style_overrides(self.experiment, "network=adain")
+        refuse_style_overrides(self.experiment, network)
         self.terms = self.experiment.build_loss()
         config.run_dir = str(config.run_dir)  # resolved now, because it may refer to the style
         config.style = None
 
-    def build_criterion(self, encoder: Encoder) -> AdainLoss:
+    def build_criterion(self, encoder: Encoder) -> ArbitraryStyleLoss:
         """Build the loss that compares each photo of a batch with its own style image."""
-        return AdainLoss(encoder, self.terms)
+        return ArbitraryStyleLoss(encoder, self.terms)
 
-    def build_module(self, data: PhotoData) -> AdainModule:
-        """Build the Lightning module; the first layers of the encoder are part of the network."""
+    def build_module(self, data: PhotoData) -> ArbitraryStyleModule:
+        """Build the Lightning module, with the weights of the network's own encoder."""
         network = self.experiment.build(self.config.network)
-        if not isinstance(network, AdainNetwork):
+        if not isinstance(network, ArbitraryStyleNetwork):
             raise StyleNetError(
                 f"network={network.name} takes no style images; leave training_method out, so that "
                 f"the network chooses its method"
             )
         encoder = self.experiment.build(self.config.encoder)
-        _fill_encoder(network, encoder)
+        assert data.style_data is not None
+        crop_size = data.style_data.dataset.crop_size
+        if isinstance(network, AnyStyleNetwork):
+            # Its encoder is the bundled one, whichever encoder the loss uses.
+            _fill_encoder(network, LiteEncoder())
+            network.calibrate(data.style_data.preview_photos(_CALIBRATION_STYLES, crop_size))
+        else:
+            _fill_encoder(network, encoder)
         if self.config.init is not None:
             self._start_from(network, encoder)
-        assert data.style_data is not None
-        return AdainModule(
+        return ArbitraryStyleModule(
             network,
             self.build_criterion(encoder),
             self.optimizer,
             self.experiment.recipe(),
-            data.style_data.preview_photos(_PREVIEW_STYLES, data.style_data.dataset.crop_size),
+            data.style_data.preview_photos(_PREVIEW_STYLES, crop_size),
         )
 
-    def _start_from(self, network: AdainNetwork, encoder: Encoder) -> None:
+    def _start_from(self, network: ArbitraryStyleNetwork, encoder: Encoder) -> None:
         """Load the weights of ``init``, which must come from training with the same encoder."""
-        own = {name: value.clone() for name, value in network.encoder.state_dict().items()}
+        convolutions = network.encoder.convolutions
+        own = {name: value.clone() for name, value in convolutions.state_dict().items()}
         weights = str(self.config.encoder.weights)
         file = weights if user_path(weights).is_file() else None
         self.initialize(network, file)
-        if not all(torch.equal(own[k], value) for k, value in network.encoder.state_dict().items()):
+        if not all(torch.equal(own[k], value) for k, value in convolutions.state_dict().items()):
             raise StyleNetError(
                 f"init={self.config.init} was trained with other weights of {encoder.architecture} "
                 f"than encoder.weights={encoder.weights}; set encoder.weights to those weights"
             )
 
 
-def _fill_encoder(network: AdainNetwork, encoder: Encoder) -> None:
+def _fill_encoder(network: ArbitraryStyleNetwork, encoder: Encoder) -> None:
     """Copy the first layers of the encoder into the network."""
-    convolutions = encoder.convolutions_to(network.arguments["layer"])
+    convolutions = encoder.convolutions_to(network.encoder.layer)
     network.encoder.load_weights(
         {
             f"{name}.{key}": value

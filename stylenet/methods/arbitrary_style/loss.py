@@ -10,7 +10,7 @@ from stylenet.perceptual.loss_term import LossTerm
 from stylenet.perceptual.perceptual_loss import PerceptualLoss
 
 
-class AdainLoss(nn.Module):
+class ArbitraryStyleLoss(nn.Module):
     """Compares each photo of a batch with a style image of its own.
 
     The encoder sees each stylized image, photo and style image once, as deep as needed.

@@ -1,5 +1,6 @@
 """Style selection of networks for arbitrary styles: one image, or several with weights."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -11,13 +12,13 @@ from stylenet.errors import StyleNetError, check_number
 from stylenet.files import user_path
 from stylenet.image import flatten, load_image, resize_short_side, to_tensor
 from stylenet.methods.base import StyleSelection
-from stylenet.networks import AdainNetwork, StyleNetwork, join_style_names
+from stylenet.networks import ArbitraryStyleNetwork, StyleNetwork, join_style_names
 
 # Short side of style images in pixels, as in configs/style/.
 STYLE_SIZE = 512
 
 
-class AdainSelection(StyleSelection):
+class ArbitraryStyleSelection(StyleSelection):
     """Chooses styles by images: ``wave.jpg`` or ``wave.jpg:0.6,mosaic.jpg:0.4``."""
 
     held = "any style"
@@ -50,7 +51,7 @@ class AdainSelection(StyleSelection):
         weights: Sequence[float] | None = None,
     ) -> StyleNetwork:
         """Choose the style given by images."""
-        return cast(AdainNetwork, network).select(images, weights)
+        return cast(ArbitraryStyleNetwork, network).select(images, weights)
 
     def example(self, network: StyleNetwork) -> StyleNetwork:
         """Return the network with a random image as style."""
@@ -82,6 +83,18 @@ def parse_style_images(text: str) -> dict[Path, float]:
     return images
 
 
+def names_style_image(text: str) -> bool:
+    """Return whether a text names a file or a folder, by itself or as a part of a mixture.
+
+    Args:
+        text: See :func:`parse_style_images`.
+    """
+    names = [part.strip() for part in text.split(",")]
+    names += [name.rpartition(":")[0].strip() for name in names]
+    # Not Path.exists(), which fails for a name that is too long.
+    return any(name and os.path.exists(user_path(name)) for name in [text, *names])
+
+
 def _parse(part: str, text: str) -> tuple[Path, float]:
     """Parse one image and its weight."""
     path = user_path(part)
@@ -97,6 +110,10 @@ def _parse(part: str, text: str) -> tuple[Path, float]:
         check_number(f"style={name}", weight, above=0)
         return named, weight
     prefix = "" if part == text else f"style={text}: "
+    if part and path.is_dir():
+        raise StyleNetError(
+            f"{prefix}{part} is a folder, not an image file; give the path of an image in it"
+        )
     raise StyleNetError(
         f"{prefix}{part or 'an empty name'} is not an image file; give the path of one, or "
         f"several with weights, style='first.jpg:0.6,second.jpg:0.4'"

@@ -7,26 +7,23 @@ import torch
 from torch import Tensor
 
 from stylenet.data import Pairs
-from stylenet.methods.adain.loss import AdainLoss
-from stylenet.networks import AdainNetwork
+from stylenet.methods.arbitrary_style.loss import ArbitraryStyleLoss
+from stylenet.networks import ArbitraryStyleNetwork
 from stylenet.training.module import StyleTransferModule
 from stylenet.training.optimizer import OptimizerFactory
 from stylenet.training.step import Losses
 
-# Key prefix of frozen weights, which resume checkpoints leave out: the run's encoder has them.
+# Key prefix of frozen weights, which resume checkpoints leave out: an encoder has them.
 _FROZEN = "network.encoder."
 
 
-class AdainModule(StyleTransferModule):
-    """Trains the decoder to stylize each photo of a batch in the style of its own style image.
-
-    Huang & Belongie 2017 (arXiv:1703.06868).
-    """
+class ArbitraryStyleModule(StyleTransferModule):
+    """Trains a network to stylize each photo of a batch in the style of its own style image."""
 
     def __init__(
         self,
-        network: AdainNetwork,
-        criterion: AdainLoss,
+        network: ArbitraryStyleNetwork,
+        criterion: ArbitraryStyleLoss,
         optimizer: OptimizerFactory,
         recipe: dict[str, Any],
         preview_styles: Tensor,
@@ -44,8 +41,8 @@ class AdainModule(StyleTransferModule):
         self.preview_styles = preview_styles
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Return the parameters of the decoder."""
-        return [{"params": list(cast(AdainNetwork, self.network).decoder.parameters())}]
+        """Return all parameters but those of the frozen encoder."""
+        return [{"params": cast(ArbitraryStyleNetwork, self.network).trained_parameters()}]
 
     def inputs(self, batch: Pairs) -> tuple[Tensor, ...]:
         """Return the photos and the style images of a batch."""
@@ -80,14 +77,14 @@ class AdainModule(StyleTransferModule):
         return self.preview_styles
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
-        """Return the weights of the decoder only, under ``network.decoder.``."""
+        """Return the weights of the network, without its frozen encoder."""
         state = super().state_dict(*args, **kwargs)
         return {name: value for name, value in state.items() if not name.startswith(_FROZEN)}
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> Any:
-        """Load the weights of the decoder; see the base class."""
+        """Load the weights that :meth:`state_dict` returns; see the base class."""
         state = super().state_dict()
         frozen = {name: value for name, value in state.items() if name.startswith(_FROZEN)}
         return super().load_state_dict({**frozen, **state_dict}, strict, assign)
