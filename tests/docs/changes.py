@@ -50,6 +50,7 @@ REPLACED = [
         "checkpoint=runs/mine",
         "a download; tests/commands/test_push.py has a server",
     ),
+    Replaced(r" …$", "", "more options"),
     Replaced(r"teacher=vgg19 ", "teacher=vgg19_distilled teacher.weights=VGG ", "a download"),
 ]
 
@@ -63,7 +64,7 @@ _SMALL_TRAINING = (
 _WITH_VGG = (
     r"\btrain(\.py)? (?!.*(--help|--cfg|--info|encoder\.weights|quickstart|encoder=lite))"
     r"(?=.*(experiment=laptop|encoder=vgg|data=folder|data=shards))"
-    r"(?!.*experiment=distill(?!.*encoder=vgg))"
+    r"(?!.*experiment=(distill|meta|any_style)(?!.*encoder=vgg))"
 )
 
 # Commands that run before those of a page.
@@ -98,6 +99,11 @@ COMPOSED = [
     Composed(r"trainer=ddp", "several devices; tests/commands/test_several_devices.py runs it"),
     Composed(r"^sbatch ", "needs Slurm; tests/slurm/ submits these scripts to a real one"),
     Composed(r"input=camera", "needs a camera and a screen; tests/video/ has a stand-in"),
+    Composed(r"styles add", "writes into the package; tests/commands/test_add_pretrained.py"),
+    Composed(
+        r"format=(ncnn|executorch|coreml|tflite)",
+        "needs an extra for phones; tests/export/test_phones.py",
+    ),
     Composed(r"data coco|prepare_coco", "downloads 18 GB; tests/commands/test_prepare_coco.py"),
     Composed(r"format=aotinductor", "compiles for minutes; tests/export/ runs it"),
     Composed(r"encoder distill|teacher=vgg19", "needs VGG-19; tests/test_distill_encoder.py"),
@@ -112,5 +118,7 @@ CHECKED = [
     Checked(r"^pre-commit install", "is_known", "would change the hooks of the clone"),
     Checked(r"^cd page && npm install", "has_package_json", "downloads from npm; tests/export/"),
     Checked(r"^python -m tensorboard.main", "imports_tensorboard", "a server that does not end"),
+    Checked(r"^stylenet app", "is_known", "a server that does not end; tests/app/ starts one"),
+    Checked(r"^trtexec", "is_known", "needs TensorRT and a GPU"),
     Checked(r"docker |^exec srun", "is_known", "needs Docker or a cluster; tests/release/"),
 ]

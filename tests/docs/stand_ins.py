@@ -16,7 +16,10 @@ from ..video.videos import make_video
 PHOTO = (96, 72)
 # Output channels by the index of the convolution in torchvision's features.
 VGG19_TO_RELU3_4 = {0: 64, 2: 64, 5: 128, 7: 128, 10: 256, 12: 256, 14: 256, 16: 256}
-STYLE_IMAGES = ("painting", "wave", "night", "cat", "starry_night", "kandinsky")
+STYLE_IMAGES = (
+    *("painting", "wave", "night", "cat", "starry_night", "kandinsky"),
+    *("first", "second"),
+)
 
 # Names that the examples of docs/extending.md import.
 PLUGIN = '''
