@@ -109,8 +109,6 @@ class Handlers:
             gr.Warning(html.escape(str(error)), _SECONDS)
             return gr.skip(), gr.skip(), gr.update(visible=False)
         style = self._studio.style_from(upload)
-        if style is None:
-            return gr.skip(), gr.skip(), gr.update(visible=True)
         return style, _chosen(style.title), gr.update(visible=True)
 
     def stylize_photo(

@@ -12,6 +12,7 @@ from stylenet.app.training_queue import TrainingQueue
 from stylenet.app.visits import Visits
 from stylenet.checkpoint import find_checkpoint
 from stylenet.errors import StyleNetError
+from stylenet.pretrained import ANY_STYLE
 
 
 class Studio:
@@ -22,8 +23,6 @@ class Studio:
         stylizers: Loaded networks.
         visits: Open browser tabs.
         trainings: Trainings of all visitors.
-        any_style: Checkpoint that takes any painting as its style; ``None`` if the package has
-            none, and a painting has to be trained first.
     """
 
     def __init__(self, work: Path, runs: Path | None, photos: Path | None, limits: Limits) -> None:
@@ -42,7 +41,7 @@ class Studio:
         self._thumbnails.mkdir()
         (work / "visits").mkdir()
         self.visits = Visits(work / "visits")
-        self._pretrained, self.any_style = list_pretrained()
+        self._pretrained = list_pretrained()
         for style in self._pretrained:
             self.picture(style)
         folder = work / "runs" if runs is None else runs
@@ -79,12 +78,10 @@ class Studio:
         shutil.copyfile(find_checkpoint(training.folder), copy)
         return copy
 
-    def style_from(self, painting: Upload) -> Style | None:
-        """Return the style of a painting without training; ``None`` if that is impossible."""
-        if self.any_style is None:
-            return None
+    def style_from(self, painting: Upload) -> Style:
+        """Return the style of a painting without training, by the network for arbitrary styles."""
         title = " ".join(re.findall(r"\w+", Path(painting.name).stem)) or "painting"
-        return Style(title, self.any_style, str(painting.path))
+        return Style(title, ANY_STYLE, str(painting.path))
 
     def picture(self, style: Style) -> Path:
         """Return the thumbnail of a style, among the temporary files."""

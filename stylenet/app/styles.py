@@ -74,25 +74,17 @@ class Stylizers:
             return self._loaded[key]
 
 
-def list_pretrained() -> tuple[list[Style], Path | None]:
-    """Return the pretrained styles, and the checkpoint that takes any painting as its style.
-
-    Returns:
-        One style for each style of each bundled checkpoint. The second value is ``None`` if no
-        bundled checkpoint takes style images.
-    """
+def list_pretrained() -> list[Style]:
+    """Return the styles of all pretrained checkpoints."""
     styles: list[Style] = []
-    any_style = None
     for name, path in pretrained_styles().items():
         network, _ = load_checkpoint(path)
         held = selection_of(network).styles(network)
-        if held is None:
-            any_style = any_style or path
-        elif held:
+        if held:
             styles += [Style(make_title(style), path, style) for style in held]
         else:
             styles.append(Style(make_title(name), path))
-    return styles, any_style
+    return styles
 
 
 def make_title(name: str) -> str:

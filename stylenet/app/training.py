@@ -103,11 +103,9 @@ class Training:
             "run_dir": str(self.folder),
             "max_steps": self.steps,
             "experiment": "quickstart",
-            # The start of `make demo`, whose Makefile gives the figures: it needs half the steps of
-            # fresh weights.
-            "init": "mosaic",
-            "network.width": 24,
-            "schedule.warmup_steps": 50,
+            # docs/methods/base-network.md has the figures.
+            "init": "base",
+            "schedule.warmup_steps": 10,
             "resume": True,
             "logger": "csv",
             "+logger.flush_logs_every_n_steps": 5,

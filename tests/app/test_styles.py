@@ -8,6 +8,7 @@ from stylenet.app import styles
 from stylenet.app.styles import Style, Stylizers, list_pretrained, make_title, thumbnail
 from stylenet.checkpoint import CheckpointInfo, save_checkpoint
 from stylenet.networks import build_network
+from stylenet.pretrained import ANY_STYLE
 
 
 @pytest.mark.parametrize(
@@ -24,9 +25,7 @@ def test_titles_are_words(name, title):
 
 
 def test_each_pretrained_style_is_offered(pretrained):
-    offered, any_style = list_pretrained()
-    assert [style.title for style in offered] == ["Dots", "Great stripes (fast)"]
-    assert any_style is None
+    assert [style.title for style in list_pretrained()] == ["Dots", "Great stripes (fast)"]
 
 
 def test_a_checkpoint_of_several_styles_offers_each(tmp_path, monkeypatch):
@@ -34,21 +33,14 @@ def test_a_checkpoint_of_several_styles_offers_each(tmp_path, monkeypatch):
     path = tmp_path / "multi.safetensors"
     save_checkpoint(path, network, CheckpointInfo("ink+mosaic", 1))
     monkeypatch.setattr(styles, "pretrained_styles", lambda: {"multi": path})
-    assert list_pretrained()[0] == [Style("Ink", path, "ink"), Style("Mosaic", path, "mosaic")]
+    assert list_pretrained() == [Style("Ink", path, "ink"), Style("Mosaic", path, "mosaic")]
 
 
-def test_the_network_that_takes_any_painting_is_found(tmp_path, monkeypatch, checkpoints):
-    network = build_network("adain", encoder="lite", layer="relu3_2", width=4)
-    path = tmp_path / "any.safetensors"
-    save_checkpoint(path, network, CheckpointInfo("any", 1))
-    monkeypatch.setattr(styles, "pretrained_styles", lambda: {"any": path, **checkpoints})
-    offered, any_style = list_pretrained()
-    assert any_style == path
-    assert len(offered) == 2
+def test_any_painting_is_a_style(tmp_path):
     painting = tmp_path / "painting.png"
     Image.linear_gradient("L").convert("RGB").save(painting)
     image = Image.new("RGB", (40, 32))
-    assert Stylizers().load(Style("Mine", path, str(painting)))(image).size == (40, 32)
+    assert Stylizers().load(Style("Mine", ANY_STYLE, str(painting)))(image).size == (40, 32)
 
 
 def test_a_thumbnail_is_rendered_once_for_each_checkpoint(pretrained, tmp_path, monkeypatch):
