@@ -29,7 +29,7 @@ COMMANDS = {
     "optimize": Command("optimize", "Stylize a photo by optimizing its pixels"),
     "dream": Command("dream", "Run DeepDream on an image"),
     "evaluate": Command("evaluate", "Measure trained networks on photos and videos"),
-    "export": Command("export", "Export a network to ONNX, OpenVINO, PyTorch, phones or the web"),
+    "export": Command("export", "Export to ONNX, OpenVINO, PyTorch, phones or the web"),
     "push": Command("push", "Share a network on the Hugging Face Hub"),
     "import": Command("import_checkpoint", "Convert a network of PyTorch's fast_neural_style"),
     "benchmark": Command("benchmark", "Measure speed and memory"),

@@ -65,7 +65,7 @@ def add_pretrained(config: DictConfig) -> None:
     card = (
         base_card(config, network, info, size, change)
         if config.base
-        else _card(config, network, info, size, losses, change, len(photos))
+        else _card(config, network, info, size, losses, change, len(trials))
     )
     with atomic_path(target.with_suffix(".md")) as temporary:
         temporary.write_text(card, encoding="utf-8")

@@ -92,7 +92,8 @@ def test_an_unknown_command_suggests_the_nearest(call_stylenet, words, hint):
 
 def test_pretrained_styles_are_listed(call_stylenet):
     result = call_stylenet("styles")
-    assert [line.split()[0] for line in result.out.splitlines()] == list(pretrained_styles())
+    names = [line.split()[0] for line in result.out.splitlines()]
+    assert names == [*pretrained_styles(), "IMAGE.jpg"]
     assert "The Starry Night, Vincent van Gogh, 1889 (3.4 MB)" in result.out
 
 

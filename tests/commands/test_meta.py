@@ -151,4 +151,4 @@ def test_several_styles_start_from_the_base_network(run, tmp_path):
 def test_the_base_network_is_no_pretrained_style(run, tmp_path):
     photo = blotches(tmp_path / "photo.png")
     error = run("infer", f"input={photo}", "style=base", f"output={tmp_path / 'out.png'}").error
-    assert "style=base is no pretrained style" in error
+    assert "style=base is neither a pretrained style nor an image file" in error
