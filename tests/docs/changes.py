@@ -36,7 +36,7 @@ REPLACED = [
     Replaced(r"/scratch/coco/train2017|data/coco/train2017", "photos/", "COCO has 18 GB"),
     Replaced(r",…\]", "]", "the list goes on"),
     Replaced(r"teacher_network=runs/first", "teacher_network=starry", "it is not distributed"),
-    Replaced(r"passes=\[512,2048,full\]", "passes=[16,32,full]", "minutes"),
+    Replaced(r"passes='\[512,2048,full\]'", "passes=[16,32,full]", "minutes"),
     Replaced(r"/scratch/shards", "shards/", "a path of a cluster"),
     Replaced(r"^srun .*?(?=stylenet )", "", "needs Slurm; tests/slurm/ starts one"),
     Replaced(
