@@ -1,5 +1,6 @@
 """Perceptual losses: frozen encoders, loss terms and their weighted sum."""
 
+from stylenet.perceptual.changing_style_loss import ChangingStyleLoss
 from stylenet.perceptual.distilled_vgg import DistilledVGGEncoder
 from stylenet.perceptual.dream import DreamLoss, check_channels, dream_loss, feature_strength
 from stylenet.perceptual.encoder import Encoder, VGGEncoder
@@ -10,6 +11,7 @@ from stylenet.perceptual.perceptual_loss import PerceptualLoss, with_style_layer
 from stylenet.perceptual.terms import ContentLoss, StyleLoss, TotalVariationLoss
 
 __all__ = [
+    "ChangingStyleLoss",
     "ContentLoss",
     "DistilledVGGEncoder",
     "DreamLoss",

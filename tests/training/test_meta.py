@@ -9,10 +9,15 @@ from pytorch_lightning.plugins.precision import DoublePrecision
 
 from stylenet.checkpoint import load_checkpoint
 from stylenet.data import PhotoData
-from stylenet.methods.meta.loss import MetaLoss
 from stylenet.methods.meta.module import MetaModule
 from stylenet.networks import build_network
-from stylenet.perceptual import ContentLoss, PerceptualLoss, StyleLoss, TotalVariationLoss
+from stylenet.perceptual import (
+    ChangingStyleLoss,
+    ContentLoss,
+    PerceptualLoss,
+    StyleLoss,
+    TotalVariationLoss,
+)
 from stylenet.training import CosineSchedule, OptimizerFactory, RunFolder
 from stylenet.training.callbacks import Checkpoints, SafeCheckpointIO
 
@@ -33,7 +38,7 @@ def make(encoder):
         schedule = partial(CosineSchedule, max_steps=STEPS)
         return MetaModule(
             build_network("johnson", width=2, blocks=1),
-            MetaLoss(encoder, TERMS),
+            ChangingStyleLoss(encoder, TERMS),
             OptimizerFactory(partial(torch.optim.SGD, lr=OUTER_LR), schedule),
             {"seed": seed},
             INNER_STEPS,

@@ -37,10 +37,16 @@ from stylenet.methods.adversarial.loss import AdversarialOptions
 from stylenet.methods.adversarial.module import AdversarialModule
 from stylenet.methods.arbitrary_style.loss import ArbitraryStyleLoss
 from stylenet.methods.arbitrary_style.module import ArbitraryStyleModule
-from stylenet.methods.meta.loss import MetaLoss
 from stylenet.methods.meta.module import MetaModule
 from stylenet.networks import build_network
-from stylenet.perceptual import ContentLoss, Encoder, PerceptualLoss, StyleLoss, TotalVariationLoss
+from stylenet.perceptual import (
+    ChangingStyleLoss,
+    ContentLoss,
+    Encoder,
+    PerceptualLoss,
+    StyleLoss,
+    TotalVariationLoss,
+)
 from stylenet.ranks import read_launch
 from stylenet.training import CosineSchedule, OptimizerFactory, RunFolder, StyleTransferModule
 from stylenet.training.callbacks import Checkpoints, SafeCheckpointIO, StopOnSignal
@@ -102,7 +108,7 @@ def make_module(seed, method, steps):
             partial(torch.optim.SGD, lr=0.5, momentum=0.5),
             partial(CosineSchedule, max_steps=steps),
         )
-        return MetaModule(network, MetaLoss(encoder, terms), sgd, {}, 2, 1e-2, 1.0)
+        return MetaModule(network, ChangingStyleLoss(encoder, terms), sgd, {}, 2, 1e-2, 1.0)
     parts = (
         # Lightning converts to float64 only after it has loaded the weights of a checkpoint.
         build_network("johnson", width=2, blocks=1).double(),

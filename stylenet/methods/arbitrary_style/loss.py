@@ -1,39 +1,16 @@
 """The loss of a batch in which each photo has a style image of its own."""
 
-from collections.abc import Mapping
+from torch import Tensor
 
-import torch
-from torch import Tensor, nn
-
-from stylenet.perceptual.encoder import Encoder
-from stylenet.perceptual.loss_term import LossTerm
-from stylenet.perceptual.perceptual_loss import PerceptualLoss
+from stylenet.perceptual import ChangingStyleLoss
 
 
-class ArbitraryStyleLoss(nn.Module):
-    """Compares each photo of a batch with a style image of its own.
+class ArbitraryStyleLoss(ChangingStyleLoss):
+    """Compares each photo of a batch with a style image of its own."""
 
-    The encoder sees each stylized image, photo and style image once, as deep as needed.
-
-    Attributes:
-        encoder: The frozen encoder.
-    """
-
-    def __init__(self, encoder: Encoder, terms: Mapping[str, LossTerm]) -> None:
-        """Check the terms.
-
-        Args:
-            encoder: The frozen encoder.
-            terms: Terms by name, see :class:`PerceptualLoss`.
-
-        Raises:
-            StyleNetError: A term is unusable with the encoder.
-        """
-        super().__init__()
-        self.encoder = encoder
-        self._loss = PerceptualLoss(encoder, terms, None)
-
-    def forward(self, stylized: Tensor, content: Tensor, styles: Tensor) -> dict[str, Tensor]:
+    def forward(  # type: ignore[override]
+        self, stylized: Tensor, content: Tensor, styles: Tensor
+    ) -> dict[str, Tensor]:
         """Compute the losses of stylized images.
 
         Args:
@@ -44,9 +21,4 @@ class ArbitraryStyleLoss(nn.Module):
         Returns:
             See :meth:`PerceptualLoss.forward`.
         """
-        loss = self._loss
-        with torch.no_grad():
-            content_features = self.encoder(content, loss.content_layers)
-            targets = loss.style_targets(self.encoder(styles, loss.style_layers))
-        features = self.encoder(stylized, loss.stylized_layers)
-        return loss.compare(stylized, content, features, content_features, targets)
+        return super().forward(stylized, content, self.targets(styles))

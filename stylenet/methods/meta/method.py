@@ -5,12 +5,11 @@ from typing import Any
 from stylenet.data import PhotoData
 from stylenet.data.style import SMALLEST_STYLE
 from stylenet.errors import StyleNetError, check_number
-from stylenet.methods.meta.loss import MetaLoss
 from stylenet.methods.meta.module import MetaModule
 from stylenet.methods.method import Experiment, Method, refuse_style_overrides
 from stylenet.methods.selection import selection_of
 from stylenet.networks import StyleNetwork
-from stylenet.perceptual import Encoder
+from stylenet.perceptual import ChangingStyleLoss, Encoder
 
 
 class Meta(Method):
@@ -103,9 +102,9 @@ class Meta(Method):
         """Turn off the trainer's clipping; the module clips the gradients of the inner steps."""
         return {"gradient_clip_val": None}
 
-    def build_criterion(self, encoder: Encoder) -> MetaLoss:
+    def build_criterion(self, encoder: Encoder) -> ChangingStyleLoss:
         """Build the loss that gets the targets of the style with every batch."""
-        return MetaLoss(encoder, self.terms)
+        return ChangingStyleLoss(encoder, self.terms)
 
     def build_module(self, data: PhotoData) -> MetaModule:
         """Build the Lightning module."""

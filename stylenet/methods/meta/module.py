@@ -11,8 +11,8 @@ from torch.optim import Adam
 from torch.optim.lr_scheduler import LRScheduler
 
 from stylenet.data import Pairs
-from stylenet.methods.meta.loss import MetaLoss
 from stylenet.networks import StyleNetwork
+from stylenet.perceptual import ChangingStyleLoss
 from stylenet.perceptual.perceptual_loss import StyleTargets
 from stylenet.training.module import StyleTransferModule
 from stylenet.training.optimizer import OptimizerFactory
@@ -36,7 +36,7 @@ class MetaModule(StyleTransferModule):
     def __init__(
         self,
         network: StyleNetwork,
-        criterion: MetaLoss,
+        criterion: ChangingStyleLoss,
         optimizer: OptimizerFactory,
         recipe: dict[str, Any],
         inner_steps: int,
@@ -84,7 +84,7 @@ class MetaModule(StyleTransferModule):
 
         Args:
             photos: RGB in [0, 1], shape (N, 3, H, W).
-            targets: Targets of the style, see :class:`MetaLoss`.
+            targets: Targets of the style, see :class:`ChangingStyleLoss`.
 
         Returns:
             The stylized photos, the same shape, and the losses by name.
@@ -104,7 +104,8 @@ class MetaModule(StyleTransferModule):
             The learner's total loss in its last step, a scalar, detached.
         """
         photos, style = self.inputs(batch)
-        stylized, values = self._adapt(photos, cast(MetaLoss, self.criterion).targets(style))
+        targets = cast(ChangingStyleLoss, self.criterion).targets(style)
+        stylized, values = self._adapt(photos, targets)
         self.note(stylized, values)
         self._set_gradients()
         cast(LightningOptimizer, self.optimizers()).step()

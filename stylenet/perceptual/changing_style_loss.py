@@ -1,16 +1,19 @@
-"""The loss of photos that share one style image, which changes from step to step."""
+"""The perceptual loss of a style that changes from batch to batch."""
 
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-from stylenet.perceptual import Encoder, LossTerm, PerceptualLoss
-from stylenet.perceptual.perceptual_loss import StyleTargets
+from stylenet.perceptual.encoder import Encoder
+from stylenet.perceptual.loss_term import LossTerm
+from stylenet.perceptual.perceptual_loss import PerceptualLoss, StyleTargets
 
 
-class MetaLoss(nn.Module):
+class ChangingStyleLoss(nn.Module):
     """Perceptual loss whose style targets are given with every batch.
+
+    The encoder sees each image once, as deep as needed.
 
     Attributes:
         encoder: The frozen encoder.
@@ -32,13 +35,13 @@ class MetaLoss(nn.Module):
 
     @torch.no_grad()
     def targets(self, style: Tensor) -> StyleTargets:
-        """Compute the targets of a style.
+        """Compute the targets of one style, or of a style for each photo.
 
         Args:
-            style: Style image, RGB in [0, 1], shape (1, 3, H, W).
+            style: Style images, RGB in [0, 1], shape (1, 3, H, W) or (N, 3, H, W).
 
         Returns:
-            Targets of shape (1, …) by term and layer.
+            Targets of shape (1, …) or (N, …) by term and layer.
         """
         return self._loss.style_targets(self.encoder(style, self._loss.style_layers))
 
