@@ -244,8 +244,9 @@ def start_from_base(network: StyleNetwork) -> bool:
         Whether a base network of the package has this architecture and size.
     """
     for path in base_networks():
+        trained, _ = load_checkpoint(path)
         with suppress(StyleNetError):
-            network.initialize_from(load_checkpoint(path)[0])
+            network.initialize_from(trained)
             return True
     return False
 

@@ -26,6 +26,9 @@ class Experiment(Protocol):
     config: Any
     overrides: Sequence[str]
 
+    def overrides_option(self, option: str) -> bool:
+        """Return whether the user set an option, such as ``optimizer.lr``."""
+
     def build(self, config: Any, **arguments: Any) -> Any:
         """Build the object of a config with a ``_target_``."""
 

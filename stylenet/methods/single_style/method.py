@@ -57,9 +57,8 @@ class SingleStyle(Method):
         options = self.config.network
         if trained.name != options.name:
             return
-        given = {word.lstrip("+").partition("=")[0] for word in self.experiment.overrides}
         for name, value in trained.arguments.items():
-            if name in options and f"network.{name}" not in given:
+            if name in options and not self.experiment.overrides_option(f"network.{name}"):
                 options[name] = value
 
     def build_criterion(self, encoder: Encoder) -> PerceptualLoss:
