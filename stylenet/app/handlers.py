@@ -3,6 +3,8 @@
 import html
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from stylenet.app.styles import Style, make_title
 from stylenet.app.stylizing import (
     Stopped,
     Upload,
+    Work,
     check_clip,
     make_options,
     preview_photo,
@@ -125,20 +128,16 @@ class Handlers:
         """Stylize the chosen photo: return before and after, the download, and a line about it."""
         if upload is None or style is None:
             return (gr.skip(),) * 4
-        visit, studio = self._studio.visits.get(request.session_hash), self._studio
         progress(0, desc="Stylizing")
-        try:
-            with visit.working(studio.limits.minutes) as work:
-                result = stylize_photo(
-                    studio.stylizers.load(style),
-                    upload,
-                    style.file_name,
-                    make_options(strength, strokes, colors),
-                    mask,
-                    work,
-                )
-        except (StyleNetError, Stopped) as error:
-            raise _refusal(error) from error
+        with self._working(request) as work:
+            result = stylize_photo(
+                self._studio.stylizers.load(style),
+                upload,
+                style.file_name,
+                make_options(strength, strokes, colors),
+                mask,
+                work,
+            )
         width, height = result.size
         line = f"{width} x {height} pixels"
         if result.left_out:
@@ -163,7 +162,6 @@ class Handlers:
         """Stylize the chosen video: return it, the download, and a line about it."""
         if upload is None or style is None:
             raise _refusal("Choose a video and a style first.")
-        visit, studio = self._studio.visits.get(request.session_hash), self._studio
         count = 0
 
         def show(done: int, total: int | None) -> None:
@@ -171,18 +169,15 @@ class Handlers:
             count = done
             progress((done, total), desc="Stylizing", unit="frames")
 
-        try:
-            with visit.working(studio.limits.minutes) as work:
-                result = stylize_clip(
-                    studio.stylizers.load(style),
-                    upload,
-                    style.file_name,
-                    make_options(strength, strokes, colors),
-                    work,
-                    show,
-                )
-        except (StyleNetError, Stopped) as error:
-            raise _refusal(error) from error
+        with self._working(request) as work:
+            result = stylize_clip(
+                self._studio.stylizers.load(style),
+                upload,
+                style.file_name,
+                make_options(strength, strokes, colors),
+                work,
+                show,
+            )
         return (
             gr.update(visible=False),
             gr.update(value=str(result), visible=True),
@@ -201,6 +196,16 @@ class Handlers:
         except StyleNetError as error:
             raise _refusal(error) from error
         return gr.update(visible=False), gr.update(value=stylized, visible=True)
+
+    @contextmanager
+    def _working(self, request: gr.Request) -> Iterator[Work]:
+        """Begin the visitor's work; show on the page why it fails."""
+        visit = self._studio.visits.get(request.session_hash)
+        try:
+            with visit.working(self._studio.limits.minutes) as work:
+                yield work
+        except (StyleNetError, Stopped) as error:
+            raise _refusal(error) from error
 
     def stop(self, request: gr.Request) -> None:
         """Stop the visitor's current work."""

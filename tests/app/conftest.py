@@ -22,6 +22,20 @@ def checkpoints(tmp_path_factory):
     return {path.stem: path for path in sorted(folder.iterdir())}
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("page")
+
+
+@pytest.fixture(scope="module")
+def server(checkpoints, folder):
+    """The running page."""
+    from .page import running  # needs Gradio
+
+    with running(checkpoints, folder) as server:
+        yield server
+
+
 @pytest.fixture
 def pretrained(checkpoints, monkeypatch):
     monkeypatch.setattr("stylenet.app.styles.pretrained_styles", lambda: checkpoints)

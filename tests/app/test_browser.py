@@ -16,7 +16,7 @@ from stylenet.app.training import State
 from stylenet.inference import Stylizer, stylize_file
 
 from ..video.videos import TIMES, make_video
-from .page import STEPS, running
+from .page import STEPS
 
 pytestmark = [pytest.mark.xdist_group("app"), pytest.mark.browser]
 
@@ -34,17 +34,6 @@ ARGUMENTS = (
     "--use-fake-ui-for-media-stream",
 )
 PATIENCE = 90
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("page")
-
-
-@pytest.fixture(scope="module")
-def server(checkpoints, folder):
-    with running(checkpoints, folder) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

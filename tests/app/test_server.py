@@ -24,17 +24,6 @@ pytestmark = pytest.mark.xdist_group("app")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("page")
-
-
-@pytest.fixture(scope="module")
-def server(checkpoints, folder):
-    with running(checkpoints, folder) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def client(server):
     return Client(server.address)
 
