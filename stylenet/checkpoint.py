@@ -183,6 +183,8 @@ def load_style(
     try:
         selected, name = selection.select(network, style, style_size, info.style)
     except StyleNetError as error:
+        if path == ANY_STYLE:  # chosen by a style image alone: the user named no checkpoint
+            raise
         raise StyleNetError(f"checkpoint={path}: {error}") from error
     return selected, replace(info, style=name)
 

@@ -184,6 +184,7 @@ def test_a_wrong_style_ends_in_one_line(run, here, style, message):
     (here / "notes.txt").write_text("no image")
     error = run("infer", "input=photo.jpg", f"style='{style}'", "output=out.png").error
     assert message in error
+    assert "checkpoint=/" not in error  # the user named none
     assert not (here / "out.png").exists()
 
 
