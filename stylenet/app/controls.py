@@ -1,4 +1,4 @@
-"""Controls that both places of the page use, and how they start work."""
+"""Controls that both tabs of the page use, and how they start work."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from stylenet.app.stylizing import Upload
 
 @dataclass(frozen=True)
 class Shared:
-    """Controls and values that both places use.
+    """Controls and values that both tabs use.
 
     Attributes:
-        places: The tabs of the page.
+        tabs: The tabs of the page.
         owner: Token of the browser, kept there.
         style: The chosen style.
         styles: Styles in the order of the gallery.
@@ -26,7 +26,7 @@ class Shared:
         trainings: List of the visitor's trainings.
     """
 
-    places: gr.Tabs
+    tabs: gr.Tabs
     owner: gr.BrowserState
     style: gr.State
     styles: gr.State
@@ -37,9 +37,9 @@ class Shared:
 
     @classmethod
     def make(cls) -> "Shared":
-        """Make the controls; each place shows its own of them by ``render()``."""
+        """Make the controls; each tab shows its own by ``render()``."""
         return cls(
-            gr.Tabs(elem_id="places", render=False),
+            gr.Tabs(elem_id="tabs", render=False),
             gr.BrowserState(storage_key="stylenet_owner"),
             gr.State(None),
             gr.State([]),

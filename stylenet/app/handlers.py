@@ -1,4 +1,4 @@
-"""What the controls of the page do."""
+"""Event handlers of the controls of the page."""
 
 import html
 import re
@@ -36,10 +36,10 @@ _SECONDS = 12
 
 
 class Handlers:
-    """The functions behind the controls; each returns updates of components."""
+    """Event handlers of the controls; each returns updates of components."""
 
     def __init__(self, studio: Studio) -> None:
-        """Take what the page works with."""
+        """Initialize the handlers."""
         self._studio = studio
 
     def open_page(self, owner: str | None) -> tuple[Any, ...]:
@@ -300,7 +300,7 @@ class Handlers:
         return (self._change(self._studio.trainings.remove, key, owner), *self._gallery(owner))
 
     def use_training(self, key: str | None, owner: str) -> tuple[Any, ...]:
-        """Choose the style of a training: return it, its title, the gallery, and the place."""
+        """Choose the style of a training: return it, its title, the gallery, and the tab."""
         training = self._studio.trainings.find(key, owner)
         if training is None:
             return (gr.skip(),) * 5

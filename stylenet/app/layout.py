@@ -1,12 +1,12 @@
-"""The page: its head, its two places, and what they share."""
+"""The page: its head, its two tabs, and the controls that both use."""
 
 import gradio as gr
 
 from stylenet.app.controls import Shared, listen
 from stylenet.app.handlers import Handlers
 from stylenet.app.limits import Limits
-from stylenet.app.stylize_place import add_stylize_place
-from stylenet.app.train_place import add_train_place
+from stylenet.app.stylize_tab import add_stylize_tab
+from stylenet.app.train_tab import add_train_tab
 
 # Gradio's own temporary files are looked at, and deleted, at these ages in seconds.
 _CLEANING = (600, 3600)
@@ -31,12 +31,12 @@ def build_page(handlers: Handlers, limits: Limits, line: str) -> gr.Blocks:
     with gr.Blocks(title="StyleNet", delete_cache=_CLEANING, analytics_enabled=False) as page:
         gr.HTML(_HEAD.format(line=line), elem_id="head")
         shared = Shared.make()
-        shared.places.render()
-        with shared.places:
+        shared.tabs.render()
+        with shared.tabs:
             with gr.Tab("Stylize", id="stylize"):
-                add_stylize_place(handlers, limits, shared)
+                add_stylize_tab(handlers, limits, shared)
             with gr.Tab("Train a style", id="train"):
-                add_train_place(handlers, shared)
+                add_train_tab(handlers, shared)
         listen(
             page.load,
             handlers.open_page,

@@ -1,4 +1,4 @@
-"""How far a run has come, read from the files of its run directory."""
+"""Progress of a run, read from the files of its run directory."""
 
 import csv
 import re

@@ -1,4 +1,4 @@
-"""What the server sends to browsers, and what it refuses to fetch."""
+"""Security of the server: headers of its responses, and addresses that it refuses to fetch."""
 
 import re
 
@@ -33,7 +33,7 @@ _SOCIAL = re.compile(rb"<meta[^>]*(og:|twitter:)[^>]*>")
 
 
 def forbid_downloads() -> None:
-    """Keep Gradio from downloading an address that a program sends in the place of a file.
+    """Keep Gradio from downloading an address that a program sends instead of a file.
 
     Gradio refuses addresses of private networks alone, and offers no switch.
     """

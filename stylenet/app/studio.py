@@ -1,4 +1,4 @@
-"""What the page works with: styles, thumbnails, visits and trainings."""
+"""The page without its looks: styles, thumbnails, visits and trainings."""
 
 import re
 import shutil

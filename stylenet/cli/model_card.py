@@ -1,4 +1,4 @@
-"""What model cards say about a trained network."""
+"""Parts of model cards: the network, its training and its losses."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The place of the page where photos, videos and the camera are stylized."""
+"""The tab in which photos, videos and the camera are stylized."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -55,13 +55,13 @@ class _Result:
         return [self.empty, self.shown, self.download, self.about]
 
 
-def add_stylize_place(handlers: Handlers, limits: Limits, shared: Shared) -> None:
-    """Add the place to the tab that is being built.
+def add_stylize_tab(handlers: Handlers, limits: Limits, shared: Shared) -> None:
+    """Fill the tab that is being built.
 
     Args:
         handlers: What its controls do.
         limits: For hints.
-        shared: Controls that it shares with the other place.
+        shared: Controls that it shares with the other tab.
     """
     with gr.Row(elem_id="work"):
         with gr.Column(scale=5, min_width=320, elem_id="controls"):
@@ -175,7 +175,7 @@ def add_stylize_place(handlers: Handlers, limits: Limits, shared: Shared) -> Non
         to_training.click,
         lambda painting: (painting and str(painting.path), gr.update(selected="train")),
         [own],
-        [shared.painting, shared.places],
+        [shared.painting, shared.tabs],
     )
 
     listen(clip.upload, handlers.choose_clip, [clip], [clip_file, clip])

@@ -1,4 +1,4 @@
-"""The place of the page where styles are trained from paintings."""
+"""The tab in which styles are trained from paintings."""
 
 import gradio as gr
 
@@ -11,12 +11,12 @@ from stylenet.app.training import LENGTHS
 _LOOK = 1.5
 
 
-def add_train_place(handlers: Handlers, shared: Shared) -> None:
-    """Add the place to the tab that is being built.
+def add_train_tab(handlers: Handlers, shared: Shared) -> None:
+    """Fill the tab that is being built.
 
     Args:
         handlers: What its controls do.
-        shared: Controls that it shares with the other place.
+        shared: Controls that it shares with the other tab.
     """
     with gr.Row(elem_id="training-work"):
         with gr.Column(scale=5, min_width=320, elem_id="trainer"):
@@ -83,7 +83,7 @@ def add_train_place(handlers: Handlers, shared: Shared) -> None:
         use.click,
         handlers.use_training,
         chosen,
-        [shared.style, shared.chosen, shared.gallery, shared.styles, shared.places],
+        [shared.style, shared.chosen, shared.gallery, shared.styles, shared.tabs],
     )
     # A button that downloads needs its file beforehand, which a training has only at its end.
     listen(save.click, handlers.prepare_download, chosen, [network]).then(
