@@ -54,6 +54,7 @@ class PhotoData(pl.LightningDataModule):
         min_size: int = 64,
         workers: int | None = None,
         seed: int = 0,
+        permute_colors: bool = False,
         styles: str | None = None,
         styles_option: str = "data.styles",
         style_options: Mapping[str, Any] | None = None,
@@ -69,6 +70,7 @@ class PhotoData(pl.LightningDataModule):
             workers: Decoding processes per device; ``None`` for one per available core, at most 8.
                 The samples do not depend on it.
             seed: Seed of the order and the crops.
+            permute_colors: See :class:`PhotoDataset`.
             styles: Folder of style images, searched with its subfolders; each batch then has crops
                 of style images, too, as many as of photos unless ``style_options`` gives another
                 number. ``None`` for photos only.
@@ -88,7 +90,9 @@ class PhotoData(pl.LightningDataModule):
         self.root = user_path(root)  # data.root=2017 arrives as a number
         self.batch_size = batch_size
         self.workers = workers
-        self.dataset = PhotoDataset(self.root, [], crop_size, max_scale, min_size, seed)
+        self.dataset = PhotoDataset(
+            self.root, [], crop_size, max_scale, min_size, seed, permute_colors
+        )
         self._named: set[str] = set()
         self._used = 0
         self._skipped = 0

@@ -88,6 +88,7 @@ class PhotoDataset(Dataset[Sample]):
         max_scale: float = 1.5,
         min_size: int = 64,
         seed: int = 0,
+        permute_colors: bool = False,
     ) -> None:
         """Check the options.
 
@@ -99,6 +100,8 @@ class PhotoDataset(Dataset[Sample]):
                 [1, max_scale] before the crop, so that objects appear at many sizes.
             min_size: Photos with a smaller short side are skipped, in pixels.
             seed: Seed of the order and the crops.
+            permute_colors: Whether the channels of each crop are in random order. A style image in
+                other colors is another style, so a network for arbitrary styles sees more of them.
 
         Raises:
             StyleNetError: An option is invalid.
@@ -113,6 +116,7 @@ class PhotoDataset(Dataset[Sample]):
         self.max_scale = max_scale
         self.min_size = min_size
         self.seed = seed
+        self.permute_colors = permute_colors
         self.open_photo: Callable[[Path, int], Image.Image] = open_image
         self._order: tuple[int, np.ndarray] | None = None
 
@@ -124,9 +128,13 @@ class PhotoDataset(Dataset[Sample]):
         for _ in range(_ATTEMPTS):
             path = self.root / self.photos[index]
             try:
-                return Sample(self._crop_with_retries(path, random), skipped)
+                crop = self._crop_with_retries(path, random)
             except StyleNetError as error:
                 skipped.append(str(error))
+            else:
+                if self.permute_colors:
+                    crop = crop[..., torch.from_numpy(random.permutation(3))]
+                return Sample(crop, skipped)
             index = int(random.integers(len(self.photos)))
         return Sample(None, skipped)
 

@@ -228,6 +228,11 @@ def test_a_run_is_resumed_exactly_and_its_network_is_bundled(
     assert begun.status == 0, begun.err
 
 
+def test_permuted_colors_are_a_choice(run, options):
+    error = run("train", *options, "training_method.permute_colors=some").error
+    assert "training_method.permute_colors=some is neither true nor false" in error
+
+
 def test_a_network_begins_with_a_pretrained_compact_one(run, options, here):
     grown = [option for option in options if not option.startswith("network.")]
     error = run("train", *options, "init=starry_night_compact").error

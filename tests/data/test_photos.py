@@ -168,6 +168,19 @@ def test_scales_vary_up_to_the_maximum(save, ramp):
     assert max(spans) == pytest.approx(1, abs=0.07)  # the complete photo
 
 
+def test_permuted_colors_take_every_order_and_keep_the_crop(tmp_path):
+    colors = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+    Image.fromarray(colors).save(tmp_path / "a.png")
+    plain, permuted = dataset(tmp_path), dataset(tmp_path, permute_colors=True)
+    orders = set()
+    for n in range(60):
+        original, crop = plain[n].image, permuted[n].image
+        orders.add(tuple(int((original - c[None]).abs().mean((1, 2)).argmin()) for c in crop))
+        torch.testing.assert_close(crop.sort(0).values, original.sort(0).values)
+        assert torch.equal(permuted[n].image, crop)
+    assert len(orders) == 6
+
+
 def test_scale_1_uses_the_complete_short_side(save, ramp):
     photos = save(ramp, max_scale=1)
     for n in range(10):

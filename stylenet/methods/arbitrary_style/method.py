@@ -1,5 +1,7 @@
 """Training a network for arbitrary styles."""
 
+from typing import Any
+
 import torch
 
 from stylenet.data import PhotoData
@@ -7,7 +9,7 @@ from stylenet.errors import StyleNetError
 from stylenet.files import user_path
 from stylenet.methods.arbitrary_style.loss import ArbitraryStyleLoss
 from stylenet.methods.arbitrary_style.module import ArbitraryStyleModule
-from stylenet.methods.method import Method, refuse_style_overrides
+from stylenet.methods.method import Experiment, Method, refuse_style_overrides
 from stylenet.networks import AnyStyleNetwork, ArbitraryStyleNetwork
 from stylenet.perceptual import Encoder, LiteEncoder
 
@@ -23,6 +25,22 @@ class ArbitraryStyle(Method):
 
     usage = " style=painting.jpg"
 
+    def __init__(
+        self,
+        experiment: Experiment,
+        run_name: str | None = None,
+        permute_colors: bool = False,
+    ) -> None:
+        """Store the options.
+
+        Args:
+            experiment: The composed config.
+            run_name: Name of the default run directory.
+            permute_colors: Whether the color channels of style images are in random order.
+        """
+        super().__init__(experiment, run_name)
+        self.permute_colors = permute_colors
+
     def check(self) -> None:
         """Check that style images are given, and no options of other methods; unset ``style``."""
         super().check()
@@ -37,6 +55,14 @@ class ArbitraryStyle(Method):
         self.terms = self.experiment.build_loss()
         config.run_dir = str(config.run_dir)  # resolved now, because it may refer to the style
         config.style = None
+        if not isinstance(self.permute_colors, bool):
+            raise StyleNetError(
+                f"training_method.permute_colors={self.permute_colors} is neither true nor false"
+            )
+
+    def data_options(self) -> dict[str, Any]:
+        """Return the options of the style images."""
+        return {"style_options": {"permute_colors": self.permute_colors}}
 
     def build_criterion(self, encoder: Encoder) -> ArbitraryStyleLoss:
         """Build the loss that compares each photo of a batch with its own style image."""
