@@ -6,11 +6,13 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from stylenet.checkpoint import find_style
 from stylenet.errors import StyleNetError, check_number
 from stylenet.files import user_path
 from stylenet.inference import RegionMap, RegionStylizer, Stylizer
 from stylenet.inference.region_plan import RegionPlan
-from stylenet.pretrained import pretrained_style, pretrained_styles
+from stylenet.methods.arbitrary_style.selection import names_style_image
+from stylenet.pretrained import pretrained_styles
 from stylenet.video.mask_videos import MaskVideos
 
 # Loads the checkpoint of a path in a style, ``None`` for its first one.
@@ -55,7 +57,7 @@ def load_regions(config: DictConfig, plan: RegionPlan, load: Load) -> RegionStyl
 
     Args:
         config: ``checkpoint`` names the network that has all styles; without it each style is a
-            pretrained one or the path of a checkpoint.
+            pretrained one, a style image, or the path of a checkpoint.
         plan: The regions.
         load: Loads a checkpoint.
 
@@ -66,14 +68,14 @@ def load_regions(config: DictConfig, plan: RegionPlan, load: Load) -> RegionStyl
     for style in plan.styles:
         if config.checkpoint is not None:
             parts.append(load(str(config.checkpoint), style))
-        elif style in pretrained_styles():
-            parts.append(load(pretrained_style(style), None))
-        elif user_path(style).exists():
+        elif user_path(style).is_dir() or style.endswith(".safetensors"):
             parts.append(load(user_path(style), None))
+        elif style in pretrained_styles() or names_style_image(style):
+            parts.append(load(*find_style(style)))
         else:
             raise StyleNetError(
                 f"regions: {style} is neither a pretrained style ({', '.join(pretrained_styles())})"
-                f" nor a run directory or .safetensors file. Give one of these."
+                f" nor an image, a run directory or a .safetensors file. Give one of these."
             )
     return RegionStylizer(parts)
 

@@ -138,6 +138,17 @@ def test_styles_of_one_checkpoint_are_mixed_inside_it(infer):
     assert right[1] < right[0]
 
 
+def test_a_style_image_is_a_style_without_a_checkpoint(infer, here):
+    for seed, name in enumerate(("warm", "cold")):
+        blotches(here / f"{name}.jpg", 64, 48, seed=seed + 8)
+    warm, _ = infer("style=warm.jpg")
+    full, printed = infer("regions={all.png: warm.jpg}")
+    assert np.array_equal(full, warm)
+    assert "regions: warm 100%" in printed
+    _, printed = infer(f"regions={{left.png: 'warm.jpg:0.6,cold.jpg:0.4', right.png: {SEA}}}")
+    assert "warm+cold" in printed
+
+
 def test_a_folder_gets_the_regions_of_each_image(run, infer, here):
     for name in ("a", "b"):
         blotches(here / "photos" / f"{name}.png", *SIZE, seed=ord(name))
