@@ -28,7 +28,7 @@ _SHORT = {"infer": {"style": "style_name"}, "export": {"style": "style_name"}}
 register_resolvers()
 
 
-def run(task: Callable[[DictConfig], None], config_name: str) -> None:
+def run(task: Callable[[DictConfig], object], config_name: str) -> None:
     """Compose a command's options from the command line and run its task.
 
     A user's mistake ends the program with one line on stderr and exit status 2.

@@ -15,9 +15,8 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from stylenet.benchmark import Conditions
-from stylenet.cli.adversarial import build_loss
 from stylenet.cli.app import build
-from stylenet.cli.loss import refuse_temporal
+from stylenet.cli.loss import build_loss, refuse_temporal
 from stylenet.cli.trainer import quieten_lightning
 from stylenet.data import PhotoData, load_style_images
 from stylenet.errors import StyleNetError, first_line

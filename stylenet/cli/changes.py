@@ -6,8 +6,8 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from stylenet.cli.earlier import upgrade_optimizer, upgrade_style
-from stylenet.cli.loss import TEMPORAL, is_flat, terms_of_flat
+from stylenet.cli.earlier import upgrade
+from stylenet.cli.loss import TEMPORAL
 
 # Options that decide what is trained. The others (how long, on what, with which previews) are the
 # reason to resume with changes.
@@ -33,9 +33,7 @@ def describe_changes(saved: Path, config: DictConfig) -> str | None:
     try:
         before = OmegaConf.to_container(OmegaConf.load(saved), resolve=True)
         assert isinstance(before, dict)
-        before = upgrade_style(upgrade_optimizer(before))
-        if is_flat(before.get("loss") or {}):
-            before["loss"] = terms_of_flat(before["loss"])
+        before = upgrade(before)
         before["loss"] = {TEMPORAL: 0.0, **(before.get("loss") or {})}  # new in 0.2
     except Exception:  # missing or damaged: only the remark is lost
         return None

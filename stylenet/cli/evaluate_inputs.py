@@ -10,11 +10,10 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from torch import Tensor
 
 from stylenet.checkpoint import CheckpointInfo, load_checkpoint
-from stylenet.cli.adversarial import build_loss
 from stylenet.cli.app import build
 from stylenet.cli.configs import config_folder, style_image_path
 from stylenet.cli.infer_inputs import VIDEO_SUFFIXES
-from stylenet.cli.loss import refuse_temporal
+from stylenet.cli.loss import build_loss, refuse_temporal
 from stylenet.data import StyleOptions, load_style_images
 from stylenet.errors import LARGEST_SEED, StyleNetError, check_number
 from stylenet.evaluation import recorded_style

@@ -8,12 +8,11 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from stylenet.cli.adversarial import build_loss
 from stylenet.cli.app import build
 from stylenet.cli.arguments import override
 from stylenet.cli.configs import config_folder, search_path
 from stylenet.cli.explain import explain
-from stylenet.cli.loss import build_terms
+from stylenet.cli.loss import build_loss, build_terms
 from stylenet.cli.renamed import RENAMED, check_renamed
 from stylenet.errors import StyleNetError
 from stylenet.methods.adversarial.loss import AdversarialOptions, take_adversarial
@@ -40,9 +39,7 @@ class ComposedExperiment:
         self.overrides = [word for word in overrides if not word.startswith("hydra.")]
         self._search_path = [word for word in overrides if word.startswith("hydra.searchpath=")]
 
-    def build(self, config: Any, **arguments: Any) -> Any:
-        """Build the object of a config with a ``_target_``."""
-        return build(config, **arguments)
+    build = staticmethod(build)
 
     def build_loss(self) -> dict[str, LossTerm]:
         """Build the terms of the perceptual loss; refuse an adversarial term."""

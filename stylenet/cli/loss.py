@@ -1,14 +1,13 @@
-"""Building the terms of a loss from its options, of this version or an earlier one."""
+"""Building the terms of a loss from its options."""
 
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from stylenet.cli.app import build
 from stylenet.cli.renamed import RENAMED
 from stylenet.errors import StyleNetError
-from stylenet.methods.adversarial.loss import AdversarialOptions
+from stylenet.methods.adversarial.loss import AdversarialOptions, take_adversarial
 from stylenet.perceptual import LossTerm
 from stylenet.perceptual.loss_term import named_options
 from stylenet.program import command
@@ -21,19 +20,13 @@ _SET_BY_OTHERS = {"layers"}
 # The weight of the loss that modules compute themselves, see :func:`build_temporal`.
 TEMPORAL = "temporal_weight"
 
-# Options of the adversarial term that stood beside the others up to version 0.1.
-_ADVERSARIAL = (
-    *("style_folder", "objective", "spectral_norm"),
-    *("discriminator_width", "discriminator_layers", "discriminator_lr_ratio"),
-)
-
 
 def build_terms(loss: DictConfig) -> dict[str, Any]:
     """Build the terms of a loss.
 
     Args:
         loss: The config group ``loss``: a mapping from names to terms, each with a ``_target_``, or
-            ``null`` to leave a term out. Flat options, which recipes of version 0.1 hold, work too.
+            ``null`` to leave a term out.
 
     Returns:
         Terms by name, in the order of the config: a :class:`LossTerm` each, or the
@@ -42,17 +35,15 @@ def build_terms(loss: DictConfig) -> dict[str, Any]:
     Raises:
         StyleNetError: A value is impossible, or something else than a term.
     """
-    if is_flat(loss):
-        plain = cast(dict[str, Any], OmegaConf.to_container(loss, resolve=True))
-        return build_terms(OmegaConf.create(terms_of_flat(plain)))
     terms: dict[str, Any] = {}
     for name in map(str, loss):
         option, config = f"loss.{name}", loss[name]
-        if config is None or name == TEMPORAL or _is_left_out(config):
+        is_mapping = isinstance(config, DictConfig)
+        if config is None or name == TEMPORAL or (is_mapping and set(config) <= _SET_BY_OTHERS):
             continue
         if option in RENAMED:
             raise StyleNetError(f"{option} has another name now. Set {RENAMED[option]} instead.")
-        if not isinstance(config, DictConfig) or "_target_" not in config:
+        if not is_mapping or "_target_" not in config:
             raise StyleNetError(
                 f"{option}={config} is no term of the loss. Give it a class: +{option}._target_="
                 f"package.Term, or leave it out: {option}=null"
@@ -64,6 +55,28 @@ def build_terms(loss: DictConfig) -> dict[str, Any]:
                 f"{option}._target_={config._target_} is no term of the loss. Derive the class "
                 f"from stylenet.perceptual.LossTerm."
             )
+    return terms
+
+
+def build_loss(config: DictConfig) -> dict[str, LossTerm]:
+    """Build the terms of the loss where no discriminator is trained.
+
+    Args:
+        config: All options of the command.
+
+    Returns:
+        The terms by name.
+
+    Raises:
+        StyleNetError: A value is impossible, or a discriminator is asked for.
+    """
+    # Before the terms are built: here nobody should be asked for a missing style_folder.
+    terms = None if config.loss.get("adversarial") else build_terms(config.loss)
+    if terms is None or take_adversarial(terms) is not None:
+        raise StyleNetError(
+            "loss=adversarial trains a discriminator on one painter's images, beside networks of "
+            f"one style in {command('train')}; here leave it out, or choose loss=relative"
+        )
     return terms
 
 
@@ -98,54 +111,3 @@ def refuse_temporal(config: DictConfig) -> None:
             f"loss.{TEMPORAL}={weight} compares two views of each photo while a network is "
             f"trained by {command('train')}. Leave it out here."
         )
-
-
-def is_flat(loss: Mapping[Any, Any] | DictConfig) -> bool:
-    """Return whether a loss has the flat options of version 0.1 instead of terms."""
-    return "content_weight" in loss
-
-
-def terms_of_flat(loss: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert the flat options of version 0.1 to terms.
-
-    Args:
-        loss: ``form``, ``content_layers``, ``content_weight`` and so on, as recipes and config.yaml
-            of runs hold them.
-
-    Returns:
-        The config of the same loss, as configs/loss/ has it.
-    """
-    perceptual, relative = "stylenet.perceptual", loss["form"] == "relative"
-    terms: dict[str, Any] = {
-        "content": {
-            "_target_": f"{perceptual}.ContentLoss",
-            "layers": loss["content_layers"],
-            "weight": loss["content_weight"],
-            "relative": relative,
-        },
-        "style": {
-            "_target_": f"{perceptual}.StyleLoss",
-            "layers": loss["style_layers"],
-            "weight": loss["style_weight"],
-            "statistics": loss.get("style_statistics", "gram"),
-            "relative": relative,
-        },
-        "tv": {"_target_": f"{perceptual}.TotalVariationLoss", "weight": loss["tv_weight"]},
-        "dream": {
-            "_target_": f"{perceptual}.DreamLoss",
-            "layers": loss.get("dream_layers"),
-            "channels": loss.get("dream_channels"),
-            "weight": loss.get("dream_weight", 0.0),
-        },
-    }
-    if "adversarial_weight" in loss:
-        terms["adversarial"] = {
-            "_target_": "stylenet.methods.adversarial.loss.AdversarialOptions",
-            "weight": loss["adversarial_weight"],
-            **{name: loss[name] for name in _ADVERSARIAL if name in loss},
-        }
-    return terms
-
-
-def _is_left_out(config: Any) -> bool:
-    return isinstance(config, DictConfig) and set(config) <= _SET_BY_OTHERS

@@ -12,7 +12,7 @@ from torchvision.transforms.v2 import functional
 
 from stylenet.checkpoint import CheckpointInfo
 from stylenet.cli.app import build
-from stylenet.cli.earlier import upgrade_optimizer
+from stylenet.cli.earlier import upgrade
 from stylenet.cli.loss import TEMPORAL, build_terms
 from stylenet.data import load_style_images
 from stylenet.errors import StyleNetError
@@ -85,7 +85,7 @@ def make_trials(
     Raises:
         StyleNetError: There is no recipe, or its encoder or style image is missing.
     """
-    config = OmegaConf.create(recipe)
+    config = OmegaConf.create(upgrade(recipe))
     if "loss" not in config:
         raise StyleNetError("this checkpoint holds no recipe. Give one that stylenet train wrote.")
     terms = build_terms(config.loss)
@@ -142,12 +142,11 @@ def describe_network(
         trained_on: The photos of the training.
         stored: Data type and size of its file, such as ``float16, 1.90 MB``.
     """
-    recipe = info.recipe
+    recipe = upgrade(info.recipe)
     arguments = ", ".join(f"{key} {value}" for key, value in network.arguments.items())
     weights = sum(parameter.numel() for parameter in network.parameters())
     encoder, data = recipe["encoder"], recipe["data"]
-    training = upgrade_optimizer(recipe)
-    rate, schedule = training["optimizer"], training["schedule"]
+    rate, schedule = recipe["optimizer"], recipe["schedule"]
     architecture = encoder.get("architecture", "lite")
     start, teacher = recipe.get("init"), recipe.get("teacher_network")
     origin = f"the network {start}" if start else "random weights"

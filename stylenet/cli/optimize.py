@@ -7,9 +7,8 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
-from stylenet.cli.adversarial import build_loss
 from stylenet.cli.app import build, run
-from stylenet.cli.loss import refuse_temporal
+from stylenet.cli.loss import build_loss, refuse_temporal
 from stylenet.cli.optimize_colors import after, before, choose_color
 from stylenet.cli.optimize_progress import OptimizeProgress
 from stylenet.cli.optimize_state import fingerprint, load_state, restore, save_state, state_path

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from omegaconf import DictConfig
 from pytorch_lightning.utilities import rank_zero_only
 
 from stylenet.cli.app import build, run
@@ -39,7 +38,7 @@ def main() -> None:
         sys.argv.insert(next(words, 1), "experiment=quickstart")
     if announces:
         rank_zero_only(print)(message, flush=True)
-    run(_train, "train")
+    run(lambda config: train(command_line_experiment(config)), "train")
     if announces:
         rank_zero_only(print)(message)
 
@@ -98,7 +97,3 @@ def train(experiment: ComposedExperiment) -> Path | None:
         f"{method.usage}"
     )
     return checkpoint
-
-
-def _train(config: DictConfig) -> None:
-    train(command_line_experiment(config))

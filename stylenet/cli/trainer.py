@@ -61,7 +61,7 @@ def make_trainer(config: DictConfig, folder: RunFolder, **changes: Any) -> pl.Tr
 
 
 def keep_pace(experiment: ComposedExperiment) -> None:
-    """Change steps, warm-up and learning rate of a recipe for one device to those for several.
+    """Check the numbers of the trainer, and adapt a recipe for one device to several.
 
     Options that the user set stay.
 
@@ -72,7 +72,10 @@ def keep_pace(experiment: ComposedExperiment) -> None:
         StyleNetError: An option of the trainer is impossible, or contradicts the launcher.
     """
     config = experiment.config
-    _check_numbers(config.trainer)
+    for name in ("max_steps", "log_every_n_steps", "accumulate_grad_batches"):
+        check_number(f"trainer.{name}", config.trainer[name], minimum=1, integer=True)
+    if config.trainer.gradient_clip_val is not None:
+        check_number("trainer.gradient_clip_val", config.trainer.gradient_clip_val, above=0)
     devices, machines = count_devices(read_launch(), config.trainer)
     if devices * machines == 1:
         return
@@ -85,14 +88,6 @@ def keep_pace(experiment: ComposedExperiment) -> None:
     ):
         if name in config[group] and not experiment.overrides_option(f"{group}.{name}"):
             config[group][name] = value
-
-
-def _check_numbers(options: DictConfig) -> None:
-    """Check the numbers of the trainer, to which other options refer."""
-    for name in ("max_steps", "log_every_n_steps", "accumulate_grad_batches"):
-        check_number(f"trainer.{name}", options[name], minimum=1, integer=True)
-    if options.gradient_clip_val is not None:
-        check_number("trainer.gradient_clip_val", options.gradient_clip_val, above=0)
 
 
 def _build_logger(config: DictConfig) -> Logger:

@@ -5,6 +5,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from stylenet.checkpoint import load_checkpoint
+from stylenet.cli.earlier import upgrade
 from stylenet.cli.loss import build_terms
 from stylenet.errors import StyleNetError
 
@@ -39,6 +40,10 @@ def own_terms(tmp_path, monkeypatch):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "own_terms.py").write_text(OWN)
     monkeypatch.syspath_prepend(str(tmp_path / "mine"))
+
+
+def build_earlier(flat):
+    return build_terms(OmegaConf.create(upgrade({"loss": flat})["loss"]))
 
 
 def weights(folder):
@@ -96,14 +101,14 @@ def test_a_run_of_version_01_resumes_without_a_warning(run, tiny, tmp_path):
 
 
 def test_terms_of_version_01_are_built():
-    terms = build_terms(OmegaConf.create({**FLAT, "form": "absolute", "dream_weight": 2.0}))
+    terms = build_earlier({**FLAT, "form": "absolute", "dream_weight": 2.0})
     assert {name: term.weight for name, term in terms.items()} == {
         **{"content": 1.0, "style": 15.0, "tv": 5.0, "dream": 2.0},
     }
     assert list(terms["style"].layers) == ["relu1_1", "relu1_2"]
     assert terms["content"].relative is terms["style"].relative is False
     adversarial = {"adversarial_weight": 2.0, "style_folder": "paintings", "objective": "bce"}
-    terms = build_terms(OmegaConf.create({**FLAT, **adversarial}))
+    terms = build_earlier({**FLAT, **adversarial})
     assert (terms["adversarial"].weight, terms["adversarial"].objective) == (2.0, "bce")
 
 
