@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from pathlib import Path
 
 from stylenet.errors import StyleNetError
@@ -70,3 +71,11 @@ def pretrained_style(style: str) -> Path:
         f"{', '.join(checkpoints)}, give the path of an image, or pass a checkpoint of your own: "
         f"checkpoint=PATH"
     )
+
+
+def make_title(name: str) -> str:
+    """Return a style's name for people: ``starry_night_compact`` is "Starry night (fast)"."""
+    is_compact = name.endswith("_compact")
+    words = name.removesuffix("_compact").replace("_", " ").replace("-", " ").strip()
+    words = re.sub(r"\b[ivx]+\b", lambda number: number[0].upper(), words)  # composition_vii
+    return (words[:1].upper() + words[1:] or name) + (" (fast)" if is_compact else "")

@@ -18,6 +18,7 @@ ALLOWED = {
     "errors": set(),
     "program": set(),
     "files": {"errors"},
+    "download": {"files", "errors"},
     "image": {"errors", "files"},
     "ranks": set(),
     "contention": set(),
@@ -30,7 +31,7 @@ ALLOWED = {
     "networks": {"plugins", "vgg", "moments", "errors"},
     "perceptual": {"vgg", "moments", "state_dict", "errors", "files", "program"},
     "optimization": {"perceptual", "files", "errors"},
-    "data": {"image", "files", "errors", "program"},
+    "data": {"image", "download", "files", "errors", "program"},
     "pretrained": {"errors"},
     # huggingface_hub is imported lazily.
     "hub": {"errors", "__init__"},
@@ -45,7 +46,10 @@ ALLOWED = {
         *("image", "files", "ranks", "contention", "arithmetic", "errors"),
     },
     "importing": {"networks", "checkpoint", "state_dict", "errors", "program"},
-    "export": {"networks", "checkpoint", "plugins", "files", "errors", "__init__"},
+    "export": {
+        *("networks", "checkpoint", "pretrained", "plugins", "download", "files", "errors"),
+        "__init__",
+    },
     "inference": {
         *("image", "networks", "checkpoint", "pretrained", "hub"),
         *("files", "ranks", "contention", "arithmetic", "errors"),

@@ -15,7 +15,7 @@ from PIL import Image
 from stylenet.app.chart import NO_TRAINING, losses_chart, progress_card
 from stylenet.app.region import canvas, painted_mask
 from stylenet.app.studio import Studio
-from stylenet.app.styles import Style, make_title
+from stylenet.app.styles import Style
 from stylenet.app.stylizing import (
     Stopped,
     Upload,
@@ -30,6 +30,7 @@ from stylenet.app.stylizing import (
 from stylenet.app.training import LENGTHS, State, Training
 from stylenet.errors import StyleNetError
 from stylenet.image import load_image
+from stylenet.pretrained import make_title
 
 # Seconds for which a message stays on the page.
 _SECONDS = 12

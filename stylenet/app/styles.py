@@ -1,7 +1,6 @@
 """Styles that the page offers, each with a thumbnail."""
 
 import hashlib
-import re
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from stylenet.files import atomic_path, cache_folder
 from stylenet.image import load_image, resize_short_side
 from stylenet.inference import Stylizer
 from stylenet.methods.selection import selection_of
-from stylenet.pretrained import pretrained_styles
+from stylenet.pretrained import make_title, pretrained_styles
 
 # Height and width of thumbnails in pixels: twice the size on the page, for sharp phone screens.
 _THUMBNAIL = 256
@@ -85,14 +84,6 @@ def list_pretrained() -> list[Style]:
         else:
             styles.append(Style(make_title(name), path))
     return styles
-
-
-def make_title(name: str) -> str:
-    """Return a style's name for the page: ``starry_night_compact`` is "Starry night (fast)"."""
-    is_compact = name.endswith("_compact")
-    words = name.removesuffix("_compact").replace("_", " ").replace("-", " ").strip()
-    words = re.sub(r"\b[ivx]+\b", lambda number: number[0].upper(), words)  # composition_vii
-    return (words[:1].upper() + words[1:] or name) + (" (fast)" if is_compact else "")
 
 
 def thumbnail(style: Style, stylizers: Stylizers) -> Path:

@@ -1,23 +1,16 @@
 """The command that exports networks to other runtimes."""
 
 import re
-from shlex import quote
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from PIL import ImageOps
-from torch import Tensor
 
 from stylenet.checkpoint import load_style
 from stylenet.cli.app import run
-from stylenet.data import SamplePhotos
+from stylenet.cli.export_page import export_to_page, print_comparison, sample_photos
 from stylenet.errors import StyleNetError, check_number
 from stylenet.export import ExportOptions, export_network
 from stylenet.files import user_path
-from stylenet.image import load_image, to_tensor
-
-# Height and width of the photos that calibrate int8 and compare it with float32.
-_SIDE = 256
 
 
 def main() -> None:
@@ -41,28 +34,20 @@ def export(config: DictConfig) -> None:
             f"size={width}x{height}: a file for {options.format} holds one image size; choose "
             f"another by size=WIDTHxHEIGHT"
         )
+    if options.format == "web":
+        export_to_page(config, options)
+        return
+    if OmegaConf.is_list(config.checkpoint):
+        raise StyleNetError("Several checkpoints need format=web, which puts them on one page.")
     style = None if config.style_name is None else str(config.style_name)
     network, info = load_style(
         str(config.checkpoint), style, config.style_size, config.encoder_weights
     )
     target = user_path(config.output)
-    photos = _sample_photos() if options.precision.startswith("int8") else []
+    photos = sample_photos() if options.precision.startswith("int8") else []
     report = export_network(network, info, target, options, photos)
     print(f"{target}: {report.bytes / 1e6:.2f} MB")
-    if report.seconds is not None and report.seconds_pytorch is not None:
-        print(
-            f"difference from PyTorch: {report.mean_difference:.4f}/255 on average, "
-            f"{report.max_difference:.4f}/255 at most, "
-            f"at {', '.join('x'.join(map(str, size)) for size in report.sizes)}"
-        )
-        print(
-            f"{' x '.join(map(str, report.sizes[0][1:]))} pixels: {report.seconds * 1e3:.0f} ms, "
-            f"PyTorch in float32 {report.seconds_pytorch * 1e3:.0f} ms"
-        )
-    if report.remark is not None:
-        print(report.remark)
-    if options.format == "web":
-        print(f"open it: cd {quote(str(target))} && npm install && python -m http.server")
+    print_comparison(report)
 
 
 def parse_size(value: Any) -> tuple[int, int] | None:
@@ -92,11 +77,3 @@ def parse_size(value: Any) -> tuple[int, int] | None:
         check_number("size", side, minimum=1, integer=True)
     height, width = sides
     return height, width
-
-
-def _sample_photos() -> list[Tensor]:
-    """Return center crops of scikit-image's photographs."""
-    samples = SamplePhotos("scikit-image", crop_size=_SIDE, batch_size=1)
-    images = (load_image(samples.photo_folder() / name) for name in samples.list_photos())
-    # (1, 3, 256, 256) each
-    return [to_tensor(ImageOps.fit(image.rgb, (_SIDE, _SIDE))) for image in images]

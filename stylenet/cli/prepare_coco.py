@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from stylenet.cli.app import run
 from stylenet.data.coco import check_space, count_photos, unpack_photos
-from stylenet.data.download import DownloadError, download
+from stylenet.download import DownloadError, download
 from stylenet.errors import StyleNetError, check_number
 from stylenet.files import user_path
 from stylenet.program import command

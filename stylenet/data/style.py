@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from torch import Tensor
 
-from stylenet.data.download import DownloadError, download
+from stylenet.download import DownloadError, download
 from stylenet.errors import StyleNetError, check_number
 from stylenet.files import cache_folder, reason, user_path
 from stylenet.image import flatten, load_image, resize_short_side, to_tensor

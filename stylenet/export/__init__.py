@@ -3,15 +3,23 @@
 from stylenet.export.check import Report
 from stylenet.export.folding import fold_constants
 from stylenet.export.formats import PRECISIONS, ExportOptions, export_network
+from stylenet.export.page import PageInput, PageNetwork, PageReport, export_page
 from stylenet.export.registry import ExportFormat, available_formats, register_format
+from stylenet.export.runtime import find_runtime, runtime_version
 
 __all__ = [
     "PRECISIONS",
     "ExportFormat",
     "ExportOptions",
+    "PageInput",
+    "PageNetwork",
+    "PageReport",
     "Report",
     "available_formats",
     "export_network",
+    "export_page",
+    "find_runtime",
     "fold_constants",
     "register_format",
+    "runtime_version",
 ]

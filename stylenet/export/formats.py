@@ -36,7 +36,6 @@ from stylenet.export.registry import (
     register_format,
 )
 from stylenet.export.tflite import read_tflite, write_tflite
-from stylenet.export.web import network_path, write_page
 from stylenet.files import atomic_path, replace_folder
 from stylenet.networks import StyleNetwork
 
@@ -135,8 +134,8 @@ def export_network(
         network: The network.
         info: Metadata of its checkpoint.
         path: Output file. The report has the same name with ``.json`` appended; OpenVINO's weights
-            have ``.bin`` in place of ``.xml``. For ``web`` a folder, which gets ``network.onnx``
-            and a page that runs it.
+            have ``.bin`` in place of ``.xml``. For ``web`` see
+            :func:`stylenet.export.export_page`.
         options: Format, precision and image type.
         photos: RGB in [0, 1], shape (1, 3, H, W), H and W at least 256. The last two are for the
             comparison, the others calibrate int8. Without photos, precisions other than int8 are
@@ -156,9 +155,7 @@ def export_network(
             f"output={path}: expected a name that ends in {suffix} for format={options.format}"
         )
     if not suffix:
-        if path.is_file():
-            raise StyleNetError(f"output={path} is a file; format={options.format} writes a folder")
-        path = network_path(path)
+        raise StyleNetError(f"format={options.format} is a folder. Call export_page.")
     network = network.eval().to("cpu")
     calibration, held_out = photos[:-_HELD_OUT], photos[-_HELD_OUT:]
     prepared, quantize = _prepare(network, options, calibration)
@@ -191,8 +188,6 @@ def export_network(
             _move(source, path.with_name(source.name))
     with atomic_path(path.with_name(f"{path.name}.json")) as temporary:
         temporary.write_text(json.dumps(asdict(report), indent=2) + "\n")
-    if not suffix:
-        write_page(path.parent)
     return report
 
 

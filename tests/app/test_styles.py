@@ -5,10 +5,10 @@ import torch
 from PIL import Image
 
 from stylenet.app import styles
-from stylenet.app.styles import Style, Stylizers, list_pretrained, make_title, thumbnail
+from stylenet.app.styles import Style, Stylizers, list_pretrained, thumbnail
 from stylenet.checkpoint import CheckpointInfo, save_checkpoint
 from stylenet.networks import build_network
-from stylenet.pretrained import ANY_STYLE
+from stylenet.pretrained import ANY_STYLE, make_title
 
 
 @pytest.mark.parametrize(

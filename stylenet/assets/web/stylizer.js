@@ -1,6 +1,6 @@
 // Stylizes images in the browser with a network exported with format=web.
 
-const RUNTIME = './node_modules/onnxruntime-web/dist';
+import { fetchBytes, startRuntime } from './runtime.js';
 
 /** A network that stylizes anything a canvas can draw. */
 export class Stylizer {
@@ -8,36 +8,31 @@ export class Stylizer {
    * Loads a network.
    *
    * @param {string} url The ONNX file.
-   * @param {string} [provider] 'webgpu' (GPU) or 'wasm' (WebAssembly on the CPU). By default the
-   *     GPU, if the browser has WebGPU and the GPU can run the network, else the CPU.
+   * @param {object} options
+   * @param {string} [options.provider] 'webgpu' (GPU) or 'wasm' (WebAssembly on the CPU). By default
+   *     the GPU, if the browser has WebGPU and the GPU can run the network, else the CPU.
+   * @param {(bytes: number) => void} [options.onBytes] Called with the number of bytes that just
+   *     arrived, of the network and of onnxruntime-web.
    * @returns {Promise<Stylizer>} The loaded network.
    * @throws {Error} The runtime or the file is missing, or the file is not a network.
    */
-  static async load(url, provider) {
-    const response = await fetch(url);
-    if (!response.ok) throw new Error(`${url} could not be loaded (${response.status})`);
-    const network = new Uint8Array(await response.arrayBuffer());
-    if (provider) return Stylizer.#start(provider, network);
-    const adapter = await navigator.gpu?.requestAdapter();
-    if (adapter && !adapter.info.isFallbackAdapter) {
-      try {
-        return await Stylizer.#start('webgpu', network);
-      } catch (error) {
-        // float16, for example, needs a feature that not every GPU has.
-        console.warn(`WebGPU cannot run ${url}; using WebAssembly: ${error.message}`);
-      }
+  static async load(url, { provider, onBytes } = {}) {
+    const [network, preferred] = await Promise.all([
+      fetchBytes(url, onBytes),
+      provider ?? preferredProvider(),
+    ]);
+    try {
+      return await Stylizer.#start(preferred, network, onBytes);
+    } catch (error) {
+      if (provider || preferred === 'wasm') throw error;
+      // float16, for example, needs a feature that not every GPU has.
+      console.warn(`WebGPU cannot run ${url}; using WebAssembly: ${error.message}`);
+      return Stylizer.#start('wasm', network, onBytes);
     }
-    return Stylizer.#start('wasm', network);
   }
 
-  static async #start(provider, network) {
-    let ort;
-    try {
-      ort = await import(`${RUNTIME}/ort.${provider}.min.mjs`);
-    } catch {
-      throw new Error('onnxruntime-web is missing: run `npm install` in the folder of this page');
-    }
-    ort.env.logLevel = 'error';
+  static async #start(provider, network, onBytes) {
+    const ort = await startRuntime(provider, onBytes);
     const session = await ort.InferenceSession.create(network, { executionProviders: [provider] });
     const stylizer = new Stylizer(ort, session, provider);
     // Operations that a GPU lacks fail only when they run.
@@ -64,10 +59,12 @@ export class Stylizer {
    * @param {object} options
    * @param {number} options.size Short side in pixels to scale down to; images are never enlarged.
    * @param {number} options.strength From 0 (the source) to 1 (fully stylized).
+   * @param {Object<string, number>} options.inputs Values of the network's other inputs, by name; 1
+   *     for each one that is left out.
    * @returns {Promise<OffscreenCanvas>} The stylized image, with the source's transparency. The next
    *     call overwrites it.
    */
-  async stylize(source, { size = Infinity, strength = 1 } = {}) {
+  async stylize(source, { size = Infinity, strength = 1, inputs = {} } = {}) {
     const [fullWidth, fullHeight] = sizeOf(source);
     const scale = Math.min(1, size / Math.min(fullWidth, fullHeight));
     const width = Math.max(1, Math.round(fullWidth * scale));
@@ -80,12 +77,27 @@ export class Stylizer {
     const pixels = this.#input.getImageData(0, 0, width, height);
 
     const image = new this.#ort.Tensor('float32', toPlanes(pixels.data), [1, 3, height, width]);
-    const { stylized } = await this.#session.run({ image });
+    const feeds = { image };
+    for (const name of this.#session.inputNames) {
+      feeds[name] ??= new this.#ort.Tensor('float32', [inputs[name] ?? 1], [1]);
+    }
+    const { stylized } = await this.#session.run(feeds);
     blendPlanes(pixels.data, await stylized.getData(), strength);
     stylized.dispose();
     this.#output.getContext('2d').putImageData(pixels, 0, 0);
     return this.#output;
   }
+
+  /** Frees the memory of the network, which cannot be used after it. */
+  async release() {
+    await this.#session.release();
+  }
+}
+
+/** Returns 'webgpu' if the browser has a GPU that is more than a program, else 'wasm'. */
+export async function preferredProvider() {
+  const adapter = await navigator.gpu?.requestAdapter();
+  return adapter && !adapter.info.isFallbackAdapter ? 'webgpu' : 'wasm';
 }
 
 /** Returns width and height of an image source in pixels. */

@@ -4,11 +4,11 @@ import socket
 import numpy as np
 import pytest
 
-from stylenet.data.download import DownloadError, download
+from stylenet.download import DownloadError, download
 from stylenet.errors import StyleNetError
 
-from ..web import serving
-from .conftest import no_large_files
+from .data.conftest import no_large_files
+from .web import serving
 
 # Larger than several read chunks, and not a multiple of their size.
 BODY = np.random.default_rng(0).bytes(600_001)
