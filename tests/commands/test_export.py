@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from stylenet.checkpoint import CheckpointInfo, save_checkpoint
+from stylenet.export import runtime
 from stylenet.networks import build_network
 
 pytestmark = pytest.mark.xdist_group("export")
@@ -51,13 +52,40 @@ def test_a_file_for_phones_has_512_pixels_unless_told(run, checkpoint, tmp_path)
 
 
 @pytest.mark.slow
-def test_a_web_export_explains_how_to_open_it(run, checkpoint, tmp_path):
+def test_several_networks_make_a_page(run, checkpoint, tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(runtime, "_URL", "http://127.0.0.1:9/nothing.tgz")
+    second = tmp_path / "dots.safetensors"
+    save_checkpoint(second, build_network("johnson", width=2, blocks=1), CheckpointInfo("dots", 1))
     out = tmp_path / "my page"
-    result = run("export", f"checkpoint={checkpoint}", "format=web", f"output={out}")
+    result = run("export", f"checkpoint=[{checkpoint},{second}]", "format=web", f"output={out}")
     assert result.status == 0, result.err
-    assert f"cd '{out}' && npm install && python -m http.server" in result.out
-    assert {"index.html", "network.onnx"} <= {path.name for path in out.iterdir()}
+    assert result.out.count("difference from PyTorch: 0.0") == 2
+    assert "nothing.tgz could not be downloaded" in result.out
+    assert f"open it: cd '{out}' && npm install && python -m http.server" in result.out
+    names = {path.name for path in (out / "networks").glob("*.onnx")}
+    assert names == {"waves.onnx", "dots.onnx"}
+
+
+def test_an_invalid_runtime_is_told_before_any_work(run, checkpoint, tmp_path):
+    overrides = [f"checkpoint={checkpoint}", "format=web", f"output={tmp_path}/page"]
+    assert "Give the folder of the npm package" in run("export", *overrides, "runtime=.").error
+    assert not (tmp_path / "page").exists()
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        ("checkpoint=[starry,mosaic] format=onnx", "Several checkpoints need format=web"),
+        ("checkpoint=[] format=web", "names no checkpoint"),
+        ("checkpoint=[starry,starry] format=web", "names one twice"),
+        ("checkpoint=[starry,mosaic] format=web style=starry", "chooses a style of one checkpoint"),
+        ("checkpoint=[starry,nowhere] format=web", "nowhere"),
+    ],
+)
+def test_a_mistake_in_a_list_ends_in_one_line(run, tmp_path, mistake, message):
+    assert message in run("export", f"output={tmp_path}/net.onnx", *mistake.split()).error
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow

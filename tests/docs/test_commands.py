@@ -4,7 +4,6 @@
 """
 
 import importlib.util
-import json
 import os
 import re
 import shlex
@@ -141,10 +140,6 @@ def has_extra(command):
     return all(extra in extras for names in named for extra in names.split(","))
 
 
-def has_package_json(_):
-    return json.loads((ROOT / "stylenet/assets/web/package.json").read_text())["dependencies"]
-
-
 def imports_tensorboard(_):
     return importlib.util.find_spec("tensorboard.main") is not None
 
@@ -152,7 +147,6 @@ def imports_tensorboard(_):
 CHECKS = {
     "has_make_target": has_make_target,
     "has_extra": has_extra,
-    "has_package_json": has_package_json,
     "imports_tensorboard": imports_tensorboard,
     "is_known": lambda command: True,
 }
