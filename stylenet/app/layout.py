@@ -34,9 +34,9 @@ def build_page(handlers: Handlers, limits: Limits, line: str) -> gr.Blocks:
         shared.tabs.render()
         with shared.tabs:
             with gr.Tab("Stylize", id="stylize"):
-                add_stylize_tab(handlers, limits, shared)
+                add_stylize_tab(handlers.stylize, limits, shared)
             with gr.Tab("Train a style", id="train"):
-                add_train_tab(handlers, shared)
+                add_train_tab(handlers.train, shared)
         listen(
             page.load,
             handlers.open_page,

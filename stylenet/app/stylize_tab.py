@@ -7,9 +7,9 @@ import gradio as gr
 from gradio.components import Component
 
 from stylenet.app.controls import Shared, keep_file, listen, picture
-from stylenet.app.handlers import Handlers
 from stylenet.app.limits import Limits
-from stylenet.app.stylizing import COLORS, STROKES
+from stylenet.app.stylize_handlers import StylizeHandlers
+from stylenet.app.stylizing import COLORS, LAYERED, STROKES
 
 # Seconds between two frames of a camera, which Gradio sends one by one.
 _FRAME = 0.1
@@ -55,7 +55,7 @@ class _Result:
         return [self.empty, self.shown, self.download, self.about]
 
 
-def add_stylize_tab(handlers: Handlers, limits: Limits, shared: Shared) -> None:
+def add_stylize_tab(handlers: StylizeHandlers, limits: Limits, shared: Shared) -> None:
     """Fill the tab that is being built.
 
     Args:
@@ -72,6 +72,7 @@ def add_stylize_tab(handlers: Handlers, limits: Limits, shared: Shared) -> None:
                     )
                     photo = picture("photo", hint, _HEIGHT)
                     photo.render()
+                    stop_photo = gr.Button("Stop", visible=False, elem_id="stop-photo")
                 with gr.Tab("Video", id="video") as clip_tab:
                     clip = gr.Video(
                         show_label=False,
@@ -100,11 +101,16 @@ def add_stylize_tab(handlers: Handlers, limits: Limits, shared: Shared) -> None:
                 own.render()
                 to_training = gr.Button("Train this style", visible=False, elem_id="to-training")
             strength = gr.Slider(0, 1, value=1, step=0.05, label="Strength", elem_id="strength")
-            strokes = gr.Radio(list(STROKES), value="Medium", label="Strokes", elem_id="strokes")
+            strokes = gr.Radio(
+                [*STROKES, LAYERED], value="Medium", label="Strokes", elem_id="strokes"
+            )
+            stroke = gr.Slider(
+                0.5, 2, value=1, step=0.1, label="Size of the strokes", elem_id="stroke"
+            )
             colors = gr.Radio(
                 list(COLORS), value=next(iter(COLORS)), label="Colors", elem_id="colors"
             )
-            choices = [strength, strokes, colors]
+            choices = [strength, strokes, colors, stroke]
             with gr.Accordion("Only a part of the photo", open=False, elem_id="part") as part:
                 editor = gr.ImageEditor(
                     show_label=False,
@@ -152,21 +158,29 @@ def add_stylize_tab(handlers: Handlers, limits: Limits, shared: Shared) -> None:
     again = {
         "fn": handlers.stylize_photo,
         "inputs": [photo_file, shared.style, *choices, mask],
-        "outputs": photos.parts,
+        "outputs": [*photos.parts, stop_photo],
         "concurrency_id": "stylize",
         "concurrency_limit": 1,
         "trigger_mode": "always_last",
         "show_progress_on": [photos.empty, photos.shown],
         "api_visibility": "private",
     }
+    # The button goes after a failure, too, which leaves the other outputs as they were.
+    ended: dict[str, Any] = {
+        "fn": lambda: gr.update(visible=False),
+        "outputs": [stop_photo],
+        "show_progress": "hidden",
+        "api_visibility": "private",
+    }
     chosen = [photo_file, photo, editor, mask, *photos.parts]
-    listen(photo.upload, handlers.choose_photo, [photo], chosen).then(**again)
+    listen(photo.upload, handlers.choose_photo, [photo], chosen).then(**again).then(**ended)
     listen(photo.clear, handlers.choose_photo, [photo], chosen)
     listen(
         shared.gallery.select, handlers.choose_style, [shared.styles], [shared.style, shared.chosen]
     )
-    gr.on([shared.style.change, strength.release, strokes.input, colors.input], **again)
-    listen(region.click, handlers.choose_region, [editor], [mask]).then(**again)
+    changes = [shared.style.change, strength.release, strokes.input, stroke.release, colors.input]
+    gr.on(changes, **again).then(**ended)
+    listen(region.click, handlers.choose_region, [editor], [mask]).then(**again).then(**ended)
 
     style_and_offer = [shared.style, shared.chosen, to_training]
     listen(own.upload, handlers.choose_painting, [own], style_and_offer)
@@ -197,7 +211,8 @@ def add_stylize_tab(handlers: Handlers, limits: Limits, shared: Shared) -> None:
         [],
         [start, stop],
     )
-    listen(stop.click, handlers.stop, queue=False)
+    for button in (stop, stop_photo):
+        listen(button.click, handlers.stop, queue=False)
 
     listen(
         camera.stream,

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from stylenet.app.limits import Limits
-from stylenet.errors import StyleNetError
+from stylenet.errors import StyleNetError, check_number
 from stylenet.image import (
     LoadedImage,
     flatten,
@@ -21,12 +22,16 @@ from stylenet.image import (
 )
 from stylenet.inference import StylizeOptions, Stylizer, stylize_file
 from stylenet.inference.files import name_result
+from stylenet.inference.options import FULL
 from stylenet.video import VideoReader, stylize_video
 
 # Short side, in pixels, at which the network runs, by the name of the stroke size on the page.
 # Strokes have a fixed size in pixels, so photos of any resolution get the same ones relative to the
 # picture.
 STROKES = {"Finest": None, "Fine": 1080, "Medium": 720, "Bold": 480, "Boldest": 320}
+# Strokes of several sizes: short sides of the passes, of which the last is the photo's own.
+LAYERED = "Layered"
+_PASSES = (512, 1024)
 COLORS = {"The style's": "none", "The photo's": "luminance", "Mixed": "histogram"}
 
 # Long side of the images on the page; downloads have the full resolution.
@@ -89,7 +94,7 @@ class Work:
             Stopped: It was stopped or its time is over.
         """
         if self.stop.is_set():
-            raise Stopped("Stopped.")
+            raise Stopped("Stopped. There is no new result.")
         if time.monotonic() > self._end:
             raise Stopped(
                 f"This took longer than the {self._minutes:g} minutes that are allowed here. "
@@ -97,20 +102,25 @@ class Work:
             )
 
 
-def make_options(strength: float, strokes: str, colors: str) -> StylizeOptions:
+def make_options(strength: float, strokes: str, colors: str, stroke: float = 1.0) -> StylizeOptions:
     """Return the options of stylization for the choices on the page.
 
     Args:
         strength: Weight of the stylized image, from 0 to 1.
-        strokes: A key of ``STROKES``.
+        strokes: A key of ``STROKES``, or ``LAYERED``.
         colors: A key of ``COLORS``.
+        stroke: Size of the strokes relative to that of ``strokes``, from 1/4 to 4.
 
     Raises:
         StyleNetError: A choice is not on the page.
     """
-    if strokes not in STROKES or colors not in COLORS:
+    if strokes not in (*STROKES, LAYERED) or colors not in COLORS:
         raise StyleNetError("This choice is not on the page. Reload the page.")
-    return StylizeOptions(STROKES[strokes], strength, COLORS[colors])
+    if strokes != LAYERED:
+        return StylizeOptions(STROKES[strokes], strength, COLORS[colors], stroke=stroke)
+    check_number("stroke", stroke, minimum=0.25, maximum=4)
+    passes = [*(round(side / stroke) for side in _PASSES), FULL]
+    return StylizeOptions(None, strength, COLORS[colors], passes=passes)
 
 
 def preview_photo(upload: Upload, limits: Limits) -> Path:
@@ -157,7 +167,7 @@ def stylize_photo(
         options: See :class:`stylenet.inference.StylizeOptions`.
         mask: Mode L, of any size with the photo's aspect ratio: white where to stylize. ``None``
             for the whole photo.
-        work: Stops a tiled image.
+        work: Stops the network between two layers or tiles.
 
     Raises:
         StyleNetError: The photo cannot be stylized.
@@ -168,7 +178,7 @@ def stylize_photo(
     target = folder / name_result(Path(source.name), style, "{name}_{style}", None)
     if mask is not None:
         mask = mask.resize(load_image(upload.path).rgb.size, Image.Resampling.BICUBIC)
-    with _visitor_names(upload):
+    with _visitor_names(upload), _ending(work):
         left_out = stylize_file(
             stylizer, upload.path, target, options, mask, progress=lambda *_: work.check()
         )
@@ -253,6 +263,26 @@ def _save_preview(image: Image.Image, path: Path) -> Path:
         image = resize_long_side(LoadedImage(image), _PREVIEW).rgb
     image.save(path, "WEBP", quality=90)
     return path
+
+
+@contextmanager
+def _ending(work: Work) -> Iterator[None]:
+    """End the networks of this thread at the next layer when the work is stopped.
+
+    Tiles could be stopped between two of them, but take up to twice the time of the whole image.
+    """
+    thread = threading.get_ident()
+
+    def check(*_: object) -> None:
+        if threading.get_ident() == thread:
+            work.check()
+
+    hook = register_module_forward_pre_hook(check)
+    try:
+        yield
+        work.check()
+    finally:
+        hook.remove()
 
 
 @contextmanager

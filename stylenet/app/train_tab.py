@@ -4,14 +4,14 @@ import gradio as gr
 
 from stylenet.app.chart import NO_TRAINING
 from stylenet.app.controls import Shared, listen
-from stylenet.app.handlers import Handlers
+from stylenet.app.train_handlers import TrainHandlers
 from stylenet.app.training import LENGTHS
 
 # Seconds between two looks at the trainings.
 _LOOK = 1.5
 
 
-def add_train_tab(handlers: Handlers, shared: Shared) -> None:
+def add_train_tab(handlers: TrainHandlers, shared: Shared) -> None:
     """Fill the tab that is being built.
 
     Args:

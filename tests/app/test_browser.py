@@ -11,6 +11,7 @@ from PIL import Image
 
 pytest.importorskip("gradio", reason="the extra app is not installed")
 
+from stylenet.app import stylize_handlers
 from stylenet.app.stylizing import make_options
 from stylenet.app.training import State
 from stylenet.inference import Stylizer, stylize_file
@@ -32,6 +33,8 @@ ARGUMENTS = (
     "--enable-unsafe-swiftshader",
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
+    # No other host can be found, so the page would lack what it loads from one.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
 )
 PATIENCE = 90
 
@@ -165,6 +168,45 @@ def test_a_photo_comes_out_as_infer_writes_it(page, photo, checkpoints, tmp_path
     click_text(page, "#colors label", "The photo's")
     colors = expected(checkpoints["dots"], photo, tmp_path, 1, "Finest", "The photo's")
     wait(lambda: downloaded(page)[0] == colors, "the photo's colors")
+
+
+def test_strokes_are_chosen(page, checkpoints, tmp_path):
+    photo = tmp_path / "photo.png"
+    with Image.open(make_photo(tmp_path / "small.png", 3)) as image:
+        image.resize((700, 560)).save(photo)
+    choose(page, "photo", photo)
+    choose_style(page, "Dots")
+    click_text(page, "#strokes label", "Layered")
+    layered = expected(checkpoints["dots"], photo, tmp_path, 1, "Layered", "The style's")
+    wait(lambda: downloaded(page)[0] == layered, "strokes of several sizes")
+    click_text(page, "#strokes label", "Finest")
+    number = page.find_element("css selector", "#stroke input[type=number]")
+    page.execute_script("arguments[0].value = ''", number)
+    number.send_keys("2\n\t")
+    larger = expected(checkpoints["dots"], photo, tmp_path, 1, "Finest", "The style's", 2)
+    wait(lambda: downloaded(page)[0] == larger, "larger strokes")
+
+
+def test_a_photo_is_stopped(page, photo, tmp_path, monkeypatch):
+    choose(page, "photo", photo)
+    choose_style(page, "Dots")
+    wait(lambda: shown(page, "#before-after img"), "the result")
+    before = downloaded(page)[0]
+    start = stylize_handlers.stylize_photo
+
+    def slow(stylizer, upload, style, options, mask, work):
+        work.stop.wait(PATIENCE)  # a photo of many pixels
+        return start(stylizer, upload, style, options, mask, work)
+
+    monkeypatch.setattr(stylize_handlers, "stylize_photo", slow)
+    click_text(page, "#strokes label", "Boldest")
+    click(page, wait(lambda: shown(page, "#stop-photo"), "the button that stops")[0])
+    assert "Stopped. There is no new result." in message(page)
+    wait(lambda: not shown(page, "#stop-photo"), "its end")
+    assert downloaded(page)[0] == before
+    monkeypatch.setattr(stylize_handlers, "stylize_photo", start)
+    click_text(page, "#colors label", "The photo's")
+    wait(lambda: downloaded(page)[0] != before, "the next result")
 
 
 def test_the_browser_contacts_no_other_host(page, photo, server):

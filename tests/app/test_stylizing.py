@@ -1,4 +1,5 @@
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from stylenet.app.stylizing import (
     stylize_photo,
 )
 from stylenet.errors import StyleNetError
+from stylenet.image import load_image
 from stylenet.inference import StylizeOptions, Stylizer, stylize_file
 
 from ..video.videos import TIMES, make_video
@@ -136,6 +138,59 @@ def test_work_ends_when_it_is_stopped_or_late():
         work.check()
     with pytest.raises(Stopped, match="longer than the 0 minutes"):
         Work(0).check()
+
+
+class Impatient(Work):
+    """Work that is stopped at its third look."""
+
+    looks = 0
+
+    def check(self):
+        self.looks += 1
+        if self.looks == 3:
+            self.stop.set()
+        super().check()
+
+
+def test_a_stopped_photo_ends_within_the_network_and_leaves_the_last_result(stylizer, photo):
+    options = make_options(1, "Finest", "The style's")
+    preview_photo(photo, Limits())
+    before = stylize_photo(stylizer, photo, "dots", options, None, Work(1))
+    content = before.path.read_bytes()
+    files = sorted(photo.path.parent.iterdir())
+    work = Impatient(1)
+    with pytest.raises(Stopped, match="There is no new result"):
+        stylize_photo(stylizer, photo, "dots", make_options(0.5, "Finest", "Mixed"), None, work)
+    assert work.looks == 3
+    assert before.path.read_bytes() == content
+    assert sorted(photo.path.parent.iterdir()) == files
+    # Others are not stopped, and neither is the next work.
+    stylize_photo(stylizer, photo, "dots", options, None, Work(1))
+
+
+def test_work_that_is_stopped_leaves_networks_of_other_threads_alone(stylizer, photo):
+    work = Work(1)
+    image = load_image(photo.path).rgb
+    results = []
+    with stylizing._ending(work):
+        work.stop.set()
+        thread = threading.Thread(target=lambda: results.append(stylizer(image)))
+        thread.start()
+        thread.join()
+        assert results[0].size == image.size
+        with pytest.raises(Stopped):
+            stylizer(image)
+        work.stop.clear()
+
+
+def test_strokes_are_those_of_infer():
+    assert make_options(1, "Bold", "Mixed", 2) == StylizeOptions(480, 1, "histogram", stroke=2)
+    layered = make_options(1, "Layered", "Mixed")
+    assert layered == StylizeOptions(None, 1, "histogram", passes=[512, 1024, "full"])
+    assert make_options(1, "Layered", "Mixed", 2).passes == [256, 512, "full"]
+    for strokes in ("Bold", "Layered"):
+        with pytest.raises(StyleNetError, match="stroke"):
+            make_options(1, strokes, "Mixed", 0)
 
 
 @pytest.fixture

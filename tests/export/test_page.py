@@ -14,9 +14,6 @@ from stylenet.errors import StyleNetError
 from stylenet.export import ExportOptions, PageNetwork, Report, export_network, export_page, page
 from stylenet.networks import build_network
 
-pytest.importorskip("onnxruntime")
-pytestmark = pytest.mark.xdist_group("export")
-
 OPTIONS = ExportOptions("web")
 ASSETS = Path(page.__file__).parent.parent / "assets" / "web"
 
@@ -30,16 +27,33 @@ def sample():
     return torch.rand(1, 3, 40, 60, generator=torch.Generator().manual_seed(0))
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    """A page of two networks with names that need care."""
-    folder = tmp_path_factory.mktemp("page") / "page"
-    networks = [
+def export_bytes(network, info, path, options, photos=()):
+    """Write random bytes, so that tests of the files around them trace no network."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    weight = next(network.parameters()).detach().numpy().tobytes()
+    path.write_bytes(weight)
+    path.with_name(f"{path.name}.json").write_text(json.dumps({"seconds": time.time()}))
+    return Report(info.style, "onnx", "float32", False, None, len(weight), ())
+
+
+@pytest.fixture(autouse=True)
+def quick(request, monkeypatch):
+    if request.node.get_closest_marker("slow") is None:
+        monkeypatch.setattr(page, "export_network", export_bytes)
+
+
+def two_networks():
+    """Networks of styles whose names need care."""
+    return [
         PageNetwork(small_network(), CheckpointInfo("dots & <stripes>", 7)),
         PageNetwork(small_network(1), CheckpointInfo("dots/stripes", 7)),
     ]
-    report = export_page(networks, folder, OPTIONS, sample())
-    return folder, report
+
+
+@pytest.fixture
+def exported(tmp_path, quick):
+    folder = tmp_path / "exported"
+    return folder, export_page(two_networks(), folder, OPTIONS, sample())
 
 
 def read(folder, name="page.json"):
@@ -51,21 +65,6 @@ def export_again(folder, seed=0):
     return export_page([PageNetwork(small_network(seed), info)], folder, OPTIONS, sample())
 
 
-@pytest.fixture
-def quick(monkeypatch):
-    """Exports of random bytes, so that tests of the files around them trace no network."""
-
-    def export(network, info, path, options, photos=()):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        weight = next(network.parameters()).detach().numpy().tobytes()
-        path.write_bytes(weight)
-        path.with_name(f"{path.name}.json").write_text(json.dumps({"seconds": time.time()}))
-        return Report(info.style, "onnx", "float32", False, None, len(weight), ())
-
-    monkeypatch.setattr(page, "export_network", export)
-    return export
-
-
 def copy(folder, target):
     for path in folder.rglob("*"):
         if path.is_file():
@@ -74,24 +73,33 @@ def copy(folder, target):
     return target
 
 
-def test_every_network_is_compared_and_described(exported):
-    folder, report = exported
+@pytest.mark.slow
+def test_every_network_is_compared_with_pytorch(tmp_path):
+    pytest.importorskip("onnxruntime")
+    report = export_page(two_networks(), tmp_path / "page", OPTIONS, sample())
     assert [each.style for each in report.networks] == ["dots & <stripes>", "dots/stripes"]
     assert all(each.mean_difference < 0.01 for each in report.networks)
+    for each in read(tmp_path / "page")["networks"]:
+        assert (tmp_path / "page" / each["file"]).stat().st_size == each["bytes"]
+        assert read(tmp_path / "page", f"{each['file']}.json")["mean_difference"] < 0.01
+
+
+def test_every_network_is_described(exported):
+    folder, _ = exported
     described = read(folder)["networks"]
     assert [each["name"] for each in described] == ["dots_stripes", "dots_stripes-2"]
+    assert [each["title"] for each in described] == ["Dots & <stripes>", "Dots/stripes"]
     for each in described:
         assert (folder / each["file"]).stat().st_size == each["bytes"]
-        assert read(folder, f"{each['file']}.json")["mean_difference"] < 0.01
         assert Image.open(folder / each["picture"]).size == (256, 256)
     assert Image.open(folder / "sample.jpg").size == (60, 40)
 
 
-def test_a_network_that_differs_leaves_no_page(quick, tmp_path, monkeypatch):
+def test_a_network_that_differs_leaves_no_page(tmp_path, monkeypatch):
     def export(network, info, *arguments):
         if info.style == "second":
             raise StyleNetError("the exported network differs from the PyTorch network")
-        return quick(network, info, *arguments)
+        return export_bytes(network, info, *arguments)
 
     monkeypatch.setattr(page, "export_network", export)
     networks = [
@@ -134,7 +142,7 @@ def test_the_manifest_names_icons_of_their_sizes(exported):
     assert sizes == {(192, "any"), (512, "any"), (512, "maskable")}  # what Chromium asks for
 
 
-def test_the_same_networks_give_the_same_version(quick, tmp_path):
+def test_the_same_networks_give_the_same_version(tmp_path):
     folder = tmp_path / "page"
     export_again(folder)
     first = read(folder)["version"]
@@ -164,7 +172,7 @@ def test_another_export_replaces_the_page_but_no_file_that_the_user_changed(
     assert export_again(folder).kept == ("page.css",)  # still theirs
 
 
-def test_a_damaged_description_deletes_nothing_outside(exported, quick, tmp_path):
+def test_a_damaged_description_deletes_nothing_outside(exported, tmp_path):
     folder = copy(exported[0], tmp_path / "page")
     letter = tmp_path / "letter.txt"
     letter.write_text("mine")
