@@ -105,15 +105,21 @@ class StylizeHandlers:
             return
         progress(0, desc="Stylizing")
         yield (*(gr.skip(),) * 4, gr.update(visible=True))
-        with self._working(request) as work:
-            result = stylize_photo(
-                self._studio.stylizers.load(style),
-                upload,
-                style.file_name,
-                make_options(strength, strokes, colors, stroke),
-                mask,
-                work,
-            )
+        try:
+            with self._working(request) as work:
+                result = stylize_photo(
+                    self._studio.stylizers.load(style),
+                    upload,
+                    style.file_name,
+                    make_options(strength, strokes, colors, stroke),
+                    mask,
+                    work,
+                )
+        except gr.Error as error:
+            # A handler that raised would leave the button "Stop" on the page.
+            gr.Warning(error.message, SECONDS)
+            yield (*(gr.skip(),) * 4, gr.update(visible=False))
+            return
         width, height = result.size
         line = f"{width} x {height} pixels"
         if result.left_out:

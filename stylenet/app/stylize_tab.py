@@ -165,22 +165,15 @@ def add_stylize_tab(handlers: StylizeHandlers, limits: Limits, shared: Shared) -
         "show_progress_on": [photos.empty, photos.shown],
         "api_visibility": "private",
     }
-    # The button goes after a failure, too, which leaves the other outputs as they were.
-    ended: dict[str, Any] = {
-        "fn": lambda: gr.update(visible=False),
-        "outputs": [stop_photo],
-        "show_progress": "hidden",
-        "api_visibility": "private",
-    }
     chosen = [photo_file, photo, editor, mask, *photos.parts]
-    listen(photo.upload, handlers.choose_photo, [photo], chosen).then(**again).then(**ended)
+    listen(photo.upload, handlers.choose_photo, [photo], chosen).then(**again)
     listen(photo.clear, handlers.choose_photo, [photo], chosen)
     listen(
         shared.gallery.select, handlers.choose_style, [shared.styles], [shared.style, shared.chosen]
     )
     changes = [shared.style.change, strength.release, strokes.input, stroke.release, colors.input]
-    gr.on(changes, **again).then(**ended)
-    listen(region.click, handlers.choose_region, [editor], [mask]).then(**again).then(**ended)
+    gr.on(changes, **again)
+    listen(region.click, handlers.choose_region, [editor], [mask]).then(**again)
 
     style_and_offer = [shared.style, shared.chosen, to_training]
     listen(own.upload, handlers.choose_painting, [own], style_and_offer)

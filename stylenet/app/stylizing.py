@@ -119,7 +119,7 @@ def make_options(strength: float, strokes: str, colors: str, stroke: float = 1.0
     if strokes != LAYERED:
         return StylizeOptions(STROKES[strokes], strength, COLORS[colors], stroke=stroke)
     check_number("stroke", stroke, minimum=0.25, maximum=4)
-    passes = [*(round(side / stroke) for side in _PASSES), FULL]
+    passes: list[int | str] = [*(round(side / stroke) for side in _PASSES), FULL]
     return StylizeOptions(None, strength, COLORS[colors], passes=passes)
 
 
