@@ -14,9 +14,7 @@ from stylenet.app.region import canvas, painted_mask
 from stylenet.app.studio import Studio
 from stylenet.app.styles import Style
 from stylenet.app.stylizing import (
-    Stopped,
     Upload,
-    Work,
     check_clip,
     make_options,
     preview_photo,
@@ -24,6 +22,7 @@ from stylenet.app.stylizing import (
     stylize_frame,
     stylize_photo,
 )
+from stylenet.app.work import Stopped, Work
 from stylenet.errors import StyleNetError
 
 

@@ -1,7 +1,5 @@
 """Stylization of uploaded photos, videos and frames of a camera."""
 
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
-from torch.nn.modules.module import register_module_forward_pre_hook
 
 from stylenet.app.limits import Limits
+from stylenet.app.work import Work, ending
 from stylenet.errors import StyleNetError, check_number
 from stylenet.image import (
     LoadedImage,
@@ -40,10 +38,6 @@ _PREVIEW = 1600
 _CAMERA_SIZE = 360
 # Suffix of stylized videos: the format that all browsers play.
 _VIDEO = ".mp4"
-
-
-class Stopped(Exception):  # noqa: N818 (no error)
-    """The visitor stopped the work or left."""
 
 
 @dataclass(frozen=True)
@@ -76,30 +70,6 @@ class StylizedPhoto:
     after: Path
     size: tuple[int, int]
     left_out: list[str]
-
-
-class Work:
-    """One visitor's current work, which may be stopped or run out of time."""
-
-    def __init__(self, minutes: float) -> None:
-        """Start the clock."""
-        self.stop = threading.Event()
-        self._end = time.monotonic() + 60 * minutes
-        self._minutes = minutes
-
-    def check(self) -> None:
-        """End the work if it was stopped or takes too long.
-
-        Raises:
-            Stopped: It was stopped or its time is over.
-        """
-        if self.stop.is_set():
-            raise Stopped("Stopped. There is no new result.")
-        if time.monotonic() > self._end:
-            raise Stopped(
-                f"This took longer than the {self._minutes:g} minutes that are allowed here. "
-                f"Choose a shorter video, a smaller photo or a fast style."
-            )
 
 
 def make_options(strength: float, strokes: str, colors: str, stroke: float = 1.0) -> StylizeOptions:
@@ -178,7 +148,7 @@ def stylize_photo(
     target = folder / name_result(Path(source.name), style, "{name}_{style}", None)
     if mask is not None:
         mask = mask.resize(load_image(upload.path).rgb.size, Image.Resampling.BICUBIC)
-    with _visitor_names(upload), _ending(work):
+    with _visitor_names(upload), ending(work):
         left_out = stylize_file(
             stylizer, upload.path, target, options, mask, progress=lambda *_: work.check()
         )
@@ -263,26 +233,6 @@ def _save_preview(image: Image.Image, path: Path) -> Path:
         image = resize_long_side(LoadedImage(image), _PREVIEW).rgb
     image.save(path, "WEBP", quality=90)
     return path
-
-
-@contextmanager
-def _ending(work: Work) -> Iterator[None]:
-    """End the networks of this thread at the next layer when the work is stopped.
-
-    Tiles could be stopped between two of them, but take up to twice the time of the whole image.
-    """
-    thread = threading.get_ident()
-
-    def check(*_: object) -> None:
-        if threading.get_ident() == thread:
-            work.check()
-
-    hook = register_module_forward_pre_hook(check)
-    try:
-        yield
-        work.check()
-    finally:
-        hook.remove()
 
 
 @contextmanager

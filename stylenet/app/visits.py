@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stylenet.app.stylizing import Stopped, Upload, Work
+from stylenet.app.stylizing import Upload
+from stylenet.app.work import Stopped, Work
 
 _IDLE_SECONDS = 6 * 3600.0
 

@@ -10,9 +10,7 @@ from stylenet.app import stylizing
 from stylenet.app.limits import Limits
 from stylenet.app.region import canvas, painted_mask
 from stylenet.app.stylizing import (
-    Stopped,
     Upload,
-    Work,
     check_clip,
     make_options,
     preview_photo,
@@ -20,6 +18,7 @@ from stylenet.app.stylizing import (
     stylize_frame,
     stylize_photo,
 )
+from stylenet.app.work import Stopped, Work, ending
 from stylenet.errors import StyleNetError
 from stylenet.image import load_image
 from stylenet.inference import StylizeOptions, Stylizer, stylize_file
@@ -172,7 +171,7 @@ def test_work_that_is_stopped_leaves_networks_of_other_threads_alone(stylizer, p
     work = Work(1)
     image = load_image(photo.path).rgb
     results = []
-    with stylizing._ending(work):
+    with ending(work):
         work.stop.set()
         thread = threading.Thread(target=lambda: results.append(stylizer(image)))
         thread.start()

@@ -1,8 +1,8 @@
 import pytest
 
 from stylenet.app import visits as module
-from stylenet.app.stylizing import Stopped
 from stylenet.app.visits import Visits
+from stylenet.app.work import Stopped
 
 
 @pytest.fixture
