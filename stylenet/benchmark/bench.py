@@ -11,6 +11,7 @@ from torch import Tensor
 
 from stylenet.data import PhotoData
 from stylenet.errors import StyleNetError, check_number
+from stylenet.inference import Stylizer
 from stylenet.networks import StyleNetwork
 from stylenet.perceptual import PerceptualLoss
 from stylenet.training import StyleTransferModule
@@ -70,6 +71,23 @@ class Conditions:
         return torch.rand(self.batch, 3, height, width, generator=generator).to(self.device)
 
 
+@dataclass(frozen=True)
+class Trained:
+    """Trained network and the loss of its style.
+
+    Attributes:
+        name: Name of the checkpoint.
+        stylizer: The network.
+        style: A text that is equal for equal styles.
+        criterion: The loss, with real weights of the encoder.
+    """
+
+    name: str
+    stylizer: Stylizer
+    style: str
+    criterion: PerceptualLoss
+
+
 class Bench(Protocol):
     """Factory of the configured parts, new on each call; can be pickled into another process."""
 
@@ -89,6 +107,9 @@ class Bench(Protocol):
 
     def data(self, size: int) -> PhotoData:
         """Build the data module, whose photos are cropped to a size."""
+
+    def trained(self, checkpoints: Sequence[str], style_folder: str | None) -> list[Trained]:
+        """Load trained networks, each with the loss of its style."""
 
     def run_in_process(self, task: Callable[..., Any], *arguments: Any) -> Any:
         """Return ``task(bench, *arguments)``, run in a process of its own."""

@@ -1,4 +1,4 @@
-"""Plot rows: bars, time over the number of pixels, and loss curves."""
+"""Plot rows: bars, time over the number of pixels, loss curves, and warping errors."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,6 +31,8 @@ def draw_plot(path: Path, rows: Sequence[Row], machine: dict[str, Any]) -> None:
     if rows[0].suite == "curve":
         _draw_curves(axes[0], rows[0])
         figure.set_figheight(4)
+    elif rows[0].suite == "steady":
+        _draw_errors(axes[0], rows)
     else:
         _draw_bars(axes[0], rows)
     if has_growth:
@@ -93,6 +95,31 @@ def _draw_bars(axes: Any, rows: Sequence[Row]) -> None:
     unit = "seconds an image" if rows[0].suite == "data" else "seconds, median and quartiles"
     axes.set_xlabel("peak memory in GB" if memory else unit)
     axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_errors(axes: Any, rows: Sequence[Row]) -> None:
+    """Draw the short and long warping errors of each row, a dot for each kind of clip."""
+    for position, row in enumerate(rows):
+        for name, color, label in (
+            ("short", _OURS, "from frame to frame"),
+            ("long", "#777b80", f"over {row.details['gap']} frames"),
+        ):
+            errors = [measures[name] for measures in row.details["clips"].values()]
+            axes.plot(
+                errors,
+                [position] * len(errors),
+                "o",
+                color=color,
+                alpha=0.6,
+                label=None if position else label,
+            )
+    axes.set_yticks(range(len(rows)), [row.case for row in rows], fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlim(left=0)
+    axes.set_xlabel("warping error along the true motion, a dot for each kind of clip")
+    axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
+    axes.grid(True, axis="x", lw=0.3)
     axes.spines[["top", "right"]].set_visible(False)
 
 

@@ -1,5 +1,6 @@
 """Format rows as a table."""
 
+import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -78,6 +79,25 @@ def _number(number: float | None) -> str:
     return "" if number is None else f"{number:,.0f}"
 
 
+# Kinds of clips, see stylenet.benchmark.clips.
+_CLIPS = ("pan", "object", "shake", "cut")
+
+
+def _errors(clip: str) -> Callable[[Row], str]:
+    """Return a function that formats the short and long errors of a clip, times 1,000."""
+
+    def show(row: Row) -> str:
+        measures = row.details["clips"][clip]
+        return f"{1e3 * measures['short']:.0f}/{1e3 * measures['long']:.0f}"
+
+    return show
+
+
+def _over_clips(row: Row, name: str, combine: Callable[[list[float]], float], digits: int) -> str:
+    values = [measures[name] for measures in row.details["clips"].values() if name in measures]
+    return f"{combine(values):.{digits}f}"
+
+
 _CASE: _Column = ("case", lambda row: row.case)
 _SECONDS: list[_Column] = [
     ("time", lambda row: _time(row.seconds)),
@@ -134,6 +154,17 @@ _COLUMNS: dict[str, list[_Column]] = {
         ("reference alone", lambda row: _time(row.baseline_seconds)),
         ("beside", lambda row: _time(row.baseline_seconds_beside)),
         ("kept", lambda row: _percent(row.baseline_kept)),
+    ],
+    "steady": [
+        _CASE,
+        *(
+            (name.replace(", recorded", " rec."), _errors(name))
+            for name in (*_CLIPS, *(f"{clip}, recorded" for clip in (*_CLIPS, "still")))
+        ),
+        ("sharpness", lambda row: _over_clips(row, "sharpness", min, 2)),
+        ("loss", lambda row: _over_clips(row, "total", statistics.fmean, 3)),
+        ("ghost", lambda row: _over_clips(row, "ghost", max, 3)),
+        ("frames/s", lambda row: _decimal(row.images_per_second)),
     ],
     "memory": [
         _CASE,

@@ -2,7 +2,7 @@
 
 import dataclasses
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -14,12 +14,14 @@ from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
-from stylenet.benchmark import Conditions
+from stylenet.benchmark import Conditions, Trained
 from stylenet.cli.app import build
+from stylenet.cli.evaluate_inputs import load_checkpoints
 from stylenet.cli.loss import build_loss, refuse_temporal
 from stylenet.cli.trainer import quieten_lightning
 from stylenet.data import PhotoData, load_style_images
 from stylenet.errors import StyleNetError, first_line
+from stylenet.evaluation.recipe import loss_key
 from stylenet.methods.selection import selection_of
 from stylenet.networks import StyleNetwork
 from stylenet.perceptual import Encoder, LossTerm, PerceptualLoss, with_style_layers
@@ -116,6 +118,24 @@ class ConfiguredBench:
     def data(self, size: int) -> PhotoData:
         """Build the data module for crops of a size in pixels."""
         return build(self.config.data, crop_size=size)
+
+    def trained(self, checkpoints: Sequence[str], style_folder: str | None) -> list[Trained]:
+        """Load trained networks as ``stylenet evaluate`` does, each with the loss of its style."""
+        options = self.config.copy()
+        OmegaConf.set_struct(options, False)
+        more = {
+            "checkpoints": checkpoints,
+            "encoder_weights": None,
+            "style_folder": style_folder,
+            "dtype": self.conditions.precision,
+            "device": str(self.conditions.device),
+        }
+        for name, value in more.items():
+            options[name] = value
+        return [
+            Trained(item.name, item.stylizer, loss_key(item.style), item.criterion)
+            for item in load_checkpoints(options)
+        ]
 
     def run_in_process(self, task: Callable[..., Any], *arguments: Any) -> Any:
         """Run ``task(bench, *arguments)`` in a process of its own and return its result."""

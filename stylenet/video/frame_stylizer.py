@@ -34,6 +34,7 @@ class FrameStylizer:
         video: VideoOptions | None = None,
         flicker_every: int = 1,
         mask: Mask | None = None,
+        blend: MotionBlend | StillBlend | None = None,
     ) -> None:
         """Start a video.
 
@@ -44,6 +45,7 @@ class FrameStylizer:
             flicker_every: Interval, in frames, between measurements of the warping error, if
                 ``video.flicker`` asks for them. The error is measured before the mask is applied.
             mask: Of the frames' size, see :meth:`stylenet.inference.Stylizer.stylize`.
+            blend: The blend with the previous frame; ``None`` for the best one that is installed.
 
         Raises:
             StyleNetError: Smoothed statistics and tiles or passes are both requested.
@@ -69,7 +71,7 @@ class FrameStylizer:
         self._regions: RegionMap | None = None
         self._opacity: Tensor | None = None
         self.use(as_regions(mask))
-        self._blend = (MotionBlend if opencv() else StillBlend)(video.blend)
+        self._blend = blend or (MotionBlend if opencv() else StillBlend)(video.blend)
         self._is_cut = CutFinder()
         self._every = flicker_every if video.flicker else 0
         # The previous frame, its stylization, and its regions.

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import math
+from pathlib import Path
 
 import psutil
 import pytest
@@ -9,7 +10,12 @@ from PIL import Image
 
 from stylenet.benchmark import Row
 from stylenet.benchmark.curve_suite import compare
+from stylenet.checkpoint import CheckpointInfo, save_checkpoint
 from stylenet.cli.bench import ConfiguredBench
+from stylenet.networks import build_network
+from stylenet.video.flow import opencv
+
+from .conftest import blotches
 
 SMALL = ["network.width=2", "network.blocks=1", "threads=1", "repeats=2", "warmup=0"]
 SMALL += ["device=cpu", "batch=1"]
@@ -174,6 +180,32 @@ def test_stylizing_a_video_file_is_measured(measure):
     assert "device busy" in result.out
 
 
+def test_the_steadiness_of_trained_networks_is_measured(measure, photos, tmp_path):
+    networks = []
+    for name, width in (("first", 2), ("second", 3)):
+        network, info = build_network("johnson", width=width, blocks=1), CheckpointInfo(name, 1)
+        networks.append(str(tmp_path / f"{name}.safetensors"))
+        save_checkpoint(Path(networks[-1]), network, info)
+    style = ["style=custom", f"style.image={blotches(tmp_path / 'style.png')}", "style.size=32"]
+    clips = ["size=47x32", "suite.frames=4", "suite.gap=1", "data=folder", f"data.root={photos}"]
+    checkpoints = f"suite.checkpoints=[{','.join(networks)}]"
+    rows, result = measure("steady", checkpoints, *style, *clips, "repeats=1", repeats=1)
+    variants = 3 if opencv() else 2
+    assert [row["details"]["checkpoint"] for row in rows] == ["first"] * variants + [
+        "second"
+    ] * variants
+    for row in rows:
+        assert (row["width"], row["height"]) == (48, 32)  # even, for H.264
+        measures = row["details"]["clips"]
+        assert list(measures)[:2] == ["pan", "pan, recorded"]
+        assert not [v for m in measures.values() for v in m.values() if not math.isfinite(v)]
+        losses = measures["pan"]
+        assert losses["total"] > losses["content"] > 0
+    assert rows[0]["details"]["clips"]["pan"]["sharpness"] == 1
+    assert rows[variants]["details"]["clips"]["pan"]["sharpness"] != 1  # relative to the first
+    assert "sharpness" in result.out
+
+
 @pytest.mark.slow
 def test_memory_is_measured_in_separate_processes(measure):
     rows, _ = measure("memory", "encoder=lite", "suite.crop=32", "size=320x200", "repeats=2")
@@ -253,6 +285,9 @@ def test_the_rows_are_written_without_matplotlib(run, tmp_path, monkeypatch):
         (["suite=curve", "data=samples", "encoder=lite", "size=64x32"], "squares"),
         (["suite=curve", "data=samples", "encoder=lite", "baseline=false"], "baseline=false"),
         (["suite=memory", "suite.crop=8"], "suite.crop=8"),
+        (["suite=steady", "suite.gap=0"], "suite.gap=0"),
+        (["suite=steady", "suite.checkpoints=[nowhere]"], "nowhere"),
+        (["suite=steady", "suite.checkpoints=[starry]", "data=shards", "data.root=."], "shards"),
         (["suite=training", "encoder=lite", "loss.style.layers=[relu9_9]"], "relu9_9"),
         (
             ["suite=training", "encoder=lite", "network=johnson_multi", "+styles=[a]"],
