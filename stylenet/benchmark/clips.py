@@ -123,7 +123,7 @@ class Scene:
         rows, columns = _grid(self.size)
         if len(self.layers) == 1:
             return torch.ones(1, 1, *self.size[::-1])
-        return (self.layers[1].inset(rows, columns, t) > _MARGIN).float()
+        return (self.layers[1].inset(rows, columns, t) > _MARGIN).float()[None, None]
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,16 @@ _RELATIVE, _ABSOLUTE = 0.01, 0.5
 # levels leaves 3. Without the neighbors' help the flow of a still video with such noise was off by
 # 0.9 pixels on average, and 31 % of its pixels passed for occluded; with it, 1 % (320 x 240).
 _TEXTURE = 80.0
-_PRIOR = 0.01  # confidence in the frame's mean motion, where no neighbor has texture
+_PRIOR = 0.01  # confidence in the flow of the larger neighborhood, where no neighbor has texture
 _PATCH = 8  # of DIS, in pixels
-_NEIGHBORHOOD = 41  # pixels that flat areas take their flow from
+# Areas, in pixels, that flat parts take their flow from: the smallest one with texture in it, and
+# at last the whole frame, by its median. With one area of 41 and the mean, an object that moves
+# before a still scene dragged its flat surroundings along: the flow was off by 0.52 pixels on
+# average, instead of 0.25 (320 x 240).
+_NEIGHBORHOODS = (41, 21, 11)
+# Finest level of DIS: half the resolution. At its own choice, a quarter, the flow of a still scene
+# was off by 1.6 pixels within 20 pixels of a moving object, instead of 1.0, in 4 ms less.
+_FINEST = 1
 
 
 @functools.cache
@@ -139,17 +146,28 @@ def _estimate(reference: np.ndarray, moving: np.ndarray) -> Tensor:
     border = (0, padded[0] - height, 0, padded[1] - width)
     frames = [cv2.copyMakeBorder(f, *border, cv2.BORDER_REPLICATE) for f in (reference, moving)]
     estimator = cv2.DISOpticalFlow_create(cv2.DISOpticalFlow_PRESET_FAST)
+    estimator.setFinestScale(_FINEST)
     flow = estimator.calc(*frames, None)[:height, :width]  # (H, W, 2), x before y
     smooth = cv2.GaussianBlur(reference, (0, 0), 1.0)
     gradients = [cv2.Sobel(smooth, cv2.CV_32F, *order) / 8 for order in ((1, 0), (0, 1))]
     texture = cv2.blur(gradients[0] ** 2 + gradients[1] ** 2, (7, 7))
     confidence = ((texture / (texture + _TEXTURE)) ** 2)[..., None]  # (H, W, 1)
-    area = (_NEIGHBORHOOD, _NEIGHBORHOOD)
-    mean = (flow * confidence).mean((0, 1)) / (confidence.mean() + 1e-9)  # of the whole frame
-    around = cv2.blur(flow * confidence, area) + _PRIOR * mean
-    around /= cv2.blur(confidence, area)[..., None] + _PRIOR
+    around = _median(flow, confidence)
+    for side in _NEIGHBORHOODS:
+        sums = cv2.blur(flow * confidence, (side, side)) + _PRIOR * around
+        around = sums / (cv2.blur(confidence, (side, side))[..., None] + _PRIOR)
     flow = confidence * flow + (1 - confidence) * around
     return torch.from_numpy(np.ascontiguousarray(flow[..., ::-1])).permute(2, 0, 1)[None]
+
+
+def _median(flow: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the weighted median of a flow's components, shapes (H, W, 2) and (H, W, 1) to (2,)."""
+    medians = []
+    for values in flow.reshape(-1, 2).T:
+        order = values.argsort()
+        sums = weights.ravel()[order].cumsum()
+        medians.append(values[order[sums.searchsorted(sums[-1] / 2)]])
+    return np.array(medians, np.float32)
 
 
 def _padded_size(height: int, width: int) -> tuple[int, int]:
