@@ -31,7 +31,8 @@ ALLOWED = {
     "networks": {"plugins", "vgg", "moments", "errors"},
     "perceptual": {"vgg", "moments", "state_dict", "errors", "files", "program"},
     "optimization": {"perceptual", "files", "errors"},
-    "data": {"image", "download", "files", "errors", "program"},
+    # stylenet.video is imported lazily, for videos as training data.
+    "data": {"image", "video", "download", "files", "errors", "program"},
     "pretrained": {"errors"},
     # huggingface_hub is imported lazily.
     "hub": {"errors", "__init__"},
@@ -74,7 +75,9 @@ ALLOWED["methods"] = {
     *("style selection", "training", "perceptual", "networks", "moments", "data", "checkpoint"),
     *("image", "files", "errors"),
 }
-ALLOWED["encoder_distillation"] = {"training", "perceptual", "networks", "files", "errors"}
+ALLOWED["encoder_distillation"] = {
+    *("training", "perceptual", "networks", "data", "files", "errors"),
+}
 ALLOWED["app"] = {
     *("inference", "video", "checkpoint", "style selection", "pretrained", "image"),
     *("files", "errors", "__init__"),

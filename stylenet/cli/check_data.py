@@ -32,7 +32,7 @@ def check_data(config: DictConfig) -> None:
     for problem in problems:
         print(" ".join(problem.split()))
     usable = total - len(problems)
-    print(f"{usable:,} of {total:,} photos usable, {len(problems):,} would be skipped")
+    print(f"{usable:,} of {total:,} {data.unit} usable, {len(problems):,} would be skipped")
     if len(problems) > usable:
         raise StyleNetError(
             f"data.root={data.root}: most files are unusable, so training would stop. Choose "

@@ -12,7 +12,6 @@ from torch import Tensor
 from stylenet.checkpoint import CheckpointInfo, load_checkpoint
 from stylenet.cli.app import build
 from stylenet.cli.configs import config_folder, style_image_path
-from stylenet.cli.infer_inputs import VIDEO_SUFFIXES
 from stylenet.cli.loss import build_loss, refuse_temporal
 from stylenet.data import StyleOptions, load_style_images
 from stylenet.errors import LARGEST_SEED, StyleNetError, check_number
@@ -24,6 +23,7 @@ from stylenet.inference import Stylizer
 from stylenet.methods.selection import selection_of
 from stylenet.networks import StyleNetwork
 from stylenet.perceptual import PerceptualLoss, with_style_layers
+from stylenet.video.suffixes import VIDEO_SUFFIXES
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,6 @@ from tqdm import tqdm
 from stylenet.cli.app import build, run
 from stylenet.cli.infer_camera import show_camera
 from stylenet.cli.infer_inputs import (
-    VIDEO_SUFFIXES,
     InputType,
     check_used,
     choose_target,
@@ -34,6 +33,7 @@ from stylenet.inference.region_plan import RegionPlan
 from stylenet.ranks import read_launch
 from stylenet.video import VideoOptions, stylize_video
 from stylenet.video.mask_videos import MaskVideos
+from stylenet.video.suffixes import VIDEO_SUFFIXES
 
 
 def main() -> None:

@@ -7,7 +7,6 @@ from functools import partial
 import numpy as np
 from omegaconf import DictConfig
 
-from stylenet.cli.infer_inputs import VIDEO_SUFFIXES
 from stylenet.errors import StyleNetError
 from stylenet.files import atomic_path, check_output, user_path
 from stylenet.inference import StylizeOptions, Stylizer
@@ -16,6 +15,7 @@ from stylenet.video import VideoOptions
 from stylenet.video.camera import camera_frames
 from stylenet.video.live import LiveSession, Show, Sink, Styles, no_window, preview
 from stylenet.video.new_video import NewVideo
+from stylenet.video.suffixes import VIDEO_SUFFIXES
 from stylenet.video.virtual_camera import VirtualCamera
 from stylenet.video.window import Window
 

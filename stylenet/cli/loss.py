@@ -6,11 +6,13 @@ from omegaconf import DictConfig
 
 from stylenet.cli.app import build
 from stylenet.cli.renamed import RENAMED
+from stylenet.data import PhotoData, VideoData
 from stylenet.errors import StyleNetError
 from stylenet.methods.adversarial.loss import AdversarialOptions, take_adversarial
 from stylenet.perceptual import LossTerm
 from stylenet.perceptual.loss_term import named_options
 from stylenet.program import command
+from stylenet.training.clip_temporal import ClipTemporalLoss
 from stylenet.training.temporal import TemporalLoss
 
 # Keys of a term that another config group sets (encoder=lite names layers that it has), which alone
@@ -80,11 +82,12 @@ def build_loss(config: DictConfig) -> dict[str, LossTerm]:
     return terms
 
 
-def build_temporal(config: DictConfig) -> TemporalLoss | None:
+def build_temporal(config: DictConfig, data: PhotoData | None = None) -> TemporalLoss | None:
     """Build the temporal loss of a training.
 
     Args:
         config: All options of the command.
+        data: The data module, which may give clips; ``None`` to check the weight only.
 
     Returns:
         The loss; ``None`` if ``loss.temporal_weight`` is 0, and then training does no more work.
@@ -92,7 +95,8 @@ def build_temporal(config: DictConfig) -> TemporalLoss | None:
     Raises:
         StyleNetError: The weight is impossible.
     """
-    temporal = TemporalLoss(config.loss.get(TEMPORAL) or 0.0, config.seed)
+    loss = ClipTemporalLoss if isinstance(data, VideoData) else TemporalLoss
+    temporal = loss(config.loss.get(TEMPORAL) or 0.0, config.seed)
     return temporal if temporal.weight else None
 
 

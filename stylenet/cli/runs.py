@@ -159,7 +159,7 @@ def _announce(run: Run, doing: str, checkpoint: Path | None) -> None:
     if named is not None and checkpoint != named:
         origin += f", where resume={named} has led (to begin there anew, choose another run_dir)"
     print(
-        f"{doing} {len(data.dataset.photos):,} photos for {trainer.max_steps:,} steps of "
+        f"{doing} {len(data.dataset.photos):,} {data.unit} for {trainer.max_steps:,} steps of "
         f"{data.batch_size}{several} ({trainer.precision} on {trainer.strategy.root_device})"
         f"{origin}",
         flush=True,

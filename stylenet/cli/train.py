@@ -75,7 +75,7 @@ def train(experiment: ComposedExperiment) -> Path | None:
     """
     config = experiment.config
     compile_mode = check_compile_mode(config.compile)
-    temporal = build_temporal(config)
+    build_temporal(config)  # refuses an impossible weight at once
     keep_pace(experiment)
 
     method: Method = build(config.training_method)(experiment)
@@ -84,7 +84,7 @@ def train(experiment: ComposedExperiment) -> Path | None:
 
     module = method.build_module(prepared.data)
     module.compile_mode = compile_mode
-    module.temporal = temporal
+    module.temporal = build_temporal(config, prepared.data)
     name = module.checkpoint_name
     if not fit(prepared, module, f"training {name} on"):
         return None

@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,10 +20,13 @@ class Batch(NamedTuple):
     Attributes:
         pixels: RGB, uint8, shape (N, crop, crop, 3); ``None`` if no file was usable.
         skipped: One line per skipped file, with its path and the reason.
+        motion: For videos, whose pixels then have the shape (N, 2, crop, crop, 3): see
+            :class:`Clips`.
     """
 
     pixels: Tensor | None
     skipped: list[str]
+    motion: Tensor | None = None
 
 
 class Pairs(NamedTuple):
@@ -38,16 +41,42 @@ class Pairs(NamedTuple):
     styles: Tensor
 
 
-def photos_of(batch: Tensor | Pairs) -> Tensor:
-    """Return the photos of a training batch with or without style images: (N, 3, crop, crop)."""
-    return batch.photos if isinstance(batch, Pairs) else batch
+class Clips(NamedTuple):
+    """Training batch of neighboring frames of videos.
+
+    Attributes:
+        batch: What photos would give: the earlier frame of each pair, RGB in [0, 1], shape
+            (N, 3, crop, crop), perhaps with style images.
+        following: The later frames, the same shape.
+        motion: The offset in pixels, down and to the right, from each pixel of the later frame to
+            its position in the earlier one; and 1 for each pixel that both show, 0 for others;
+            shape (N, 3, crop, crop).
+    """
+
+    batch: Tensor | Pairs
+    following: Tensor
+    motion: Tensor
+
+
+def photos_of(batch: Tensor | Pairs | Clips) -> Tensor:
+    """Return the photos, or earlier frames, of any training batch: (N, 3, crop, crop)."""
+    photos = batch.batch if isinstance(batch, Clips) else batch
+    return photos.photos if isinstance(photos, Pairs) else photos
+
+
+def split_clips(batch: Tensor | Pairs | Clips) -> tuple[Any, Clips | None]:
+    """Return what photos would give, and the clips; ``None`` for a batch of photos."""
+    return (batch.batch, batch) if isinstance(batch, Clips) else (batch, None)
 
 
 def collate(samples: list[Sample]) -> Batch:
     """Stack the usable samples and collect the reasons for skipped files."""
     pixels = [sample.pixels for sample in samples if sample.pixels is not None]
     skipped = [reason for sample in samples for reason in sample.skipped]
-    return Batch(torch.stack(pixels) if pixels else None, skipped)
+    motions = [sample.motion for sample in samples if sample.motion is not None]
+    return Batch(
+        torch.stack(pixels) if pixels else None, skipped, torch.stack(motions) if motions else None
+    )
 
 
 def leave_signals_to_the_trainer(worker: int) -> None:

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from stylenet.data.loading import (
     Batch,
+    Clips,
     EndlessSampler,
     Pairs,
     collate,
@@ -38,7 +39,12 @@ class PhotoData(pl.LightningDataModule):
         batch_size: Images per step and device.
         dataset: Dataset of the photos; ``setup`` lists them.
         style_data: Data module of the style images that accompany the photos, if any.
+        unit: Name of the files in messages.
+        dataset_type: Class of the dataset.
     """
+
+    unit = "photos"
+    dataset_type: type[PhotoDataset] = PhotoDataset
 
     # Config in configs/data/ with which `check_data` lists the unusable files of data.root.
     _config = "folder"
@@ -90,7 +96,7 @@ class PhotoData(pl.LightningDataModule):
         self.root = user_path(root)  # data.root=2017 arrives as a number
         self.batch_size = batch_size
         self.workers = workers
-        self.dataset = PhotoDataset(
+        self.dataset = self.dataset_type(
             self.root, [], crop_size, max_scale, min_size, seed, permute_colors
         )
         self._named: set[str] = set()
@@ -182,7 +188,7 @@ class PhotoData(pl.LightningDataModule):
 
     def on_before_batch_transfer(
         self, batch: Batch | list[Batch], dataloader_idx: int
-    ) -> Tensor | Pairs:
+    ) -> Tensor | Pairs | Clips:
         """Extract the pixels, warn of skipped files, and end the run if most files are unusable.
 
         Args:
@@ -195,15 +201,15 @@ class PhotoData(pl.LightningDataModule):
         Raises:
             StyleNetError: More files were skipped than used.
         """
-        if self.style_data is None:
-            assert isinstance(batch, Batch)
+        if isinstance(batch, Batch):
             return self._pixels(batch)
         photos, styles = batch
-        assert isinstance(photos, Batch)
-        assert isinstance(styles, Batch)
+        assert self.style_data is not None
         return Pairs(self._pixels(photos), self.style_data._pixels(styles))
 
-    def on_after_batch_transfer(self, batch: Tensor | Pairs, dataloader_idx: int) -> Tensor | Pairs:
+    def on_after_batch_transfer(
+        self, batch: Tensor | Pairs | Clips, dataloader_idx: int
+    ) -> Tensor | Pairs | Clips:
         """Convert uint8 to floats on the device.
 
         Args:
@@ -214,13 +220,19 @@ class PhotoData(pl.LightningDataModule):
             RGB in [0, 1], shape (N, 3, crop, crop), channels-last in memory; a pair of them with
             style images.
         """
-        double = getattr(self.trainer, "precision", None) == "64-true"
+        assert not isinstance(batch, Clips)
+        if isinstance(batch, Pairs):
+            return Pairs(*map(self._to_images, batch))
+        return self._to_images(batch)
 
-        def convert(pixels: Tensor) -> Tensor:
-            images = to_floats(pixels)
-            return images.double() if double else images
+    def _to_images(self, pixels: Tensor) -> Tensor:
+        """Convert uint8, shape (N, H, W, 3), to floats of the precision of the training."""
+        images = to_floats(pixels)
+        return images.double() if self._is_double else images
 
-        return Pairs(*map(convert, batch)) if isinstance(batch, Pairs) else convert(batch)
+    @property
+    def _is_double(self) -> bool:
+        return getattr(self.trainer, "precision", None) == "64-true"
 
     def _pixels(self, batch: Batch) -> Tensor:
         """Return the pixels of a batch and warn of each skipped file once."""

@@ -45,10 +45,13 @@ class Sample(NamedTuple):
         pixels: RGB, uint8, shape (crop, crop, 3); ``None`` if no file tried was usable. Transfer to
             the GPU takes a quarter of the time that floats take.
         skipped: One line per skipped file, with its path and the reason.
+        motion: For a video, whose pixels then have the shape (2, crop, crop, 3): see
+            :class:`stylenet.data.Clips`, shape (3, crop, crop).
     """
 
     pixels: Tensor | None
     skipped: list[str]
+    motion: Tensor | None = None
 
     @property
     def image(self) -> Tensor | None:
@@ -128,13 +131,13 @@ class PhotoDataset(Dataset[Sample]):
         for _ in range(_ATTEMPTS):
             path = self.root / self.photos[index]
             try:
-                crop = self._crop_with_retries(path, random)
+                pixels, motion = self._crop_with_retries(path, random)
             except StyleNetError as error:
                 skipped.append(str(error))
             else:
                 if self.permute_colors:
-                    crop = crop[..., torch.from_numpy(random.permutation(3))]
-                return Sample(crop, skipped)
+                    pixels = pixels[..., torch.from_numpy(random.permutation(3))]
+                return Sample(pixels, skipped, motion)
             index = int(random.integers(len(self.photos)))
         return Sample(None, skipped)
 
@@ -167,7 +170,7 @@ class PhotoDataset(Dataset[Sample]):
             StyleNetError: The photo is unusable.
         """
         image = self._decode(self.root / self.photos[index], size)
-        return to_tensor(_square(image, min(image.size), 0.5, 0.5, size))[0]
+        return to_tensor(square(image, min(image.size), 0.5, 0.5, size))[0]
 
     def _index(self, n: int) -> int:
         """Return the index of the photo of sample n; each epoch is shuffled with its own seed."""
@@ -178,7 +181,9 @@ class PhotoDataset(Dataset[Sample]):
             self._order = (epoch, random.permutation(len(self.photos)))
         return int(self._order[1][position])
 
-    def _crop_with_retries(self, path: Path, random: np.random.Generator) -> Tensor:
+    def _crop_with_retries(
+        self, path: Path, random: np.random.Generator
+    ) -> tuple[Tensor, Tensor | None]:
         """Crop a photo, and try again after a temporary error.
 
         Replacing the photo would change the samples, and so the result of a resumed run.
@@ -194,7 +199,7 @@ class PhotoDataset(Dataset[Sample]):
             random.bit_generator.state = state
         return self._crop(path, random)
 
-    def _crop(self, path: Path, random: np.random.Generator) -> Tensor:
+    def _crop(self, path: Path, random: np.random.Generator) -> tuple[Tensor, Tensor | None]:
         """Return a random crop at a random scale, perhaps flipped: uint8, (crop, crop, 3)."""
         scale, x, y, flip = random.random(4)
         short_side = round(self.crop_size * (1 + scale * (self.max_scale - 1)))
@@ -203,12 +208,12 @@ class PhotoDataset(Dataset[Sample]):
         if not crop_first:
             image = _flat(path, image)
         side = min(image.size) * self.crop_size / short_side
-        image = _square(image, side, x, y, self.crop_size)
+        image = square(image, side, x, y, self.crop_size)
         if crop_first:
             image = _flat(path, image)
         if flip < 0.5:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        return torch.from_numpy(np.array(image, dtype=np.uint8))
+        return torch.from_numpy(np.array(image, dtype=np.uint8)), None
 
     def _decode(self, path: Path, smallest: int) -> Image.Image:
         """Decode a photo to upright RGB, perhaps at a reduced size.
@@ -225,12 +230,16 @@ class PhotoDataset(Dataset[Sample]):
             StyleNetError: The photo is unusable.
         """
         image = self.open_photo(path, max(smallest, self.min_size))
+        self._check_size(path, image)
+        return image
+
+    def _check_size(self, path: Path, image: Image.Image) -> None:
+        """Refuse a photo that is too small."""
         if min(image.size) < self.min_size:
             raise StyleNetError(
                 f"{path} is too small: {image.width}x{image.height}, "
                 f"expected data.min_size={self.min_size} at least"
             )
-        return image
 
 
 def _is_temporary(error: BaseException | None) -> bool:
@@ -254,10 +263,17 @@ def _flat(path: Path, image: Image.Image) -> Image.Image:
         raise StyleNetError(f"{path}: {error}") from error
 
 
-def _square(image: Image.Image, side: float, x: float, y: float, size: int) -> Image.Image:
-    """Crop a square at the relative position x and y in [0, 1] and resize it to ``size``.
+def square(image: Image.Image, side: float, x: float, y: float, size: int) -> Image.Image:
+    """Crop a square and resize it.
 
     Only the crop is resized, because a very long photo at full size might not fit into memory.
+
+    Args:
+        image: The photo.
+        side: Side of the square, in pixels of the photo.
+        x: Horizontal position, from 0 for the left to 1 for the right.
+        y: Vertical position, from 0 for the top to 1 for the bottom.
+        size: Side of the result in pixels.
     """
     left, top = x * (image.width - side), y * (image.height - side)
     right, bottom = min(left + side, image.width), min(top + side, image.height)  # rounding

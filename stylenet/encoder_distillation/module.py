@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from stylenet.data import photos_of
 from stylenet.encoder_distillation.augmentation import disfigure
 from stylenet.encoder_distillation.dreams import Dreams
 from stylenet.encoder_distillation.fidelity import choose_layers, relative_errors
@@ -141,7 +142,7 @@ class DistillationModule(ResumableModule):
         Returns:
             The total loss, a scalar.
         """
-        images = self._augment(batch).contiguous(memory_format=torch.channels_last)
+        images = self._augment(photos_of(batch)).contiguous(memory_format=torch.channels_last)
         if self.distillation.dreams:
             if self._dreams is None:
                 self._dreams = Dreams(images, self.distillation.dreams)

@@ -78,6 +78,11 @@ class CompactNetwork(StagedNetwork):
             else nn.Conv2d(width, 3 * _SIDE**2, 3, padding=1, padding_mode="reflect")
         )
 
+    @property
+    def bottleneck(self) -> nn.Module:
+        """Return the blocks of the fine cells."""
+        return self.fine
+
     def forward(self, images: Tensor) -> Tensor:
         """Stylize images.
 

@@ -65,6 +65,11 @@ class JohnsonNetwork(StagedNetwork):
         )
         self.head = OutputConvolution(width, 9)
 
+    @property
+    def bottleneck(self) -> nn.Module:
+        """Return the residual blocks."""
+        return self.residual
+
     def forward(self, images: Tensor) -> Tensor:
         """Stylize images.
 

@@ -114,6 +114,11 @@ class JohnsonMultiNetwork(StyleNetwork):
                 conditional = ConditionalInstanceNorm(norm.num_features, len(self.styles), norm.eps)
                 setattr(self.body.get_submodule(parent), child, conditional)
 
+    @property
+    def bottleneck(self) -> nn.Module:
+        """Return the residual blocks."""
+        return self.body.bottleneck
+
     def forward(self, images: Tensor, styles: Tensor | None = None) -> Tensor:
         """Stylize each image in its own style.
 

@@ -36,6 +36,14 @@ class StyleNetwork(nn.Module):
         """
         raise NotImplementedError
 
+    @property
+    def bottleneck(self) -> nn.Module | None:
+        """Return the module whose output are the last features before the upsampling, if any.
+
+        Training on clips compares them along the motion; ``None`` compares the images alone.
+        """
+        return None
+
     def initialize_from(self, trained: "StyleNetwork") -> None:
         """Copy the weights of a trained network.
 

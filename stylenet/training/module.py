@@ -9,11 +9,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from stylenet.checkpoint import CheckpointInfo, save_checkpoint
+from stylenet.data import Clips, split_clips
 from stylenet.networks import StyleNetwork
+from stylenet.training.clip_temporal import ClipTemporalLoss, FeatureTap
 from stylenet.training.optimizer import OptimizerFactory
 from stylenet.training.resumable import ResumableModule
 from stylenet.training.step import ComputeLosses, Losses, ReplayedStep, can_replay, compile_losses
-from stylenet.training.temporal import TemporalLoss, View
+from stylenet.training.temporal import TemporalLoss
 
 
 class StyleTransferModule(ResumableModule):
@@ -58,6 +60,7 @@ class StyleTransferModule(ResumableModule):
         self._compute_losses: ComputeLosses = self.compute_losses
         self._replayed: ReplayedStep | None = None
         self._is_prepared = self._replays = False
+        self._tap: FeatureTap | None = None
 
     @property
     def described(self) -> str:
@@ -99,7 +102,15 @@ class StyleTransferModule(ResumableModule):
         )
         return self._replays
 
+    def on_train_end(self) -> None:
+        """Stop to collect features."""
+        if self._tap is not None:
+            self._tap.remove()
+            self._tap = None
+
     def _prepare(self) -> None:
+        if isinstance(self.temporal, ClipTemporalLoss) and self.network.bottleneck is not None:
+            self._tap = FeatureTap(self.network)
         trainer, mode = self.trainer, self.compile_mode
         left = trainer.max_steps - trainer.global_step if trainer.max_steps > 0 else 10**9
         losses = self.compute_losses if self.temporal is None else self._compute_with_temporal
@@ -137,7 +148,9 @@ class StyleTransferModule(ResumableModule):
         """
         return (batch.contiguous(memory_format=torch.channels_last),)
 
-    def with_view(self, inputs: tuple[Tensor, ...], batch_idx: int) -> tuple[Tensor, ...]:
+    def with_view(
+        self, inputs: tuple[Tensor, ...], batch_idx: int, clips: Clips | None = None
+    ) -> tuple[Tensor, ...]:
         """Append a second view of the photos to the inputs of a batch, for the temporal loss.
 
         Views are made here and not in :meth:`compute_losses`, because a captured step would repeat
@@ -146,12 +159,16 @@ class StyleTransferModule(ResumableModule):
         Args:
             inputs: From :meth:`inputs`.
             batch_idx: Index of the batch.
+            clips: The clips of a batch of videos, whose later frames are the views.
 
         Returns:
             The inputs as they are if there is no temporal loss.
         """
         if self.temporal is None:
             return inputs
+        if isinstance(self.temporal, ClipTemporalLoss):
+            assert clips is not None
+            return (*inputs, *self.temporal.next_frames(clips))
         trainer, count = self.trainer, len(inputs[0])
         accumulate = trainer.accumulate_grad_batches
         batch = trainer.global_step * accumulate + batch_idx % accumulate
@@ -171,7 +188,8 @@ class StyleTransferModule(ResumableModule):
             The total loss, a scalar; detached if the step is replayed, because its gradients are
             computed already.
         """
-        inputs = self.with_view(self.inputs(batch), batch_idx)
+        photos, clips = split_clips(batch)
+        inputs = self.with_view(self.inputs(photos), batch_idx, clips)
         if self._replayed is None:
             stylized, values = self._compute_losses(*inputs)
         else:
@@ -243,10 +261,18 @@ class StyleTransferModule(ResumableModule):
     def _compute_with_temporal(self, *inputs: Tensor) -> Losses:
         """Compute the losses of the method and, from the second view, the temporal loss."""
         assert self.temporal is not None
-        (photos, *others), view = inputs[: -len(View._fields)], View(*inputs[-len(View._fields) :])
+        count = len(self.temporal.view_type._fields)
+        (photos, *others), view = inputs[:-count], self.temporal.view_type(*inputs[-count:])
+        if self._tap is not None:
+            self._tap.take()
         stylized, values = self.compute_losses(photos, *others)
         second = self.stylize(view.photos, *others)
         values["temporal"] = self.temporal(stylized, second, view)
+        if self._tap is not None:
+            assert isinstance(self.temporal, ClipTemporalLoss)
+            features, later = self._tap.take()
+            more = self.temporal.compare_features(features, later, view)
+            values["temporal"] = values["temporal"] + more
         values["total"] = values["total"] + self.temporal.weight * values["temporal"]
         return stylized, values
 

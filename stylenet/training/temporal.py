@@ -10,7 +10,7 @@ ReCoNet, Gao et al. 2018, arXiv:1807.01197).
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -55,9 +55,12 @@ class TemporalLoss:
     """Mean squared difference of the stylized second view and the stylized first one, moved.
 
     Attributes:
+        view_type: Class of the views, a tuple of tensors.
         weight: Factor of the loss in the total.
         seed: Seed of the views.
     """
+
+    view_type: Any = View
 
     def __init__(self, weight: float, seed: int = 0) -> None:
         """Check the weight.

@@ -8,7 +8,7 @@ from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from stylenet.data import Pairs
+from stylenet.data import Pairs, split_clips
 from stylenet.methods.adversarial.loss import OBJECTIVES, AdversarialOptions, discriminator_accuracy
 from stylenet.methods.distillation.teacher import Teacher
 from stylenet.methods.single_style.module import SingleStyleModule
@@ -111,8 +111,10 @@ class AdversarialModule(SingleStyleModule):
         Returns:
             The network's total loss, a scalar, detached.
         """
+        batch, clips = split_clips(batch)
         photos, styles = (images.contiguous(memory_format=torch.channels_last) for images in batch)
-        stylized, values = self._compute_losses(*self.with_view((photos,), batch_idx))
+        inputs = self.with_view((photos,), batch_idx, clips)
+        stylized, values = self._compute_losses(*inputs)
         values["discriminator"] = self._train_discriminator(styles, stylized.detach())
         self.discriminator.eval()  # so that its power iteration takes no step here
         values["adversarial"] = self._objective.generator(self.discriminator(stylized))

@@ -10,7 +10,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Adam
 from torch.optim.lr_scheduler import LRScheduler
 
-from stylenet.data import Pairs
+from stylenet.data import Pairs, split_clips
 from stylenet.networks import StyleNetwork
 from stylenet.perceptual import ChangingStyleLoss
 from stylenet.perceptual.perceptual_loss import StyleTargets
@@ -103,7 +103,7 @@ class MetaModule(StyleTransferModule):
         Returns:
             The learner's total loss in its last step, a scalar, detached.
         """
-        photos, style = self.inputs(batch)
+        photos, style = self.inputs(split_clips(batch)[0])
         targets = cast(ChangingStyleLoss, self.criterion).targets(style)
         stylized, values = self._adapt(photos, targets)
         self.note(stylized, values)
