@@ -63,7 +63,7 @@ _SMALL_TRAINING = (
 # Recipes whose encoder is a VGG without a file of weights.
 _WITH_VGG = (
     r"\btrain(\.py)? (?!.*(--help|--cfg|--info|encoder\.weights|quickstart|encoder=lite))"
-    r"(?=.*(experiment=laptop|encoder=vgg|data=folder|data=shards))"
+    r"(?=.*(experiment=laptop|encoder=vgg|data=folder|data=shards|data=videos))"
     r"(?!.*experiment=(distill|meta|any_style)(?!.*encoder=vgg))"
 )
 

@@ -57,6 +57,9 @@ def fill(folder, make_state):
     write_masks(folder)
     for name in ("video", "dance", "dancer"):
         make_video(folder / f"{name}.mp4", size=(64, 48))
+    (folder / "clips").mkdir()
+    for name in ("first", "second"):
+        make_video(folder / "clips" / f"{name}.mp4", size=(96, 72))
     torch.save(make_state(), folder / "candy.model")
     (folder / "mypackage.py").write_text(PLUGIN)
     for name, content in CONFIGS.items():
