@@ -17,8 +17,8 @@ from stylenet.networks import StyleNetwork
 from stylenet.perceptual.losses import wide
 from stylenet.training.temporal import TemporalLoss, warp
 
-# Weight of the relative difference of features beside the squared difference of pixels. On frames of
-# four clips the two terms are 0.0010 and 0.0040 for `starry`, 0.0014 and 0.0075 for
+# Weight of the relative difference of features beside the squared difference of pixels. On frames
+# of four clips the two terms are 0.0010 and 0.0040 for `starry`, 0.0014 and 0.0075 for
 # `starry_night_compact`: features, which are coarser, only support the pixels.
 _FEATURE_WEIGHT = 0.005
 _TINY = 1e-6  # keeps the relative difference finite for features that are zero

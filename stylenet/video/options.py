@@ -26,11 +26,11 @@ class VideoOptions:
             changed the warping error by -6 to +14 %: strokes flicker there, not statistics. Hence
             0 is the default.
         blend: Weight of the previous result, moved along the optical flow, in [0, 1); 0 stylizes
-            each frame by itself. With two networks and four clips of 320 x 240 (a pan, a shaking
-            camera, a moving object, noise alone), 0.7 reduced the warping error by 53 to 59, 58
-            to 59, 16 to 29 and 66 to 70 %, and kept 99 to 106 % of the sharpness. Without OpenCV
-            (extra ``video``) only parts that stand still are blended, which at 0.8 reduced it by
-            6 to 8, 9 to 14, 5 to 18 and 79 to 82 %, and kept 83 to 99 % of the sharpness.
+            each frame by itself. With two networks and noisy, compressed clips of 320 x 240 (a pan,
+            a moving object, a shaking camera, noise alone), 0.7 reduced the warping error by 43 to
+            51, 35 to 40, 48 to 50 and 43 to 44 %, and kept 99 to 101 % of the sharpness. Without
+            OpenCV (extra ``video``) only parts that stand still are blended, which reduced it by 5
+            to 7, 7 to 9, 5 to 6 and 54 to 56 %, and kept 83 to 93 % of the sharpness.
         flicker: Whether to measure the warping error on a sample of frames, which takes time.
         deinterlace: ``auto`` deinterlaces the frames that are marked as interlaced, ``True`` all
             frames, ``False`` none: the network then takes the comb of two moments for texture.
