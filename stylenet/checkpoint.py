@@ -159,6 +159,8 @@ def load_style(
     style: str | None = None,
     style_size: int | None = STYLE_SIZE,
     encoder_weights: str | Path | None = None,
+    stroke: float | None = None,
+    style_weight: float | None = None,
 ) -> tuple[StyleNetwork, CheckpointInfo]:
     """Read a network of one style for inference, also from a checkpoint of several styles.
 
@@ -170,18 +172,47 @@ def load_style(
         style_size: Short side that these images are resized to, in pixels; ``None`` keeps their
             sizes.
         encoder_weights: See :func:`load_checkpoint`.
+        stroke: For a network with dials: size of the strokes; ``None`` for 1.
+        style_weight: For a network with dials: weight of the style; ``None`` for 1.
 
     Returns:
         A network of one style on the CPU in evaluation mode, and its metadata. The style of a
         mixture is called ``starry+mosaic``.
 
     Raises:
-        StyleNetError: See :func:`load_checkpoint`; also if the checkpoint has no such style.
+        StyleNetError: See :func:`load_checkpoint` and :func:`select_style`.
     """
     network, info = load_checkpoint(path, encoder_weights)
-    selection = selection_of(network)
+    return select_style(network, info, path, style, style_size, stroke, style_weight)
+
+
+def select_style(
+    network: StyleNetwork,
+    info: CheckpointInfo,
+    path: str | Path,
+    style: str | None = None,
+    style_size: int | None = STYLE_SIZE,
+    stroke: float | None = None,
+    style_weight: float | None = None,
+) -> tuple[StyleNetwork, CheckpointInfo]:
+    """Choose dials and style of a network; see :func:`load_style`.
+
+    Args:
+        network: From :func:`load_checkpoint`.
+        info: From there.
+        path: The checkpoint, for messages.
+        style: See :func:`load_style`.
+        style_size: See there.
+        stroke: See there.
+        style_weight: See there.
+
+    Raises:
+        StyleNetError: The network has no such style, or no dials, or a value is out of range.
+    """
     try:
-        selected, name = selection.select(network, style, style_size, info.style)
+        turned = selection_of(network).turn(network, stroke, style_weight)
+        selection = selection_of(turned)
+        selected, name = selection.select(turned, style, style_size, info.style)
     except StyleNetError as error:
         if path == ANY_STYLE:  # chosen by a style image alone: the user named no checkpoint
             raise

@@ -21,7 +21,7 @@ from stylenet.files import find_inputs, reason, user_path
 from stylenet.image import SUFFIXES
 from stylenet.inference import Stylizer
 from stylenet.methods.selection import selection_of
-from stylenet.networks import StyleNetwork
+from stylenet.networks import Dials, StyleNetwork
 from stylenet.perceptual import PerceptualLoss, with_style_layers
 from stylenet.video.suffixes import VIDEO_SUFFIXES
 
@@ -130,7 +130,7 @@ def load_checkpoints(config: DictConfig) -> list[Checkpoint]:
         for title, network, info in _networks(config, path, name)
     }
     first = next(iter(loaded.values()))
-    styles = _styles(config, loaded)
+    styles = _at_dials(config, loaded, _styles(config, loaded))
     criteria = _criteria(config, styles, first)
     return [
         Checkpoint(name, stylizer, style, criteria[loss_key(style)])
@@ -144,6 +144,8 @@ def _networks(
     """Load the styles of a checkpoint, each with a name and the recipe of its style."""
     network, info = load_checkpoint(path, config.encoder_weights)
     selection = selection_of(network)
+    if selection.has_dials:
+        return [(name, network, info)]
     styles = selection.styles(network)
     if styles is None:
         return [(name, _select_style(config, network, name), info)]
@@ -197,6 +199,40 @@ def _styles(config: DictConfig, loaded: Mapping[str, Stylizer]) -> list[StyleOpt
     return [
         recorded_style(name, stylizer.info, pretrained, folder) for name, stylizer in loaded.items()
     ]
+
+
+def _at_dials(
+    config: DictConfig, loaded: Mapping[str, Stylizer], styles: Sequence[StyleOptions]
+) -> list[StyleOptions]:
+    """Turn the dials of the networks that have some, and return the styles with their losses."""
+    dials = {k: config[k] for k in ("stroke", "style_weight") if config[k] is not None}
+    if dials and all(stylizer.dials is None for stylizer in loaded.values()):
+        name = next(iter(dials))
+        raise StyleNetError(
+            f"{name}={dials[name]} is for networks with dials, and none of the checkpoints has "
+            f"some. Leave it out."
+        )
+    turned = []
+    for (name, stylizer), style in zip(loaded.items(), styles, strict=True):
+        if stylizer.dials is not None and dials:
+            try:
+                stylizer.turn(**dials)
+                style = _turn_style(style, stylizer.dials)
+            except StyleNetError as error:
+                raise StyleNetError(f"{name}: {error}") from error
+        turned.append(style)
+    return turned
+
+
+def _turn_style(style: StyleOptions, dials: Dials) -> StyleOptions:
+    """Return the style whose losses are the objective at a position of the dials."""
+    if style.size is None and dials.stroke != 1:
+        raise StyleNetError(
+            f"stroke={dials.stroke} needs style.size, which the style {style.name} leaves open. "
+            f"Give style=custom style.image=PATH style.size=512."
+        )
+    size = style.size if style.size is None else round(style.size * dials.stroke)
+    return dataclasses.replace(style, size=size, weight=style.weight * dials.style_weight)
 
 
 def _criteria(

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from stylenet.cli.app import build, run
 from stylenet.cli.infer_camera import show_camera
+from stylenet.cli.infer_dials import read_dials, use_dials
 from stylenet.cli.infer_inputs import (
     InputType,
     check_used,
@@ -27,7 +28,6 @@ from stylenet.image import LoadedImage, check_quality
 from stylenet.inference import RegionMap, StylizeOptions, Stylizer, stylize_file
 from stylenet.inference.files import name_result, plan_folder, save_result
 from stylenet.inference.folder import describe_unread, stylize_all
-from stylenet.inference.options import describe_stroke
 from stylenet.inference.precision import choose_device
 from stylenet.inference.region_plan import RegionPlan
 from stylenet.ranks import read_launch
@@ -61,12 +61,14 @@ def infer(config: DictConfig) -> None:
     source = user_path(str(config.input))
     input_type = find_input_type(config)
     check_used(config, input_type, video)
+    dials = read_dials(config, input_type)
     plan = read_plan(config)
     one_for_each = plan is not None and plan.has_folders and input_type is InputType.FOLDER
     regions = None
     if not one_for_each:
         regions = read_regions(plan, VIDEO_SUFFIXES if input_type is InputType.VIDEO else set())
     if input_type is InputType.INTERPOLATION:
+        options, _ = use_dials(None, dials, options, video)
         interpolate(config, source, options, _still(regions), _Progress("frame").show)
         return
     if plan is None or config.regions is None:
@@ -75,8 +77,7 @@ def infer(config: DictConfig) -> None:
         stylizer = load_regions(config, plan, partial(_load_checkpoint, config))
         if isinstance(regions, RegionMap) and read_launch().rank == 0:
             print(plan.describe(regions, [part.info.style for part in stylizer.parts]))
-    if options.stroke != 1:
-        print(describe_stroke(options.stroke))
+    options, video = use_dials(stylizer, dials, options, video)
     if input_type is InputType.CAMERA:
         show_camera(config, stylizer, options, video)
     elif input_type is InputType.FOLDER:
@@ -95,8 +96,7 @@ def _read_options(config: DictConfig) -> StylizeOptions:
         config.strength,
         config.preserve_color,
         config.tile,
-        config.stroke,
-        passes,
+        passes=passes,
     )
 
 

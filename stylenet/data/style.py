@@ -76,8 +76,12 @@ class StyleOptions:
             raise StyleNetError(f"{option} gives no image a weight above 0; give at least one")
 
 
-def load_style_images(options: StyleOptions) -> list[Tensor]:
+def load_style_images(options: StyleOptions, scale: float = 1.0) -> list[Tensor]:
     """Load the images of a style; images at URLs are downloaded once.
+
+    Args:
+        options: The style.
+        scale: Factor on the size of the images.
 
     Returns:
         RGB in [0, 1], each of shape (1, 3, H, W).
@@ -97,8 +101,9 @@ def load_style_images(options: StyleOptions) -> list[Tensor]:
             raise StyleNetError(
                 f"style.image={source}: {error}; set style.image to the image of your style"
             ) from error
-        if options.size is not None:
-            image = resize_short_side(image, options.size)
+        if options.size is not None or scale != 1:
+            size = round((options.size or min(image.size)) * scale)
+            image = resize_short_side(image, size)
         if min(image.size) < SMALLEST_STYLE:
             raise StyleNetError(
                 f"style.image={source} has {image.width}x{image.height} pixels, expected "

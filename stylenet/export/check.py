@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from stylenet.errors import StyleNetError
-from stylenet.networks import StyleNetwork
+from stylenet.networks import Dials, DialsNetwork, StyleNetwork
 
 # (N, H, W): a regular size, an odd size, and a batch of an odd size.
 SIZES = ((1, 256, 256), (1, 203, 151), (2, 96, 130))
@@ -18,6 +18,10 @@ SIZES = ((1, 256, 256), (1, 203, 151), (2, 96, 130))
 _TIMED_RUNS = 3
 
 Runner = Callable[[Tensor], Tensor]
+# For a network whose dials are inputs beside the images.
+DialsRunner = Callable[[Tensor, Dials], Tensor]
+# Both dials in the middle, each alone, and both off the axes; the ends may differ by network.
+_DIALS = (Dials(), Dials(1.5, 1.0), Dials(1.0, 0.5), Dials(0.75, 2.0), Dials(1.25, 0.75))
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Report:
         seconds: Median time for images of the first of ``sizes``.
         seconds_pytorch: Median time of the PyTorch network in float32, on the same images.
         remark: What the format has to say, such as what was not compared.
+        dials: Whether the dials are inputs of the file; then they were compared at several values.
     """
 
     style: str
@@ -51,6 +56,7 @@ class Report:
     seconds: float | None = None
     seconds_pytorch: float | None = None
     remark: str | None = None
+    dials: bool = False
 
 
 @torch.inference_mode()
@@ -97,6 +103,43 @@ def compare(
         _time(lambda: _run(runner, images, uint8)),
         _time(lambda: network(images)),
     )
+
+
+def compare_dials(
+    network: DialsNetwork,
+    runner: DialsRunner,
+    uint8: bool,
+    sizes: Sequence[tuple[int, int, int]] = SIZES,
+) -> tuple[float, float, float, float]:
+    """Compare the plain network at several positions of the dials with an exported network.
+
+    Args:
+        network: The PyTorch network, on the CPU.
+        runner: Runs the exported network, whose dials are inputs.
+        uint8: See :func:`compare`.
+        sizes: See :func:`compare`.
+
+    Returns:
+        As :func:`compare`: the largest mean and the largest difference of all positions, and the
+        times at the first.
+
+    Raises:
+        StyleNetError: See :func:`compare`.
+    """
+    largest, smallest = (
+        Dials(**{name: limit**sign for name, limit in network.limits.items()}) for sign in (1, -1)
+    )
+    inside = [
+        dials
+        for dials in _DIALS
+        if all(1 / limit <= getattr(dials, k) <= limit for k, limit in network.limits.items())
+    ]
+    results = [
+        compare(network.select(dials), lambda x, d=dials: runner(x, d), uint8, sizes=sizes)
+        for dials in (*inside, smallest, largest)
+    ]
+    means, differences, seconds, seconds_pytorch = zip(*results, strict=True)
+    return max(means), max(differences), seconds[0], seconds_pytorch[0]
 
 
 def to_uint8(images: Tensor) -> Tensor:

@@ -16,14 +16,15 @@ import stylenet
 from stylenet.checkpoint import CheckpointInfo
 from stylenet.errors import StyleNetError, check_choice, check_number
 from stylenet.export.aotinductor import read_aotinductor, write_aotinductor
-from stylenet.export.check import SIZES, Report, Runner, compare, to_uint8
+from stylenet.export.check import SIZES, Report, Runner, compare, compare_dials, to_uint8
 from stylenet.export.coreml import check_coreml, write_coreml, write_coreml_half
 from stylenet.export.executorch import read_executorch, write_executorch
-from stylenet.export.graph import PortableNetwork, trace
+from stylenet.export.graph import PortableDials, PortableNetwork, trace
 from stylenet.export.ncnn import read_ncnn, write_ncnn, write_ncnn_half
 from stylenet.export.onnx_files import (
     Quantizer,
     read_onnx,
+    read_onnx_dials,
     read_openvino,
     write_onnx,
     write_openvino,
@@ -37,7 +38,7 @@ from stylenet.export.registry import (
 )
 from stylenet.export.tflite import read_tflite, write_tflite
 from stylenet.files import atomic_path, replace_folder
-from stylenet.networks import StyleNetwork
+from stylenet.networks import DialsNetwork, StyleNetwork
 
 # Largest accepted mean difference in 1/255 for each precision. Measured with the pretrained styles
 # on one CPU: at most 0.0001 for float32; 0.02 to 0.1 for float16, where OpenVINO computes in it; on
@@ -66,12 +67,15 @@ class ExportOptions:
         size: Fixed height and width of the single image that the file takes; ``None`` for any batch
             and size, or for :data:`DEFAULT_SIZE` in formats of one size (ncnn, executorch, coreml).
             OpenCV 4 and other small runtimes read only files of a fixed size.
+        dials: Whether the dials of a network with dials are inputs of the file, ``stroke`` and
+            ``style_weight``, float32, shape (1,), beside the image.
     """
 
     format: str = "onnx"
     precision: str = "float32"
     uint8: bool = False
     size: tuple[int, int] | None = None
+    dials: bool = False
 
     def __post_init__(self) -> None:
         """Check every value.
@@ -83,6 +87,18 @@ class ExportOptions:
         check_choice("precision", self.precision, tuple(PRECISIONS))
         if not isinstance(self.uint8, bool):
             raise StyleNetError(f"uint8={self.uint8} is neither true nor false")
+        if not isinstance(self.dials, bool):
+            raise StyleNetError(f"dials={self.dials} is neither true nor false")
+        if self.dials and export_format.read_dials is None:
+            able = [name for name in available_formats() if find_format(name).read_dials]
+            raise StyleNetError(
+                f"dials=true needs format={', '.join(able)}; leave it out, and choose the values "
+                f"of the dials by stroke and style_weight"
+            )
+        if self.dials and self.precision in _QUANTIZED:
+            raise StyleNetError(
+                f"precision={self.precision} does not work with dials=true; use float32 or float16"
+            )
         from_onnx = [name for name in available_formats() if find_format(name).from_onnx]
         if self.precision in _QUANTIZED and self.format not in from_onnx:
             raise StyleNetError(
@@ -131,7 +147,7 @@ def export_network(
     The exported network is run at several sizes and compared with PyTorch before the file appears.
 
     Args:
-        network: The network.
+        network: The network; one with dials for ``options.dials``.
         info: Metadata of its checkpoint.
         path: Output file. The report has the same name with ``.json`` appended; OpenVINO's weights
             have ``.bin`` in place of ``.xml``. For ``web`` see
@@ -161,12 +177,17 @@ def export_network(
     prepared, quantize = _prepare(network, options, calibration)
     half = options.precision == "float16"
     write = export_format.write_half if half and export_format.write_half else export_format.write
-    portable = PortableNetwork(
-        prepared,
-        half and export_format.write_half is None,
-        options.uint8,
-        export_format.native_norm,
-    )
+    is_half = half and export_format.write_half is None
+    portable: PortableNetwork
+    if options.dials:
+        if not isinstance(prepared, DialsNetwork):
+            raise StyleNetError(
+                f"dials=true needs a network trained with network=johnson_dials or compact_dials, "
+                f"and {info.style} is a network {prepared.name}; leave it out"
+            )
+        portable = PortableDials(prepared, is_half, options.uint8)
+    else:
+        portable = PortableNetwork(prepared, is_half, options.uint8, export_format.native_norm)
     with tempfile.TemporaryDirectory() as folder:
         temporary_path = Path(folder) / path.name
         with warnings.catch_warnings():
@@ -181,9 +202,18 @@ def export_network(
             sizes=(),
             remark=remark,
         )
-        runner = export_format.read(temporary_path)
-        if runner is not None:
-            report = _compare(network, runner, report, held_out)
+        sizes = SIZES if options.size is None else ((1, *options.size),)
+        if options.dials:
+            assert export_format.read_dials is not None
+            assert isinstance(network, DialsNetwork)
+            dials_runner = export_format.read_dials(temporary_path)
+            measured = compare_dials(network, dials_runner, options.uint8, sizes)
+            report = _complete(report, sizes, *measured)
+        else:
+            runner = export_format.read(temporary_path)
+            if runner is not None:
+                measured = compare(network, runner, options.uint8, held_out, sizes)
+                report = _complete(report, sizes, *measured)
         for source in written:
             _move(source, path.with_name(source.name))
     with atomic_path(path.with_name(f"{path.name}.json")) as temporary:
@@ -191,16 +221,19 @@ def export_network(
     return report
 
 
-def _compare(
-    network: StyleNetwork, runner: Runner, report: Report, photos: Sequence[Tensor]
+def _complete(
+    report: Report,
+    sizes: tuple[tuple[int, int, int], ...],
+    mean: float,
+    largest: float,
+    seconds: float,
+    seconds_pytorch: float,
 ) -> Report:
     """Complete a report by the comparison with PyTorch.
 
     Raises:
         StyleNetError: The images differ.
     """
-    sizes = SIZES if report.size is None else ((1, *report.size),)
-    mean, largest, seconds, seconds_pytorch = compare(network, runner, report.uint8, photos, sizes)
     allowed = PRECISIONS[report.precision] + (_ROUNDING if report.uint8 else 0)
     if not mean <= allowed:  # so that NaN fails, too
         raise StyleNetError(
@@ -265,7 +298,10 @@ def _read_torch_export(path: Path) -> Runner:
     return run
 
 
-register_format("onnx", ExportFormat(".onnx", write_onnx, read_onnx, from_onnx=True))
+register_format(
+    "onnx",
+    ExportFormat(".onnx", write_onnx, read_onnx, from_onnx=True, read_dials=read_onnx_dials),
+)
 register_format("torch_export", ExportFormat(".pt2", _write_torch_export, _read_torch_export))
 register_format("openvino", ExportFormat(".xml", write_openvino, read_openvino, from_onnx=True))
 register_format("aotinductor", ExportFormat(".pt2", write_aotinductor, read_aotinductor))

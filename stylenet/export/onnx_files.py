@@ -2,17 +2,23 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import Tensor
 from torch.export import ExportedProgram
+from torch.export.graph_signature import InputKind
 
 import stylenet
 from stylenet.checkpoint import CheckpointInfo
-from stylenet.export.check import Runner
+from stylenet.export.check import DialsRunner, Runner
 from stylenet.export.packages import import_package
+from stylenet.networks import Dials
 
 _EXTRA = "export"
+_INPUT = InputKind.USER_INPUT
 # Modifies an ONNX file in place.
 Quantizer = Callable[[Path], None]
 
@@ -34,8 +40,9 @@ def write_onnx(
     for name in ("onnx", "onnxscript", "onnxruntime"):
         import_package(name, _EXTRA)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    names = [spec.arg.name for spec in program.graph_signature.input_specs if spec.kind is _INPUT]
     exported = torch.onnx.export(
-        program, input_names=["image"], output_names=["stylized"], dynamo=True, verbose=False
+        program, input_names=names, output_names=["stylized"], dynamo=True, verbose=False
     )
     assert exported is not None
     model = exported.model
@@ -63,6 +70,19 @@ def read_onnx(path: Path) -> Runner:
         path, providers=["CPUExecutionProvider"]
     )
     return lambda images: torch.from_numpy(session.run(None, {"image": images.numpy()})[0])
+
+
+def read_onnx_dials(path: Path) -> DialsRunner:
+    """Load an ONNX file whose dials are inputs; see :func:`read_onnx`."""
+    session = import_package("onnxruntime", _EXTRA).InferenceSession(
+        path, providers=["CPUExecutionProvider"]
+    )
+
+    def run(images: Tensor, dials: Dials) -> Tensor:
+        values = {name: np.array([value], np.float32) for name, value in asdict(dials).items()}
+        return torch.from_numpy(session.run(None, {"image": images.numpy(), **values})[0])
+
+    return run
 
 
 def write_openvino(

@@ -8,7 +8,7 @@ from torch.export import ExportedProgram
 
 from stylenet.checkpoint import CheckpointInfo
 from stylenet.errors import StyleNetError
-from stylenet.export.check import Runner
+from stylenet.export.check import DialsRunner, Runner
 from stylenet.export.onnx_files import Quantizer
 from stylenet.plugins import load_plugins
 
@@ -33,6 +33,8 @@ class ExportFormat:
         write_half: Writes a float32 program so that it computes, or stores its weights, in float16.
             ``None`` if ``write`` does with a float16 program.
         half: Whether the format supports float16 at all.
+        read_dials: Loads a file whose dials are inputs beside the images. ``None`` if the format
+            has no such files.
     """
 
     suffix: str
@@ -43,6 +45,7 @@ class ExportFormat:
     native_norm: bool = False
     write_half: Writer | None = None
     half: bool = True
+    read_dials: Callable[[Path], DialsRunner] | None = None
 
 
 _FORMATS: dict[str, ExportFormat] = {}

@@ -59,7 +59,7 @@ class RegionStylizer(Stylizer):
         )
         dtype = str(first.dtype).removeprefix("torch.")
         super().__init__(first.network, info, str(first.device), dtype)
-        self.parts = list(parts)
+        self.parts, self.dials = list(parts), first.dials
         self.mixes = differ_only_in_norms([part.network for part in parts])
         self._take: StatisticsFunction | None = None
         self._regions: RegionMap | None = None
@@ -74,6 +74,16 @@ class RegionStylizer(Stylizer):
         copied = copy.copy(self)
         copied._take = take
         return copied
+
+    def turn(self, stroke: float | None = None, style_weight: float | None = None) -> None:
+        """Turn the dials of every style; see :meth:`Stylizer.turn`."""
+        for part in self.parts:
+            part.turn(stroke, style_weight)
+        self.dials = self.parts[0].dials
+
+    def turned(self) -> "RegionStylizer":
+        """Return a copy whose dials can be turned without a change to this stylizer."""
+        return RegionStylizer([part.turned() for part in self.parts])
 
     def prepare(self) -> None:
         """See :class:`Stylizer`."""

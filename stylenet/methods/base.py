@@ -15,10 +15,12 @@ class StyleSelection:
     Attributes:
         held: Styles that such a network holds, in words for messages.
         mixes: Whether users may mix styles with weights and interpolate between them.
+        has_dials: Whether users may choose stroke size and style weight, see :meth:`turn`.
     """
 
     held = "one style"
     mixes = False
+    has_dials = False
 
     def styles(self, network: StyleNetwork) -> list[str] | None:
         """Return the names of the styles that the network holds.
@@ -76,6 +78,33 @@ class StyleSelection:
             StyleNetError: The network takes no style images.
         """
         raise StyleNetError(f"it holds {self.held} and takes no style images; leave them out")
+
+    def turn(
+        self,
+        network: StyleNetwork,
+        stroke: float | None = None,
+        style_weight: float | None = None,
+    ) -> StyleNetwork:
+        """Choose stroke size and style weight.
+
+        Args:
+            network: Loaded from a checkpoint.
+            stroke: Size of the strokes, as a multiple of the trained one; ``None`` for 1.
+            style_weight: Factor on the weight of the style; ``None`` for 1.
+
+        Returns:
+            A network to choose the style of, by the selection of its class.
+
+        Raises:
+            StyleNetError: A value is out of range, or the network has no dials.
+        """
+        for name, value in (("stroke", stroke), ("style_weight", style_weight)):
+            if value is not None:
+                raise StyleNetError(
+                    f"{name}={value} turns a dial, which a network {network.name} lacks; leave it "
+                    f"out, or train one with network=johnson_dials or network=compact_dials"
+                )
+        return network
 
     def example(self, network: StyleNetwork) -> StyleNetwork:
         """Return the network of some style, for measuring speed."""

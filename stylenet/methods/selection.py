@@ -3,11 +3,18 @@
 from stylenet.methods.arbitrary_style.selection import ArbitraryStyleSelection
 from stylenet.methods.base import StyleSelection
 from stylenet.methods.conditional.selection import ConditionalSelection
-from stylenet.networks import ArbitraryStyleNetwork, JohnsonMultiNetwork, StyleNetwork
+from stylenet.methods.dials.selection import DialsSelection
+from stylenet.networks import (
+    ArbitraryStyleNetwork,
+    DialsNetwork,
+    JohnsonMultiNetwork,
+    StyleNetwork,
+)
 
 _SELECTIONS: dict[type[StyleNetwork], StyleSelection] = {
     StyleNetwork: StyleSelection(),
     ArbitraryStyleNetwork: ArbitraryStyleSelection(),
+    DialsNetwork: DialsSelection(),
     JohnsonMultiNetwork: ConditionalSelection(),
 }
 

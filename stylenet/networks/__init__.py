@@ -5,6 +5,7 @@ from stylenet.networks.any_style import AnyStyleNetwork
 from stylenet.networks.arbitrary_style import ArbitraryStyleNetwork
 from stylenet.networks.blending import blend_networks
 from stylenet.networks.compact import CompactNetwork
+from stylenet.networks.dials import DIALS, Dials, DialsNetwork
 from stylenet.networks.fused import can_fuse, fuse
 from stylenet.networks.johnson import JohnsonNetwork
 from stylenet.networks.johnson_multi import JohnsonMultiNetwork, add_styles, check_style_names
@@ -25,11 +26,14 @@ from stylenet.networks.statistics import (
 )
 
 __all__ = [
+    "DIALS",
     "AdainNetwork",
     "AdainStyleNetwork",
     "AnyStyleNetwork",
     "ArbitraryStyleNetwork",
     "CompactNetwork",
+    "Dials",
+    "DialsNetwork",
     "JohnsonMultiNetwork",
     "JohnsonNetwork",
     "StagedNetwork",

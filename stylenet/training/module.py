@@ -1,5 +1,6 @@
 """The Lightning module that all methods of style transfer extend."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -169,13 +170,24 @@ class StyleTransferModule(ResumableModule):
         if isinstance(self.temporal, ClipTemporalLoss):
             assert clips is not None
             return (*inputs, *self.temporal.next_frames(clips))
-        trainer, count = self.trainer, len(inputs[0])
+        numbers = self.photo_numbers(len(inputs[0]), batch_idx)
+        return (*inputs, *self.temporal.view(inputs[0], numbers))
+
+    def photo_numbers(self, count: int, batch_idx: int) -> Sequence[int]:
+        """Number the photos of this rank's batch, as the samplers of the data module do.
+
+        Args:
+            count: Photos of the batch.
+            batch_idx: Index of the batch.
+
+        Returns:
+            Numbers that no other photo of the run has, on any rank.
+        """
+        trainer = self.trainer
         accumulate = trainer.accumulate_grad_batches
         batch = trainer.global_step * accumulate + batch_idx % accumulate
-        # As the samplers of the data module number the photos.
         first = batch * count * trainer.world_size + trainer.global_rank
-        numbers = range(first, first + count * trainer.world_size, trainer.world_size)
-        return (*inputs, *self.temporal.view(inputs[0], numbers))
+        return range(first, first + count * trainer.world_size, trainer.world_size)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Stylize a batch of photos and compute the losses.

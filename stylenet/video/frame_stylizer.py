@@ -14,6 +14,7 @@ from stylenet.inference.region_map import Mask, RegionMap, as_regions
 from stylenet.inference.stylizer import Stylizer
 from stylenet.video.flicker import FlickerMeter
 from stylenet.video.flow import opencv
+from stylenet.video.keyframes import value_at
 from stylenet.video.motion import MotionBlend
 from stylenet.video.options import VideoOptions
 from stylenet.video.steady import CutFinder, SteadyStatistics, StillBlend
@@ -48,10 +49,16 @@ class FrameStylizer:
             blend: The blend with the previous frame; ``None`` for the best one that is installed.
 
         Raises:
-            StyleNetError: Smoothed statistics and tiles or passes are both requested.
+            StyleNetError: Smoothed statistics and tiles or passes are both requested, or a value
+                of a keyframe is out of range.
         """
         options, video = options or StylizeOptions(), video or VideoOptions()
         self._video = video
+        if video.keyframes:
+            stylizer = stylizer.turned()
+            for name, keyframes in video.keyframes.items():  # all are checked before any work
+                for value in keyframes.values():
+                    stylizer.turn(**{name: value})
         self._plain = self._steady = stylizer
         self._statistics = SteadyStatistics(video.steady)
         if video.steady:
@@ -88,6 +95,16 @@ class FrameStylizer:
     def set_options(self, options: StylizeOptions) -> None:
         """Stylize the next frames with other options."""
         self._options = {f.name: getattr(options, f.name) for f in dataclasses.fields(options)}
+
+    def turn(self, time: float) -> None:
+        """Turn the dials for the next frame, if the video has keyframes.
+
+        Args:
+            time: Time of the frame in the result, in seconds.
+        """
+        if self._video.keyframes:
+            dials = {k: value_at(keyframes, time) for k, keyframes in self._video.keyframes.items()}
+            self._plain.turn(**dials)
 
     def use(self, regions: RegionMap | None) -> None:
         """Choose the regions of the next frames.

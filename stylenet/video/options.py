@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from stylenet.errors import StyleNetError, check_choice, check_number
 from stylenet.video.clip import Clip, read_rate, read_time
+from stylenet.video.keyframes import Keyframes, check_keyframes
 
 BIT_DEPTHS = (8, 10)
 
@@ -44,6 +45,10 @@ class VideoOptions:
             out, so that duration and sound stay the same. ``None`` keeps each frame and its time.
         resume: Whether to go on with an interrupted run of the same options, and to keep what is
             needed for that until the result is complete.
+        stroke: For a network with dials: size of the strokes at times of the result, in seconds,
+            such as ``{0: 0.5, 3: 2}``, with equal steps of its logarithm between them. ``None``
+            leaves the dial where it is.
+        style_weight: The same for the other dial.
     """
 
     codec: str | None = None
@@ -57,6 +62,8 @@ class VideoOptions:
     end: float | str | None = None
     fps: float | str | None = None
     resume: bool = True
+    stroke: Keyframes | None = None
+    style_weight: Keyframes | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.deinterlace, bool) and self.deinterlace != "auto":
@@ -74,10 +81,18 @@ class VideoOptions:
             if value >= 1:
                 raise StyleNetError(f"{name}={value} is not a number from 0 to below 1")
         check_choice("bit_depth", self.bit_depth, BIT_DEPTHS)
+        for name, keyframes in self.keyframes.items():
+            check_keyframes(name, keyframes)
         if self.clip.end is not None and self.clip.end <= self.clip.start:
             raise StyleNetError(
                 f"end={self.end} is not after start={self.start}; choose a later end"
             )
+
+    @property
+    def keyframes(self) -> dict[str, Keyframes]:
+        """Return the keyframes of each dial that has some."""
+        dials = {"stroke": self.stroke, "style_weight": self.style_weight}
+        return {name: keyframes for name, keyframes in dials.items() if keyframes is not None}
 
     @property
     def clip(self) -> Clip:

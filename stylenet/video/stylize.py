@@ -166,6 +166,7 @@ def stylize_video(
                     stylizer.device,
                     advance,
                     frame_stylizer.state,
+                    frame_stylizer.turn,
                 )
                 if masks is not None and next(masks, None) is not None:
                     raise StyleNetError(
@@ -248,6 +249,7 @@ def stylize_frames(
     device: torch.device,
     on_frame: Callable[[], object],
     state: Callable[[], dict[str, Tensor]] | None = None,
+    on_time: Callable[[float], object] | None = None,
 ) -> int:
     """Read, stylize and write a video, each in a thread of its own.
 
@@ -259,6 +261,7 @@ def stylize_frames(
         on_frame: Called once for each frame started.
         state: Returns the state of the smoothing, to go on from if the run is interrupted; ``None``
             for a run that cannot go on.
+        on_time: Called before each frame with its time in seconds.
 
     Returns:
         The number of frames.
@@ -295,6 +298,8 @@ def stylize_frames(
             if pixels is None:
                 behind.put((item, None))
                 continue
+            if on_time is not None and isinstance(item, RgbFrame):
+                on_time(float(item.pts * reader.time_base))
             if last is None or last[0] is not pixels:  # a frame may be repeated
                 last = (pixels, start_frame(pixels))
             behind.put((item, last[1]))

@@ -109,9 +109,10 @@ class Meta(Method):
     def build_module(self, data: PhotoData) -> MetaModule:
         """Build the Lightning module."""
         network: StyleNetwork = self.experiment.build(self.config.network)
-        if selection_of(network).styles(network) != []:
+        selection = selection_of(network)
+        if selection.styles(network) != [] or selection.has_dials:
             raise StyleNetError(
-                f"network={network.name} holds {selection_of(network).held}, but a base network "
+                f"network={network.name} holds {selection.held}, but a base network "
                 f"holds one style; choose network=johnson or network=compact"
             )
         self.initialize(network)

@@ -14,6 +14,11 @@ from stylenet.perceptual import Encoder, LossTerm, PerceptualLoss, with_style_la
 class SingleStyle(Method):
     """One network for one style (Johnson et al. 2016, arXiv:1603.08155)."""
 
+    @property
+    def plain_name(self) -> str:
+        """Name of the plain network that ``network`` may start from."""
+        return str(self.config.network.name)
+
     def check(self) -> None:
         """Check that the options name one style."""
         super().check()
@@ -40,7 +45,7 @@ class SingleStyle(Method):
             self._adopt_size(str(self.config.init))
         network: StyleNetwork = self.experiment.build(self.config.network)
         selection = selection_of(network)
-        if selection.styles(network) != []:
+        if selection.styles(network) != [] or selection.has_dials:
             raise StyleNetError(
                 f"network={network.name} holds {selection.held}, but this run's method trains "
                 f"one; leave training_method out, so that the network chooses its method"
@@ -55,7 +60,7 @@ class SingleStyle(Method):
         """
         trained, _ = load_checkpoint(init)
         options = self.config.network
-        if trained.name != options.name:
+        if trained.name not in (options.name, self.plain_name):
             return
         for name, value in trained.arguments.items():
             if name in options and not self.experiment.overrides_option(f"network.{name}"):

@@ -1,0 +1,1 @@
+"""Stroke size and style weight as dials that are turned after training."""
