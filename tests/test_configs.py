@@ -118,6 +118,8 @@ def test_an_unknown_constructor_argument_ends_in_one_line():
         ([], "SingleStyle"),
         (["network=compact"], "SingleStyle"),
         (["network=johnson_multi", "styles=[starry]"], "Conditional"),
+        (["network=johnson_dials"], "DialsMethod"),
+        (["network=compact_dials"], "DialsMethod"),
         (["network=adain"], "ArbitraryStyle"),
         (["network=any_style"], "ArbitraryStyle"),
         (["loss=adversarial"], "Adversarial"),

@@ -183,8 +183,8 @@ class DialsNetwork(StyleNetwork):
             dials: Their values.
 
         Returns:
-            A network that shares no weights with this one and gives exactly the images that this
-            network gives there.
+            A network that shares no weights with this one and gives the images that this network
+            gives there, up to rounding.
 
         Raises:
             StyleNetError: A value is out of range.
@@ -242,7 +242,7 @@ class DialsNetwork(StyleNetwork):
         with torch.autocast(positions.device.type, enabled=False):
             stroke, style_weight = positions.unbind(1)
             terms = torch.stack([stroke**i * style_weight**j for i, j in self._terms], dim=1)
-            return _GAIN * self.curves(terms)
+            return _GAIN * self.curves(terms.to(self.curves.weight.dtype))
 
     def _norms(self) -> dict[str, DialNorm]:
         return {n: m for n, m in self.body.named_modules() if isinstance(m, DialNorm)}

@@ -86,6 +86,7 @@ def assert_equal(first, second):
     [
         (None, {}),
         (None, {"temporal": 30.0}),
+        ("dials", {"temporal": 30.0}),
         ("adain", {}),
         ("any_style", {}),
         ("adversarial", {"temporal": 30.0}),

@@ -8,7 +8,8 @@ prints "done" or "failed". A job is a dict:
     batch, steps, workers, every, accumulate     as in configs
     resume   true to resume from the newest checkpoint
     signal   [rank, step, number]: the process with that rank sends itself the signal at the step
-    method   None, "adain", "any_style", "adversarial" or "meta"; all use the photos as style images
+    method   None, "dials", "adain", "any_style", "adversarial" or "meta"; the last four use the photos as
+             style images
     kill     seconds until all processes of the job get SIGKILL
     seed     seed of the initial weights
     temporal weight of the temporal loss (0)
@@ -37,6 +38,8 @@ from stylenet.methods.adversarial.loss import AdversarialOptions
 from stylenet.methods.adversarial.module import AdversarialModule
 from stylenet.methods.arbitrary_style.loss import ArbitraryStyleLoss
 from stylenet.methods.arbitrary_style.module import ArbitraryStyleModule
+from stylenet.methods.dials.loss import DialsLoss
+from stylenet.methods.dials.module import DialsModule
 from stylenet.methods.meta.module import MetaModule
 from stylenet.networks import build_network
 from stylenet.perceptual import (
@@ -109,6 +112,10 @@ def make_module(seed, method, steps):
             partial(CosineSchedule, max_steps=steps),
         )
         return MetaModule(network, ChangingStyleLoss(encoder, terms), sgd, {}, 2, 1e-2, 1.0)
+    if method == "dials":
+        network = build_network("johnson_dials", width=2, blocks=1).double()
+        strokes = [PerceptualLoss(encoder, terms, [style[..., :side]]) for side in (16, 24, 32)]
+        return DialsModule(network, DialsLoss(strokes, 4.0), optimizer, "test", {})
     parts = (
         # Lightning converts to float64 only after it has loaded the weights of a checkpoint.
         build_network("johnson", width=2, blocks=1).double(),
@@ -155,7 +162,7 @@ def train(job, photos, rank):
         min_size=8,
         workers=job.get("workers", 0),
         seed=3,
-        styles=photos if job.get("method") else None,
+        styles=photos if job.get("method") not in (None, "dials") else None,
         style_options={"batch_size": 1} if job.get("method") == "meta" else None,
     )
     data.setup()

@@ -54,7 +54,8 @@ class DialsModule(StyleTransferModule):
 
     def inputs(self, batch: Tensor) -> tuple[Tensor, ...]:
         """Return the photos and their positions of the dials, shape (N, 2)."""
-        positions = positions_of(self._numbers).to(batch.device, batch.dtype, non_blocking=True)
+        dtype = torch.promote_types(batch.dtype, torch.float32)
+        positions = positions_of(self._numbers).to(batch.device, dtype, non_blocking=True)
         return (*super().inputs(batch), positions)
 
     def stylize(self, photos: Tensor, positions: Tensor) -> Tensor:  # type: ignore[override]
