@@ -106,7 +106,8 @@ def trace(network: PortableNetwork, size: Sequence[int] | None = None) -> Export
         size: Fixed height and width of a single image; ``None`` for any batch, height and width.
             The graph of a fixed size has simpler operations.
     """
-    dials = (torch.ones(1),) * len(DIALS) if isinstance(network, PortableDials) else ()
+    # A tensor of its own for each dial: torch.export takes one tensor for one input.
+    dials = [torch.ones(1) for _ in (DIALS if isinstance(network, PortableDials) else ())]
     if size is not None:
         with torch.no_grad():
             image = torch.zeros(1, 3, *size)

@@ -131,7 +131,8 @@ class DialsNetwork(StyleNetwork):
                 movable = DialNorm(norm.num_features, norm.eps)
                 setattr(self.body.get_submodule(parent), child, movable)
         self._sizes = [2 * norm.weight.numel() for norm in self._norms().values()]
-        powers = range(degree + 1)
+        self._degree, powers = degree, range(degree + 1)
+        # Powers of stroke and of style weight; none is constant.
         self._terms = [(i, j) for i in powers for j in powers if 0 < i + j <= degree]
         self.curves = nn.Linear(len(self._terms), sum(self._sizes), bias=False)
         nn.init.zeros_(self.curves.weight)
@@ -148,7 +149,8 @@ class DialsNetwork(StyleNetwork):
         """
         if positions is None:
             positions = torch.zeros(1, len(DIALS)).to(self._norm.weight)
-        changes = self._changes(positions).expand(len(images), -1)
+        # Not len(images), which an export would take for a constant.
+        changes = self._changes(positions).expand(images.shape[0], -1)
         parts = changes.split(self._sizes, dim=1)
         for norm, part in zip(self._norms().values(), parts, strict=True):
             norm.changes = part
@@ -240,8 +242,11 @@ class DialsNetwork(StyleNetwork):
     def _changes(self, positions: Tensor) -> Tensor:
         """Return the changes of all scales and shifts at each position, shape (N, changes)."""
         with torch.autocast(positions.device.type, enabled=False):
-            stroke, style_weight = positions.unbind(1)
-            terms = torch.stack([stroke**i * style_weight**j for i, j in self._terms], dim=1)
+            # By products: a power of a negative number is undefined in the shaders of a browser.
+            powers = [torch.ones_like(positions)]  # (N, 2) each
+            for _ in range(self._degree):
+                powers.append(powers[-1] * positions)
+            terms = torch.stack([powers[i][:, 0] * powers[j][:, 1] for i, j in self._terms], dim=1)
             return _GAIN * self.curves(terms.to(self.curves.weight.dtype))
 
     def _norms(self) -> dict[str, DialNorm]:

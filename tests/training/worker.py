@@ -8,8 +8,8 @@ prints "done" or "failed". A job is a dict:
     batch, steps, workers, every, accumulate     as in configs
     resume   true to resume from the newest checkpoint
     signal   [rank, step, number]: the process with that rank sends itself the signal at the step
-    method   None, "dials", "adain", "any_style", "adversarial" or "meta"; the last four use the photos as
-             style images
+    method   None, "dials", or one of "adain", "any_style", "adversarial" and "meta", which use the
+             photos as style images
     kill     seconds until all processes of the job get SIGKILL
     seed     seed of the initial weights
     temporal weight of the temporal loss (0)
