@@ -65,7 +65,9 @@ def use_dials(
     Raises:
         StyleNetError: A value is out of range, or needs dials that the network lacks.
     """
-    keyframes = {name: value for name, value in dials.items() if isinstance(value, dict | list)}
+    keyframes: dict[str, Any] = {
+        name: value for name, value in dials.items() if isinstance(value, dict | list)
+    }
     fixed = {name: value for name, value in dials.items() if name not in keyframes}
     if stylizer is None or stylizer.dials is None:
         needs_dials = [name for name in dials if name in keyframes or name == "style_weight"]

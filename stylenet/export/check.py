@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle, islice
 
 import torch
@@ -135,11 +136,15 @@ def compare_dials(
         if all(1 / limit <= getattr(dials, k) <= limit for k, limit in network.limits.items())
     ]
     results = [
-        compare(network.select(dials), lambda x, d=dials: runner(x, d), uint8, sizes=sizes)
+        compare(network.select(dials), partial(_run_at, runner, dials), uint8, sizes=sizes)
         for dials in (*inside, smallest, largest)
     ]
     means, differences, seconds, seconds_pytorch = zip(*results, strict=True)
     return max(means), max(differences), seconds[0], seconds_pytorch[0]
+
+
+def _run_at(runner: DialsRunner, dials: Dials, images: Tensor) -> Tensor:
+    return runner(images, dials)
 
 
 def to_uint8(images: Tensor) -> Tensor:

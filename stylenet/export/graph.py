@@ -62,7 +62,7 @@ class PortableNetwork(nn.Module):
         stylized = stylize(image.to(self.dtype)).float().clamp(0, 1)
         if self.uint8:
             stylized = (stylized * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
-        return cast(Tensor, stylized)
+        return stylized
 
 
 class PortableDials(PortableNetwork):

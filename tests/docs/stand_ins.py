@@ -103,7 +103,8 @@ def write_checkpoints(folder):
         target.write_bytes(pretrained_style("great_wave_compact").read_bytes())
     LiteEncoder().save(folder / "runs" / "lite" / "lite.safetensors", {})
     styles = {"johnson_multi": {"styles": ["starry", "mosaic"]}, "adain": {}}
-    for name, folder_name in (("johnson_multi", "multi"), ("adain", "adain")):
-        network = build_network(name, **styles[name])
+    names = {"johnson_multi": "multi", "adain": "adain", "compact_dials": "dials"}
+    for name, folder_name in names.items():
+        network = build_network(name, **styles.get(name, {}))
         info = CheckpointInfo(folder_name, 1)
         save_checkpoint(folder / "runs" / folder_name / f"{folder_name}.safetensors", network, info)

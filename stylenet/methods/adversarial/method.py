@@ -1,6 +1,6 @@
 """Training a network of one style against a discriminator."""
 
-from typing import Any
+from typing import Any, cast
 
 from stylenet.data import PhotoData, load_style_images
 from stylenet.errors import StyleNetError
@@ -8,7 +8,7 @@ from stylenet.methods.adversarial.loss import AdversarialOptions
 from stylenet.methods.adversarial.module import AdversarialModule
 from stylenet.methods.distillation.teacher import load_teacher
 from stylenet.methods.single_style.method import SingleStyle
-from stylenet.perceptual import LossTerm
+from stylenet.perceptual import LossTerm, PerceptualLoss
 
 _STYLE_FOLDER = "loss.adversarial.style_folder"
 
@@ -54,7 +54,7 @@ class Adversarial(SingleStyle):
         network = self.build_network()
         self.images = load_style_images(self.style)
         encoder = self.experiment.build(self.config.encoder)
-        criterion = self.build_criterion(encoder)
+        criterion = cast(PerceptualLoss, self.build_criterion(encoder))
         teacher = load_teacher(self.config.teacher_network, self.style.name)
         assert data.style_data is not None
         # Raises an error now if no style image is usable.

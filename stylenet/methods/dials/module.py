@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import product
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -99,4 +99,4 @@ def positions_of(numbers: Sequence[int]) -> Tensor:
     """
     steps = torch.tensor(_STEPS, dtype=torch.float64)
     square = (torch.tensor(list(numbers), dtype=torch.float64)[:, None] * steps + 0.5) % 1
-    return (_STRETCH * cast(Tensor, 2 * square - 1)).clamp(-1, 1)
+    return (_STRETCH * (2 * square - 1)).clamp(-1, 1)

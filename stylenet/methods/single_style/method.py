@@ -1,5 +1,7 @@
 """Training a network of one style."""
 
+from torch import nn
+
 from stylenet.checkpoint import load_checkpoint
 from stylenet.data import PhotoData, load_style_images
 from stylenet.errors import StyleNetError
@@ -9,6 +11,7 @@ from stylenet.methods.selection import selection_of
 from stylenet.methods.single_style.module import SingleStyleModule
 from stylenet.networks import StyleNetwork, check_style_names
 from stylenet.perceptual import Encoder, LossTerm, PerceptualLoss, with_style_layers
+from stylenet.training import StyleTransferModule
 
 
 class SingleStyle(Method):
@@ -66,12 +69,12 @@ class SingleStyle(Method):
             if name in options and not self.experiment.overrides_option(f"network.{name}"):
                 options[name] = value
 
-    def build_criterion(self, encoder: Encoder) -> PerceptualLoss:
+    def build_criterion(self, encoder: Encoder) -> nn.Module:
         """Build the perceptual loss of the style."""
         style = self.style
         return PerceptualLoss(encoder, self.terms, self.images, style.weight, style.image_weights)
 
-    def build_module(self, data: PhotoData) -> SingleStyleModule:
+    def build_module(self, data: PhotoData) -> StyleTransferModule:
         """Build the Lightning module, with a teacher if ``teacher_network`` names one."""
         network = self.build_network()
         self.images = load_style_images(self.style)
