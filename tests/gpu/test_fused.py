@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from stylenet.inference.forward import make_forward
-from stylenet.networks import build_network, can_fuse, fuse, with_statistics
+from stylenet.networks import Dials, build_network, can_fuse, fuse, with_statistics
 from stylenet.networks.convolutions import UpsampleConvolution, phase_kernels, space_to_depth
 
 pytest.importorskip("triton")
@@ -138,6 +138,23 @@ def test_a_fused_network_gives_the_networks_images(name, arguments, size, device
     # GPUs multiply float32 in TF32, which has 10 bits of mantissa instead of 23.
     tolerance = 1e-4 if device.type == "cpu" else 2e-2
     torch.testing.assert_close(result.cpu().double(), expected, rtol=0, atol=tolerance)
+
+
+@torch.no_grad()
+def test_a_fused_network_is_turned_with_its_plain_one(device):
+    """Fused normalizations share the scales and shifts, so that nothing is compiled again."""
+    torch.manual_seed(0)
+    network = build_network("compact_dials", **SMALL["compact"]).eval()
+    torch.nn.init.normal_(network.curves.weight, std=0.3)
+    plain = network.select(Dials()).to(device)
+    fused = fuse(plain, torch.float32)
+    images = torch.rand(1, 3, 13, 9, device=device)
+    before = fused(images)
+    network.turn(plain, Dials(0.5, 4.0))
+    result = fused(images)
+    tolerance = 1e-4 if device.type == "cpu" else 2e-2
+    torch.testing.assert_close(result, plain(images), rtol=0, atol=tolerance)
+    assert (result - before).abs().max() > 0.05
 
 
 def test_a_network_with_external_statistics_is_not_fused_or_recorded():

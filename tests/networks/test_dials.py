@@ -11,7 +11,6 @@ from stylenet.networks import (
     Dials,
     JohnsonNetwork,
     build_network,
-    can_fuse,
     differ_only_in_norms,
     with_statistics,
 )
@@ -135,12 +134,6 @@ def test_turning_changes_scales_and_shifts_alone_and_in_place(network):
     assert differ_only_in_norms([plain, network.select(Dials())])
     own = {p.data_ptr() for p in network.parameters()}
     assert not own & {p.data_ptr() for p in plain.parameters()}
-
-
-def test_a_position_is_a_plain_network_that_can_be_fused(network):
-    if torch.cuda.is_available():
-        assert can_fuse(network.select(Dials()).cuda(), torch.device("cuda"))
-    assert network.select(Dials()).arguments["norm"] == "instance"
 
 
 @pytest.mark.parametrize("name", SIZES)
