@@ -81,6 +81,7 @@ APPENDED = [
         "style.image=painting.jpg",
         "the painting is a download",
     ),
+    Appended(r"network=\w+_dials", "style.size=32", "the style is seen at 17 sizes: a minute"),
     Appended(r"styles paint|paint_styles", "size=64", "minutes"),
     Appended(r"stylenet optimize ", "steps=2 size=64", "minutes"),
     Appended(r"stylenet dream ", "steps=1 octaves=2", "a minute"),
