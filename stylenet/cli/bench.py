@@ -126,6 +126,8 @@ class ConfiguredBench:
         more = {
             "checkpoints": checkpoints,
             "encoder_weights": None,
+            "stroke": None,
+            "style_weight": None,
             "style_folder": style_folder,
             "dtype": self.conditions.precision,
             "device": str(self.conditions.device),

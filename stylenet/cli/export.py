@@ -5,13 +5,16 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from stylenet.checkpoint import CheckpointInfo, load_checkpoint, load_style, select_style
 from stylenet.cli.app import run
-from stylenet.cli.export_page import export_to_page, print_comparison, sample_photos
+from stylenet.cli.export_page import (
+    export_to_page,
+    load_network,
+    print_comparison,
+    sample_photos,
+)
 from stylenet.errors import StyleNetError, check_number
 from stylenet.export import ExportOptions, export_network
 from stylenet.files import user_path
-from stylenet.networks import StyleNetwork
 
 
 def main() -> None:
@@ -42,28 +45,12 @@ def export(config: DictConfig) -> None:
         return
     if OmegaConf.is_list(config.checkpoint):
         raise StyleNetError("Several checkpoints need format=web, which puts them on one page.")
-    network, info = _load(config)
+    network, info = load_network(config, str(config.checkpoint))
     target = user_path(config.output)
     photos = sample_photos() if options.precision.startswith("int8") else []
     report = export_network(network, info, target, options, photos)
     print(f"{target}: {report.bytes / 1e6:.2f} MB")
     print_comparison(report)
-
-
-def _load(config: DictConfig) -> tuple[StyleNetwork, CheckpointInfo]:
-    """Load the network of one style; with ``dials=true`` it keeps its dials."""
-    checkpoint, encoder_weights = str(config.checkpoint), config.encoder_weights
-    style = None if config.style_name is None else str(config.style_name)
-    dials = (config.stroke, config.style_weight)
-    if not config.dials:
-        return load_style(checkpoint, style, config.style_size, encoder_weights, *dials)
-    if dials != (None, None):
-        raise StyleNetError(
-            "dials=true makes stroke and style_weight inputs of the file; leave their values out"
-        )
-    network, info = load_checkpoint(checkpoint, encoder_weights)
-    select_style(network, info, checkpoint, style, config.style_size)  # checks the style's name
-    return network, info
 
 
 def parse_size(value: Any) -> tuple[int, int] | None:

@@ -6,19 +6,21 @@ from omegaconf import DictConfig, OmegaConf
 from PIL import ImageOps
 from torch import Tensor
 
-from stylenet.checkpoint import load_style
+from stylenet.checkpoint import CheckpointInfo, load_checkpoint, load_style, select_style
 from stylenet.data import SamplePhotos
 from stylenet.errors import StyleNetError
 from stylenet.export import (
     ExportOptions,
     PageNetwork,
     Report,
+    dial_inputs,
     export_page,
     find_runtime,
     runtime_version,
 )
 from stylenet.files import user_path
 from stylenet.image import load_image, to_tensor
+from stylenet.networks import DialsNetwork, StyleNetwork
 
 # Height and width of the photos that calibrate int8 and compare it with float32.
 _SIDE = 256
@@ -49,17 +51,17 @@ def export_to_page(config: DictConfig, options: ExportOptions) -> None:
         )
     if len(set(map(str, checkpoints))) < len(checkpoints):
         raise StyleNetError(f"checkpoint={checkpoints} names one twice. Name each once.")
-    loaded = [
-        load_style(str(each), style, config.style_size, config.encoder_weights)
-        for each in checkpoints
-    ]
+    loaded = [load_network(config, str(each)) for each in checkpoints]
     target = user_path(config.output)
     if target.is_file():
         raise StyleNetError(f"output={target} is a file; format=web writes a folder")
     package = None if config.runtime is None else user_path(config.runtime)
     runtime = find_runtime(target, package, print)
     report = export_page(
-        [PageNetwork(*each) for each in loaded],
+        [
+            PageNetwork(network, info, dial_inputs(network) if options.dials else ())
+            for network, info in loaded
+        ],
         target,
         options,
         to_tensor(load_image(_samples().photo_folder() / _SAMPLE).rgb),
@@ -78,6 +80,30 @@ def export_to_page(config: DictConfig, options: ExportOptions) -> None:
     print(f"{target}: {report.bytes / 1e6:.2f} MB, {contained}")
     install = "npm install && " if runtime is None else ""
     print(f"open it: cd {quote(str(target))} && {install}python -m http.server")
+
+
+def load_network(config: DictConfig, checkpoint: str) -> tuple[StyleNetwork, CheckpointInfo]:
+    """Load the network of one style; with ``dials=true`` it keeps its dials.
+
+    Args:
+        config: configs/export.yaml, composed.
+        checkpoint: The checkpoint, or one of several.
+
+    Raises:
+        StyleNetError: See :func:`stylenet.checkpoint.load_style`.
+    """
+    encoder_weights = config.encoder_weights
+    style = None if config.style_name is None else str(config.style_name)
+    dials = (config.stroke, config.style_weight)
+    if not config.dials:
+        return load_style(checkpoint, style, config.style_size, encoder_weights, *dials)
+    if dials != (None, None):
+        raise StyleNetError(
+            "dials=true makes stroke and style_weight inputs of the file; leave their values out"
+        )
+    network, info = load_checkpoint(checkpoint, encoder_weights)
+    selected = select_style(network, info, checkpoint, style, config.style_size)
+    return (network, info) if isinstance(network, DialsNetwork) else selected
 
 
 def print_comparison(report: Report) -> None:

@@ -3,7 +3,7 @@
 from stylenet.export.check import Report
 from stylenet.export.folding import fold_constants
 from stylenet.export.formats import PRECISIONS, ExportOptions, export_network
-from stylenet.export.page import PageInput, PageNetwork, PageReport, export_page
+from stylenet.export.page import PageInput, PageNetwork, PageReport, dial_inputs, export_page
 from stylenet.export.registry import ExportFormat, available_formats, register_format
 from stylenet.export.runtime import find_runtime, runtime_version
 
@@ -16,6 +16,7 @@ __all__ = [
     "PageReport",
     "Report",
     "available_formats",
+    "dial_inputs",
     "export_network",
     "export_page",
     "find_runtime",

@@ -305,7 +305,9 @@ register_format(
 register_format("torch_export", ExportFormat(".pt2", _write_torch_export, _read_torch_export))
 register_format("openvino", ExportFormat(".xml", write_openvino, read_openvino, from_onnx=True))
 register_format("aotinductor", ExportFormat(".pt2", write_aotinductor, read_aotinductor))
-register_format("web", ExportFormat("", write_onnx, read_onnx, from_onnx=True))
+register_format(
+    "web", ExportFormat("", write_onnx, read_onnx, from_onnx=True, read_dials=read_onnx_dials)
+)
 register_format(
     "ncnn",
     ExportFormat(

@@ -21,7 +21,7 @@ from stylenet.export.check import Report
 from stylenet.export.formats import ExportOptions, export_network
 from stylenet.export.runtime import VERSION, runtime_bytes, write_runtime
 from stylenet.files import atomic_path, reason
-from stylenet.networks import StyleNetwork
+from stylenet.networks import DialsNetwork, StyleNetwork
 from stylenet.pretrained import make_title
 
 # index.html, page.js and the scripts that it imports are the page; stylizer.js can be used in other
@@ -29,6 +29,8 @@ from stylenet.pretrained import make_title
 _ASSETS = Path(__file__).parent.parent / "assets" / "web"
 # Height and width of a style's picture in pixels: twice its size on the page, for sharp screens.
 _PICTURE = 256
+# Labels of the sliders of dials.
+_LABELS = {"stroke": "Stroke size", "style_weight": "Style weight"}
 # Network and picture have the style's name, and the report the network's with .json appended.
 _NETWORKS = "networks"
 
@@ -57,14 +59,24 @@ class PageNetwork:
     """Network for a page.
 
     Attributes:
-        network: Network of one style.
+        network: Network of one style; one with dials for ``options.dials``.
         info: Metadata of its checkpoint.
-        inputs: Its scalar inputs.
+        inputs: Its scalar inputs, see :func:`dial_inputs`.
     """
 
     network: StyleNetwork
     info: CheckpointInfo
     inputs: tuple[PageInput, ...] = ()
+
+
+def dial_inputs(network: StyleNetwork) -> tuple[PageInput, ...]:
+    """Return an input for each dial of a network; none for a network without dials."""
+    if not isinstance(network, DialsNetwork):
+        return ()
+    return tuple(
+        PageInput(name, _LABELS[name], 1 / largest, largest, 1.0)
+        for name, largest in network.limits.items()
+    )
 
 
 @dataclass(frozen=True)
@@ -129,7 +141,10 @@ def export_page(
         reports = []
         for each, name in zip(networks, names, strict=True):
             path = new / _NETWORKS / f"{name}.onnx"
-            reports.append(export_network(each.network, each.info, path, onnx, photos))
+            # On a page with several networks, those with dials may stand beside others.
+            dials = options.dials and (bool(each.inputs) or len(networks) == 1)
+            one = replace(onnx, dials=dials)
+            reports.append(export_network(each.network, each.info, path, one, photos))
             picture = _crop(_to_image(each.network.eval().to("cpu"), sample))
             picture.save(path.with_suffix(".jpg"), quality=85)
         _to_image(None, sample).save(new / "sample.jpg", quality=90)

@@ -211,7 +211,7 @@ def test_completion_is_installed(call_stylenet, run):
         ("nothing ", []),
         ("infer style=", [f"style={name}" for name in pretrained_styles()]),
         ("infer style=wood", []),  # a style image without a trained network
-        ("infer styl", ["style=", "style_name=", "style_size="]),
+        ("infer styl", ["style=", "style_name=", "style_size=", "style_weight="]),
         ("infer encoder=", []),
         ("infer suite", []),
         ("train encoder=vgg", ["encoder=vgg16", "encoder=vgg19"]),

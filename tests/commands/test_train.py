@@ -544,7 +544,7 @@ def test_help_explains_the_options_with_examples(run, name):
         assert "starry, starry_night" in result.out
         assert "loss.style.weight" in result.out
     if name == "check_data":
-        own = "Choices (GROUP=CHOICE):\n\ndata: coco, folder, samples, shards\n\nOptions"
+        own = "Choices (GROUP=CHOICE):\n\ndata: coco, folder, samples, shards, videos\n\nOptions"
         assert own in result.out
 
 

@@ -26,6 +26,8 @@ SMALL = [
     ("compact", {**COMPACT, "head": "resize"}),
     ("adain", ADAIN),
     ("adain_style", ADAIN),
+    ("johnson_dials", JOHNSON),
+    ("compact_dials", COMPACT),
     ("any_style", {**COMPACT, "hidden": 4, "kernels": 2}),
 ]
 
