@@ -11,6 +11,7 @@ from PIL import Image
 import stylenet
 from stylenet.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from stylenet.errors import StyleNetError
+from stylenet.export import runtime
 from stylenet.inference import Stylizer
 from stylenet.networks import Dials, build_network
 
@@ -278,7 +279,7 @@ def test_export_bakes_the_dials_or_makes_them_inputs(run, checkpoint, network, p
     for more, message in (
         ("stroke=3", "stroke=3 is not a number of at least 0.5 and at most 2"),
         ("dials=true stroke=1.5", "dials=true makes stroke and style_weight inputs of the file"),
-        ("dials=true format=torch_export", "dials=true needs format=onnx"),
+        ("dials=true format=torch_export", "dials=true needs format=onnx, web"),
         ("dials=true precision=int8", "precision=int8 does not work with dials=true"),
         ("dials=perhaps", "dials=perhaps is neither true nor false"),
         (f"dials=true checkpoint={plain}", "dials=true needs a network trained with"),
@@ -288,3 +289,29 @@ def test_export_bakes_the_dials_or_makes_them_inputs(run, checkpoint, network, p
         refused = run("export", *words, f"output={target}", *more.split())
         assert message in refused.error
         assert not target.exists()
+
+
+@pytest.mark.slow
+def test_a_page_has_sliders_for_the_dials(run, checkpoint, network, plain, tmp_path, monkeypatch):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(runtime, "_URL", "http://127.0.0.1:9/nothing.tgz")
+    page = tmp_path / "page"
+    words = ["format=web", "dials=true", f"output={page}"]
+    result = run("export", f"checkpoint=[{checkpoint},{plain}]", *words)
+    assert result.status == 0, result.err
+    dials, other = json.loads((page / "page.json").read_text())["networks"]
+    assert [
+        (item["name"], item["minimum"], item["maximum"], item["default"])
+        for item in dials["inputs"]
+    ] == [("stroke", 0.5, 2.0, 1.0), ("style_weight", 0.25, 4.0, 1.0)]
+    assert other["inputs"] == []
+    image, given = torch.rand(1, 3, 24, 32), {"stroke": 2.0, "style_weight": 0.25}
+    values = {name: np.array([value], np.float32) for name, value in given.items()}
+    session = onnxruntime.InferenceSession(page / dials["file"])
+    (stylized,) = session.run(None, {"image": image.numpy(), **values})
+    expected = network.select(Dials(**given))(image).detach().numpy()
+    np.testing.assert_allclose(stylized, expected, rtol=0, atol=1e-4)
+
+    refused = run("export", f"checkpoint={plain}", *words[:2], f"output={tmp_path / 'none'}")
+    assert "dials=true needs a network trained with" in refused.error
+    assert not (tmp_path / "none").exists()
