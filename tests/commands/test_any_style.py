@@ -135,6 +135,7 @@ def test_the_report_has_the_ratio_to_a_network_trained_for_the_style(run, here, 
     assert "is none of the checkpoints" in run("evaluate", *given, "reference=mosaic").error
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("export")
 def test_a_style_is_exported(run, here):
     onnxruntime = pytest.importorskip("onnxruntime")

@@ -240,6 +240,7 @@ def test_contention_is_measured(measure, monkeypatch):
     assert set(psutil.Process().children()) <= before
 
 
+@pytest.mark.slow
 def test_the_benchmark_runs_as_a_script(script, photos, tmp_path):
     output = tmp_path / "bench.json"
     # This suite does not measure the machine's peak rates, which takes seconds.

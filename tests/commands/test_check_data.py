@@ -38,6 +38,7 @@ def test_a_missing_folder_is_an_error(run, tmp_path):
     assert "no such folder" in run("check_data", "data=folder", f"data.root={tmp_path / 'x'}").error
 
 
+@pytest.mark.slow
 def test_a_file_name_that_is_not_utf_8_is_listed(script, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")  # the default in most locales
     blotches(tmp_path / "a.jpg", 80, 80)

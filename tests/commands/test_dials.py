@@ -248,6 +248,7 @@ def test_evaluate_measures_a_point_of_the_dials(run, checkpoint, network, plain,
     assert "dials: stroke=3 is not a number of at least 0.5" in refused.error
 
 
+@pytest.mark.slow
 def test_export_bakes_the_dials_or_makes_them_inputs(run, checkpoint, network, plain, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     words = [f"checkpoint={checkpoint}"]

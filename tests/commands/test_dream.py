@@ -25,6 +25,7 @@ def frames_of(path):
         return [frame.to_ndarray(format="rgb24").astype(float) for frame in video.decode(video=0)]
 
 
+@pytest.mark.slow
 def test_the_documented_command_dreams(script, photo, tmp_path):
     arguments = ["input=photo.jpg", "encoder=lite", "output=dream.png"]
     result = script("dream", *arguments, cwd=tmp_path)

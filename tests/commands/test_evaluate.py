@@ -334,6 +334,7 @@ def test_running_out_of_memory_ends_in_one_line(
     assert not (tmp_path / "report").exists()
 
 
+@pytest.mark.slow
 def test_the_evaluation_runs_as_a_script(script, checkpoint, photos, tmp_path):
     checkpoint("multi")
     result = script("evaluate", "checkpoints=[runs/multi]", "photos=photos/", "encoder=lite",

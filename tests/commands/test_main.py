@@ -105,6 +105,7 @@ def test_a_command_runs(call_stylenet, tmp_path):
     assert np.asarray(Image.open(out)).shape == (30, 20, 3)
 
 
+@pytest.mark.slow
 def test_lightning_restarts_a_distributed_run_with_its_command(call_stylenet, tmp_path, tiny):
     """Check ``sys.argv``, with which Lightning starts the other ranks."""
     ranks = ["trainer=ddp", "trainer.devices=2"]

@@ -20,6 +20,7 @@ def pixels(path):
         return np.asarray(image.convert("RGB"), float)
 
 
+@pytest.mark.slow
 def test_the_script_stylizes_a_photo(script, small_folder):
     result = script(
         "optimize",

@@ -89,6 +89,7 @@ def test_residual_blocks_compute_in_int8(folder, tmp_path):
     assert [node.op_type for node in nodes].count("QLinearConv") == 2
 
 
+@pytest.mark.slow
 def test_channels_of_small_range_stay_precise(photos, tmp_path):
     """The ranges of a convolution's channels differ a thousandfold, but int8 has one scale."""
     torch.manual_seed(0)

@@ -164,6 +164,7 @@ def test_without_the_loss_videos_train_like_their_frames(make_module, make_video
     assert "temporal" not in module.losses
 
 
+@pytest.mark.slow
 def test_training_on_videos_makes_a_network_steadier(make_steady, make_videos, tmp_path):
     errors = []
     for weight in (0.0, 300.0):

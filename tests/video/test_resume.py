@@ -107,6 +107,7 @@ def test_an_interrupted_run_goes_on_with_the_same_result(suffix, options, source
     assert left == {whole.name, target.name}
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on(source, tmp_path):
     """A process that is killed has closed nothing: only what was committed counts."""
     target = tmp_path / "b.mp4"
@@ -122,6 +123,7 @@ def test_a_killed_run_goes_on(source, tmp_path):
     assert frames(target)[1] == frames(tmp_path / "whole.mp4")[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change", ["option", slow("weights"), slow("source"), slow("damage"), slow("cut")]
 )
@@ -154,6 +156,7 @@ def test_nothing_is_kept_without_resume_or_before_the_first_segment(source, tmp_
     assert not {"reader", "writer"} & {thread.name for thread in threading.enumerate()}
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_what_is_done(source, tmp_path):
     with pytest.raises(StyleNetError, match="memory is short"):
         run(Stopping(SEGMENT + 30, StyleNetError("memory is short")), source, tmp_path / "b.mp4")
@@ -165,6 +168,7 @@ def test_two_runs_do_not_write_the_same_video(source, tmp_path):
         run(Identity(), source, tmp_path / "b.mp4")
 
 
+@pytest.mark.slow
 def test_animations_are_not_cut_into_segments(source, tmp_path):
     target = tmp_path / "b.gif"
     with pytest.raises(KeyboardInterrupt):
