@@ -17,6 +17,7 @@ import pytest
 
 from stylenet.cli.main import main
 from stylenet.cli.start import start
+from stylenet.export import runtime
 
 from .changes import APPENDED, CHECKED, COMPOSED, PREPARED, REPLACED
 from .snippets import PAGES, ROOT, find_snippets, page_name
@@ -30,6 +31,8 @@ WITH_COMMANDS = sorted({snippet.page for snippet in COMMANDS})
 @pytest.fixture
 def folder(tmp_path, monkeypatch, make_state):
     """Change to a folder with everything that the commands name, and without the internet."""
+    # The page for browsers asks for onnxruntime-web, and is written without it.
+    monkeypatch.setattr(runtime, "_URL", "http://127.0.0.1:9/nothing.tgz")
 
     connect = socket.socket.connect
 
