@@ -11,9 +11,9 @@ from stylenet.app.training import Training
 SECONDS = 12
 
 
-def warn(error: Exception) -> None:
-    """Show an error that ends nothing; Gradio would show HTML in it as such."""
-    gr.Warning(html.escape(str(error)), SECONDS)
+def warn(reason: object) -> None:
+    """Show a warning, which ends nothing; Gradio would show HTML in it as such."""
+    gr.Warning(html.escape(str(reason)), SECONDS)
 
 
 def refusal(reason: object) -> gr.Error:

@@ -1,7 +1,6 @@
 """Event handlers of the tab in which photos, videos and the camera are stylized."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -104,32 +103,23 @@ class StylizeHandlers:
             return
         progress(0, desc="Stylizing")
         yield (*(gr.skip(),) * 4, gr.update(visible=True))
-        try:
-            with self._working(request) as work:
-                result = stylize_photo(
-                    self._studio.stylizers.load(style),
-                    upload,
-                    style.file_name,
-                    make_options(strength, strokes, colors, stroke),
-                    mask,
-                    work,
-                )
-        except gr.Error as error:
-            # A handler that raised would leave the button "Stop" on the page.
-            gr.Warning(error.message, SECONDS)
-            yield (*(gr.skip(),) * 4, gr.update(visible=False))
-            return
-        width, height = result.size
-        line = f"{width} x {height} pixels"
-        if result.left_out:
-            line += f" · without {', '.join(result.left_out)}"
-        yield (
-            gr.update(visible=False),
-            gr.update(value=(str(result.before), str(result.after)), visible=True),
-            gr.update(value=str(result.path), visible=True),
-            line,
-            gr.update(visible=False),
-        )
+
+        def stylize(work: Work) -> tuple[Any, ...]:
+            result = stylize_photo(
+                self._studio.stylizers.load(style),
+                upload,
+                style.file_name,
+                make_options(strength, strokes, colors, stroke),
+                mask,
+                work,
+            )
+            width, height = result.size
+            line = f"{width} x {height} pixels"
+            if result.left_out:
+                line += f" · without {', '.join(result.left_out)}"
+            return _result((str(result.before), str(result.after)), result.path, line)
+
+        yield (*self._work(request, stylize), gr.update(visible=False))
 
     def stylize_clip(
         self,
@@ -142,9 +132,11 @@ class StylizeHandlers:
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 (how Gradio passes it)
     ) -> tuple[Any, ...]:
-        """Stylize the chosen video: return it, the download, and a line about it."""
+        """Stylize the chosen video: return it, the download, a line, and the two buttons."""
+        buttons = (gr.update(visible=True), gr.update(visible=False))
         if upload is None or style is None:
-            raise refusal("Choose a video and a style first.")
+            warn("Choose a video and a style first.")
+            return (*(gr.skip(),) * 4, *buttons)
         count = 0
 
         def show(done: int, total: int | None) -> None:
@@ -152,8 +144,8 @@ class StylizeHandlers:
             count = done
             progress((done, total), desc="Stylizing", unit="frames")
 
-        with self._working(request) as work:
-            result = stylize_clip(
+        def stylize(work: Work) -> tuple[Any, ...]:
+            path = stylize_clip(
                 self._studio.stylizers.load(style),
                 upload,
                 style.file_name,
@@ -161,12 +153,9 @@ class StylizeHandlers:
                 work,
                 show,
             )
-        return (
-            gr.update(visible=False),
-            gr.update(value=str(result), visible=True),
-            gr.update(value=str(result), visible=True),
-            f"{count:,} frames",
-        )
+            return _result(str(path), path, f"{count:,} frames")
+
+        return (*self._work(request, stylize), *buttons)
 
     def stylize_frame(
         self, frame: np.ndarray | None, style: Style | None, strength: float, colors: str
@@ -180,16 +169,34 @@ class StylizeHandlers:
             raise refusal(error) from error
         return gr.update(visible=False), gr.update(value=stylized, visible=True)
 
-    @contextmanager
-    def _working(self, request: gr.Request) -> Iterator[Work]:
-        """Begin the visitor's work; show on the page why it fails."""
+    def _work(
+        self, request: gr.Request, stylize: Callable[[Work], tuple[Any, ...]]
+    ) -> tuple[Any, ...]:
+        """Do the visitor's work; show on the page why it fails.
+
+        A handler that raised an error instead would leave the button "Stop" on the page.
+
+        Returns:
+            The result of ``stylize``; after a failure four updates that leave the page as it is.
+        """
         visit = self._studio.visits.get(request.session_hash)
         try:
             with visit.working(self._studio.limits.minutes) as work:
-                yield work
+                return stylize(work)
         except (StyleNetError, Stopped) as error:
-            raise refusal(error) from error
+            warn(error)
+            return (gr.skip(),) * 4
 
     def stop(self, request: gr.Request) -> None:
         """Stop the visitor's current work."""
         self._studio.visits.get(request.session_hash).stop()
+
+
+def _result(shown: Any, path: Path, line: str) -> tuple[Any, ...]:
+    """Return updates that show a result: no hint, the result, its download, and a line."""
+    return (
+        gr.update(visible=False),
+        gr.update(value=shown, visible=True),
+        gr.update(value=str(path), visible=True),
+        line,
+    )

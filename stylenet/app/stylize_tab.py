@@ -187,22 +187,16 @@ def add_stylize_tab(handlers: StylizeHandlers, limits: Limits, shared: Shared) -
 
     listen(clip.upload, handlers.choose_clip, [clip], [clip_file, clip])
     listen(clip.clear, handlers.choose_clip, [clip], [clip_file, clip])
-    running = listen(
+    listen(
         start.click, lambda: (gr.update(visible=False), gr.update(visible=True)), [], [start, stop]
     ).then(
         handlers.stylize_clip,
         [clip_file, shared.style, *choices],
-        clips.parts,
+        [*clips.parts, start, stop],
         concurrency_id="stylize",
         concurrency_limit=1,
         show_progress_on=[clips.empty, clips.shown],
         api_visibility="private",
-    )
-    listen(
-        running.then,
-        lambda: (gr.update(visible=True), gr.update(visible=False)),
-        [],
-        [start, stop],
     )
     for button in (stop, stop_photo):
         listen(button.click, handlers.stop, queue=False)

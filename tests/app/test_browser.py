@@ -1,4 +1,4 @@
-"""The page in a real browser: Debian's chromium and chromium-driver."""
+"""The page in a real browser."""
 
 import json
 import shutil
@@ -16,50 +16,20 @@ from stylenet.app.stylizing import make_options
 from stylenet.app.training import State
 from stylenet.inference import Stylizer, stylize_file
 
+from ..chromium import chromium
 from ..video.videos import TIMES, make_video
 from .page import STEPS
 
 pytestmark = [pytest.mark.xdist_group("app"), pytest.mark.browser]
 
-ARGUMENTS = (
-    "--headless=new",
-    "--no-sandbox",  # as root
-    "--disable-dev-shm-usage",  # containers have little shared memory
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--no-first-run",
-    "--window-size=1280,1400",
-    # A software GPU, for the brush, and a fake camera.
-    "--enable-unsafe-swiftshader",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-    # No other host can be found, so the page would lack what it loads from one.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
-)
 PATIENCE = 90
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    webdriver = pytest.importorskip("selenium.webdriver")
-    exceptions = pytest.importorskip("selenium.common.exceptions")
-    missing = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
-    if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}")
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     downloads = tmp_path_factory.mktemp("browser") / "downloads"
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-    for argument in ARGUMENTS:
-        options.add_argument(argument)
-    try:
-        driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
-    except exceptions.WebDriverException as error:
-        pytest.skip(f"chromium does not start here: {error.msg}")
-    driver.downloads = downloads
-    yield driver
-    driver.quit()
+    with chromium(downloads, "--window-size=1280,1400") as driver:
+        yield driver
 
 
 @pytest.fixture
@@ -306,9 +276,33 @@ def test_a_video_is_stylized(page, tmp_path):
     choose_style(page, "Dots")
     click(page, page.find_element("id", "start"))
     wait(lambda: shown(page, "#film video"), "the result")
+    wait(lambda: shown(page, "#start") and not shown(page, "#stop"), "its end")
     content, name = downloaded(page)
     assert content[4:8] == b"ftyp"
     assert name == "clip_dots.mp4"
+
+
+def test_a_video_is_stopped(page, tmp_path, monkeypatch):
+    video = make_video(tmp_path / "clip.mp4", times=TIMES[:4])
+    start = stylize_handlers.stylize_clip
+
+    def slow(stylizer, upload, style, options, work, show):
+        work.stop.wait(PATIENCE)  # a long video
+        return start(stylizer, upload, style, options, work, show)
+
+    monkeypatch.setattr(stylize_handlers, "stylize_clip", slow)
+    click_text(page, "#media button[role=tab]", "Video")
+    click(page, page.find_element("id", "start"))
+    assert "Choose a video and a style first." in message(page)
+    wait(lambda: shown(page, "#start") and not shown(page, "#stop"), "the button that starts")
+    choose(page, "clip", video)
+    wait(lambda: shown(page, "#clip video"), "the video")
+    choose_style(page, "Dots")
+    click(page, page.find_element("id", "start"))
+    click(page, wait(lambda: shown(page, "#stop"), "the button that stops")[0])
+    assert "Stopped. There is no new result." in message(page)
+    wait(lambda: shown(page, "#start") and not shown(page, "#stop"), "its end")
+    assert not shown(page, "#film video")
 
 
 def test_the_camera_is_stylized(page):

@@ -1,56 +1,14 @@
-"""Chromium for the tests of exported pages, and the server of a page."""
+"""The server of an exported page, and what a browser shows of it."""
 
 import base64
 import io
-import shutil
 import threading
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
-import pytest
 from PIL import Image
-
-ARGUMENTS = (
-    "--headless=new",
-    "--no-sandbox",  # as root
-    "--disable-dev-shm-usage",  # containers have little shared memory
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--no-first-run",
-    # A software GPU and a fake camera.
-    "--enable-unsafe-webgpu",
-    "--enable-unsafe-swiftshader",
-    "--use-webgpu-adapter=swiftshader",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-)
-
-
-@contextmanager
-def chromium(downloads):
-    """Start Chromium, or skip the test where it is missing."""
-    webdriver = pytest.importorskip("selenium.webdriver")
-    exceptions = pytest.importorskip("selenium.common.exceptions")
-    missing = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
-    if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}")
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-    for argument in ARGUMENTS:
-        options.add_argument(argument)
-    try:
-        driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
-    except exceptions.WebDriverException as error:
-        pytest.skip(f"chromium does not start here: {error.msg}")
-    driver.set_script_timeout(120)
-    try:
-        yield driver
-    finally:
-        driver.quit()
 
 
 class _Silent(SimpleHTTPRequestHandler):

@@ -28,10 +28,10 @@ from stylenet.export import (
 from stylenet.inference import Stylizer
 from stylenet.networks import build_network
 
+from ..chromium import chromium
 from .browser import (
     canvas,
     choose,
-    chromium,
     decode,
     distance,
     serve,
@@ -44,6 +44,8 @@ pytest.importorskip("onnxruntime")
 pytestmark = pytest.mark.xdist_group("export")
 
 INFO = CheckpointInfo("dots & <stripes>", 7)
+# Arguments of Chromium: WebGPU by the CPU.
+WEBGPU = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
 SECOND = CheckpointInfo("second", 7)
 # Stylizes a photo with stylizer.js; returns the provider and the image as a data URL.
 STYLIZE = """
@@ -122,8 +124,7 @@ def quick(folder, monkeypatch):
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     downloads = tmp_path_factory.mktemp("downloads")
-    with chromium(downloads) as driver:
-        driver.downloads = downloads
+    with chromium(downloads, *WEBGPU) as driver:
         yield driver
 
 
