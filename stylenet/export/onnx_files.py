@@ -1,7 +1,7 @@
 """ONNX files, and OpenVINO files, which are converted from ONNX."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,7 +15,6 @@ import stylenet
 from stylenet.checkpoint import CheckpointInfo
 from stylenet.export.check import DialsRunner, Runner
 from stylenet.export.packages import import_package
-from stylenet.networks import Dials
 
 _EXTRA = "export"
 _INPUT = InputKind.USER_INPUT
@@ -66,20 +65,24 @@ def write_onnx(
 
 def read_onnx(path: Path) -> Runner:
     """Load an ONNX file in onnxruntime, and return a function that runs it on the CPU."""
-    session = import_package("onnxruntime", _EXTRA).InferenceSession(
-        path, providers=["CPUExecutionProvider"]
-    )
-    return lambda images: torch.from_numpy(session.run(None, {"image": images.numpy()})[0])
+    run = _read(path)
+    return lambda images: run(images, {})
 
 
 def read_onnx_dials(path: Path) -> DialsRunner:
     """Load an ONNX file whose dials are inputs; see :func:`read_onnx`."""
+    run = _read(path)
+    return lambda images, dials: run(images, asdict(dials))
+
+
+def _read(path: Path) -> Callable[[Tensor, Mapping[str, float]], Tensor]:
+    """Load an ONNX file; return a function of the images and of further, scalar inputs."""
     session = import_package("onnxruntime", _EXTRA).InferenceSession(
         path, providers=["CPUExecutionProvider"]
     )
 
-    def run(images: Tensor, dials: Dials) -> Tensor:
-        values = {name: np.array([value], np.float32) for name, value in asdict(dials).items()}
+    def run(images: Tensor, scalars: Mapping[str, float]) -> Tensor:
+        values = {name: np.array([value], np.float32) for name, value in scalars.items()}
         return torch.from_numpy(session.run(None, {"image": images.numpy(), **values})[0])
 
     return run

@@ -1,13 +1,14 @@
 """Training a network with dials."""
 
 import math
+from typing import cast
 
 from stylenet.data import PhotoData, load_style_images
 from stylenet.errors import StyleNetError
 from stylenet.methods.dials.loss import DialsLoss
 from stylenet.methods.dials.module import DialsModule
 from stylenet.methods.single_style.method import SingleStyle
-from stylenet.networks import DialsNetwork
+from stylenet.networks import DialsNetwork, StyleNetwork
 from stylenet.perceptual import Encoder, PerceptualLoss
 
 # Sizes per factor of 2 at which the style is seen.
@@ -36,22 +37,17 @@ class DialsMethod(SingleStyle):
                 f"teach network={self.config.network.name}; leave it out"
             )
 
-    def build_network(self) -> DialsNetwork:
-        """Build the network with random weights, or with the size and the weights of ``init``."""
-        if self.config.init not in (None, "auto", "base"):
-            self._adopt_size(str(self.config.init))
-        network = self.experiment.build(self.config.network)
+    def check_network(self, network: StyleNetwork) -> None:
+        """Check that the network has dials."""
         if not isinstance(network, DialsNetwork):
             raise StyleNetError(
                 f"network={network.name} has no dials; leave training_method out, so that the "
                 f"network chooses its method"
             )
-        self.initialize(network)
-        return network
 
     def build_module(self, data: PhotoData) -> DialsModule:
         """Build the Lightning module."""
-        self.network = self.build_network()
+        self.network = cast(DialsNetwork, self.build_network())
         encoder = self.experiment.build(self.config.encoder)
         return DialsModule(
             self.network,

@@ -47,14 +47,22 @@ class SingleStyle(Method):
         if self.config.init not in (None, "auto", "base"):
             self._adopt_size(str(self.config.init))
         network: StyleNetwork = self.experiment.build(self.config.network)
+        self.check_network(network)
+        self.initialize(network)
+        return network
+
+    def check_network(self, network: StyleNetwork) -> None:
+        """Check that this method trains such a network.
+
+        Raises:
+            StyleNetError: It holds other styles than one.
+        """
         selection = selection_of(network)
         if selection.styles(network) != [] or selection.has_dials:
             raise StyleNetError(
                 f"network={network.name} holds {selection.held}, but this run's method trains "
                 f"one; leave training_method out, so that the network chooses its method"
             )
-        self.initialize(network)
-        return network
 
     def _adopt_size(self, init: str) -> None:
         """Set the options of the network to those of ``init``, from which no other size can start.
