@@ -19,7 +19,7 @@ from stylenet.cli.explain import explain
 from stylenet.cli.hydra_completion import offer_accepted
 from stylenet.cli.mistakes import errors_as_one_line
 from stylenet.contention import watch
-from stylenet.errors import StyleNetError
+from stylenet.errors import StyleNetError, first_line
 from stylenet.program import command_name, is_script
 
 # Options that Hydra would take for the choice of a config group, and their full names, by command.
@@ -85,7 +85,8 @@ def build(config: DictConfig, **more: Any) -> Any:
         **more: Further arguments of the constructor.
 
     Raises:
-        StyleNetError: A value is impossible, or the constructor takes no such argument.
+        StyleNetError: A value is impossible, the constructor takes no such argument, or it needs a
+            package that is not installed.
     """
     try:
         return hydra.utils.instantiate(config, _convert_="all", **more)
@@ -93,6 +94,13 @@ def build(config: DictConfig, **more: Any) -> Any:
         cause = error.__cause__
         if isinstance(cause, StyleNetError):
             raise cause from error
+        option, target = config._get_full_key(None), str(config._target_)
+        # Not a mistyped target, which Hydra reports better itself.
+        if isinstance(cause, ImportError) and not str(error).startswith("Error locating"):
+            raise StyleNetError(
+                f"{option}._target_={target}: {target.rpartition('.')[2]} needs a package that is "
+                f"not installed. {first_line(cause)}"
+            ) from error
         if isinstance(cause, TypeError) and "unexpected keyword argument" in str(cause):
-            raise StyleNetError(f"{config._get_full_key(None)}: {cause}") from error
+            raise StyleNetError(f"{option}: {cause}") from error
         raise

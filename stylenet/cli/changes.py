@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from stylenet.cli.earlier import upgrade
 from stylenet.cli.loss import TEMPORAL
@@ -20,12 +20,12 @@ _IRRELEVANT = {"data.workers", "schedule.max_steps"}
 _SHOWN = 5
 
 
-def describe_changes(saved: Path, config: DictConfig) -> str | None:
+def describe_changes(saved: Path, recipe: Mapping[str, Any]) -> str | None:
     """Compare the options of a run with those that it was trained with so far.
 
     Args:
         saved: ``config.yaml`` of the run directory, which may be missing.
-        config: All options of the command.
+        recipe: All options of the command, as plain values.
 
     Returns:
         One line with the changed options that decide what is trained; ``None`` if there are none.
@@ -37,8 +37,7 @@ def describe_changes(saved: Path, config: DictConfig) -> str | None:
         before["loss"] = {TEMPORAL: 0.0, **(before.get("loss") or {})}  # new in 0.2
     except Exception:  # missing or damaged: only the remark is lost
         return None
-    now = cast(dict[Any, Any], OmegaConf.to_container(config, resolve=True))
-    old, new = (dict(_flat({k: part.get(k) for k in _TRAINED})) for part in (before, now))
+    old, new = (dict(_flat({k: part.get(k) for k in _TRAINED})) for part in (before, recipe))
     names = [n for n in [*new, *(n for n in old if n not in new)] if n not in _IRRELEVANT]
     changed = [
         f"{name}={new.get(name, 'none')} (was {old.get(name, 'none')})"

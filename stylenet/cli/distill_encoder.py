@@ -34,7 +34,7 @@ def distill_encoder(experiment: ComposedExperiment) -> None:
     """
     config = experiment.config
     keep_pace(experiment)
-    refuse_style_images(config, "this command")
+    refuse_style_images(config.data.styles, "this command")
     distillation, optimizer = build(config.distillation), experiment.build_optimizer()
     prepared = prepare(config)
     student = build(config.student)  # the first to draw from the seeded random state

@@ -6,20 +6,17 @@ from omegaconf import DictConfig
 
 from stylenet.cli.app import build
 from stylenet.cli.renamed import RENAMED
-from stylenet.data import PhotoData, VideoData
 from stylenet.errors import StyleNetError
 from stylenet.methods.adversarial.loss import AdversarialOptions, take_adversarial
 from stylenet.perceptual import LossTerm
 from stylenet.perceptual.loss_term import named_options
 from stylenet.program import command
-from stylenet.training.clip_temporal import ClipTemporalLoss
-from stylenet.training.temporal import TemporalLoss
 
 # Keys of a term that another config group sets (encoder=lite names layers that it has), which alone
 # make no term.
 _SET_BY_OTHERS = {"layers"}
 
-# The weight of the loss that modules compute themselves, see :func:`build_temporal`.
+# The weight of the loss that modules compute themselves; see stylenet/training/temporal.py.
 TEMPORAL = "temporal_weight"
 
 
@@ -80,24 +77,6 @@ def build_loss(config: DictConfig) -> dict[str, LossTerm]:
             f"one style in {command('train')}; here leave it out, or choose loss=relative"
         )
     return terms
-
-
-def build_temporal(config: DictConfig, data: PhotoData | None = None) -> TemporalLoss | None:
-    """Build the temporal loss of a training.
-
-    Args:
-        config: All options of the command.
-        data: The data module, which may give clips; ``None`` to check the weight only.
-
-    Returns:
-        The loss; ``None`` if ``loss.temporal_weight`` is 0, and then training does no more work.
-
-    Raises:
-        StyleNetError: The weight is impossible.
-    """
-    loss = ClipTemporalLoss if isinstance(data, VideoData) else TemporalLoss
-    temporal = loss(config.loss.get(TEMPORAL) or 0.0, config.seed)
-    return temporal if temporal.weight else None
 
 
 def refuse_temporal(config: DictConfig) -> None:

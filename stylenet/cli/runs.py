@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytorch_lightning as pl
 import torch.distributed as dist
@@ -39,13 +39,13 @@ class Run:
     """A run that is complete but for the Lightning module.
 
     Attributes:
-        config: All options of the command.
+        resume: Option ``resume``.
         folder: Paths of the run.
         trainer: The trainer.
         data: The data module, set up.
     """
 
-    config: DictConfig
+    resume: bool | str
     folder: RunFolder
     trainer: pl.Trainer
     data: PhotoData
@@ -78,7 +78,7 @@ def prepare(
     data = build(config.data, **data_options or {})
     data.setup()
     pl.seed_everything(config.seed, verbose=False)
-    return Run(config, folder, trainer, data)
+    return Run(config.resume, folder, trainer, data)
 
 
 def fit(run: Run, module: ResumableModule, doing: str) -> bool:
@@ -99,14 +99,14 @@ def fit(run: Run, module: ResumableModule, doing: str) -> bool:
     trainer = run.trainer
     # After all other checks: a failed start leaves nothing behind.
     with RunLock(run.folder) if trainer.is_global_zero else contextlib.nullcontext():
-        checkpoint = _choose_checkpoint(run.folder, run.config.resume, trainer.is_global_zero)
+        checkpoint = _choose_checkpoint(run.folder, run.resume, trainer.is_global_zero)
         if trainer.is_global_zero:
             _announce(run, doing, checkpoint)
-            changes = describe_changes(run.folder.config, run.config) if checkpoint else None
+            changes = describe_changes(run.folder.config, module.recipe) if checkpoint else None
             if changes is not None:
                 warnings.warn(changes, stacklevel=2)
             # After the checkpoint is known to fit; a refusal leaves the directory as it was.
-            begin = LambdaCallback(on_train_start=lambda *_: _begin(run, checkpoint))
+            begin = LambdaCallback(on_train_start=lambda *_: _begin(run, module.recipe, checkpoint))
             callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
             saves = [isinstance(callback, Checkpoints) for callback in callbacks]
             callbacks.insert(saves.index(True) + 1 if any(saves) else 0, begin)
@@ -125,7 +125,7 @@ def fit(run: Run, module: ResumableModule, doing: str) -> bool:
     stops = [c for c in trainer.callbacks if isinstance(c, StopOnSignal)]  # type: ignore[attr-defined]
     received = next((stop.received for stop in stops), None)
     if trainer.is_global_zero and not finished:
-        print(_stopped(trainer.global_step, received, run.config.resume), flush=True)
+        print(_stopped(trainer.global_step, received, run.resume), flush=True)
     if received is not None:
         raise SystemExit(128 + received)
     return trainer.is_global_zero and finished
@@ -153,7 +153,7 @@ def _distributed_errors_as_one_line() -> Iterator[None]:
 
 def _announce(run: Run, doing: str, checkpoint: Path | None) -> None:
     """Print the first line of the run."""
-    trainer, data, named = run.trainer, run.data, _named(run.config.resume)
+    trainer, data, named = run.trainer, run.data, _named(run.resume)
     several = f" on each of {trainer.world_size} devices" if trainer.world_size > 1 else ""
     origin = f", from {checkpoint}" if checkpoint else ""
     if named is not None and checkpoint != named:
@@ -166,16 +166,15 @@ def _announce(run: Run, doing: str, checkpoint: Path | None) -> None:
     )
 
 
-def _begin(run: Run, checkpoint: Path | None) -> None:
+def _begin(run: Run, recipe: dict[str, Any], checkpoint: Path | None) -> None:
     """Record options and origin of the run in its directory, and the options in the logger."""
     if run.trainer.logger is not None:
-        options = cast(dict[str, Any], OmegaConf.to_container(run.config, resolve=True))
-        run.trainer.logger.log_hyperparams(options)
+        run.trainer.logger.log_hyperparams(recipe)
     with atomic_path(run.folder.config) as temporary:
-        temporary.write_text(OmegaConf.to_yaml(run.config, resolve=True), encoding="utf-8")
+        temporary.write_text(OmegaConf.to_yaml(recipe), encoding="utf-8")
     if checkpoint is None:
         run.folder.forget_origin()
-    elif checkpoint == _named(run.config.resume):
+    elif checkpoint == _named(run.resume):
         aside = run.folder.branch_off(checkpoint)
         if aside is not None:
             print(f"the checkpoints that do not lead to {checkpoint} are now in {aside}")

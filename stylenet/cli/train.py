@@ -10,13 +10,13 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from stylenet.cli.app import build, run
 from stylenet.cli.experiment import ComposedExperiment, command_line_experiment
-from stylenet.cli.loss import build_temporal
+from stylenet.cli.loss import TEMPORAL
 from stylenet.cli.runs import fit, prepare
 from stylenet.cli.start import INFORMATION
 from stylenet.cli.trainer import keep_pace
 from stylenet.methods.method import Method
 from stylenet.program import command
-from stylenet.training import check_compile_mode
+from stylenet.training import check_compile_mode, check_temporal_weight, make_temporal_loss
 
 # Printed first and last when no photos are chosen and COCO is not in place.
 _QUICKSTART = (
@@ -75,7 +75,7 @@ def train(experiment: ComposedExperiment) -> Path | None:
     """
     config = experiment.config
     compile_mode = check_compile_mode(config.compile)
-    build_temporal(config)  # refuses an impossible weight at once
+    temporal_weight = check_temporal_weight(config.loss.get(TEMPORAL))
     keep_pace(experiment)
 
     method: Method = build(config.training_method)(experiment)
@@ -84,7 +84,7 @@ def train(experiment: ComposedExperiment) -> Path | None:
 
     module = method.build_module(prepared.data)
     module.compile_mode = compile_mode
-    module.temporal = build_temporal(config, prepared.data)
+    module.temporal = make_temporal_loss(temporal_weight, config.seed, prepared.data)
     name = module.checkpoint_name
     if not fit(prepared, module, f"training {name} on"):
         return None

@@ -7,12 +7,11 @@ from typing import Any
 import pytorch_lightning as pl
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from stylenet.cli.app import build
 from stylenet.cli.experiment import ComposedExperiment
-from stylenet.errors import StyleNetError, check_number, first_line
+from stylenet.errors import StyleNetError, check_number
 from stylenet.ranks import read_launch
 from stylenet.training import RunFolder
 from stylenet.training.callbacks import SafeCheckpointIO
@@ -34,7 +33,7 @@ def make_trainer(config: DictConfig, folder: RunFolder, **changes: Any) -> pl.Tr
     """
     options = config.trainer
     launch = read_launch()
-    devices, machines = count_devices(launch, options)
+    devices, machines = count_devices(launch, **options)
     callbacks = [build(callback) for callback in config.callbacks.values() if callback]
     precision = choose_precision(options.precision, options.accelerator)
     arguments = {
@@ -44,7 +43,7 @@ def make_trainer(config: DictConfig, folder: RunFolder, **changes: Any) -> pl.Tr
         "num_nodes": machines,
         "default_root_dir": str(folder.path),
         "callbacks": callbacks,
-        "logger": _build_logger(config.logger),
+        "logger": build(config.logger),
         "plugins": [SafeCheckpointIO(), choose_environment(launch)],
     }
     try:
@@ -76,7 +75,7 @@ def keep_pace(experiment: ComposedExperiment) -> None:
         check_number(f"trainer.{name}", config.trainer[name], minimum=1, integer=True)
     if config.trainer.gradient_clip_val is not None:
         check_number("trainer.gradient_clip_val", config.trainer.gradient_clip_val, above=0)
-    devices, machines = count_devices(read_launch(), config.trainer)
+    devices, machines = count_devices(read_launch(), **config.trainer)
     if devices * machines == 1:
         return
     warmup_steps = config.schedule.get("warmup_steps", 0)  # a scheduler of PyTorch has none
@@ -88,20 +87,6 @@ def keep_pace(experiment: ComposedExperiment) -> None:
     ):
         if name in config[group] and not experiment.overrides_option(f"{group}.{name}"):
             config[group][name] = value
-
-
-def _build_logger(config: DictConfig) -> Logger:
-    """Build the logger, which may need a package that is not installed."""
-    try:
-        return build(config)
-    except InstantiationException as error:
-        if not isinstance(error.__cause__, ImportError):
-            raise
-        name = str(config._target_).rpartition(".")[2]
-        raise StyleNetError(
-            f"logger._target_={config._target_}: {name} needs a package that is not installed. "
-            f"{first_line(error.__cause__)}"
-        ) from error
 
 
 def quieten_lightning(wholly: bool = False) -> None:

@@ -134,19 +134,19 @@ class Method(ABC):
         """
 
 
-def refuse_style_images(config: Any, trained: str) -> None:
+def refuse_style_images(folder: str | None, trained: str) -> None:
     """Check that no style images are given where training uses photos only.
 
     Args:
-        config: Composed config with the config group ``data``.
+        folder: Option ``data.styles``.
         trained: Network or command that uses photos only, for the message: ``network=johnson``.
 
     Raises:
         StyleNetError: ``data.styles`` is set.
     """
-    if config.data.styles is not None:
+    if folder is not None:
         raise StyleNetError(
-            f"data.styles={config.data.styles} is for network=any_style, but {trained} trains "
+            f"data.styles={folder} is for network=any_style, but {trained} trains "
             f"on photos only; leave data.styles out"
         )
 

@@ -1,11 +1,13 @@
 """Training: Lightning modules, callbacks, optimizers and the run directory."""
 
+from stylenet.training.clip_temporal import make_temporal_loss
 from stylenet.training.module import StyleTransferModule
 from stylenet.training.optimizer import OptimizerFactory
 from stylenet.training.resumable import ResumableModule
 from stylenet.training.run_folder import RunFolder
 from stylenet.training.schedule import ConstantSchedule, CosineSchedule
 from stylenet.training.step import check_compile_mode
+from stylenet.training.temporal import check_temporal_weight
 
 __all__ = [
     "ConstantSchedule",
@@ -15,4 +17,6 @@ __all__ = [
     "RunFolder",
     "StyleTransferModule",
     "check_compile_mode",
+    "check_temporal_weight",
+    "make_temporal_loss",
 ]

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylenet.data import Clips, photos_of
+from stylenet.data import Clips, PhotoData, VideoData, photos_of
 from stylenet.image.color import luminance
 from stylenet.networks import StyleNetwork
 from stylenet.perceptual.losses import wide
@@ -22,6 +22,21 @@ from stylenet.training.temporal import TemporalLoss, warp
 # `starry_night_compact`: features, which are coarser, only support the pixels.
 _FEATURE_WEIGHT = 0.005
 _TINY = 1e-6  # keeps the relative difference finite for features that are zero
+
+
+def make_temporal_loss(weight: float, seed: int, data: PhotoData) -> TemporalLoss | None:
+    """Return the temporal loss that suits the data.
+
+    Args:
+        weight: ``loss.temporal_weight``.
+        seed: Seed of the views.
+        data: The data module; if it gives clips, they are compared along their motion.
+
+    Returns:
+        The loss; ``None`` if the weight is 0, and then training does no more work.
+    """
+    loss = ClipTemporalLoss if isinstance(data, VideoData) else TemporalLoss
+    return loss(weight, seed) if weight else None
 
 
 class NextFrames(NamedTuple):

@@ -41,12 +41,22 @@ def choose_environment(launch: Launch) -> ClusterEnvironment:
     return LightningEnvironment()
 
 
-def count_devices(launch: Launch, options: Any) -> tuple[int, int]:
+def count_devices(
+    launch: Launch,
+    accelerator: str = AUTO,
+    devices: Any = AUTO,
+    num_nodes: Any = AUTO,
+    strategy: Any = None,
+    **_: Any,
+) -> tuple[int, int]:
     """Count the devices of a run before its trainer is built.
 
     Args:
         launch: Rank and world size, as set by the launcher.
-        options: Options of the trainer: ``accelerator``, ``devices``, ``num_nodes``, ``strategy``.
+        accelerator: Options of the trainer, whose other options are ignored.
+        devices: Number, list of indices, or ``auto``.
+        num_nodes: Number of machines, or ``auto``.
+        strategy: Strategy of several processes; ``None`` for a trainer of one.
 
     Returns:
         Number of devices on each machine, and number of machines.
@@ -54,8 +64,7 @@ def count_devices(launch: Launch, options: Any) -> tuple[int, int]:
     Raises:
         StyleNetError: The options contradict the launcher.
     """
-    distributed = "strategy" in options
-    num_nodes: Any = getattr(options, "num_nodes", AUTO)  # absent from trainer=default
+    distributed = strategy is not None
     per_machine, machines = launch.world_size // launch.num_nodes, launch.num_nodes
     if launch.launcher:
         if not distributed and launch.world_size > 1:
@@ -63,9 +72,9 @@ def count_devices(launch: Launch, options: Any) -> tuple[int, int]:
                 f"{launch.launcher} started {launch.world_size} processes, but trainer=default is "
                 f"for one process; add trainer=ddp"
             )
-        if options.devices not in (AUTO, -1, per_machine):
+        if devices not in (AUTO, -1, per_machine):
             raise StyleNetError(
-                f"trainer.devices={options.devices}, but {launch.launcher} started {per_machine} "
+                f"trainer.devices={devices}, but {launch.launcher} started {per_machine} "
                 f"processes on each machine, one for each device; leave trainer.devices out"
             )
         if distributed and num_nodes not in (AUTO, machines):
@@ -83,13 +92,13 @@ def count_devices(launch: Launch, options: Any) -> tuple[int, int]:
                 f"trainer.num_nodes={machines} needs a launcher on each machine: srun, as in "
                 f"scripts/slurm/train.sbatch, or torchrun --nnodes={machines}"
             )
-    if options.devices in (AUTO, -1):
-        gpu = options.accelerator in (AUTO, "gpu", "cuda")
+    if devices in (AUTO, -1):
+        gpu = accelerator in (AUTO, "gpu", "cuda")
         return max(1, torch.cuda.device_count() if gpu else 1), machines
-    if isinstance(options.devices, Sequence) and not isinstance(options.devices, str):
-        return len(options.devices), machines  # indices of GPUs
-    check_number("trainer.devices", options.devices, minimum=1, integer=True)
-    return options.devices, machines
+    if isinstance(devices, Sequence) and not isinstance(devices, str):
+        return len(devices), machines  # indices of GPUs
+    check_number("trainer.devices", devices, minimum=1, integer=True)
+    return devices, machines
 
 
 def requeue() -> str:

@@ -51,6 +51,18 @@ class View(NamedTuple):
     positions: Tensor
 
 
+def check_temporal_weight(weight: Any) -> float:
+    """Return ``loss.temporal_weight``; ``None``, as in configs of version 0.1, is 0.
+
+    Raises:
+        StyleNetError: It is not a number of at least 0.
+    """
+    if weight is None:
+        return 0.0
+    check_number("loss.temporal_weight", weight, minimum=0)
+    return float(weight)
+
+
 class TemporalLoss:
     """Mean squared difference of the stylized second view and the stylized first one, moved.
 
@@ -63,7 +75,7 @@ class TemporalLoss:
     view_type: Any = View
 
     def __init__(self, weight: float, seed: int = 0) -> None:
-        """Check the weight.
+        """Store the weight.
 
         Args:
             weight: ``loss.temporal_weight``, 0 or more.
@@ -72,8 +84,7 @@ class TemporalLoss:
         Raises:
             StyleNetError: The weight is impossible.
         """
-        check_number("loss.temporal_weight", weight, minimum=0)
-        self.weight = weight
+        self.weight = check_temporal_weight(weight)
         self.seed = seed
 
     def view(self, photos: Tensor, numbers: Sequence[int]) -> View:

@@ -1,5 +1,4 @@
 import re
-from types import SimpleNamespace
 
 import pytest
 
@@ -11,14 +10,9 @@ FOUR = Launch(rank=1, world_size=8, local_rank=1, num_nodes=2, launcher="srun")
 PAIR = Launch(world_size=2, launcher="torchrun")
 
 
-class Options(SimpleNamespace):
-    def __contains__(self, name):
-        return name in self.__dict__
-
-
 def options(devices="auto", ddp=True, **more):
     several = {"num_nodes": "auto", "strategy": "ddp"} if ddp else {}
-    return Options(**{"accelerator": "cpu", "devices": devices, **several, **more})
+    return {"accelerator": "cpu", "devices": devices, **several, **more}
 
 
 @pytest.mark.parametrize(
@@ -38,7 +32,7 @@ def options(devices="auto", ddp=True, **more):
 def test_the_launcher_determines_the_number_of_devices_or_else_the_options(
     launch, trainer_options, expected
 ):
-    assert count_devices(launch, trainer_options) == expected
+    assert count_devices(launch, **trainer_options) == expected
 
 
 @pytest.mark.parametrize(
@@ -54,7 +48,7 @@ def test_the_launcher_determines_the_number_of_devices_or_else_the_options(
 )
 def test_contradictions_are_refused(launch, trainer_options, message):
     with pytest.raises(StyleNetError, match=message):
-        count_devices(launch, trainer_options)
+        count_devices(launch, **trainer_options)
 
 
 def test_a_job_step_with_fewer_processes_than_its_job_starts(monkeypatch):

@@ -22,7 +22,7 @@ class Conditional(Method):
     def check(self) -> None:
         """Check the list of styles and compose their options."""
         super().check()
-        refuse_style_images(self.config, f"network={self.config.network.name}")
+        refuse_style_images(self.config.data.styles, f"network={self.config.network.name}")
         self.styles = self._compose_styles()
         terms = self.experiment.build_loss()
         self.terms = [with_style_layers(terms, style.layers) for style in self.styles]

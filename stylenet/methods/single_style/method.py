@@ -34,7 +34,7 @@ class SingleStyle(Method):
             )
         if config.add_to is not None:
             raise StyleNetError("add_to needs network=johnson_multi and styles='[NAME]'")
-        refuse_style_images(config, f"network={config.network.name}")
+        refuse_style_images(config.data.styles, f"network={config.network.name}")
         self.style = self.experiment.build(config.style)
         self.terms = with_style_layers(self.build_loss(), self.style.layers)
 
