@@ -247,6 +247,9 @@ def _is_temporary(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, OSError) and error.errno in _TEMPORARY_ERRORS:
             return True
+        # Pillow's decoders report the latter, without an errno.
+        if isinstance(error, MemoryError) or "out of memory" in str(error):
+            return True
         error = error.__cause__
     return False
 

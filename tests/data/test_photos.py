@@ -97,7 +97,16 @@ def test_a_sample_depends_only_on_the_seed_and_its_index(photos):
         assert torch.equal(two[n].image, in_order[n])
 
 
-def test_a_photo_that_cannot_be_opened_for_a_moment_is_not_replaced(photos, monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EMFILE, "Too many open files"),
+        MemoryError(),
+        OSError("out of memory error when reading image file"),  # Pillow's decoders
+    ],
+    ids=["files", "memory", "decoder"],
+)
+def test_a_photo_that_cannot_be_read_for_a_moment_is_not_replaced(photos, monkeypatch, error):
     # Another photo in its place would make a resumed run differ from the run that it
     # resumes.
     monkeypatch.setattr("stylenet.data.photos.time.sleep", lambda seconds: None)
@@ -107,7 +116,7 @@ def test_a_photo_that_cannot_be_opened_for_a_moment_is_not_replaced(photos, monk
     def open_photo(path, smallest):
         if next(reads) % 3:
             with reading(path):
-                raise OSError(errno.EMFILE, "Too many open files")
+                raise error
         return open_image(path, smallest)
 
     disturbed.open_photo = open_photo
