@@ -1,6 +1,7 @@
 """A small network for laptops, phones and browsers; no layer runs at full resolution."""
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from stylenet.errors import check_choice, check_number
 from stylenet.networks.convolutions import depth_to_space, space_to_depth
 from stylenet.networks.layers import ConvNorm, ResidualBlock, pad_to_multiple
-from stylenet.networks.registry import register_network
+from stylenet.networks.registry import StyleNetwork, register_network
 from stylenet.networks.resize import ResizeConvolution
 from stylenet.networks.staged import StagedNetwork
 
@@ -77,6 +78,28 @@ class CompactNetwork(StagedNetwork):
             if head == "resize"
             else nn.Conv2d(width, 3 * _SIDE**2, 3, padding=1, padding_mode="reflect")
         )
+
+    def initialize_from(self, trained: StyleNetwork) -> None:
+        """Copy the weights of a trained network.
+
+        Args:
+            trained: Network of the same size. If only its head is of the other form, a ``resize``
+                head begins with the weights that are nearest to it.
+
+        Raises:
+            StyleNetError: The architectures differ otherwise.
+        """
+        adopted = {**trained.arguments, "head": "resize"}
+        if trained.arguments.get("head") != "subpixel" or self.arguments != adopted:
+            super().initialize_from(trained)
+            return
+        weights = trained.state_dict()
+        kernels, bias = weights.pop("head.weight"), weights.pop("head.bias")
+        head = cast(ResizeConvolution, self.head)
+        head.fit_kernels(kernels)
+        own = head.state_dict(prefix="head.")
+        own["head.bias"] = bias.view(-1, len(own["head.bias"])).mean(0)
+        self.load_state_dict({**weights, **own})
 
     @property
     def bottleneck(self) -> nn.Module:

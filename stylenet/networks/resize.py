@@ -50,6 +50,22 @@ class ResizeConvolution(nn.Conv2d):
         bias = None if self.bias is None else self.bias.repeat(self.scale**2)
         return kernels.contiguous(memory_format=torch.channels_last), bias
 
+    @torch.no_grad()
+    def fit_kernels(self, kernels: Tensor) -> None:
+        """Set the weights to those whose folded kernels are nearest to given ones.
+
+        The difference is what the kernels of a sub-pixel convolution do differently at different
+        positions of a square: its grid, and detail that one kernel for all positions cannot draw.
+
+        Args:
+            kernels: Kernels of a sub-pixel convolution, shape (scale² outputs, C, 3, 3).
+        """
+        outputs, inputs = self.weight.shape[:2]
+        squares = kernels.view(self.scale, self.scale, outputs, inputs, 3, 3)
+        squares = squares.permute(2, 3, 0, 4, 1, 5).flatten(4).flatten(2, 3)
+        inverse = torch.linalg.pinv(self.sums)  # (taps, 3 scale)
+        self.weight.copy_(inverse @ squares @ inverse.T)
+
     def forward(self, features: Tensor) -> Tensor:
         """Convolve the upsampled features, padded by reflection at low resolution.
 

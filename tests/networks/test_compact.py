@@ -68,6 +68,35 @@ def test_the_resize_head_equals_upsampling_and_a_convolution():
     torch.testing.assert_close(depth_to_space(layer(features), 4), expected)
 
 
+def test_a_resize_head_begins_with_the_subpixel_head_without_its_grid():
+    trained = small("batch", head="subpixel").double().eval()
+    network = small("batch", seed=1, head="resize").double().eval()
+    network.initialize_from(trained)
+    flat = torch.full((1, 3, 40, 24), 0.3, dtype=torch.float64)
+    # All positions of a square get the mean of what they had.
+    mean = torch.logit(trained(flat)[..., :4, :4]).mean((2, 3), keepdim=True)
+    torch.testing.assert_close(torch.logit(network(flat)), mean.expand_as(flat))
+
+
+def test_a_subpixel_head_without_a_grid_is_taken_over_exactly():
+    original = small("batch", head="resize").double().eval()
+    kernels, bias = original.head.folded_kernels()
+    trained = small("batch", head="subpixel").double().eval()
+    body = {k: v for k, v in original.state_dict().items() if not k.startswith("head.")}
+    trained.load_state_dict({**body, "head.weight": kernels, "head.bias": bias})
+    network = small("batch", seed=1, head="resize").double().eval()
+    network.initialize_from(trained)
+    images = photos(1, 3, 24, 40).double()
+    torch.testing.assert_close(network(images), trained(images))
+
+
+def test_other_sizes_are_refused_with_another_head_too():
+    with pytest.raises(StyleNetError, match="width"):
+        small(head="resize").initialize_from(small(head="subpixel", width=8))
+    with pytest.raises(StyleNetError, match="subpixel"):
+        small(head="subpixel").initialize_from(small(head="resize"))
+
+
 def test_a_checkpoint_that_names_no_head_has_the_subpixel_head(tmp_path):
     """Checkpoints written before the option existed name none."""
     network = small().eval()
