@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor
 
+# Added to variances, as instance normalization does (PyTorch's default).
+_EPS = 1e-5
+
 
 def wide(values: Tensor) -> Tensor:
     """Convert values to a dtype that is precise enough for sums over thousands of positions.
@@ -28,3 +31,16 @@ def mean_and_variance(features: Tensor) -> tuple[Tensor, Tensor]:
     with torch.autocast(features.device.type, enabled=False):
         variance, mean = torch.var_mean(wide(features), dim=(2, 3), correction=0, keepdim=True)
         return mean, variance
+
+
+def mean_and_deviation(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Take each channel's mean and standard deviation over all positions.
+
+    Args:
+        features: Shape (N, C, H, W).
+
+    Returns:
+        Two of shape (N, C, 1, 1), float32 at least, also under autocast.
+    """
+    mean, variance = mean_and_variance(features)
+    return mean, (variance + _EPS).sqrt()

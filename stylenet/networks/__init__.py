@@ -10,6 +10,7 @@ from stylenet.networks.fused import can_fuse, fuse
 from stylenet.networks.johnson import JohnsonNetwork
 from stylenet.networks.johnson_multi import JohnsonMultiNetwork, add_styles, check_style_names
 from stylenet.networks.mixture import join_style_names, parse_mixture
+from stylenet.networks.modulated_adain import ModulatedAdainNetwork
 from stylenet.networks.normalization import moments, pool_moments
 from stylenet.networks.region_norm import differ_only_in_norms, mix_styles, place_regions
 from stylenet.networks.registry import (
@@ -36,6 +37,7 @@ __all__ = [
     "DialsNetwork",
     "JohnsonMultiNetwork",
     "JohnsonNetwork",
+    "ModulatedAdainNetwork",
     "StagedNetwork",
     "StatisticsFunction",
     "StyleNetwork",

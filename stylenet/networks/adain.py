@@ -1,20 +1,22 @@
 """Arbitrary style transfer (AdaIN): Huang & Belongie 2017 (arXiv:1703.06868)."""
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from stylenet.moments import mean_and_variance
-from stylenet.networks.arbitrary_style import ArbitraryStyleNetwork, style_fractions
+from stylenet.moments import mean_and_deviation
+from stylenet.networks.arbitrary_style import (
+    ArbitraryStyleNetwork,
+    style_fractions,
+    weighted_sum,
+)
 from stylenet.networks.encoder_part import EMBEDDED, EncoderPart, make_decoder
 from stylenet.networks.layers import InstanceNorm, pad_to_multiple
 from stylenet.networks.registry import StyleNetwork, build_network, register_network
 from stylenet.networks.staged import StagedNetwork
 
-# Added to variances, as instance normalization does (PyTorch's default).
-_EPS = 1e-5
 # Key prefix of the encoder's weights. Its scale has another key, which checkpoints always store.
 _ENCODER = "encoder.convolutions."
 
@@ -113,10 +115,24 @@ class AdainNetwork(_EncoderDecoder, ArbitraryStyleNetwork):
         """
         with torch.no_grad():
             content = self.encoder(self.preprocess(images))  # (N, C, H'/stride, W'/stride)
-            style = content if style_images is None else self.encoder(self.preprocess(style_images))
-            target = adain(content, style)  # the content's shape
-        x = self.decoder(target)
+            layers = self.encoder.features(
+                self.preprocess(images if style_images is None else style_images)
+            )
+            target = adain(content, layers[-1] * self.encoder.scale)  # the content's shape
+        x = self.decode(target, layers)
         return self.postprocess(x[..., : images.shape[-2], : images.shape[-1]].to(images.dtype))
+
+    def decode(self, features: Tensor, style_layers: Sequence[Tensor]) -> Tensor:
+        """Decode features that have the statistics of the style.
+
+        Args:
+            features: Shape (N, C, H / stride, W / stride).
+            style_layers: :meth:`EncoderPart.features` of the style images.
+
+        Returns:
+            Unbounded values, shape (N, 3, H, W).
+        """
+        return self.decoder(features)
 
     @torch.no_grad()
     def select(
@@ -127,17 +143,31 @@ class AdainNetwork(_EncoderDecoder, ArbitraryStyleNetwork):
         From several style images, it decodes the weighted mean of the features that each alone
         would give, as in the paper.
         """
-        means: Tensor | float = 0.0
-        deviations: Tensor | float = 0.0
-        for image, fraction in zip(images, style_fractions(len(images), weights), strict=True):
-            features = self.encoder(self.preprocess(image.to(self.encoder.scale)))
-            mean, deviation = mean_and_deviation(features)
-            means = means + fraction * mean.flatten()
-            deviations = deviations + fraction * deviation.flatten()
-        network = build_network("adain_style", **self.arguments).to(self.encoder.scale)
-        norm = {"norm.weight": deviations, "norm.bias": means}
-        network.load_state_dict({**self.state_dict(), **norm})
+        fractions = style_fractions(len(images), weights)
+        layers = [
+            self.encoder.features(self.preprocess(image.to(self.encoder.scale))) for image in images
+        ]
+        moments = [mean_and_deviation(features[-1] * self.encoder.scale) for features in layers]
+        means, deviations = (weighted_sum(part, fractions) for part in zip(*moments, strict=True))
+        norm = {"norm.weight": deviations.flatten(), "norm.bias": means.flatten()}
+        network = build_network("adain_style", **self.style_arguments()).to(self.encoder.scale)
+        network.load_state_dict({**self.style_weights(layers, fractions), **norm})
         return cast(AdainStyleNetwork, network.train(self.training))
+
+    def style_arguments(self) -> dict[str, Any]:
+        """Return the arguments of the network of one style."""
+        return self.arguments
+
+    def style_weights(
+        self, layers: Sequence[Sequence[Tensor]], fractions: Sequence[float]
+    ) -> dict[str, Tensor]:
+        """Return the weights of encoder and decoder in a style.
+
+        Args:
+            layers: :meth:`EncoderPart.features` of each style image.
+            fractions: Fraction of each style image, 1 in all.
+        """
+        return self.state_dict()
 
 
 def adain(content: Tensor, style: Tensor) -> Tensor:
@@ -155,16 +185,3 @@ def adain(content: Tensor, style: Tensor) -> Tensor:
     style_mean, style_deviation = mean_and_deviation(style)
     scale = style_deviation / deviation  # (N, C, 1, 1)
     return content * scale.to(content.dtype) + (style_mean - mean * scale).to(content.dtype)
-
-
-def mean_and_deviation(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Take each channel's mean and standard deviation over all positions.
-
-    Args:
-        features: Shape (N, C, H, W).
-
-    Returns:
-        Two of shape (N, C, 1, 1), float32 at least, also under autocast.
-    """
-    mean, variance = mean_and_variance(features)
-    return mean, (variance + _EPS).sqrt()

@@ -12,20 +12,19 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from stylenet.errors import check_number
-from stylenet.networks.adain import mean_and_deviation
-from stylenet.networks.arbitrary_style import ArbitraryStyleNetwork, style_fractions
+from stylenet.networks.arbitrary_style import (
+    ArbitraryStyleNetwork,
+    style_fractions,
+    weighted_sum,
+)
 from stylenet.networks.compact import CompactNetwork
 from stylenet.networks.encoder_part import EncoderPart
 from stylenet.networks.layers import pad_to_multiple
 from stylenet.networks.registry import StyleNetwork, build_network, register_network
+from stylenet.networks.style_predictor import StylePredictor
 
 # The bundled encoder, whose weights are part of each checkpoint.
 _ENCODER, _LAYER = "lite", "relu4_1"
-# Standardized statistics are clamped to this many deviations, so that an image unlike all paintings
-# (a single color) gives a network within the range of training.
-_CLAMP = 5.0
-# Keeps standardized statistics finite where all style images agree.
-_SMALLEST_DEVIATION = 1e-4
 # Deviation of the initial weights of the last layer, times the square root of its inputs: predicted
 # changes begin small beside the weights of the body.
 _INITIAL = 0.08
@@ -44,12 +43,8 @@ class AnyStyleNetwork(ArbitraryStyleNetwork):
     Attributes:
         body: The weights that all styles share.
         kernels: Learned changes of each kernel, stacked: shape (K O, I, H, W).
-        perceptron: From standardized statistics to a code of the style.
-        output: From the code to the changes of all weights.
+        predictor: Predicts the changes of all weights.
     """
-
-    means: Tensor
-    deviations: Tensor
 
     def __init__(
         self,
@@ -94,18 +89,11 @@ class AnyStyleNetwork(ArbitraryStyleNetwork):
             torch.randn(kernels * len(p), *p.shape[1:]) * p.detach().std()
             for p in (parameters[name] for name in self._adapted)
         )
-        convolutions = cast(list[nn.Conv2d], list(self.encoder.convolutions.values()))
-        statistics = 2 * sum(convolution.out_channels for convolution in convolutions)
-        self.register_buffer("means", torch.zeros(statistics))
-        self.register_buffer("deviations", torch.ones(statistics))
-        self.perceptron = nn.Sequential(
-            nn.Linear(statistics, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU()
-        )
-        self.output = nn.Linear(hidden, sum(self._vectors.values()) + kernels * len(self._adapted))
-        nn.init.normal_(self.output.weight, std=_INITIAL / hidden**0.5)
-        nn.init.zeros_(self.output.bias)
+        vectors = sum(self._vectors.values())
+        outputs = vectors + kernels * len(self._adapted)
+        self.predictor = StylePredictor(self.encoder, hidden, outputs)
         # The kernels begin the same for all styles.
-        nn.init.zeros_(self.output.weight[sum(self._vectors.values()) :])
+        nn.init.normal_(self.predictor.output.weight[:vectors], std=_INITIAL / hidden**0.5)
 
     def forward(self, images: Tensor, style_images: Tensor | None = None) -> Tensor:
         """Stylize each image in the style of its own style image; see the base class."""
@@ -129,55 +117,43 @@ class AnyStyleNetwork(ArbitraryStyleNetwork):
         From several style images, its weights are the weighted means of those that each alone
         would give.
         """
-        changes = torch.zeros(1, self.output.out_features).to(self.means)
-        for image, fraction in zip(images, style_fractions(len(images), weights), strict=True):
-            changes = changes + fraction * self._predict(image.to(self.means))
-        network = build_network("compact", **self._body_arguments).to(self.means)
+        fractions = style_fractions(len(images), weights)
+        parts = [self._predict(image.to(self.encoder.scale)) for image in images]
+        changes = weighted_sum(parts, fractions)  # (1, outputs)
+        network = build_network("compact", **self._body_arguments).to(self.encoder.scale)
         network.load_state_dict({k: value[0] for k, value in self._weights(changes).items()})
         return cast(CompactNetwork, network.train(self.training))
 
     @torch.no_grad()
     def calibrate(self, style_images: Tensor) -> None:
-        """Standardize the statistics by the means and deviations over typical style images."""
-        statistics = torch.cat([self._statistics(image) for image in style_images.split(1)])
-        deviations, means = torch.std_mean(statistics, dim=0, correction=0)
-        self.means.copy_(means)
-        self.deviations.copy_(deviations.clamp_min(_SMALLEST_DEVIATION))
+        """Standardize the statistics that the perceptron reads; see the base class."""
+        self.predictor.calibrate(self._layers(image) for image in style_images.split(1))
 
     def initialize_from(self, trained: StyleNetwork) -> None:
         """Copy the weights of a trained network.
 
         Args:
-            trained: Network of the same architecture, or a compact network of the body's size to
-                begin with in every style; its head is copied only if it has the same form.
+            trained: Network of the same architecture, or a compact network of the body's size, with
+                which every style begins.
 
         Raises:
             StyleNetError: The architectures differ.
         """
-        if not isinstance(trained, CompactNetwork):
+        if isinstance(trained, CompactNetwork):
+            self.body.initialize_from(trained)
+        else:
             super().initialize_from(trained)
-            return
-        head = {"head": trained.arguments["head"]}
-        if {**trained.arguments, **head} != {**self.body.arguments, **head}:
-            self.body.initialize_from(trained)  # names the difference
-        weights = trained.state_dict()
-        if trained.arguments["head"] != self.body.arguments["head"]:
-            weights = {k: value for k, value in weights.items() if not k.startswith("head.")}
-        self.body.load_state_dict({**self.body.state_dict(), **weights})
 
-    def _statistics(self, style_images: Tensor) -> Tensor:
-        """Return the mean and standard deviation of each channel of the encoder, (N, S)."""
+    @torch.no_grad()
+    def _layers(self, style_images: Tensor) -> list[Tensor]:
+        """Return the encoder's features of style images, padded to at least 2x2 of its cells."""
         smallest = 2 * self.encoder.stride
         padded = pad_to_multiple(style_images, self.encoder.stride, smallest)
-        with torch.no_grad():
-            moments = [m for x in self.encoder.features(padded) for m in mean_and_deviation(x)]
-        return torch.cat(moments, dim=1).flatten(1)  # from (N, S, 1, 1)
+        return self.encoder.features(padded)
 
     def _predict(self, style_images: Tensor) -> Tensor:
         """Predict the changes of the body's weights for each style image, shape (N, outputs)."""
-        statistics = (self._statistics(style_images) - self.means) / self.deviations
-        with torch.autocast(style_images.device.type, enabled=False):
-            return self.output(self.perceptron(statistics.clamp(-_CLAMP, _CLAMP)))
+        return self.predictor(self._layers(style_images))
 
     def _weights(self, changes: Tensor) -> dict[str, Tensor]:
         """Return the body's weights in N styles by name, each of shape (N, …)."""

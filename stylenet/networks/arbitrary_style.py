@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from stylenet.errors import StyleNetError, check_number
@@ -52,6 +53,13 @@ class ArbitraryStyleNetwork(StyleNetwork):
         """
         raise NotImplementedError
 
+    def calibrate(self, style_images: Tensor) -> None:
+        """Set constants by typical style images, before training; by default there are none.
+
+        Args:
+            style_images: RGB in [0, 1], shape (N, 3, H, W), N at least 2.
+        """
+
     def trained_parameters(self) -> list[nn.Parameter]:
         """Return the parameters that training changes: all but the encoder's."""
         frozen = {id(parameter) for parameter in self.encoder.parameters()}
@@ -74,3 +82,8 @@ def style_fractions(count: int, weights: Sequence[float] | None) -> list[float]:
     for weight in weights:
         check_number("weight of a style image", weight, above=0)
     return [weight / sum(weights) for weight in weights]
+
+
+def weighted_sum(parts: Sequence[Tensor], fractions: Sequence[float]) -> Tensor:
+    """Return the sum of tensors of equal shape, each multiplied by its fraction."""
+    return torch.stack([f * part for f, part in zip(fractions, parts, strict=True)]).sum(0)

@@ -28,7 +28,7 @@ def make_network(kernels=2, seed=0):
         }
     )
     network.calibrate(random_images(6, 3, 32, 32, seed=1))
-    torch.nn.init.normal_(network.output.weight, std=0.3)
+    torch.nn.init.normal_(network.predictor.output.weight, std=0.3)
     return network.eval()
 
 
@@ -70,8 +70,9 @@ def test_the_prediction_follows_its_formula():
         x = F.relu(F.conv2d(padded, convolution.weight, convolution.bias))
         for statistic in (x.mean((0, 2, 3)), (x.var((0, 2, 3), correction=0) + 1e-5).sqrt()):
             statistics.append(statistic)
-    standardized = (torch.cat(statistics) - network.means) / network.deviations
-    changes = network.output(network.perceptron(standardized.clamp(-5, 5)))
+    predictor = network.predictor
+    standardized = (torch.cat(statistics) - predictor.means) / predictor.deviations
+    changes = predictor.output(predictor.perceptron(standardized.clamp(-5, 5)))
     selected = network.select([style])
     at = 0
     body = dict(network.body.named_parameters())
@@ -134,11 +135,11 @@ def test_a_network_begins_with_a_trained_one_or_with_a_compact_one_in_every_styl
     options = {key: value for key, value in TINY.items() if key != "hidden"}
     for head in ("resize", "subpixel"):
         compact = build_network("compact", **options, head=head)
-        before = network.body.head.weight.clone()
+        expected = build_network("compact", **options, head="resize")
+        expected.initialize_from(compact)
         network.initialize_from(compact)
-        assert torch.equal(network.body.stem[0].weight, compact.stem[0].weight)
-        expected = compact.head.weight if head == "resize" else before
-        assert torch.equal(network.body.head.weight, expected)
+        for name, value in expected.state_dict().items():
+            assert torch.equal(network.body.state_dict()[name], value)
     with pytest.raises(StyleNetError, match="compact network with"):
         network.initialize_from(build_network("compact", **{**options, "width": 8}))
     with pytest.raises(StyleNetError, match="johnson network"):

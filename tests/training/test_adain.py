@@ -121,7 +121,7 @@ def test_a_resumed_run_of_predicted_weights_equals_an_uninterrupted_one(
     checkpoint = RunFolder(tmp_path / "uninterrupted").checkpoint(2)
     saved = SafeCheckpointIO().load_checkpoint(checkpoint)["state_dict"]
     assert not any(name.startswith("network.encoder.") for name in saved)
-    assert "network.means" in saved  # the standardization of the first run goes on
+    assert "network.predictor.means" in saved  # the standardization of the first run goes on
     resumed = make(5)
     fit(resumed, make_pairs(), tmp_path / "resumed", steps=5, resume=checkpoint)
     assert_equal(weights(uninterrupted), weights(resumed))

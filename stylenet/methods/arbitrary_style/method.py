@@ -10,7 +10,7 @@ from stylenet.files import user_path
 from stylenet.methods.arbitrary_style.loss import ArbitraryStyleLoss
 from stylenet.methods.arbitrary_style.module import ArbitraryStyleModule
 from stylenet.methods.method import Experiment, Method, refuse_style_overrides
-from stylenet.networks import AnyStyleNetwork, ArbitraryStyleNetwork
+from stylenet.networks import ArbitraryStyleNetwork
 from stylenet.perceptual import Encoder, LiteEncoder
 
 # Number of style images in previews; each has a row.
@@ -79,12 +79,8 @@ class ArbitraryStyle(Method):
         encoder = self.experiment.build(self.config.encoder)
         assert data.style_data is not None
         crop_size = data.style_data.dataset.crop_size
-        if isinstance(network, AnyStyleNetwork):
-            # Its encoder is the bundled one, whichever encoder the loss uses.
-            _fill_encoder(network, LiteEncoder())
-            network.calibrate(data.style_data.preview_photos(_CALIBRATION_STYLES, crop_size))
-        else:
-            _fill_encoder(network, encoder)
+        _fill_encoder(network, _own_encoder(network, encoder))
+        network.calibrate(data.style_data.preview_photos(_CALIBRATION_STYLES, crop_size))
         if self.config.init is not None:
             self._start_from(network, encoder)
         return ArbitraryStyleModule(
@@ -107,6 +103,23 @@ class ArbitraryStyle(Method):
                 f"init={self.config.init} was trained with other weights of {encoder.architecture} "
                 f"than encoder.weights={encoder.weights}; set encoder.weights to those weights"
             )
+
+
+def _own_encoder(network: ArbitraryStyleNetwork, encoder: Encoder) -> Encoder:
+    """Return the encoder whose first layers a network has, if the loss uses the given one.
+
+    Raises:
+        StyleNetError: Its weights are neither the loss's nor bundled.
+    """
+    own = network.arguments.get("encoder")
+    if own == encoder.architecture:
+        return encoder
+    if own not in (None, "lite"):
+        raise StyleNetError(
+            f"network.encoder={own}, but encoder={encoder.architecture}, so its weights are not "
+            f"loaded; choose network.encoder=lite or encoder={own}"
+        )
+    return LiteEncoder()
 
 
 def _fill_encoder(network: ArbitraryStyleNetwork, encoder: Encoder) -> None:
