@@ -248,3 +248,18 @@ def test_a_damaged_bundled_network_is_named(run, here, monkeypatch, tmp_path):
     monkeypatch.setattr(checkpoint, "ANY_STYLE", tmp_path / "missing.safetensors")
     error = run("infer", "input=photo.jpg", "style=first.jpg", "output=out.png").error
     assert "missing.safetensors: no such file" in error
+
+
+def test_a_modulated_decoder_starts_from_the_bundled_network(run, options, stylize, tmp_path):
+    rest = [option for option in options if option not in SMALL]
+    modulated = [*rest, "network=modulated_adain", "init=any_style"]
+    random_loss = ["encoder=vgg19", "encoder.weights=random", "encoder.allow_random=true"]
+    result = run("train", *modulated, *random_loss)
+    assert result.status == 0, result.err
+    bundled = stylize("style=first.jpg")
+    trained = stylize("style=first.jpg", f"checkpoint={tmp_path / 'run'}")
+    # Three steps change little, but something.
+    assert 0 < np.abs(trained - bundled).mean() < 20
+    other = ["network.encoder=vgg16", f"run_dir={tmp_path / 'other'}"]
+    error = run("train", *modulated, *other).error
+    assert "network.encoder=vgg16, but encoder=lite" in error
