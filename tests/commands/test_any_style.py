@@ -260,6 +260,6 @@ def test_a_modulated_decoder_starts_from_the_bundled_network(run, options, styli
     trained = stylize("style=first.jpg", f"checkpoint={tmp_path / 'run'}")
     # Three steps change little, but something.
     assert 0 < np.abs(trained - bundled).mean() < 20
-    other = ["network.encoder=vgg16", f"run_dir={tmp_path / 'other'}"]
+    other = ["network.encoder=vgg16", "network.layer=relu3_1", f"run_dir={tmp_path / 'other'}"]
     error = run("train", *modulated, *other).error
     assert "network.encoder=vgg16, but encoder=lite" in error
