@@ -15,7 +15,10 @@ from stylenet.cli import main as front_door
 
 from .conftest import blotches
 
-SMALL = ["network.width=4", "network.deep_width=4", "network.deep_blocks=1", "network.hidden=8"]
+SMALL = [
+    *("network=any_style", "network.width=4", "network.deep_width=4"),
+    *("network.deep_blocks=1", "network.hidden=8"),
+]
 
 
 @pytest.fixture
@@ -252,7 +255,7 @@ def test_a_damaged_bundled_network_is_named(run, here, monkeypatch, tmp_path):
 
 def test_a_modulated_decoder_starts_from_the_bundled_network(run, options, stylize, tmp_path):
     rest = [option for option in options if option not in SMALL]
-    modulated = [*rest, "network=modulated_adain", "init=any_style"]
+    modulated = [*rest, "init=any_style"]
     random_loss = ["encoder=vgg19", "encoder.weights=random", "encoder.allow_random=true"]
     result = run("train", *modulated, *random_loss)
     assert result.status == 0, result.err
