@@ -79,7 +79,7 @@ def infer(config: DictConfig) -> None:
             print(plan.describe(regions, [part.info.style for part in stylizer.parts]))
     options, video = use_dials(stylizer, dials, options, video)
     if input_type is InputType.CAMERA:
-        show_camera(config, stylizer, options, video)
+        show_camera(config, stylizer, options, video, _still(regions))
     elif input_type is InputType.FOLDER:
         find_mask = None if plan is None else partial(_find_mask, plan, source, _still(regions))
         _stylize_folder(config, stylizer, source, options, find_mask)

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from stylenet.errors import StyleNetError
 from stylenet.files import atomic_path, check_output, user_path
-from stylenet.inference import StylizeOptions, Stylizer
+from stylenet.inference import RegionMap, StylizeOptions, Stylizer
 from stylenet.pretrained import pretrained_style, pretrained_styles
 from stylenet.video import VideoOptions
 from stylenet.video.camera import camera_frames
@@ -24,7 +24,11 @@ _FPS = 30
 
 
 def show_camera(
-    config: DictConfig, stylizer: Stylizer, options: StylizeOptions, video: VideoOptions
+    config: DictConfig,
+    stylizer: Stylizer,
+    options: StylizeOptions,
+    video: VideoOptions,
+    regions: RegionMap | None = None,
 ) -> None:
     """Stylize a camera's stream until a key or Ctrl-C ends it.
 
@@ -33,11 +37,12 @@ def show_camera(
         stylizer: The stylizer to begin with.
         options: Options of each frame.
         video: Options of videos.
+        regions: Resized to the frames; ``None`` to stylize whole frames.
 
     Raises:
         StyleNetError: The camera, the output or the display is unusable.
     """
-    session = LiveSession(stylizer, options, video, _styles(config))
+    session = LiveSession(stylizer, options, video, _styles(config), regions=regions)
     count = 0
     with ExitStack() as stack:
         sinks = [stack.enter_context(_open_output(str(config.output)))] if config.output else []
@@ -63,8 +68,8 @@ def show_camera(
 
 
 def _styles(config: DictConfig) -> Styles:
-    """Return the pretrained styles if one was chosen; a network of one's own stays."""
-    if config.checkpoint is not None:
+    """Return the pretrained styles if one was chosen; networks of one's own and regions stay."""
+    if config.checkpoint is not None or config.regions is not None:
         return Styles()
     load: Callable[[str], Stylizer] = partial(_load_pretrained, config)
     return Styles(list(pretrained_styles()), load)

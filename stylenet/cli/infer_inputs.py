@@ -26,7 +26,7 @@ class InputType(Enum):
 
 # Options that a type of input cannot use; ignoring them silently would look like obeying.
 _UNUSED = {
-    InputType.CAMERA: ("mask", "regions", "name", "format", "quality", "background"),
+    InputType.CAMERA: ("name", "format", "quality", "background"),
     InputType.FOLDER: (),
     InputType.IMAGE: (),
     InputType.INTERPOLATION: ("regions", "blend_with", "name", "format", "quality", "background"),

@@ -95,11 +95,7 @@ def read_regions(plan: RegionPlan | None, suffixes: set[str]) -> RegionMap | Mas
     are_videos = [path.suffix.lower() in suffixes for path in plan.paths]
     if not any(are_videos):
         return plan.read()
-    sources = [
-        path if is_video else plan.read_image(path)
-        for path, is_video in zip(plan.paths, are_videos, strict=True)
-    ]
-    return MaskVideos(sources, plan.combine)
+    return MaskVideos(plan, are_videos)
 
 
 def _as_mapping(regions: Any) -> Any:

@@ -75,6 +75,7 @@ class FrameStylizer:
             options = dataclasses.replace(options, tile="none")
             self._steady = stylizer.with_statistics(self._statistics.update)
         self.set_options(options)
+        self._given: RegionMap | None = None
         self._regions: RegionMap | None = None
         self._opacity: Tensor | None = None
         self.use(as_regions(mask))
@@ -112,6 +113,9 @@ class FrameStylizer:
         Args:
             regions: Of the frames' size; ``None`` to stylize whole frames.
         """
+        if regions is self._given:
+            return
+        self._given = regions
         self._regions = None if regions is None else regions.without_photo()
         self._opacity = None
         if regions is not None and regions.keeps_photo:

@@ -21,6 +21,7 @@ import stylenet
 from stylenet.errors import StyleNetError
 from stylenet.files import atomic_path, reason
 from stylenet.inference.region_map import Mask, as_regions
+from stylenet.video.mask_videos import MaskVideos
 
 if TYPE_CHECKING:
     import av
@@ -188,7 +189,7 @@ def describe_run(
     source: Path,
     options: "StylizeOptions | None",
     video: "VideoOptions",
-    mask: Mask | None,
+    mask: Mask | MaskVideos | None,
 ) -> str:
     """Return a hash of all that a stylized video depends on.
 
@@ -197,7 +198,7 @@ def describe_run(
         source: Its path, size and modification time count.
         options: Options of each frame.
         video: Options of the video.
-        mask: The mask.
+        mask: The mask; of mask videos, path, size and modification time count.
     """
     stat = source.stat()
     parts: list[Any] = [stylenet.__version__, str(source.resolve()), stat.st_size, stat.st_mtime_ns]
@@ -209,6 +210,9 @@ def describe_run(
         for name, tensor in (*network.named_parameters(), *network.named_buffers()):
             digest.update(name.encode())
             digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
+    if isinstance(mask, MaskVideos):
+        digest.update(mask.describe().encode())
+        return digest.hexdigest()
     regions = as_regions(mask)
     if regions is not None:
         box = (0, 0, regions.size[1], regions.size[0])

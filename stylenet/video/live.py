@@ -12,6 +12,7 @@ from PIL import Image
 from stylenet.errors import StyleNetError
 from stylenet.files import atomic_path
 from stylenet.inference.options import StylizeOptions
+from stylenet.inference.region_map import RegionMap
 from stylenet.inference.stylizer import Stylizer
 from stylenet.video.frame_stylizer import FrameStylizer
 from stylenet.video.options import VideoOptions
@@ -62,6 +63,7 @@ class LiveSession:
         video: VideoOptions | None = None,
         styles: Styles | None = None,
         folder: Path | None = None,
+        regions: RegionMap | None = None,
     ) -> None:
         """Start a session.
 
@@ -71,18 +73,23 @@ class LiveSession:
             video: ``steady`` and ``blend`` are used; ``None`` for the defaults.
             styles: What the keys choose from.
             folder: Where snapshots are saved; ``None`` for the current folder.
+            regions: Regions of any size, which are resized to the frames; ``None`` to stylize whole
+                frames.
         """
         self.style, self.options = stylizer.info.style, options or StylizeOptions()
         self.snapshots: list[Path] = []
         self._video, self._styles = video, styles or Styles()
         self._loaded = {self.style: stylizer}
-        self._folder = folder or Path()
+        self._folder, self._regions = folder or Path(), regions
         self._frames = FrameStylizer(stylizer, self.options, video)
         self._is_captioned = True
         self._note, self._note_until = "", 0.0
 
     def stylize(self, frame: np.ndarray) -> np.ndarray:
         """Stylize the next frame, RGB, uint8, shape (H, W, 3)."""
+        if self._regions is not None:
+            self._regions = self._regions.resized(*frame.shape[:2])
+            self._frames.use(self._regions)
         return self._frames.stylize(frame)
 
     def caption(self, rate: float) -> str:

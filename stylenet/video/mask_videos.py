@@ -1,12 +1,15 @@
 """Videos whose frames are the masks of another video's frames."""
 
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from PIL import Image
 
 from stylenet.inference.region_map import RegionMap
+from stylenet.inference.region_plan import RegionPlan
+from stylenet.video.clip import Clip
 from stylenet.video.frames import RgbFrame
 from stylenet.video.reader import VideoReader
 
@@ -14,42 +17,50 @@ from stylenet.video.reader import VideoReader
 class MaskVideos:
     """Masks for each frame of a video, from videos of the same length or from still images."""
 
-    def __init__(
-        self,
-        sources: Sequence[Image.Image | Path],
-        combine: Callable[[Sequence[Image.Image]], RegionMap],
-    ) -> None:
-        """Name the masks; nothing is opened yet.
+    def __init__(self, plan: RegionPlan, are_videos: Sequence[bool]) -> None:
+        """Name the masks; no video is opened yet.
 
         Args:
-            sources: A video, or an image that serves all frames, for each mask.
-            combine: Makes regions of the masks of a frame, mode RGB for a video.
-        """
-        self._sources, self._combine = list(sources), combine
-
-    @staticmethod
-    @contextmanager
-    def reading(videos: "MaskVideos | None") -> Iterator[Iterator[RegionMap] | None]:
-        """Open videos and yield the regions of each frame; ``None`` yields ``None``.
+            plan: Names the files and what their regions get.
+            are_videos: Whether each file is a video. An image serves all frames.
 
         Raises:
-            StyleNetError: A video is missing or damaged.
+            StyleNetError: An image is unreadable.
         """
-        if videos is None:
-            yield None
-            return
+        self._plan = plan
+        self._sources = [
+            path if is_video else plan.read_image(path)
+            for path, is_video in zip(plan.paths, are_videos, strict=True)
+        ]
+
+    def describe(self) -> str:
+        """Return text that is equal as long as the files and what they mean stay the same."""
+        stats = [path.stat() for path in self._plan.paths if path.exists()]
+        return repr((self._plan, [(stat.st_size, stat.st_mtime_ns) for stat in stats]))
+
+    @contextmanager
+    def reading(self, clip: Clip, skip: int = 0) -> Iterator[Iterator[RegionMap]]:
+        """Open the videos and yield the regions of each frame.
+
+        Args:
+            clip: The part of the video that is stylized, which is the part of the masks, too.
+            skip: Number of first frames to leave out.
+
+        Raises:
+            StyleNetError: A video is missing, damaged, or ends before the part.
+        """
         with ExitStack() as stack:
             streams = [
-                stack.enter_context(VideoReader(source)) if isinstance(source, Path) else source
-                for source in videos._sources
+                _frames(stack.enter_context(VideoReader(source, clip=clip)))
+                if isinstance(source, Path)
+                else itertools.repeat(source)
+                for source in self._sources
             ]
-            yield map(videos._combine, zip(*map(_frames, streams), strict=False))
+            masks = itertools.islice(zip(*streams, strict=False), skip, None)
+            yield map(self._plan.combine, masks)
 
 
-def _frames(source: VideoReader | Image.Image) -> Iterator[Image.Image]:
-    if isinstance(source, Image.Image):
-        while True:
-            yield source
-    for item in source:
+def _frames(reader: VideoReader) -> Iterator[Image.Image]:
+    for item in reader:
         if isinstance(item, RgbFrame):
             yield Image.fromarray(item.pixels)

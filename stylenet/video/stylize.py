@@ -19,7 +19,6 @@ from stylenet.files import atomic_path, refuse_input
 from stylenet.inference.options import StylizeOptions
 from stylenet.inference.region_map import Mask, RegionMap, check_mask
 from stylenet.inference.stylizer import Stylizer
-from stylenet.video.clip import Clip
 from stylenet.video.flicker import FlickerReport
 from stylenet.video.frame_stylizer import FrameStylizer
 from stylenet.video.frames import RgbFrame
@@ -102,7 +101,7 @@ def stylize_video(
         video: Options of the video; ``None`` for the defaults.
         progress: Whether to show a progress bar with frame rate and remaining time on stderr.
         mask: Of the upright frames' size; see :meth:`stylenet.inference.Stylizer.stylize`. Or
-            videos with a mask for each frame.
+            videos with a mask for each frame, of which the same part is read.
         on_frame: Called after each frame with the number of frames done and the expected total,
             ``None`` if unknown. An exception that it raises ends the work.
 
@@ -117,24 +116,24 @@ def stylize_video(
     refuse_input(target, source)
     if target.is_dir():
         raise StyleNetError(f"output={target} is a folder, expected a file")
-    moving = mask if isinstance(mask, MaskVideos) else None
     static = None if isinstance(mask, MaskVideos) else mask
-    if moving is not None:
-        if video.clip != Clip():
-            raise StyleNetError(
-                "mask videos and video.start, end or fps exclude each other. Cut the videos first."
-            )
-        video = dataclasses.replace(video, resume=False)  # their frames would have to be skipped
     with ExitStack() as stack:
-        journal, reader = _open(stack, stylizer, source, target, options, video, static)
+        journal, reader = _open(stack, stylizer, source, target, options, video, mask)
         temporary = stack.enter_context(atomic_path(target))
         if static is not None:
             check_mask(static, reader.frames.width, reader.frames.height)
+        done = 0 if journal is None else journal.frames
+        masks = None
+        if isinstance(mask, MaskVideos):
+            # From the last frame that is done: the warping error compares the next one with it.
+            regions = stack.enter_context(mask.reading(reader.clip, max(0, done - 1)))
+            masks = _FrameMasks(regions, reader)
         every = max(1, (reader.expected or 0) // _FLICKER_PAIRS)
         frame_stylizer = FrameStylizer(stylizer, options, video, every, static)
         writer = VideoWriter(temporary, target, reader, video.codec, video.quality, journal)
-        done = writer.frames
         if journal is not None and done:
+            if masks is not None:
+                frame_stylizer.use(masks.next())
             frame_stylizer.load_state(journal.state)
         bar = tqdm(
             total=reader.expected,
@@ -145,6 +144,11 @@ def stylize_video(
         )
         counter = itertools.count(done + 1)
 
+        def start_frame(time: float) -> None:
+            frame_stylizer.turn(time)
+            if masks is not None:
+                frame_stylizer.use(masks.next())
+
         def advance() -> None:
             bar.update()
             if on_frame is not None:
@@ -152,27 +156,18 @@ def stylize_video(
 
         start = time.perf_counter()
         try:
-            with bar, MaskVideos.reading(moving) as masks:
-
-                def start_frame(pixels: np.ndarray) -> Download:
-                    if masks is not None:
-                        frame_stylizer.use(_next_regions(masks, pixels, source))
-                    return frame_stylizer.start(pixels)
-
+            with bar:
                 frames = stylize_frames(
                     reader,
                     writer,
-                    start_frame,
+                    frame_stylizer.start,
                     stylizer.device,
                     advance,
                     frame_stylizer.state,
-                    frame_stylizer.turn,
+                    start_frame,
                 )
-                if masks is not None and next(masks, None) is not None:
-                    raise StyleNetError(
-                        f"the mask video has more frames than {source}, which has {frames}. Give "
-                        f"videos of equal length."
-                    )
+            if masks is not None:
+                masks.check_end(done + frames)
             writer.close()
         except StyleNetError as error:
             kept = _keep_partial(writer, temporary, target)
@@ -204,15 +199,30 @@ def stylize_video(
     )
 
 
-def _next_regions(masks: Iterator[RegionMap], pixels: np.ndarray, source: Path) -> RegionMap:
-    """Return the regions of the next frame."""
-    regions = next(masks, None)
-    if regions is None:
-        raise StyleNetError(
-            f"the mask video ends before {source}. Give videos with the same number of frames."
-        )
-    check_mask(regions, pixels.shape[1], pixels.shape[0])
-    return regions
+class _FrameMasks:
+    """Regions of each frame of a video, which have to be as many and as large."""
+
+    def __init__(self, masks: Iterator[RegionMap], reader: VideoReader) -> None:
+        self._masks, self._reader = masks, reader
+
+    def next(self) -> RegionMap:
+        """Return the regions of the next frame."""
+        regions = next(self._masks, None)
+        if regions is None:
+            raise StyleNetError(
+                f"the mask video ends before {self._reader.path}. Give videos with the same number "
+                f"of frames."
+            )
+        check_mask(regions, self._reader.frames.width, self._reader.frames.height)
+        return regions
+
+    def check_end(self, frames: int) -> None:
+        """Raise if there are regions for more than the given number of frames."""
+        if next(self._masks, None) is not None:
+            raise StyleNetError(
+                f"the mask video has more frames than {self._reader.path}, which has {frames}. "
+                f"Give videos of equal length."
+            )
 
 
 def _open(
@@ -222,7 +232,7 @@ def _open(
     target: Path,
     options: StylizeOptions | None,
     video: VideoOptions,
-    mask: Mask | None,
+    mask: Mask | MaskVideos | None,
 ) -> tuple[Journal | None, VideoReader]:
     """Open the source behind the frames that an interrupted run finished."""
 

@@ -79,11 +79,26 @@ def test_a_camera_needs_a_display_or_an_output(run, camera, checkpoint, tmp_path
     for option, words in {
         "output=out.png": "output=out.png is no video",
         "video.start=3": "not for a camera",
-        "mask=a.png": "mask=a.png is not for a camera",
+        "mask=a.mp4": "a.mp4",
+        "name=a": "name=a is not for a camera",
     }.items():
         result = run("infer", "input=camera", f"checkpoint={checkpoint}", option)
         assert words in result.error
     assert [path.name for path in tmp_path.iterdir()] == [checkpoint.name]
+
+
+def test_regions_of_a_camera_are_resized_to_its_frames(run, camera, checkpoint):
+    camera += ["s"]
+    mask = Image.new("L", (8, 6))
+    mask.paste(255, (4, 0, 8, 6))
+    mask.save("mask.png")
+    result = run("infer", "input=camera", f"regions={{mask.png: {checkpoint}}}", "video.blend=0")
+    assert result.status == 0, result.err
+    assert "regions: waves 50%, photo 50%" in result.out
+    stylized = np.asarray(Image.open(result.out.split("snapshot: ")[1].strip()), float)
+    frame = np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8)
+    assert np.array_equal(stylized[:, :28], frame[:, :28])
+    assert np.abs(stylized - frame)[:, 36:].mean() > 5
 
 
 def test_an_unplugged_camera_leaves_its_recording(run, camera, checkpoint, monkeypatch):

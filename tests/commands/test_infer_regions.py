@@ -248,6 +248,36 @@ def test_masks_of_a_video_can_be_videos(run, moving, mask, steady):
 
 
 @pytest.mark.parametrize(
+    ("options", "bars"),
+    [
+        (["video.start=0.05"], (20, 40)),
+        (["video.end=0.08"], (0, 20)),
+        # Each frame comes twice, and so does its mask.
+        (["video.fps=50", "video.start=0.04"], (20, 20, 40, 40)),
+    ],
+)
+def test_a_part_of_a_video_has_the_same_part_of_its_mask(run, moving, options, bars):
+    command = ["input=video.mp4", f"checkpoint={SEA}", "video.quality=1", "video.blend=0"]
+    result = run("infer", *command, "mask=moving.mp4", "output=out.mp4", *options)
+    assert result.status == 0, result.err
+    frames, photo = read_video("out.mp4"), moving.astype(float)
+    assert len(frames) == len(bars)
+    for frame, start in zip(frames, bars, strict=True):
+        changes = np.abs(frame - photo).mean((0, 2))  # of each column
+        inside = np.zeros(60, bool)
+        inside[start + 2 : start + 18] = True
+        outside = np.ones(60, bool)
+        outside[max(0, start - 2) : start + 22] = False
+        assert changes[inside].min() > 2 * changes[outside].max()
+
+
+def test_a_part_after_the_end_of_a_mask_video_is_refused(run, moving):
+    result = run("infer", "input=video.mp4", f"regions={{short.mp4: {SEA}}}", "video.start=0.1")
+    assert "video.start=0.1 is past the last frame of" in result.error
+    assert "short.mp4" in result.error
+
+
+@pytest.mark.parametrize(
     ("mask", "message"),
     [
         ("short.mp4", "the mask video ends before video.mp4. Give videos with the same number of"),

@@ -11,7 +11,7 @@ from PIL import Image
 
 from stylenet.checkpoint import CheckpointInfo
 from stylenet.errors import StyleNetError
-from stylenet.inference import Stylizer
+from stylenet.inference import RegionMap, Stylizer
 from stylenet.networks import build_network
 from stylenet.video import VideoOptions
 from stylenet.video.camera import camera_frames, device_frames
@@ -174,6 +174,20 @@ def test_keys_change_style_and_strength():
     assert [caption.partition(" ")[0] for caption in captions[:5]] == ["a", "b", "c", "a", "c"]
     assert "strength 0.8" in captions[6]
     assert captions[-1] == "", "h hides the text"
+
+
+def test_regions_are_resized_to_the_frames_and_stay_in_every_style():
+    mask = Image.new("L", (8, 6))
+    mask.paste(255, (4, 0, 8, 6))  # the right half
+    styles = Styles(["a", "b"], lambda name: Painter(name, 90))
+    session = LiveSession(
+        Painter("a", 50), video=VideoOptions(blend=0), styles=styles, regions=RegionMap([mask], [0])
+    )
+    for level in (50, 90):
+        stylized = session.stylize(np.zeros((48, 64, 3), np.uint8))
+        assert (stylized[:, :28] == 0).all()
+        assert (stylized[:, 36:] == level).all()
+        session.press(["n"], stylized)
 
 
 def test_strength_stays_within_0_and_1():

@@ -11,9 +11,11 @@ import torch
 from stylenet.checkpoint import CheckpointInfo
 from stylenet.errors import StyleNetError
 from stylenet.inference import Stylizer
+from stylenet.inference.region_plan import RegionPlan
 from stylenet.networks import build_network
 from stylenet.video import VideoOptions, stylize_video
 from stylenet.video.journal import SEGMENT, Journal
+from stylenet.video.mask_videos import MaskVideos
 
 from .videos import Identity, frames, make_video, packets
 
@@ -59,9 +61,9 @@ def source(tmp_path_factory):
     )
 
 
-def run(stylizer, source, target, **options):
+def run(stylizer, source, target, mask=None, **options):
     video = VideoOptions(**{"quality": 10, **options})
-    return stylize_video(stylizer, source, target, video=video, progress=False)
+    return stylize_video(stylizer, source, target, video=video, progress=False, mask=mask)
 
 
 def assert_equal(first, second, lossless):
@@ -105,6 +107,30 @@ def test_an_interrupted_run_goes_on_with_the_same_result(suffix, options, source
     assert packets(whole, "audio") == packets(target, "audio") != [[]]
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {whole.name, target.name}
+
+
+def test_an_interrupted_run_goes_on_in_its_mask_video(source, tmp_path):
+    shape, bars = (96, 128, 3), []
+    for index in range(COUNT):  # a bar that moves by 8 columns a frame
+        bars.append(np.zeros(shape, np.uint8))
+        bars[-1][:, 8 * (index % 16) :][:, :8] = 255
+    size, codec = (128, 96), {"codec": "ffv1", "options": {}}
+    path = make_video(
+        tmp_path / "mask.mkv", size, (), times=[512 * i for i in range(COUNT)], frames=bars, **codec
+    )
+    plan, options = RegionPlan.for_mask(path), {"codec": "ffv1", "blend": 0}
+    whole, target = tmp_path / "whole.mkv", tmp_path / "b.mkv"
+    run(Stopping(), source, whole, MaskVideos(plan, [True]), resume=False, **options)
+    with pytest.raises(KeyboardInterrupt, match="goes on from frame"):
+        run(Stopping(SEGMENT + 9), source, target, MaskVideos(plan, [True]), **options)
+    report = run(Stopping(), source, target, MaskVideos(plan, [True]), **options)
+    assert report.resumed == SEGMENT
+    assert_equal(whole, target, lossless=True)
+    with pytest.raises(KeyboardInterrupt):
+        run(Stopping(SEGMENT + 9), source, target, MaskVideos(plan, [True]), **options)
+    soft = RegionPlan.for_mask(path, feather=4)
+    report = run(Stopping(), source, target, MaskVideos(soft, [True]), **options)
+    assert report.resumed == 0, "another mask starts anew"
 
 
 @pytest.mark.slow
