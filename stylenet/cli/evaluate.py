@@ -25,6 +25,7 @@ from stylenet.errors import StyleNetError, explain_out_of_memory
 from stylenet.evaluation import (
     GridMeter,
     Row,
+    StrokeMeter,
     Study,
     Summary,
     compare_with,
@@ -81,9 +82,10 @@ def _evaluate(config: DictConfig) -> None:
     _check_sheet(config, len(checkpoints) + 1, min(len(paths), config.sheet_photos))
     failures: list[str] = []
     grids = {item.name: GridMeter() for item in checkpoints}
-    rows, photos, columns = _measure_photos(config, checkpoints, paths, grids, failures)
+    strokes = {item.name: StrokeMeter() for item in checkpoints}
+    rows, photos, columns = _measure_photos(config, checkpoints, paths, grids, strokes, failures)
     flicker = _measure_videos(config, checkpoints, videos, failures)
-    summaries = _summarize(config, checkpoints, rows, photos, grids, flicker)
+    summaries = _summarize(config, checkpoints, rows, photos, grids, strokes, flicker)
     if config.reference is not None:
         summaries = compare_with(str(config.reference), summaries)
     save_image(
@@ -149,6 +151,7 @@ def _measure_photos(
     checkpoints: Sequence[Checkpoint],
     paths: dict[str, Path],
     grids: dict[str, GridMeter],
+    strokes: dict[str, StrokeMeter],
     failures: list[str],
 ) -> tuple[list[Row], dict[str, Tensor], dict[str, list[Image.Image]]]:
     """Measure every checkpoint on every photo.
@@ -179,6 +182,7 @@ def _measure_photos(
             except StyleNetError as error:
                 raise StyleNetError(f"{item.name} on {path}: {error}") from error
             grids[item.name].add(stylized)
+            strokes[item.name].add(stylized, photo)
             rows.append(Row(item.name, name, losses, *measure_similarity(stylized, photo)))
             if is_shown:
                 columns[item.name].append(to_image(stylized))
@@ -214,6 +218,7 @@ def _summarize(
     rows: Sequence[Row],
     photos: dict[str, Tensor],
     grids: dict[str, GridMeter],
+    strokes: dict[str, StrokeMeter],
     flicker: dict[str, dict[str, dict[str, float] | None]],
 ) -> list[Summary]:
     """Summarize each checkpoint, with its speed, which is measured here."""
@@ -226,7 +231,8 @@ def _summarize(
             style_images=item.style.images,
             photos=sum(row.checkpoint == item.name for row in rows),
             means=summarize(rows, item.name)
-            | measure_defects(item.stylize, item.stylizer.device, grids[item.name]),
+            | measure_defects(item.stylize, item.stylizer.device, grids[item.name])
+            | {"wavelength": strokes[item.name].wavelength()},
             parameters=sum(weight.numel() for weight in item.stylizer.network.parameters()),
             precision=str(item.stylizer.dtype).removeprefix("torch."),
             images_per_second=1 / timing.median,

@@ -20,11 +20,13 @@ from stylenet.evaluation.report import (
     summarize,
     write_report,
 )
+from stylenet.evaluation.strokes import StrokeMeter
 
 __all__ = [
     "Curve",
     "GridMeter",
     "Row",
+    "StrokeMeter",
     "Study",
     "Summary",
     "average_curve",

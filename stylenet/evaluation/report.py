@@ -43,8 +43,9 @@ class Summary:
         checkpoint: Name of the checkpoint.
         style_images: Style images of the style loss.
         photos: Number of photos.
-        means: Mean of each value of the rows by name, and the grids and halos of
-            :func:`stylenet.evaluation.defects.measure_defects`.
+        means: Mean of each value of the rows by name, the grids and halos of
+            :func:`stylenet.evaluation.defects.measure_defects`, and ``wavelength``, see
+            :meth:`stylenet.evaluation.strokes.StrokeMeter.wavelength`.
         parameters: Number of parameters.
         precision: Data type of the convolutions.
         images_per_second: Throughput at the photos' size, one at a time, from the median time.
@@ -146,6 +147,7 @@ def format_table(summaries: Sequence[Summary], studies: Sequence[Study] = ()) ->
         "SSIM": mean("ssim"),
         "MS-SSIM": mean("ms_ssim"),
         **{name: level(name) for name in defects},
+        "wavelength": lambda summary: _number(summary.means.get("wavelength"), 1),
         "flicker": lambda summary: _number(summary.mean_flicker()),
         "images/s": lambda summary: f"{summary.images_per_second:.2f}",
         "parameters": lambda summary: f"{summary.parameters:,}",

@@ -8,7 +8,7 @@ from PIL import ExifTags, Image
 from stylenet.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from stylenet.cli import evaluate as evaluate_module
 from stylenet.data import StyleOptions, load_style_images
-from stylenet.evaluation import GridMeter, load_square, measure_defects
+from stylenet.evaluation import GridMeter, StrokeMeter, load_square, measure_defects
 from stylenet.image import to_tensor
 from stylenet.networks import build_network
 from stylenet.perceptual import (
@@ -102,15 +102,18 @@ def test_losses_equal_those_of_training(report, checkpoint, tmp_path):
     assert contents["iterations"] == []
 
 
-def test_grids_and_halos_are_measured_on_the_stylized_charts_and_photos(
+def test_grids_halos_and_strokes_are_measured_on_the_stylized_charts_and_photos(
     report, checkpoint, tmp_path
 ):
     contents, result = report(f"checkpoints=[{checkpoint('mine')}]", "size=64")
     network, _ = load_checkpoint(tmp_path / "runs" / "mine")
-    meter = GridMeter()
+    meter, strokes = GridMeter(), StrokeMeter()
     with torch.inference_mode():
         for path in sorted((tmp_path / "photos").iterdir()):
-            meter.add(network(to_tensor(load_square(path, 64))))
+            photo = to_tensor(load_square(path, 64))
+            stylized = network(photo)
+            meter.add(stylized)
+            strokes.add(stylized, photo)
         expected = measure_defects(network, torch.device("cpu"), meter)
     means = contents["means"][0]["means"]
     assert {name: means[name] for name in expected} == pytest.approx(expected, rel=1e-3)
@@ -118,6 +121,8 @@ def test_grids_and_halos_are_measured_on_the_stylized_charts_and_photos(
     head, line = result.out.splitlines()[:2]
     assert [*expected] == [name for name in head.split() if name.startswith(("grid", "halo"))]
     assert f"{means['grid']:.2f}" in line
+    assert means["wavelength"] == pytest.approx(strokes.wavelength())
+    assert f"{means['wavelength']:.1f}" == line.split()[head.split().index("wavelength")]
 
 
 def test_iterations_of_optimization_are_reported(report, checkpoint, tmp_path):
