@@ -29,6 +29,7 @@ from stylenet.export.onnx_files import (
     write_onnx,
     write_openvino,
 )
+from stylenet.export.packages import check_installed
 from stylenet.export.quantize import equalize, make_quantizer
 from stylenet.export.registry import (
     ExportFormat,
@@ -172,6 +173,7 @@ def export_network(
         )
     if not suffix:
         raise StyleNetError(f"format={options.format} is a folder. Call export_page.")
+    check_installed(export_format.packages, options.format)
     network = network.eval().to("cpu")
     calibration, held_out = photos[:-_HELD_OUT], photos[-_HELD_OUT:]
     prepared, quantize = _prepare(network, options, calibration)
@@ -317,12 +319,20 @@ register_format(
         one_size=True,
         native_norm=True,
         write_half=write_ncnn_half,
+        packages=("pnnx", "ncnn"),
     ),
 )
 # XNNPACK computes float16 only in float16, also the statistics of the normalizations.
 register_format(
     "executorch",
-    ExportFormat(".pte", write_executorch, read_executorch, one_size=True, half=False),
+    ExportFormat(
+        ".pte",
+        write_executorch,
+        read_executorch,
+        one_size=True,
+        half=False,
+        packages=("executorch",),
+    ),
 )
 register_format(
     "coreml",
@@ -333,9 +343,17 @@ register_format(
         one_size=True,
         native_norm=True,
         write_half=write_coreml_half,
+        packages=("coremltools",),
     ),
 )
 register_format(
     "tflite",
-    ExportFormat(".tflite", write_tflite, read_tflite, one_size=True, half=False),
+    ExportFormat(
+        ".tflite",
+        write_tflite,
+        read_tflite,
+        one_size=True,
+        half=False,
+        packages=("litert_torch",),
+    ),
 )

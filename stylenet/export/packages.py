@@ -1,10 +1,10 @@
 """Import of the packages of other runtimes, without what they print."""
 
-import importlib
+import importlib.util
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
@@ -27,16 +27,32 @@ def import_package(name: str, extra: str) -> Any:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        missing = (error.name or name).partition(".")[0]
-        raise StyleNetError(
-            f"exporting needs the package {missing}: pip install 'stylenet[{extra}]'"
-        ) from error
+        raise _missing((error.name or name).partition(".")[0], extra) from error
     except (ImportError, AttributeError, OSError) as error:
         raise StyleNetError(
             f"the package {package} does not work with PyTorch {torch.__version__} "
             f"({first_line(error)}); install the release that fits it: "
             f"pip install --upgrade 'stylenet[{extra}]'"
         ) from error
+
+
+def check_installed(packages: Sequence[str], extra: str) -> None:
+    """Check that packages are installed, without importing them.
+
+    Args:
+        packages: Names of top-level modules.
+        extra: Name of the optional dependencies that install them.
+
+    Raises:
+        StyleNetError: One is missing.
+    """
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            raise _missing(package, extra)
+
+
+def _missing(package: str, extra: str) -> StyleNetError:
+    return StyleNetError(f"exporting needs the package {package}: pip install 'stylenet[{extra}]'")
 
 
 @contextmanager

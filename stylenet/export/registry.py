@@ -35,6 +35,8 @@ class ExportFormat:
         half: Whether the format supports float16 at all.
         read_dials: Loads a file whose dials are inputs beside the images. ``None`` if the format
             has no such files.
+        packages: Packages of the extra named like the format, without which it cannot be written.
+            They are looked for before any work.
     """
 
     suffix: str
@@ -46,6 +48,7 @@ class ExportFormat:
     write_half: Writer | None = None
     half: bool = True
     read_dials: Callable[[Path], DialsRunner] | None = None
+    packages: tuple[str, ...] = ()
 
 
 _FORMATS: dict[str, ExportFormat] = {}
