@@ -85,7 +85,7 @@ def test_scales_and_shifts_are_polynomials_of_both_logarithms(network):
         if isinstance(norm, DialNorm):
             for key in ("weight", "bias"):
                 changes[f"{name}.{key}"] = [
-                    value + 3 * sum(a * b for a, b in zip(next(rows), terms, strict=True))
+                    value + 6 * sum(a * b for a, b in zip(next(rows), terms, strict=True))
                     for value in getattr(norm, key).tolist()
                 ]
     assert next(rows, None) is None
