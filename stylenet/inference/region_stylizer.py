@@ -128,7 +128,7 @@ class RegionStylizer(Stylizer):
         return part.with_statistics(lambda name, features: take(f"{style}.{name}", features))
 
     def _run(
-        self, inputs: list[ImageBuffer], tile_size: int | None, progress: Progress | None
+        self, inputs: Sequence[ImageBuffer], tile_size: int | None, progress: Progress | None
     ) -> list[ImageBuffer]:
         """Run one network that mixes the styles at each pixel."""
         assert self._regions is not None

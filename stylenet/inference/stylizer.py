@@ -4,7 +4,7 @@ import copy
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,33 +17,26 @@ from stylenet.checkpoint import (
     select_style,
 )
 from stylenet.contention import watch
-from stylenet.errors import StyleNetError, is_out_of_memory
+from stylenet.errors import StyleNetError
 from stylenet.hub import download_checkpoint
 from stylenet.image import LoadedImage
 from stylenet.inference.arrays import unpack
 from stylenet.inference.buffers import ImageBuffer, scale_short_side
-from stylenet.inference.forward import make_forward
-from stylenet.inference.memory import choose_tile, features_need_file, free_memory, peak_bytes
 from stylenet.inference.options import StylizeOptions
 from stylenet.inference.passes import Progress, run_passes
 from stylenet.inference.postprocess import postprocess
-from stylenet.inference.precision import choose_device, choose_dtype, with_convolutions_in
+from stylenet.inference.precision import choose_device, choose_dtype
 from stylenet.inference.region_map import Mask, RegionMap, as_regions, check_mask
-from stylenet.inference.tiles import can_be_tiled, stylize_tiled
+from stylenet.inference.runner import Runner, place
 from stylenet.networks import (
     Dials,
     DialsNetwork,
-    StagedNetwork,
     StatisticsFunction,
     StyleNetwork,
     blend_networks,
     with_statistics,
 )
 from stylenet.pretrained import pretrained_styles
-
-# Images of one size form a batch of up to this many pixels; larger batches take more memory and
-# save no time.
-_BATCH_PIXELS = 2**20
 
 
 class Stylizer:
@@ -81,30 +74,18 @@ class Stylizer:
         if self._source is not None:
             network = self._source.select(Dials())
         self.device = choose_device(device)
-        self.dtype = choose_dtype(dtype, self.device, self._placed(network))
+        self.dtype = choose_dtype(dtype, self.device, place(network, self.device))
         self.info = info
         self.network = network
 
     @property
     def network(self) -> StyleNetwork:
         """Return the network in float32."""
-        return self._network
+        return self._runner.network
 
     @network.setter
     def network(self, network: StyleNetwork) -> None:
-        self._network = self._placed(network)
-        self._converted = with_convolutions_in(self._network, self.dtype)
-        self._forward = make_forward(
-            self._network,
-            self._converted,
-            self.device,
-            self.dtype,
-            peak_bytes(self._converted, self.dtype),
-        )
-
-    def _placed(self, network: StyleNetwork) -> StyleNetwork:
-        # Convolutions are up to six times as fast in this layout.
-        return network.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._runner = Runner(network, self.device, self.dtype)
 
     @classmethod
     def load(
@@ -216,7 +197,7 @@ class Stylizer:
             self.dials.stroke if stroke is None else stroke,
             self.dials.style_weight if style_weight is None else style_weight,
         )
-        self._source.turn(self._network, dials)
+        self._source.turn(self.network, dials)
         self.dials = dials
 
     def turned(self) -> "Stylizer":
@@ -314,9 +295,8 @@ class Stylizer:
 
         Without this, the first images on a GPU run through slower code while kernels compile.
         """
-        getattr(self._forward, "prepare", lambda: None)()
+        self._runner.prepare()
 
-    @torch.inference_mode()
     def stylize_tensor(self, images: Tensor) -> Tensor:
         """Run the network on a batch, without options.
 
@@ -329,15 +309,7 @@ class Stylizer:
         Raises:
             StyleNetError: Memory is short.
         """
-        images = images.to(self.device, torch.float32)
-        if self.device.type != "cuda":  # the fused kernels accept any layout
-            images = images.contiguous(memory_format=torch.channels_last)
-        try:
-            return self._forward(images)
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            raise self._too_large(images.shape[-2], images.shape[-1]) from error
+        return self._runner(images)
 
     @torch.no_grad()  # a caller could not train with tensors made in inference mode
     def _stylize(
@@ -389,67 +361,14 @@ class Stylizer:
 
             return [run_passes(content, sides, run, progress) for content in contents]
         inputs = [scale_short_side(c, options.working_size(c.size)) for c in contents]
-        rendered: list[ImageBuffer | None] = [None] * len(inputs)
-        for indices in self._batches(inputs, options.tile_size):
-            batch = [inputs[index] for index in indices]
-            outputs = self._run(batch, options.tile_size, progress)
-            for index, stylized in zip(indices, outputs, strict=True):
-                content = contents[index]
-                same = stylized.size == content.size
-                rendered[index] = stylized if same else stylized.resized(*content.size)
-        return [buffer for buffer in rendered if buffer is not None]
-
-    def _choose_tile(self, size: tuple[int, int], requested: int | None) -> int:
-        """Return the tile size for an image of a size, 0 if it is not tiled."""
-        if not can_be_tiled(self._converted):
-            if requested:
-                raise StyleNetError(
-                    f"a {self._converted.name} network cannot be tiled; use tile=none"
-                )
-            return 0
-        needed = peak_bytes(self._converted, self.dtype)
-        return choose_tile(requested, size, needed, lambda: free_memory(self.device))
-
-    def _batches(self, inputs: Sequence[ImageBuffer], tile_size: int | None) -> list[list[int]]:
-        """Return the indices of each batch: small images of one size run together."""
-        groups: dict[tuple[int, int], list[int]] = {}
-        for index, buffer in enumerate(inputs):
-            groups.setdefault(buffer.size, []).append(index)
-        batches = []
-        for (height, width), indices in groups.items():
-            tiled = len(indices) > 1 and self._choose_tile((height, width), tile_size)
-            count = 1 if tiled else max(1, _BATCH_PIXELS // (height * width))
-            batches += [indices[i : i + count] for i in range(0, len(indices), count)]
-        return batches
+        outputs = self._run(inputs, options.tile_size, progress)
+        return [
+            stylized if stylized.size == content.size else stylized.resized(*content.size)
+            for stylized, content in zip(outputs, contents, strict=True)
+        ]
 
     def _run(
-        self, inputs: list[ImageBuffer], tile_size: int | None, progress: Progress | None
+        self, inputs: Sequence[ImageBuffer], tile_size: int | None, progress: Progress | None
     ) -> list[ImageBuffer]:
-        """Run the network on buffers of one size, in a batch or in tiles."""
-        results = [buffer.blank() for buffer in inputs]
-        height, width = size = inputs[0].size
-        tile = self._choose_tile(size, tile_size) if len(inputs) == 1 else 0
-        if tile:
-            staged = cast(StagedNetwork, self._converted)
-            in_file = features_need_file(staged, size, self.dtype)
-            try:
-                stylize_tiled(
-                    self._converted, inputs[0], results[0], tile, self.device, progress, in_file
-                )
-            except RuntimeError as error:
-                if not is_out_of_memory(error):
-                    raise
-                raise self._too_large(height, width) from error
-            return results
-        box = (0, 0, height, width)
-        images = [buffer.read(box, self.device) for buffer in inputs]
-        stylized = self.stylize_tensor(images[0] if len(images) == 1 else torch.cat(images))
-        for result, image in zip(results, stylized.split(1), strict=True):
-            result.write(box, image)
-        return results
-
-    def _too_large(self, height: int, width: int) -> StyleNetError:
-        return StyleNetError(
-            f"{width}x{height} pixels need more memory than {self.device} has; "
-            f"use tile=512, a smaller size, or device=cpu"
-        )
+        """Run the network on buffers at their own sizes."""
+        return self._runner.run(inputs, self.stylize_tensor, tile_size, progress)

@@ -67,7 +67,7 @@ def test_at_most_four_graphs_are_kept():
     for size in range(16, 80, 8):
         for _ in range(3):
             network(torch.rand(3, size, 24, device="cuda"))
-    assert len(network._forward._graphs) == 4
+    assert len(network._runner.forward._graphs) == 4
 
 
 @pytest.mark.parametrize("input_type", ["image", "uint8", "float"])
