@@ -48,8 +48,8 @@ def load(checkpoint: str | Path | None = None, **options: Any) -> "Stylizer":
         checkpoint: A pretrained style (see :func:`styles`), ``any_style``, a run directory or a
             ``.safetensors`` file. ``None``: the bundled network that stylizes in ``style``, a
             pretrained style or one or several style images.
-        **options: ``device``, ``dtype``, ``style``, ``style_size``, ``encoder_weights``, and for a
-            network with dials ``stroke`` and ``style_weight``, see
+        **options: ``device``, ``precision``, ``style``, ``style_size``, ``encoder_weights``, and
+            for a network with dials ``stroke`` and ``style_weight``, see
             :meth:`stylenet.inference.Stylizer.load`.
 
     Raises:

@@ -45,7 +45,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     page.append(_add_row(files, config, "photo", photos))
     for style, (description, size) in describe_pretrained().items():
         image = STYLE_IMAGE if _needs_image(style) else None
-        stylizer = stylenet.load(style, style=image, device="cpu", dtype="float32")
+        stylizer = stylenet.load(style, style=image, device="cpu", precision="float32")
         stylized = {name: stylizer(photo) for name, photo in photos.items()}
         shown = "" if image is None else f" Here with `style={Path(image).name}`."
         page.append(f"## {style}\n")

@@ -234,7 +234,7 @@ def _summarize(
             | measure_defects(item.stylize, item.stylizer.device, grids[item.name])
             | {"wavelength": strokes[item.name].wavelength()},
             parameters=sum(weight.numel() for weight in item.stylizer.network.parameters()),
-            precision=str(item.stylizer.dtype).removeprefix("torch."),
+            precision=item.stylizer.precision,
             images_per_second=1 / timing.median,
             seconds_quartiles=timing.quartiles,
             flicker=flicker[item.name],

@@ -125,7 +125,7 @@ def load_checkpoints(config: DictConfig) -> list[Checkpoint]:
     stems = [Path(path).name.removesuffix(".safetensors") for path in paths]
     names = stems if len(set(stems)) == len(stems) else paths
     loaded = {
-        title: Stylizer(network, info, str(config.device), str(config.dtype))
+        title: Stylizer(network, info, str(config.device), str(config.precision))
         for path, name in zip(paths, names, strict=True)
         for title, network, info in _networks(config, path, name)
     }

@@ -248,7 +248,7 @@ def _load(config: DictConfig) -> Stylizer:
     stylizer = _load_checkpoint(config, path, style)
     if config.blend_with is None:
         return stylizer
-    other = Stylizer.load(str(config.blend_with), str(stylizer.device), str(config.dtype))
+    other = Stylizer.load(str(config.blend_with), str(stylizer.device), str(config.precision))
     return Stylizer.blend(stylizer, other, config.blend_weight)
 
 
@@ -258,5 +258,5 @@ def _load_checkpoint(config: DictConfig, path: str | Path | None, style: str | N
     if device == "auto" and launch.world_size > 1 and choose_device("auto").type == "cuda":
         device = f"cuda:{launch.local_rank}"
     return Stylizer.load(
-        path, device, str(config.dtype), style, config.style_size, config.encoder_weights
+        path, device, str(config.precision), style, config.style_size, config.encoder_weights
     )

@@ -76,7 +76,7 @@ def _styles(config: DictConfig) -> Styles:
 
 
 def _load_pretrained(config: DictConfig, name: str) -> Stylizer:
-    return Stylizer.load(pretrained_style(name), str(config.device), str(config.dtype))
+    return Stylizer.load(pretrained_style(name), str(config.device), str(config.precision))
 
 
 @contextmanager

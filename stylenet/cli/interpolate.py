@@ -53,7 +53,12 @@ def interpolate(
         networks, names = _networks(network, info, stops, config.style_size)
     except StyleNetError as error:
         raise StyleNetError(f"checkpoint={config.checkpoint}: {error}") from error
-    stylizer = Stylizer(networks[0], info, str(config.device), str(config.dtype))
+    if config.precision == "int8":
+        raise StyleNetError(
+            "precision=int8 does not work with interpolate, whose every frame would be calibrated "
+            "again. Leave it out."
+        )
+    stylizer = Stylizer(networks[0], info, str(config.device), str(config.precision))
     image = load_image(source)
     file_name = f"{source.stem}_{'-'.join(names)}.mp4"
     target = user_path(file_name if config.output is None else str(config.output))

@@ -9,6 +9,7 @@ from stylenet.errors import StyleNetError
 RENAMED: dict[str, str] = {
     "blend_share": "blend_weight",
     "distillation.stylised": "distillation.stylized",
+    "dtype": "precision",
     "film": "video",
     "film_frames": "video_frames",
     "licence": "license",

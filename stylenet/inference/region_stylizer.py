@@ -57,8 +57,7 @@ class RegionStylizer(Stylizer):
         info = dataclasses.replace(
             first.info, style=join_style_names(part.info.style for part in parts), description=""
         )
-        dtype = str(first.dtype).removeprefix("torch.")
-        super().__init__(first.network, info, str(first.device), dtype)
+        super().__init__(first.network, info, str(first.device), first.precision)
         self.parts, self.dials = list(parts), first.dials
         self.mixes = differ_only_in_norms([part.network for part in parts])
         self._take: StatisticsFunction | None = None

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from stylenet.errors import StyleNetError, is_out_of_memory
 from stylenet.inference.buffers import ImageBuffer
-from stylenet.inference.forward import make_forward
+from stylenet.inference.forward import Forward, make_forward
+from stylenet.inference.int8 import Int8Forward, check_int8
 from stylenet.inference.memory import choose_tile, features_need_file, free_memory, peak_bytes
 from stylenet.inference.passes import Progress
 from stylenet.inference.precision import with_convolutions_in
@@ -34,21 +35,37 @@ class Runner:
         forward: The fastest form of its forward pass, see :mod:`stylenet.inference.forward`.
     """
 
-    def __init__(self, network: StyleNetwork, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        network: StyleNetwork,
+        device: torch.device,
+        dtype: torch.dtype,
+        is_int8: bool = False,
+    ) -> None:
         """Prepare a network.
 
         Args:
             network: The network, with float32 weights; it is moved to the device.
             device: The device to run on.
             dtype: Type of the convolutions.
+            is_int8: Whether convolutions compute in int8 instead, but in ``dtype`` in tiles, whose
+                statistics come from all tiles.
+
+        Raises:
+            StyleNetError: The network cannot run in int8 here.
         """
         self.network = place(network, device)
         self._device, self._dtype = device, dtype
         self._converted = with_convolutions_in(self.network, dtype)
         self._bytes_per_pixel = peak_bytes(self._converted, dtype)
-        self.forward = make_forward(
-            self.network, self._converted, device, dtype, self._bytes_per_pixel
-        )
+        self.forward: Forward
+        if is_int8:
+            check_int8(self.network, device)
+            self.forward = Int8Forward(self.network, dtype)
+        else:
+            self.forward = make_forward(
+                self.network, self._converted, device, dtype, self._bytes_per_pixel
+            )
 
     def prepare(self) -> None:
         """Wait until what is compiled in the background is ready."""

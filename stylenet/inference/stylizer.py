@@ -46,7 +46,9 @@ class Stylizer:
         network: The network, in evaluation mode. May be replaced by one with the same weights.
         info: Metadata of its checkpoint.
         device: The device that the network runs on.
-        dtype: The type that its convolutions compute in.
+        precision: ``float32``, ``bfloat16``, ``float16`` or ``int8``.
+        dtype: The type that its convolutions compute in; with int8 the type of everything else, and
+            of the convolutions in tiles.
         dials: Values of the dials of a network with dials; ``None`` for any other network.
 
     Example:
@@ -55,26 +57,40 @@ class Stylizer:
     """
 
     def __init__(
-        self, network: StyleNetwork, info: CheckpointInfo, device: str = "auto", dtype: str = "auto"
+        self,
+        network: StyleNetwork,
+        info: CheckpointInfo,
+        device: str = "auto",
+        precision: str = "auto",
     ) -> None:
-        """Move a network to its device and convert it to its data type.
+        """Move a network to its device and convert it to its precision.
 
         Args:
             network: The network, with float32 weights. One with dials starts with both at 1.
             info: Metadata of its checkpoint.
             device: ``auto`` (a GPU if there is one) or PyTorch's name of a device.
-            dtype: See :func:`stylenet.inference.precision.choose_dtype`.
+            precision: See :func:`stylenet.inference.precision.choose_dtype`. ``int8`` needs
+                OpenVINO (``pip install 'stylenet[int8]'``), a CPU, and a johnson or compact network
+                without dials.
 
         Raises:
-            StyleNetError: The device or the type is unknown, or this machine has no such device.
+            StyleNetError: The device or the precision is unknown, or this machine or this network
+                does not have it.
         """
         watch()
         self._source = network if isinstance(network, DialsNetwork) else None
         self.dials = None if self._source is None else Dials()
         if self._source is not None:
+            if precision == "int8":
+                raise StyleNetError(
+                    "precision=int8 does not work with dials, each turn of which would need a new "
+                    "calibration. Give precision=auto."
+                )
             network = self._source.select(Dials())
         self.device = choose_device(device)
-        self.dtype = choose_dtype(dtype, self.device, place(network, self.device))
+        self.dtype = choose_dtype(precision, self.device, place(network, self.device))
+        float_name = str(self.dtype).removeprefix("torch.")
+        self.precision = precision if precision == "int8" else float_name
         self.info = info
         self.network = network
 
@@ -85,14 +101,14 @@ class Stylizer:
 
     @network.setter
     def network(self, network: StyleNetwork) -> None:
-        self._runner = Runner(network, self.device, self.dtype)
+        self._runner = Runner(network, self.device, self.dtype, self.precision == "int8")
 
     @classmethod
     def load(
         cls,
         path: str | Path | None = None,
         device: str = "auto",
-        dtype: str = "auto",
+        precision: str = "auto",
         style: str | None = None,
         style_size: int | None = STYLE_SIZE,
         encoder_weights: str | Path | None = None,
@@ -105,7 +121,7 @@ class Stylizer:
             path: See :func:`stylenet.checkpoint.find_checkpoint`. ``None``: the bundled network
                 that stylizes in ``style``, see :func:`stylenet.checkpoint.find_style`.
             device: See :class:`Stylizer`.
-            dtype: See :class:`Stylizer`.
+            precision: See :class:`Stylizer`.
             style: For a checkpoint with several styles: one of them, or a mixture such as
                 ``starry:0.6,mosaic:0.4``; ``None`` for the first. For an arbitrary-style
                 checkpoint: a style image, or several, such as ``first.jpg:0.6,second.jpg:0.4``.
@@ -125,8 +141,8 @@ class Stylizer:
         # Also checks the values of the dials, with a message that names the checkpoint.
         selected, info = select_style(network, info, path, style, style_size, stroke, style_weight)
         if not isinstance(network, DialsNetwork):
-            return cls(selected, info, device, dtype)
-        stylizer = cls(network, info, device, dtype)
+            return cls(selected, info, device, precision)
+        stylizer = cls(network, info, device, precision)
         stylizer.turn(stroke, style_weight)
         return stylizer
 
@@ -157,7 +173,7 @@ class Stylizer:
         :func:`stylenet.networks.blend_networks`.
 
         Args:
-            first: Its device and type are those of the result.
+            first: Its device and precision are those of the result.
             second: Has a network of the same architecture.
             weight: Weight of the second, from 0 to 1.
 
@@ -170,8 +186,7 @@ class Stylizer:
         network = blend_networks(first.network, second.network, weight)
         style = f"{first.info.style}+{second.info.style}"
         info = dataclasses.replace(first.info, style=style, description="")
-        dtype = str(first.dtype).removeprefix("torch.")
-        return cls(network, info, str(first.device), dtype)
+        return cls(network, info, str(first.device), first.precision)
 
     def turn(self, stroke: float | None = None, style_weight: float | None = None) -> None:
         """Turn the dials of a network with dials.
@@ -291,7 +306,7 @@ class Stylizer:
         return unpacked.pack(results)
 
     def prepare(self) -> None:
-        """Wait until compilation in the background is done, for measurements.
+        """Compile now what the first image would compile, for measurements.
 
         Without this, the first images on a GPU run through slower code while kernels compile.
         """

@@ -203,7 +203,12 @@ def describe_run(
     stat = source.stat()
     parts: list[Any] = [stylenet.__version__, str(source.resolve()), stat.st_size, stat.st_mtime_ns]
     parts += [None if options is None else asdict(options), asdict(video), SEGMENT]
-    parts += [str(stylizer.dtype), stylizer.device.type, type(stylizer.network).__name__]
+    parts += [
+        stylizer.precision,
+        str(stylizer.dtype),
+        stylizer.device.type,
+        type(stylizer.network).__name__,
+    ]
     digest = hashlib.sha256(json.dumps(parts, default=str).encode())
     for part in getattr(stylizer, "parts", [stylizer]):  # one for each style of the regions
         network = part.network

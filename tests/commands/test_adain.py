@@ -227,7 +227,14 @@ def test_a_style_is_exported(run, checkpoint, style_images, tmp_path, export_for
 
 def test_a_network_is_evaluated_in_the_given_style(run, checkpoint, style_images, photos, tmp_path):
     overrides = [f"checkpoints=[{checkpoint}]", f"photos={photos}", f"output={tmp_path / 'report'}"]
-    overrides += ["encoder=lite", "size=32", "device=cpu", "dtype=float32", "repeats=1", "limit=2"]
+    overrides += [
+        "encoder=lite",
+        "size=32",
+        "device=cpu",
+        "precision=float32",
+        "repeats=1",
+        "limit=2",
+    ]
     assert "Choose the one to measure: style=NAME" in run("evaluate", *overrides).error
     result = run(
         "evaluate", *overrides, "style=custom", f"style.image={style_images[1]}", "style.size=48"

@@ -81,18 +81,18 @@ def test_the_result_is_named_after_the_style_image(run, here):
 
 def test_python_takes_a_style_image(here):
     photo = Image.open("photo.jpg")
-    stylizer = stylenet.load(style="first.jpg", device="cpu", dtype="float32")
+    stylizer = stylenet.load(style="first.jpg", device="cpu", precision="float32")
     expected = np.asarray(stylizer(photo), int)
-    named = stylenet.load("any_style", style="first.jpg", device="cpu", dtype="float32")
+    named = stylenet.load("any_style", style="first.jpg", device="cpu", precision="float32")
     assert np.array_equal(np.asarray(named(photo)), expected)
     assert np.abs(np.asarray(stylizer(photo, tile=256), int) - expected).max() <= 1
-    assert stylenet.load(style="starry", device="cpu", dtype="float32").info.style == "starry"
+    assert stylenet.load(style="starry", device="cpu", precision="float32").info.style == "starry"
     with pytest.raises(stylenet.StyleNetError, match="No style given"):
         stylenet.load()
 
 
 def test_a_large_photo_in_tiles_equals_the_whole(here):
-    stylizer = stylenet.load(style="first.jpg", device="cpu", dtype="float32")
+    stylizer = stylenet.load(style="first.jpg", device="cpu", precision="float32")
     photo = Image.open(blotches(here / "large.png", 600, 280))
     whole = np.asarray(stylizer(photo, tile="none"), int)
     assert np.abs(np.asarray(stylizer(photo, tile=256), int) - whole).max() <= 1
@@ -125,7 +125,7 @@ def test_a_video_interpolates_between_style_images(run, here):
 
 def test_the_report_has_the_ratio_to_a_network_trained_for_the_style(run, here, photos):
     given = ["checkpoints=[any_style,starry]", "photos=photos", "output=report", "encoder=lite"]
-    given += ["size=32", "device=cpu", "dtype=float32", "repeats=1", "limit=2", "style=starry"]
+    given += ["size=32", "device=cpu", "precision=float32", "repeats=1", "limit=2", "style=starry"]
     given += ["style.size=64"]
     result = run("evaluate", *given, "reference=starry")
     assert result.status == 0, result.err
@@ -146,7 +146,7 @@ def test_a_style_is_exported(run, here):
     result = run("export", "checkpoint=any_style", "style=first.jpg", "output=first.onnx")
     assert result.status == 0, result.err
     image = torch.rand(1, 3, 40, 56)
-    network = stylenet.load(style="first.jpg", device="cpu", dtype="float32").network
+    network = stylenet.load(style="first.jpg", device="cpu", precision="float32").network
     (exported,) = onnxruntime.InferenceSession("first.onnx").run(None, {"image": image.numpy()})
     with torch.inference_mode():
         expected = network(image.contiguous(memory_format=torch.channels_last))

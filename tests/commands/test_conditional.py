@@ -146,7 +146,7 @@ def test_a_style_is_chosen_by_name_and_mixtures_lie_between(stylize, checkpoint)
 
 
 def test_tiling_works_in_any_style(checkpoint, tmp_path):
-    stylizer = Stylizer.load(checkpoint, style="mosaic", dtype="float32", device="cpu")
+    stylizer = Stylizer.load(checkpoint, style="mosaic", precision="float32", device="cpu")
     photo = Image.open(blotches(tmp_path / "large.png", 300, 280))
     untiled, tiled = (np.asarray(stylizer(photo, tile=tile), int) for tile in ("none", 256))
     assert np.abs(untiled - tiled).max() <= 1

@@ -108,8 +108,10 @@ def test_training_refuses_what_does_not_fit(run, dials, tmp_path, overrides, mes
 
 @pytest.mark.parametrize("values", [{}, {"stroke": 0.5}, {"stroke": 1.7, "style_weight": 0.3}])
 def test_infer_stylizes_with_the_plain_network_of_the_position(stylize, network, values, tmp_path):
-    made = stylize("dtype=float32", *(f"{k}={v}" for k, v in values.items()))
-    stylizer = Stylizer(network.select(Dials(**values)), CheckpointInfo("x", 1), dtype="float32")
+    made = stylize("precision=float32", *(f"{k}={v}" for k, v in values.items()))
+    stylizer = Stylizer(
+        network.select(Dials(**values)), CheckpointInfo("x", 1), precision="float32"
+    )
     expected = np.asarray(stylizer(Image.open(tmp_path / "photo.png")), float)
     assert np.abs(made - expected).max() <= 1
     assert made.shape == (44, 61, 3)
@@ -117,7 +119,7 @@ def test_infer_stylizes_with_the_plain_network_of_the_position(stylize, network,
 
 def test_python_turns_the_dials(checkpoint, network, tmp_path):
     photo = Image.open(blotches(tmp_path / "photo.png", 61, 44))
-    stylizer = stylenet.load(checkpoint, stroke=1.5, style_weight=2, dtype="float32")
+    stylizer = stylenet.load(checkpoint, stroke=1.5, style_weight=2, precision="float32")
     assert stylizer.dials == Dials(1.5, 2)
     first = np.asarray(stylizer(photo))
     copied = stylizer.turned()
@@ -127,7 +129,7 @@ def test_python_turns_the_dials(checkpoint, network, tmp_path):
     stylizer.turn(style_weight=0.25)
     info = CheckpointInfo("waves", 1)
     for turned, dials in ((stylizer, Dials(1.5, 0.25)), (copied, Dials(0.5, 2))):
-        alone = Stylizer(network.select(dials), info, dtype="float32")
+        alone = Stylizer(network.select(dials), info, precision="float32")
         assert np.array_equal(np.asarray(turned(photo)), np.asarray(alone(photo)))
         tiled = np.asarray(turned(photo.resize((300, 270)), tile=256), float)
         assert np.abs(tiled - np.asarray(alone(photo.resize((300, 270))), float)).max() <= 1
@@ -233,7 +235,7 @@ def test_evaluate_measures_a_point_of_the_dials(run, checkpoint, network, plain,
         alone, network.select(Dials(1.5, 2.0)), CheckpointInfo("w", 1, {"style": style})
     )
     words = [f"photos={tmp_path / 'photos'}", "encoder=lite", "size=32", "repeats=1", "device=cpu"]
-    words += [f"output={tmp_path / 'report'}", "dtype=float32", "stroke=1.5", "style_weight=2"]
+    words += [f"output={tmp_path / 'report'}", "precision=float32", "stroke=1.5", "style_weight=2"]
     result = run("evaluate", *words, f"checkpoints=[{checkpoint},{alone}]", "reference=alone")
     assert result.status == 0, result.err
     report = json.loads((tmp_path / "report" / "report.json").read_text())

@@ -22,7 +22,7 @@ from stylenet.perceptual import (
 from .conftest import blotches
 
 SIZE = 32
-QUICK = ["encoder=lite", f"size={SIZE}", "device=cpu", "dtype=float32", "repeats=2"]
+QUICK = ["encoder=lite", f"size={SIZE}", "device=cpu", "precision=float32", "repeats=2"]
 FILES = ["contact_sheet.jpg", "report.json"]
 
 
@@ -304,7 +304,7 @@ def test_the_numbers_are_written_without_matplotlib(report, checkpoint, monkeypa
         (["seed=99999999999999999999"], "at most 9,223,372,036,854,775,807"),
         (["size=70000"], "the contact sheet would have 140,006x"),
         (["device=abacus"], "device=abacus"),
-        (["dtype=float8"], "dtype=float8"),
+        (["precision=float8"], "precision=float8"),
         (["iteration=3"], "unknown option iteration, did you mean iterations"),
         (["output=broken.jpg"], "cannot write output=broken.jpg"),
         (["output=broken.jpg/report"], "cannot write output=broken.jpg/report"),

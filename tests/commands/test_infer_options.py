@@ -137,7 +137,7 @@ MISTAKES = [
     ("quality=0", "quality=0"),
     ("format=xyz", "suffix"),
     ("name='{photo}'", "name={photo}"),
-    ("dtype=int8", "dtype=int8"),
+    ("precision=int4", "precision=int4"),
     ("video.blend=1", "blend=1"),
     ("mask={small}", "the mask has 9x7 pixels"),
     ("mask=nowhere.png", "nowhere.png"),

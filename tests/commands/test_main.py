@@ -146,6 +146,7 @@ def test_messages_name_the_called_program(call_stylenet, run, tmp_path):
         ("+film_frames=3", "film_frames is now video_frames. Write video_frames=3 instead."),
         ("~film.codec", "film.codec is now video.codec. Write ~video.codec instead."),
         ("loss=optimisation", "loss=optimisation is now loss=optimization. Write"),
+        ("dtype=float32", "dtype is now precision. Write precision=float32 instead."),
         ("distillation.stylised=1", "Write distillation.stylized=1 instead."),
     ],
 )

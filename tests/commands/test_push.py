@@ -161,18 +161,18 @@ def test_a_pushed_network_comes_back_and_stylizes_the_same(
 
     photo = Image.open(photos / "0.jpg")
     expected = Stylizer.load(network, "cpu", "float32")(photo)
-    again = Stylizer.from_pretrained("ann/dots", device="cpu", dtype="float32")
+    again = Stylizer.from_pretrained("ann/dots", device="cpu", precision="float32")
     np.testing.assert_array_equal(again(photo), expected)
 
     out = tmp_path / "out.png"
     given = [f"input={photos / '0.jpg'}", "checkpoint=hf://ann/dots", f"output={out}"]
-    result = run("infer", *given, "device=cpu", "dtype=float32")
+    result = run("infer", *given, "device=cpu", "precision=float32")
     assert result.status == 0, result.err
     np.testing.assert_array_equal(Image.open(out), expected)
     assert server.downloads == 1, "the second time it comes from the cache"
 
     server.stop()
-    offline = Stylizer.from_pretrained("ann/dots", device="cpu", dtype="float32")
+    offline = Stylizer.from_pretrained("ann/dots", device="cpu", precision="float32")
     np.testing.assert_array_equal(offline(photo), expected)
 
 

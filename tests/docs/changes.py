@@ -87,7 +87,7 @@ APPENDED = [
     Appended(r"stylenet dream ", "steps=1 octaves=2", "a minute"),
     Appended(r"stylenet dream .*zoom_frames", "zoom_frames=2", "a minute"),
     Appended(r"interpolate=", "frames=3", "a minute"),
-    Appended(r"stylenet evaluate ", "size=64 repeats=1 dtype=float32", "a minute"),
+    Appended(r"stylenet evaluate ", "size=64 repeats=1 precision=float32", "a minute"),
     Appended(r"stylenet evaluate .*iterations=", "iterations=2 iteration_photos=1", "minutes"),
     Appended(r"stylenet benchmark ", "size=64 batch=1 repeats=1 warmup=0", "minutes"),
 ]

@@ -119,7 +119,7 @@ def test_the_documented_onnxruntime_example_runs(exported, network, tmp_path):
     Image.fromarray(pixels).save(tmp_path / "photo.png")
     command = [sys.executable, "-c", example, exported[0], "photo.png", "out.png"]
     subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
-    expected = Stylizer(network, INFO, device="cpu", dtype="float32")(Image.fromarray(pixels))
+    expected = Stylizer(network, INFO, device="cpu", precision="float32")(Image.fromarray(pixels))
     result = np.asarray(Image.open(tmp_path / "out.png"), int)
     assert np.abs(result - np.asarray(expected, int)).max() <= 1
 

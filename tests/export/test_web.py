@@ -157,7 +157,7 @@ def stylize(browser, photo, provider=None, network="networks/dots_stripes.onnx",
 
 
 def expected(photo, seed=0, **options):
-    return Stylizer(small_network(seed), INFO, device="cpu", dtype="float32")(photo, **options)
+    return Stylizer(small_network(seed), INFO, device="cpu", precision="float32")(photo, **options)
 
 
 def choose_style(browser, name):

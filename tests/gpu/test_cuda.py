@@ -14,10 +14,10 @@ from stylenet.networks import build_network
 pytestmark = pytest.mark.gpu
 
 
-def stylizer(name, dtype="auto", device="cuda"):
+def stylizer(name, precision="auto", device="cuda"):
     torch.manual_seed(0)
     network = build_network(name, **({"width": 8} if name == "johnson" else {}))
-    result = Stylizer(network, CheckpointInfo("test", 0), device, dtype)
+    result = Stylizer(network, CheckpointInfo("test", 0), device, precision)
     result.prepare()
     return result
 

@@ -109,7 +109,7 @@ def test_images_of_a_batch_do_not_affect_each_other(stylizer):
 
 def test_a_loaded_checkpoint_stylizes_like_the_saved_network(stylizer, tmp_path):
     save_checkpoint(tmp_path / "run" / "test.safetensors", stylizer.network, INFO)
-    loaded = Stylizer.load(tmp_path / "run", device="cpu", dtype="float32")
+    loaded = Stylizer.load(tmp_path / "run", device="cpu", precision="float32")
     assert loaded.info == INFO
     assert loaded.device == torch.device("cpu")
     assert_same_image(loaded(image("RGB")), stylizer(image("RGB")))
@@ -338,8 +338,10 @@ def test_reduced_precision_looks_the_same(stylizer, dtype):
     assert all(p.dtype == torch.float32 for p in fast.network.parameters())
 
 
-def test_an_unknown_dtype_lists_the_known_ones(stylizer):
-    with pytest.raises(StyleNetError, match="dtype=half is unknown; choose one of auto, float32"):
+def test_an_unknown_precision_lists_the_known_ones(stylizer):
+    with pytest.raises(
+        StyleNetError, match="precision=half is unknown; choose one of auto, float32"
+    ):
         Stylizer(stylizer.network, INFO, "cpu", "half")
 
 
