@@ -98,6 +98,7 @@ def _measure(
         with counting() as counted:
             call(images)
         work.append(counted)
+    precisions = [stylizer.precision, dtype_name(PlainInference.dtype)][: len(calls)]
     timings = alternate(
         [partial(call, images) for call in calls],
         conditions.repeats,
@@ -105,8 +106,13 @@ def _measure(
         conditions.device,
     )
     measured = [
-        Measured(timing, dtype_name(call.dtype), counted, meter(call.dtype), peak)
-        for timing, call, counted, peak in zip(timings, calls, work, memory, strict=True)
+        # OpenVINO's operations are not PyTorch's, and are not counted.
+        Measured(timing, precision, memory=peak)
+        if precision == "int8"
+        else Measured(timing, precision, counted, meter(call.dtype), peak)
+        for timing, precision, call, counted, peak in zip(
+            timings, precisions, calls, work, memory, strict=True
+        )
     ]
     network, (batch, _, height, width) = stylizer.network, images.shape
     return make_row(

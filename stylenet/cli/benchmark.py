@@ -6,7 +6,13 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from stylenet.benchmark import Conditions, describe_machine, parse_sizes, write_rows
+from stylenet.benchmark import (
+    Conditions,
+    InferenceSuite,
+    describe_machine,
+    parse_sizes,
+    write_rows,
+)
 from stylenet.benchmark.plot import draw_plot
 from stylenet.benchmark.table import format_table
 from stylenet.cli.app import build, run
@@ -14,7 +20,7 @@ from stylenet.cli.bench import ConfiguredBench
 from stylenet.cli.trainer import quieten_lightning
 from stylenet.errors import StyleNetError, check_choice, check_number, explain_out_of_memory
 from stylenet.files import check_output, user_path
-from stylenet.inference.precision import DTYPES, choose_device
+from stylenet.inference.precision import DTYPES, PRECISIONS, choose_device
 
 
 def main() -> None:
@@ -33,7 +39,8 @@ def benchmark(config: DictConfig) -> None:
     """
     output = _check_output(str(config.output))
     suite = build(config.suite)
-    check_choice("precision", config.precision, ("auto", *DTYPES))
+    precisions = PRECISIONS if isinstance(suite, InferenceSuite) else ("auto", *DTYPES)
+    check_choice("precision", config.precision, precisions)
     device = choose_device(config.device)
     options = OmegaConf.to_container(config)
     assert isinstance(options, dict)

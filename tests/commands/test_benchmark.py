@@ -73,6 +73,15 @@ def test_inference_is_measured_at_several_sizes(measure):
     assert rows[0]["flops"] / rows[1]["flops"] == pytest.approx(4 / 3, rel=0.01)
 
 
+def test_int8_is_measured_without_counting_its_operations(measure):
+    pytest.importorskip("openvino")
+    (row,), _ = measure("inference", "size=32", "precision=int8")
+    assert (row["precision"], row["baseline_precision"]) == ("int8", "float32")
+    assert row["flops"] is None
+    assert row["baseline_flops"] > 0
+    check_ratio(row)
+
+
 @pytest.mark.parametrize(
     ("network", "runs"),
     [(["johnson_multi", "+styles=[a,b]"], "johnson"), (["adain", "encoder=lite"], "adain_style")],
@@ -294,6 +303,7 @@ def test_the_rows_are_written_without_matplotlib(run, tmp_path, monkeypatch):
             ["suite=training", "encoder=lite", "network=johnson_multi", "+styles=[a]"],
             "network=johnson_multi holds several styles",
         ),
+        (["suite=training", "encoder=lite", "precision=int8"], "precision=int8 is unknown"),
         (["suite=training", "encoder=lite", "optimizer.lr=0"], "optimizer.lr=0"),
         (["suite=training", "encoder.weights=/nowhere.pth"], "/nowhere.pth"),
     ],
