@@ -83,7 +83,7 @@ class Int8Convolution(nn.Module):
         Returns:
             As the convolution that the layer was made from.
         """
-        weight = self.weight
+        weight: Tensor = self.weight
         if self.is_quantized:
             features = torch.fake_quantize_per_tensor_affine(
                 features * (1 / self.factors).view(1, -1, 1, 1), self.scale, 0, *self.levels
