@@ -10,7 +10,7 @@ LARGEST_SEED = 2**63 - 1
 
 # Messages of CUDA and MPS, of PyTorch's CPU allocator, and of mmap. MPS and the CPU have no class
 # of their own for this error, and CUDA's is a RuntimeError.
-_OUT_OF_MEMORY = ("out of memory", "DefaultCPUAllocator", "allocate memory")
+_OUT_OF_MEMORY = ("out of memory", "DefaultCPUAllocator", "allocate memory", "bad_alloc")
 
 
 class StyleNetError(Exception):

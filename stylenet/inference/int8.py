@@ -22,7 +22,7 @@ from stylenet.networks import (
 )
 from stylenet.networks.layers import pad_to_multiple
 
-# Photos that come with scikit-image, for calibration: two faces, an animal, food, a night sky.
+# Photos that come with scikit-image, for calibration: a portrait, a cat, a table, a night launch.
 _PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
 _PHOTO_SIDE = 256
 # Size of the image that is traced; the model takes any size.
@@ -33,7 +33,7 @@ _TRACED_SHAPE = (1, 3, 64, 96)
 # (1, C, 1, 1), release 2026.4 was off by up to 19.
 _MAX_DIFFERENCE = 6.0
 # Batches of one size in a row, as in a video, after which the model is compiled for that size. This
-# takes 0.15 to 0.3 s on one core and saves 2 to 8 ms for each image of 512 x 512.
+# takes 0.15 to 0.3 s on one core and saves 5 to 11 ms for each image of 512 x 512.
 _ROW = 50
 
 Infer = Callable[[np.ndarray], np.ndarray]
@@ -73,9 +73,9 @@ def check_int8(network: StyleNetwork, device: torch.device) -> None:
 class Int8Forward:
     """Forward pass whose convolutions, but for the last, compute in int8.
 
-    The network is calibrated and compiled with the first batch, in about a second, for images of
-    any size. In a video it is compiled again for the size of the frames, which makes it 1.05
-    (johnson) to 1.3 (compact) times as fast.
+    The network is calibrated and compiled with the first batch, in 1 to 3 s, for images of any
+    size. In a video it is compiled again for the size of the frames, which makes it 1.05 (johnson)
+    to 1.3 (compact) times as fast.
     """
 
     def __init__(self, network: StyleNetwork, dtype: torch.dtype) -> None:

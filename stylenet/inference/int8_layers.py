@@ -41,9 +41,6 @@ class Int8Convolution(nn.Module):
         is_quantized: Whether to round; set by :meth:`quantize`.
     """
 
-    lowest: Tensor
-    highest: Tensor
-
     def __init__(self, convolution: nn.Conv2d) -> None:
         """Rewrite a convolution in operations of other runtimes.
 
@@ -70,12 +67,11 @@ class Int8Convolution(nn.Module):
         self.inputs, self.outputs = (0, 1) if self.is_transposed else (1, 0)
         self.weight = nn.Parameter(weight.detach().clone(), requires_grad=False)
         self.bias = None if bias is None else nn.Parameter(bias.detach().clone(), False)
-        channels = convolution.in_channels
-        self.register_buffer("lowest", torch.zeros(channels))
-        self.register_buffer("highest", torch.zeros(channels))
+        # Smallest and largest value of each input channel so far.
+        self._lowest, self._highest = torch.zeros(2, convolution.in_channels)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Convolve; observe the range of the inputs until the layer is quantized.
+        """Convolve, in int8 arithmetic once the layer is quantized.
 
         Args:
             features: Shape (N, C, H, W), H and W greater than half the kernel size.
@@ -91,9 +87,6 @@ class Int8Convolution(nn.Module):
             weight = torch.fake_quantize_per_channel_affine(
                 weight, self.weight_scales, self.zeros, self.outputs, -_INT8_MAX, _INT8_MAX
             )
-        else:
-            self.lowest = self.lowest.minimum(features.amin((0, 2, 3)))
-            self.highest = self.highest.maximum(features.amax((0, 2, 3)))
         if self.margin:
             features = F.pad(features, (self.margin,) * 4, mode=self.mode)
         if self.is_transposed:
@@ -103,14 +96,19 @@ class Int8Convolution(nn.Module):
         cells = F.conv2d(F.pixel_unshuffle(features, self.side), weight, self.bias)
         return F.pixel_shuffle(cells, self.side)
 
+    def observe(self, features: Tensor) -> None:
+        """Widen the ranges of the input channels to an input, shape (N, C, H, W)."""
+        self._lowest = self._lowest.minimum(features.amin((0, 2, 3)))
+        self._highest = self._highest.maximum(features.amax((0, 2, 3)))
+
     def quantize(self) -> None:
         """Choose all scales by the observed ranges, and round from now on."""
         others = [dim for dim in range(4) if dim != self.inputs]
-        ranges = _MARGIN * torch.maximum(-self.lowest, self.highest).clamp_min(_MIN_SCALE)  # (C,)
+        ranges = _MARGIN * torch.maximum(-self._lowest, self._highest).clamp_min(_MIN_SCALE)  # (C,)
         weight_ranges = self.weight.abs().amax(others).clamp_min(_MIN_SCALE)  # (C,)
         self.factors = (ranges / weight_ranges).sqrt()
         largest = float((ranges / self.factors).max())
-        if self.lowest.min() >= 0:
+        if self._lowest.min() >= 0:
             self.levels, self.scale = (0, _UINT8_MAX), largest / _UINT8_MAX
         else:
             self.levels, self.scale = (-_INT8_MAX - 1, _INT8_MAX), largest / _INT8_MAX
@@ -154,10 +152,15 @@ def quantize(network: StyleNetwork, photos: Sequence[Tensor]) -> StyleNetwork:
         return _InstanceNorm(module) if isinstance(module, nn.InstanceNorm2d) else None
 
     quantized = replace_layers(network, replace)
-    convolutions = [m for m in quantized.modules() if isinstance(m, Int8Convolution)]
+    convolutions = [m for m in quantized.modules() if isinstance(m, Int8Convolution)][:-1]
+    hooks = [
+        convolution.register_forward_pre_hook(lambda layer, inputs: layer.observe(*inputs))
+        for convolution in convolutions
+    ]
     for photo in photos:
         quantized(photo)
-    for convolution in convolutions[:-1]:
+    for hook, convolution in zip(hooks, convolutions, strict=True):
+        hook.remove()
         convolution.quantize()
     return quantized
 
