@@ -8,8 +8,8 @@ from typing import Any
 # Largest seed of PyTorch's generators.
 LARGEST_SEED = 2**63 - 1
 
-# Messages of CUDA and MPS, of PyTorch's CPU allocator, and of mmap. MPS and the CPU have no class
-# of their own for this error, and CUDA's is a RuntimeError.
+# Messages of CUDA and MPS, of PyTorch's CPU allocator, of mmap, and of OpenVINO. MPS and the CPU
+# have no class of their own for this error, and CUDA's is a RuntimeError.
 _OUT_OF_MEMORY = ("out of memory", "DefaultCPUAllocator", "allocate memory", "bad_alloc")
 
 

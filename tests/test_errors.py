@@ -75,6 +75,7 @@ def test_the_error_of_another_library_is_shortened_to_one_line(error, line):
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), True),
         (RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"), True),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"), True),
+        (RuntimeError("Exception from src/inference/cpp/infer_request.cpp: std::bad_alloc"), True),
         (RuntimeError("the size of tensor a must match"), False),
         (ValueError("out of memory"), False),
     ],

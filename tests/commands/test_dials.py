@@ -147,19 +147,19 @@ def test_python_refuses_dials_of_other_networks(plain):
         stylenet.load(plain).turn(style_weight=2)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_turning_reaches_every_copy_of_the_network(network, dtype, tmp_path):
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_turning_reaches_every_copy_of_the_network(network, precision, tmp_path):
     """Bfloat16 copies the convolutions, and videos share statistics between frames."""
     photo = Image.open(blotches(tmp_path / "photo.png", 61, 44))
     info = CheckpointInfo("waves", 1)
-    stylizer, moved = (Stylizer(network, info, dtype=dtype) for _ in range(2))
+    stylizer, moved = (Stylizer(network, info, precision=precision) for _ in range(2))
     shared = moved.with_statistics(
         lambda _, x: (x.float().mean((2, 3), keepdim=True), x.float().var((2, 3), keepdim=True))
     )
     before = np.asarray(shared(photo), float)
     moved.turn(2.0, 4.0)
     assert np.abs(np.asarray(shared(photo), float) - before).max() > 5
-    alone = Stylizer(network.select(Dials(2.0, 4.0)), info, dtype=dtype)
+    alone = Stylizer(network.select(Dials(2.0, 4.0)), info, precision=precision)
     assert np.array_equal(np.asarray(moved(photo)), np.asarray(alone(photo)))
     assert not np.array_equal(np.asarray(moved(photo)), np.asarray(stylizer(photo)))
 
