@@ -26,6 +26,7 @@ SMALL = [
     ("compact", {**COMPACT, "head": "resize"}),
     ("adain", ADAIN),
     ("adain_style", ADAIN),
+    ("modulated_adain", {**ADAIN, "hidden": 4}),
     ("johnson_dials", JOHNSON),
     ("compact_dials", COMPACT),
     ("any_style", {**COMPACT, "hidden": 4, "kernels": 2}),
