@@ -1,6 +1,7 @@
 """Style images, from files or URLs."""
 
 import hashlib
+import logging
 import os
 import tempfile
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from stylenet.image import flatten, load_image, resize_short_side, to_tensor
 
 # Smallest side of a style image, in pixels: VGG halves it four times before relu5_1.
 SMALLEST_STYLE = 16
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ class StyleOptions:
 def load_style_images(options: StyleOptions, scale: float = 1.0) -> list[Tensor]:
     """Load the images of a style; images at URLs are downloaded once.
 
+    An image of a single color is loaded with a warning: its network leaves little of a photo.
+
     Args:
         options: The style.
         scale: Factor on the size of the images.
@@ -101,14 +106,23 @@ def load_style_images(options: StyleOptions, scale: float = 1.0) -> list[Tensor]
             raise StyleNetError(
                 f"style.image={source}: {error}; set style.image to the image of your style"
             ) from error
+        original = f"{image.width}x{image.height}"
+        if all(low == high for low, high in image.getextrema()):
+            _log.warning(
+                "style.image=%s has a single color, so stylized photos become nearly flat; set "
+                "style.image to one with strokes or shapes",
+                source,
+            )
         if options.size is not None or scale != 1:
             size = round((options.size or min(image.size)) * scale)
             image = resize_short_side(image, size)
         if min(image.size) < SMALLEST_STYLE:
+            resized = f"{image.width}x{image.height}"
             raise StyleNetError(
-                f"style.image={source} has {image.width}x{image.height} pixels, expected "
+                f"style.image={source} has {original} pixels"
+                f"{'' if resized == original else f', resized to {resized}'}, expected "
                 f"{SMALLEST_STYLE} at least on each side; set style.image to a larger one, or set "
-                f"style.size"
+                f"style.size to a larger number"
             )
         images.append(to_tensor(image))
     return images

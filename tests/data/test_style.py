@@ -61,9 +61,9 @@ def files_in(folder):
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-def assert_refused(source, *words):
+def assert_refused(source, *words, size=None):
     with pytest.raises(StyleNetError) as error:
-        load_style_images(style(source))
+        load_style_images(style(source, size))
     message = str(error.value)
     assert message.startswith(f"style.image={source}")
     assert "\n" not in message
@@ -145,6 +145,23 @@ def test_an_unusable_image_is_named(tmp_path, name, message):
 def test_an_image_too_small_for_the_encoder_is_named(tmp_path):
     Image.new("RGB", (15, 40)).save(tmp_path / "a.png")
     assert_refused(str(tmp_path / "a.png"), "has 15x40 pixels, expected 16 at least on each side")
+
+
+def test_a_thin_image_is_named_with_its_own_size(tmp_path):
+    """It is enlarged less than others (short_side_scale), here to 10 pixels."""
+    Image.new("RGB", (20_000, 1)).save(tmp_path / "a.png")
+    message = "has 20000x1 pixels, resized to 204800x10, expected 16 at least on each side"
+    assert_refused(str(tmp_path / "a.png"), message, size=512)
+
+
+def test_an_image_of_a_single_color_is_loaded_with_a_warning(tmp_path, caplog):
+    image = Image.new("RGB", (20, 20), "red")
+    image.save(tmp_path / "red.png")
+    image.putpixel((3, 4), (0, 0, 255))
+    image.save(tmp_path / "two.png")
+    load_style_images(style([str(tmp_path / "red.png"), str(tmp_path / "two.png")]))
+    (record,) = caplog.records
+    assert "red.png has a single color" in record.getMessage()
 
 
 def test_an_unusable_image_among_several_is_named(tmp_path, image_path):
