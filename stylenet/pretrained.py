@@ -12,10 +12,12 @@ BASES = Path(__file__).parent / "assets" / "bases"
 # The bundled network for arbitrary styles: checkpoint=any_style, or a style image alone.
 ANY_STYLE = Path(__file__).parent / "assets" / "any_style" / "any_style.safetensors"
 
-# Start of the networks that it fits, unless a file in BASES does. In 150 steps a new style came to
-# a total of 1.60 from it, and to 1.93 from a network meta-learned in half an hour on a part of a
-# CPU core (docs/methods/base-network.md).
-_START = "great_wave"
+# Starts of the networks that they fit, unless a file in BASES does. After 150 steps johnson came to
+# a total of 1.37 from great_wave and of 1.41 from starry_night, which left white blobs (mean over
+# three paintings). compact came to 1.63 from great_wave_compact; it came to 2.14, with dark
+# patches, from a network meta-learned in ten minutes on a CPU core (mean over two paintings;
+# docs/methods/base-network.md).
+_STARTS = ("great_wave", "great_wave_compact")
 
 
 def pretrained_styles() -> dict[str, Path]:
@@ -27,9 +29,10 @@ def base_networks() -> list[Path]:
     """Return the checkpoints of the base networks, from which any style is learned in few steps.
 
     Returns:
-        The meta-learned ones, then the pretrained style that serves where none of them fits.
+        The meta-learned ones, then the pretrained styles that serve where none of them fits.
     """
-    return [*sorted(BASES.glob("[!.]*.safetensors")), PRETRAINED / f"{_START}.safetensors"]
+    starts = [PRETRAINED / f"{style}.safetensors" for style in _STARTS]
+    return [*sorted(BASES.glob("[!.]*.safetensors")), *starts]
 
 
 def describe_pretrained() -> dict[str, tuple[str, int]]:

@@ -107,7 +107,7 @@ def load_style_images(options: StyleOptions, scale: float = 1.0) -> list[Tensor]
                 f"style.image={source}: {error}; set style.image to the image of your style"
             ) from error
         original = f"{image.width}x{image.height}"
-        if all(low == high for low, high in image.getextrema()):
+        if image.getcolors(1):
             _log.warning(
                 "style.image=%s has a single color, so stylized photos become nearly flat; set "
                 "style.image to one with strokes or shapes",

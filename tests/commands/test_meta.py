@@ -5,8 +5,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from stylenet.checkpoint import load_checkpoint
-from stylenet.pretrained import base_networks
+from stylenet.checkpoint import load_checkpoint, start_from_base
+from stylenet.networks import build_network
 from stylenet.training import RunFolder
 
 from .conftest import blotches
@@ -127,14 +127,15 @@ def test_an_instant_network_is_written_after_the_first_steps(run, tmp_path, netw
     assert f"first network, after 1 steps: {first}" in result.out
     assert first.is_file()
     # The preview of step 0 shows the base network, before any step.
-    base = next(p for p in base_networks() if load_checkpoint(p)[0].name == network)
     config = yaml.safe_load(folder.config.read_text())
     assert config["init"] == "base"
     before, after = (np.asarray(Image.open(folder.preview(step)), float) for step in (0, 2))
     assert before.shape == after.shape
     assert np.abs(before - after).mean() > 0.1
     trained, _ = load_checkpoint(first)
-    weights = load_checkpoint(base)[0].state_dict()
+    base = build_network(network, **trained.arguments)
+    assert start_from_base(base)
+    weights = base.state_dict()
     moved = {k: float((v - weights[k]).abs().max()) for k, v in trained.state_dict().items()}
     assert 0 < max(moved.values()) < 0.01, "the first step starts from the base network"
 
