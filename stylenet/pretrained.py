@@ -13,10 +13,9 @@ BASES = Path(__file__).parent / "assets" / "bases"
 ANY_STYLE = Path(__file__).parent / "assets" / "any_style" / "any_style.safetensors"
 
 # Starts of the networks that they fit, unless a file in BASES does. After 150 steps johnson came to
-# a total of 1.37 from great_wave and of 1.41 from starry_night, which left white blobs (mean over
-# three paintings). compact came to 1.63 from great_wave_compact; it came to 2.14, with dark
-# patches, from a network meta-learned in ten minutes on a CPU core (mean over two paintings;
-# docs/methods/base-network.md).
+# a total of 1.37 from great_wave and of 1.41 from starry_night (mean over three paintings). compact
+# came to 1.63 from great_wave_compact; it came to 2.14, with dark patches, from a network
+# meta-learned in ten minutes on a CPU core (mean over two paintings; docs/methods/base-network.md).
 _STARTS = ("great_wave", "great_wave_compact")
 
 
