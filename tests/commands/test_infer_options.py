@@ -151,7 +151,6 @@ MISTAKES = [
     ("input={video} format=mkv", "format=mkv is not for a video"),
     ("input={video} mask=nowhere.png", "nowhere.png: no such file"),
     ("input={video} mask={small}", "the mask has 9x7 pixels"),
-    ("input=camera mask={small}", "is not for a camera"),
     ("format=jpg output={out}.png", "Leave name and format out"),
     ("name=b output={out}.png", "Leave name and format out"),
 ]
