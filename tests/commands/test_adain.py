@@ -202,10 +202,9 @@ def test_a_video_interpolates_between_style_images(stylize, style_images):
     assert away[1][-1] == min(away[1])
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("export")
-@pytest.mark.parametrize(
-    "export_format", ["onnx", pytest.param("torch_export", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("export_format", ["onnx", "torch_export"])
 def test_a_style_is_exported(run, checkpoint, style_images, tmp_path, export_format):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")

@@ -108,7 +108,14 @@ def test_the_baseline_can_be_left_out(measure):
     assert "reference" not in result.out
 
 
-@pytest.mark.parametrize("precision", ["auto", "float32", "bfloat16"])
+@pytest.mark.parametrize(
+    "precision",
+    [
+        "auto",
+        pytest.param("float32", marks=pytest.mark.slow),
+        pytest.param("bfloat16", marks=pytest.mark.slow),
+    ],
+)
 def test_training_is_measured_with_the_bundled_encoder(measure, precision):
     (row,), _ = measure("training", "encoder=lite", "size=32", f"precision={precision}")
     check_ratio(row)
@@ -124,6 +131,7 @@ def test_training_needs_no_download(measure):
     assert row["details"]["style_layers"] == ["relu1_2", "relu2_2", "relu3_3", "relu4_3"]
 
 
+@pytest.mark.slow
 def test_training_is_measured_with_truncated_encoder_weights(measure, shared):
     weights = shared / "weights" / "vgg19_to_relu3_4.safetensors"
     arguments = ["encoder=vgg19", f"encoder.weights={weights}", "size=32"]

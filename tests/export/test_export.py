@@ -127,11 +127,11 @@ def test_the_documented_onnxruntime_example_runs(exported, network, tmp_path):
 @pytest.mark.parametrize(
     ("options", "name"),
     [
-        (ExportOptions(precision="float16"), "a.onnx"),
+        pytest.param(ExportOptions(precision="float16"), "a.onnx", marks=pytest.mark.slow),
         pytest.param(ExportOptions(uint8=True), "a.onnx", marks=pytest.mark.slow),
         pytest.param(ExportOptions("torch_export"), "a.pt2", marks=pytest.mark.slow),
         (ExportOptions("torch_export", uint8=True), "a.pt2"),
-        (ExportOptions("openvino"), "a.xml"),
+        pytest.param(ExportOptions("openvino"), "a.xml", marks=pytest.mark.slow),
     ],
     ids=str,
 )

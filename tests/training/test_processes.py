@@ -84,7 +84,7 @@ def assert_equal(first, second):
 @pytest.mark.parametrize(
     ("method", "more"),
     [
-        (None, {}),
+        pytest.param(None, {}, marks=pytest.mark.slow),
         (None, {"temporal": 30.0}),
         ("dials", {"temporal": 30.0}),
         ("adain", {}),

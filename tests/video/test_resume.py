@@ -77,7 +77,7 @@ def assert_equal(first, second, lossless):
 @pytest.mark.parametrize(
     ("suffix", "options"),
     [
-        ("mkv", {"codec": "ffv1"}),
+        slow("mkv", {"codec": "ffv1"}),
         ("mp4", {"blend": 0, "fps": 30, "start": 0.3}),
         slow("mkv", {"codec": "ffv1", "steady": 0.5, "flicker": True}),
         slow("mkv", {"codec": "ffv1", "fps": 30, "start": 0.3, "blend": 0}),
