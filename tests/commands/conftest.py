@@ -11,9 +11,11 @@ import pytest
 from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
 from PIL import Image
+from safetensors.torch import save_file
 
 from stylenet.cli.main import main
 from stylenet.cli.start import start
+from stylenet.perceptual.weights import load_weights
 from stylenet.program import COMMANDS
 
 ROOT = Path(__file__).parents[2]
@@ -110,16 +112,25 @@ def photos(tmp_path):
     return tmp_path / "photos"
 
 
+@pytest.fixture(scope="session")
+def vgg_file(tmp_path_factory):
+    """The first convolutions of a random VGG-19; to draw all of them takes longer than a run."""
+    state = load_weights("vgg19", "random")
+    state = {name: value for name, value in state.items() if int(name.split(".")[1]) <= 10}
+    path = tmp_path_factory.mktemp("vgg") / "vgg19_to_relu3_1.safetensors"
+    save_file(state, path)
+    return path
+
+
 @pytest.fixture
-def tiny(tmp_path, photos):
+def tiny(tmp_path, photos, vgg_file):
     """Overrides for a run of one second, too short to train anything useful."""
     painting = blotches(tmp_path / "painting.png", 48, 40, seed=9)
     return [
         f"style.image={painting}",
         "style.size=32",
         "encoder=vgg19",
-        "encoder.weights=random",
-        "encoder.allow_random=true",
+        f"encoder.weights={vgg_file}",
         "loss.content.layers=[relu1_2]",
         "loss.style.layers=[relu1_1,relu1_2]",
         "network.width=2",

@@ -309,8 +309,15 @@ def test_a_slurm_job_is_requeued_if_it_would_resume(run, tiny, tmp_path, monkeyp
     assert (asked.exists() and "requeue 12" in asked.read_text()) == resume
 
 
-@pytest.mark.parametrize("folder_name", ["run", "elsewhere"])
-@pytest.mark.parametrize("again", ["true", "the same"])
+@pytest.mark.parametrize(
+    ("folder_name", "again"),
+    [
+        ("run", "the same"),
+        ("elsewhere", "true"),
+        pytest.param("run", "true", marks=pytest.mark.slow),
+        pytest.param("elsewhere", "the same", marks=pytest.mark.slow),
+    ],
+)
 def test_a_run_interrupted_after_an_older_checkpoint_resumes_from_its_own(
     run, tiny, tmp_path, monkeypatch, folder_name, again
 ):
@@ -491,7 +498,7 @@ MISTAKES = [
     ("trainer.precision=64-true", "auto, 32-true, bf16-mixed, 16-mixed"),
     ("trainer.devices=none", "trainer.devices=none"),
     ("+trainer.speed=3", "speed"),
-    ("encoder.allow_random=false", "encoder.allow_random=true"),
+    ("encoder.weights=random", "encoder.allow_random=true"),
     ("encoder.weights=nowhere.pth", "nowhere.pth: no such file"),
     ("encoder.pooling=min", "max, average"),
     ("resume=nowhere.ckpt", "nowhere.ckpt: no such file"),

@@ -24,8 +24,8 @@ SIZES = [(16, 24), (13, 9), (18, 11), (3, 2)]
 
 
 def pair(number, size):
-    """A case at a size; the variants, which differ in few layers, take one size in make test."""
-    slow = number in (1, 3) and size != (13, 9)
+    """A case at a size; make test takes two sizes, and one for the variants of few layers."""
+    slow = size not in ([(13, 9)] if number in (1, 3) else [(13, 9), (3, 2)])
     name = f"{CASES[number][0]}{number}-{size[0]}x{size[1]}"
     return pytest.param(*CASES[number], size, id=name, marks=[pytest.mark.slow] if slow else [])
 

@@ -81,7 +81,12 @@ def arbitrary_style():
     )
 
 
-MODULES = [one_style, distilled, conditional, arbitrary_style]
+MODULES = [
+    one_style,
+    pytest.param(distilled, marks=pytest.mark.slow),
+    pytest.param(conditional, marks=pytest.mark.slow),
+    arbitrary_style,
+]
 
 
 @pytest.fixture
