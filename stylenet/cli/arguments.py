@@ -18,10 +18,17 @@ _FLAGS = (
     *("--multirun", "--shell-completion", "--config-path", "--config-name", "--config-dir"),
     *("--experimental-rerun", "--info"),
 )
-# Options whose value is a path: text, even where Hydra would read a number.
-_PATHS = {
-    *("input", "output", "mask", "checkpoint", "content", "photos", "video", "guide", "run_dir"),
-    *("data.root", "data.styles", "encoder_weights", "style_folder", "held_out"),
+# Options and config groups whose value is a path or a name: text, even where Hydra would read a
+# number, a boolean or a list.
+_TEXTS = {
+    *("input", "output", "mask", "content", "photo", "photos", "video", "guide", "run_dir"),
+    *("checkpoint", "checkpoints", "reference", "blend_with", "init", "add_to", "teacher_network"),
+    *("style.name", "style.image", "style_name", "style_folder", "loss.adversarial.style_folder"),
+    *("data.root", "data.styles", "encoder.weights", "encoder_weights", "held_out"),
+    *("held_out_styles", "held_out_name", "name", "description", "source", "trained_on", "license"),
+    # The config groups.
+    *("callbacks", "data", "encoder", "experiment", "logger", "loss", "network", "optimizer"),
+    *("schedule", "style", "suite", "teacher", "trainer", "training_method"),
 }
 # Characters with a meaning to Hydra, except in the name of an existing file.
 _SPECIAL = frozenset(",[{'\"$")
@@ -51,9 +58,9 @@ def for_hydra(arguments: Sequence[str], short: Mapping[str, str]) -> list[str]:
                 f"{key.lstrip('-')}=VALUE (see --help)."
             )
         name = short.get(key, key)
-        if sweeps and "," in value:  # the user quotes each choice
+        if sweeps and re.search(r",|^\w+\(", value):  # choices, glob(*): the user quotes each one
             words.append(f"{name}={value}")
-        elif _is_text(value, always=key in short) or (key in _PATHS and _is_misread(value)):
+        elif _is_text(value, always=key in short) or _is_misread(key, value):
             words.append(f"{name}={_quoted(value)}")
         else:
             words.append(_readable(f"{name}={value}" if equals else argument))
@@ -116,12 +123,12 @@ def _exists(value: str) -> bool:
     return os.path.exists(user_path(value))
 
 
-def _is_misread(value: str) -> bool:
-    """Return whether Hydra would read a path as another type, such as ``1e5`` or ``true``.
+def _is_misread(key: str, value: str) -> bool:
+    """Return whether Hydra would read a text as another type, such as ``1e5`` or ``true``.
 
     ``null`` leaves an option out, unless a file has this name.
     """
-    if value.startswith(_HYDRA_STARTS) or not value:
+    if key.lstrip("+") not in _TEXTS or value.startswith(_HYDRA_STARTS) or not value:
         return False
     if value == "null":
         return _exists(value)

@@ -49,7 +49,12 @@ class StyleOptions:
         Raises:
             StyleNetError: An option is invalid.
         """
-        if not isinstance(self.name, str) or not self.name or set(self.name) & set('/\\:*?"<>|'):
+        if not isinstance(self.name, str):
+            raise StyleNetError(
+                f"style.name={self.name} is not text. Give the style a name, in quotes where YAML "
+                f"would read a number."
+            )
+        if not self.name or set(self.name) & set('/\\:*?"<>|'):
             raise StyleNetError(f"style.name={self.name} cannot be part of a file's name")
         if self.size is not None:
             check_number("style.size", self.size, minimum=SMALLEST_STYLE, integer=True)

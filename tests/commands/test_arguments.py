@@ -5,6 +5,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from stylenet.cli.arguments import for_hydra
+from stylenet.cli.configs import config_folder
 
 from .conftest import blotches
 
@@ -92,6 +93,24 @@ def test_the_name_of_an_existing_style_image_is_taken_literally(tmp_path, monkey
 def test_a_name_that_looks_like_a_number_stays_text(value):
     assert parse(f"output={value}") == ("output", value)
     assert for_hydra([f"seed={value}"], {}) == [f"seed={value}"]
+
+
+@pytest.mark.parametrize("key", ["reference", "style.name", "run_dir", "checkpoint", "init"])
+def test_a_name_of_digits_stays_text(key):
+    assert parse(f"{key}=1_0.25") == (key, "1_0.25")
+
+
+def test_the_choice_of_every_config_group_is_text():
+    groups = [path.name for path in config_folder().iterdir() if path.is_dir()]
+    groups.remove("shared")  # parts of other configs, no choice
+    assert [parse(f"{group}=2024") for group in groups] == [(group, "2024") for group in groups]
+    assert parse("+experiment=2024") == ("experiment", "2024")
+    assert for_hydra(["-m", "style=glob(*)"], {}) == ["-m", "style=glob(*)"]
+
+
+@pytest.mark.parametrize("words", [["train"], ["infer", "input=data/styles/starry.jpg"]])
+def test_an_unknown_style_named_like_a_number_ends_in_one_line(run, words):
+    assert "1_0.25" in run(*words, "style=1_0.25").error
 
 
 def test_null_and_interpolations_keep_their_meaning():
