@@ -12,7 +12,7 @@ from stylenet.methods.distillation.teacher import Teacher
 from stylenet.methods.single_style.module import SingleStyleModule
 from stylenet.networks import build_network
 from stylenet.perceptual import ContentLoss, Encoder, PerceptualLoss, StyleLoss, TotalVariationLoss
-from stylenet.training import RunFolder, StyleTransferModule, check_compile_mode
+from stylenet.training import RunFolder, StyleTransferModule, check_compile_mode, replay
 from stylenet.training import step as step_room
 
 from .conftest import adam
@@ -187,7 +187,7 @@ def test_a_batch_of_another_shape_runs_eagerly(eager_backend):
         steps = None
         for i, size in enumerate([8, 8, 8, 8, 8, 5, 8, 5]):
             if steps is None or fresh:  # one that is always fresh never replays
-                steps = step_room.ReplayedStep(
+                steps = replay.ReplayedStep(
                     losses, optimizer, lambda _: None, 1, torch.device("cpu")
                 )
             steps.backward([image(i)[..., :size, :size]], first=True)
@@ -203,9 +203,9 @@ def test_an_operation_that_cannot_be_captured_runs_eagerly_and_is_logged(caplog)
     def losses(images):
         return images, {"total": (weight * images).square().mean()}
 
-    steps = step_room.ReplayedStep(losses, optimizer, lambda _: None, 1, torch.device("cpu"))
+    steps = replay.ReplayedStep(losses, optimizer, lambda _: None, 1, torch.device("cpu"))
 
-    class Refusing(step_room._NoCapture):
+    class Refusing(replay._NoCapture):
         def __call__(self, function):
             raise RuntimeError("operation not permitted when stream is capturing\nmore")
 

@@ -114,7 +114,7 @@ class AdversarialModule(SingleStyleModule):
         batch, clips = split_clips(batch)
         photos, styles = (images.contiguous(memory_format=torch.channels_last) for images in batch)
         inputs = self.with_view((photos,), batch_idx, clips)
-        stylized, values = self._compute_losses(*inputs)
+        stylized, values = self.compiled_losses(*inputs)
         values["discriminator"] = self._train_discriminator(styles, stylized.detach())
         self.discriminator.eval()  # so that its power iteration takes no step here
         values["adversarial"] = self._objective.generator(self.discriminator(stylized))

@@ -120,7 +120,7 @@ class MetaModule(StyleTransferModule):
         optimizer = Adam(parameters, lr=self.inner_lr)
         totals = []
         for part in photos.chunk(self.inner_steps):  # (N, 3, H, W)
-            stylized, values = self._compute_losses(part, targets)
+            stylized, values = self.compiled_losses(part, targets)
             optimizer.zero_grad()
             values["total"].backward()
             if self._clip is not None:
