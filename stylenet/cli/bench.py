@@ -18,7 +18,7 @@ from stylenet.benchmark import Conditions, Trained
 from stylenet.cli.app import build
 from stylenet.cli.evaluate_inputs import load_checkpoints
 from stylenet.cli.loss import build_loss, refuse_temporal
-from stylenet.cli.trainer import quieten_lightning
+from stylenet.cli.trainer import quiet_lightning
 from stylenet.data import PhotoData, load_style_images
 from stylenet.errors import StyleNetError, first_line
 from stylenet.evaluation.recipe import loss_key
@@ -181,7 +181,7 @@ def _work(
 ) -> None:
     """Run the task in the child process; send its result or its error."""
     torch.set_num_threads(threads)
-    quieten_lightning(wholly=True)
+    quiet_lightning(errors_only=True)
     try:
         result = task(bench, *arguments)
     except (StyleNetError, RuntimeError) as error:

@@ -17,7 +17,7 @@ from stylenet.benchmark.plot import draw_plot
 from stylenet.benchmark.table import format_table
 from stylenet.cli.app import build, run
 from stylenet.cli.bench import ConfiguredBench
-from stylenet.cli.trainer import quieten_lightning
+from stylenet.cli.trainer import quiet_lightning
 from stylenet.errors import StyleNetError, check_choice, check_number, explain_out_of_memory
 from stylenet.files import check_output, user_path
 from stylenet.inference.precision import DTYPES, PRECISIONS, choose_device
@@ -56,7 +56,7 @@ def benchmark(config: DictConfig) -> None:
     if config.threads is not None:
         check_number("threads", config.threads, minimum=1, integer=True)
         torch.set_num_threads(config.threads)
-    quieten_lightning(wholly=True)
+    quiet_lightning(errors_only=True)
     keys = [item.lstrip("+~").partition("=")[0] for item in HydraConfig.get().overrides.task]
     bench = ConfiguredBench(config, conditions, strict=any("layers" in key for key in keys))
     with explain_out_of_memory(

@@ -6,7 +6,7 @@ from stylenet.checkpoint import load_checkpoint
 from stylenet.cli.app import build, run
 from stylenet.cli.experiment import ComposedExperiment, command_line_experiment
 from stylenet.cli.runs import fit, prepare
-from stylenet.cli.trainer import keep_pace
+from stylenet.cli.trainer import adapt_to_devices
 from stylenet.data import scan_photos
 from stylenet.encoder_distillation import DistillationModule, mean_errors
 from stylenet.image import flatten, load_image, to_tensor
@@ -33,7 +33,7 @@ def distill_encoder(experiment: ComposedExperiment) -> None:
         StyleNetError: An option is impossible, or the run cannot go on.
     """
     config = experiment.config
-    keep_pace(experiment)
+    adapt_to_devices(experiment)
     refuse_style_images(config.data.styles, "this command")
     distillation, optimizer = build(config.distillation), experiment.build_optimizer()
     prepared = prepare(config)

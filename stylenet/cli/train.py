@@ -13,7 +13,7 @@ from stylenet.cli.experiment import ComposedExperiment, command_line_experiment
 from stylenet.cli.loss import TEMPORAL
 from stylenet.cli.runs import fit, prepare
 from stylenet.cli.start import INFORMATION
-from stylenet.cli.trainer import keep_pace
+from stylenet.cli.trainer import adapt_to_devices
 from stylenet.methods.method import Method
 from stylenet.program import command
 from stylenet.training import check_compile_mode, check_temporal_weight, make_temporal_loss
@@ -76,7 +76,7 @@ def train(experiment: ComposedExperiment) -> Path | None:
     config = experiment.config
     compile_mode = check_compile_mode(config.compile)
     temporal_weight = check_temporal_weight(config.loss.get(TEMPORAL))
-    keep_pace(experiment)
+    adapt_to_devices(experiment)
 
     method: Method = build(config.training_method)(experiment)
     method.check()

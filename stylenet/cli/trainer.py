@@ -54,13 +54,13 @@ def make_trainer(config: DictConfig, folder: RunFolder, **changes: Any) -> pl.Tr
             raise
         raise StyleNetError(
             f"trainer.accelerator={options.accelerator} trainer.devices={options.devices} "
-            f"trainer.precision={options.precision} cannot be had here: {cause} "
-            f"(trainer.accelerator=auto takes what there is)"
+            f"trainer.precision={options.precision} cannot be used here: {cause}. Set "
+            f"trainer.accelerator=auto to use what this machine has."
         ) from error
 
 
-def keep_pace(experiment: ComposedExperiment) -> None:
-    """Check the numbers of the trainer, and adapt a recipe for one device to several.
+def adapt_to_devices(experiment: ComposedExperiment) -> None:
+    """Check the numbers of the trainer, and adapt a recipe for one device to several devices.
 
     Options that the user set stay.
 
@@ -89,15 +89,15 @@ def keep_pace(experiment: ComposedExperiment) -> None:
             config[group][name] = value
 
 
-def quieten_lightning(wholly: bool = False) -> None:
-    """Hide remarks of Lightning about what is intended here.
+def quiet_lightning(errors_only: bool = False) -> None:
+    """Hide Lightning's remarks about behavior that is intended here.
 
     Args:
-        wholly: Whether to show nothing but errors, for measurements.
+        errors_only: Whether to hide all other warnings, too, for measurements.
     """
     for name in ("pytorch_lightning", "lightning_fabric", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR if wholly else logging.WARNING)
-    if wholly:
+        logging.getLogger(name).setLevel(logging.ERROR if errors_only else logging.WARNING)
+    if errors_only:
         warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")
     for remark in (
         ".*does not have many workers.*",

@@ -235,7 +235,7 @@ def test_an_existing_run_is_not_overwritten(run, tiny, tmp_path):
 def test_a_run_directory_whose_name_is_not_utf_8_is_refused(run, tiny, tmp_path):
     name = os.fsdecode(b"run\xfc")  # Latin-1
     assert (
-        "TensorBoard takes names in UTF-8"
+        "is not UTF-8, which TensorBoard needs"
         in run("train", *tiny, f"run_dir={tmp_path}/{name}").error
     )
     assert not (tmp_path / name).exists()
