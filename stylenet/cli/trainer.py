@@ -54,8 +54,8 @@ def make_trainer(config: DictConfig, folder: RunFolder, **changes: Any) -> pl.Tr
             raise
         raise StyleNetError(
             f"trainer.accelerator={options.accelerator} trainer.devices={options.devices} "
-            f"trainer.precision={options.precision} cannot be used here: {cause}. Set "
-            f"trainer.accelerator=auto to use what this machine has."
+            f"trainer.precision={options.precision} cannot be used here: "
+            f"{str(cause).rstrip('.')}. Set trainer.accelerator=auto to use what this machine has."
         ) from error
 
 

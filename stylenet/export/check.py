@@ -3,7 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import cycle, islice
 
@@ -60,6 +60,16 @@ class Report:
     dials: bool = False
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """Measured differences and times, as in :class:`Report`."""
+
+    mean_difference: float
+    max_difference: float
+    seconds: float
+    seconds_pytorch: float
+
+
 @torch.inference_mode()
 def compare(
     network: StyleNetwork,
@@ -67,7 +77,7 @@ def compare(
     uint8: bool,
     photos: Sequence[Tensor] = (),
     sizes: Sequence[tuple[int, int, int]] = SIZES,
-) -> tuple[float, float, float, float]:
+) -> Comparison:
     """Run the PyTorch network and the exported network on the same images.
 
     Args:
@@ -77,10 +87,6 @@ def compare(
         photos: Photos to crop the images from, shape (1, 3, H, W). Without photos the images are
             synthetic, for which int8 networks are not calibrated.
         sizes: (N, H, W) of the images; the first size is timed.
-
-    Returns:
-        Mean and largest difference in 1/255, seconds of the exported network, and seconds of the
-        PyTorch network.
 
     Raises:
         StyleNetError: The exported network gives an image of another shape.
@@ -98,11 +104,11 @@ def compare(
     difference = torch.cat(differences)
     count, height, width = sizes[0]
     images = torch.rand(count, 3, height, width, generator=torch.Generator().manual_seed(0))
-    return (
-        float(difference.mean()),
-        float(difference.max()),
-        _time(lambda: _run(runner, images, uint8)),
-        _time(lambda: network(images)),
+    return Comparison(
+        mean_difference=float(difference.mean()),
+        max_difference=float(difference.max()),
+        seconds=_time(lambda: _run(runner, images, uint8)),
+        seconds_pytorch=_time(lambda: network(images)),
     )
 
 
@@ -110,9 +116,9 @@ def compare_dials(
     network: DialsNetwork,
     runner: DialsRunner,
     uint8: bool,
-    sizes: Sequence[tuple[int, int, int]] = SIZES,
-) -> tuple[float, float, float, float]:
-    """Compare the plain network at several positions of the dials with an exported network.
+    sizes: Sequence[tuple[int, int, int]],
+) -> Comparison:
+    """Compare a network with dials with its export, at several positions of the dials.
 
     Args:
         network: The PyTorch network, on the CPU.
@@ -121,8 +127,7 @@ def compare_dials(
         sizes: See :func:`compare`.
 
     Returns:
-        As :func:`compare`: the largest mean and the largest difference of all positions, and the
-        times at the first.
+        The largest mean and the largest difference of all positions, and the times at the first.
 
     Raises:
         StyleNetError: See :func:`compare`.
@@ -139,8 +144,11 @@ def compare_dials(
         compare(network.select(dials), partial(_run_at, runner, dials), uint8, sizes=sizes)
         for dials in (*inside, smallest, largest)
     ]
-    means, differences, seconds, seconds_pytorch = zip(*results, strict=True)
-    return max(means), max(differences), seconds[0], seconds_pytorch[0]
+    return replace(
+        results[0],
+        mean_difference=max(result.mean_difference for result in results),
+        max_difference=max(result.max_difference for result in results),
+    )
 
 
 def _run_at(runner: DialsRunner, dials: Dials, images: Tensor) -> Tensor:

@@ -18,7 +18,8 @@ import stylenet
 from stylenet.checkpoint import CheckpointInfo
 from stylenet.errors import StyleNetError
 from stylenet.export.check import Report
-from stylenet.export.formats import ExportOptions, export_network
+from stylenet.export.network import export_network
+from stylenet.export.options import ExportOptions
 from stylenet.export.runtime import VERSION, runtime_bytes, write_runtime
 from stylenet.files import atomic_path, reason
 from stylenet.networks import DialsNetwork, StyleNetwork

@@ -12,7 +12,7 @@ from PIL import Image
 
 from stylenet.checkpoint import CheckpointInfo
 from stylenet.errors import StyleNetError
-from stylenet.export import ExportOptions, export_network, formats, registry
+from stylenet.export import PRECISIONS, ExportOptions, export_network, registry
 from stylenet.inference import Stylizer
 from stylenet.networks import build_network
 
@@ -140,7 +140,7 @@ def test_every_format_gives_the_networks_images(tmp_path, options, name):
     if options.format == "openvino":
         pytest.importorskip("openvino")
     report = export_network(network, INFO, tmp_path / name, options)
-    assert report.mean_difference <= formats.PRECISIONS[options.precision] + 0.3 * options.uint8
+    assert report.mean_difference <= PRECISIONS[options.precision] + 0.3 * options.uint8
     assert (tmp_path / name).is_file()
     assert (tmp_path / f"{name}.json").is_file()
 

@@ -15,7 +15,8 @@ from torch import nn
 
 from stylenet.checkpoint import CheckpointInfo
 from stylenet.errors import StyleNetError
-from stylenet.export import ExportOptions, export_network, formats
+from stylenet.export import ExportOptions, export_network
+from stylenet.export import network as network_export
 from stylenet.export.folding import fold_constants
 from stylenet.export.graph import PortableNetwork, trace
 from stylenet.inference import Stylizer
@@ -317,7 +318,9 @@ def test_a_missing_runtime_names_its_extra(format, suffix, package, tmp_path, mo
     for name in [name for name in sys.modules if name.partition(".")[0] == package]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
-    monkeypatch.setattr(formats, "trace", lambda *_: pytest.fail("the network was traced before"))
+    monkeypatch.setattr(
+        network_export, "trace", lambda *_: pytest.fail("the network was traced before")
+    )
     message = rf"needs the package {package}: pip install 'stylenet\[{format}\]'"
     with pytest.raises(StyleNetError, match=message):
         export_network(
