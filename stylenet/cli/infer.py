@@ -63,20 +63,12 @@ def infer(config: DictConfig) -> None:
     check_used(config, input_type, video)
     dials = read_dials(config, input_type)
     plan = read_plan(config)
-    one_for_each = plan is not None and plan.has_folders and input_type is InputType.FOLDER
-    regions = None
-    if not one_for_each:
-        regions = read_regions(plan, VIDEO_SUFFIXES if input_type is InputType.VIDEO else set())
+    regions = read_regions(plan, input_type)
     if input_type is InputType.INTERPOLATION:
         options, _ = use_dials(None, dials, options, video)
         interpolate(config, source, options, _still(regions), _Progress("frame").show)
         return
-    if plan is None or config.regions is None:
-        stylizer = _load(config)
-    else:
-        stylizer = load_regions(config, plan, partial(_load_checkpoint, config))
-        if isinstance(regions, RegionMap) and read_launch().rank == 0:
-            print(plan.describe(regions, [part.info.style for part in stylizer.parts]))
+    stylizer = _load(config, plan, regions)
     options, video = use_dials(stylizer, dials, options, video)
     if input_type is InputType.CAMERA:
         show_camera(config, stylizer, options, video, _still(regions))
@@ -241,7 +233,19 @@ class _Progress:
             self._bar = None  # another network or pass starts again
 
 
-def _load(config: DictConfig) -> Stylizer:
+def _load(
+    config: DictConfig, plan: RegionPlan | None, regions: RegionMap | MaskVideos | None
+) -> Stylizer:
+    """Load the network, or the network of each region, and print which style a region gets."""
+    if plan is None or config.regions is None:
+        return _load_network(config)
+    stylizer = load_regions(config, plan, partial(_load_checkpoint, config))
+    if isinstance(regions, RegionMap) and read_launch().rank == 0:
+        print(plan.describe(regions, [part.info.style for part in stylizer.parts]))
+    return stylizer
+
+
+def _load_network(config: DictConfig) -> Stylizer:
     """Load the requested network on this rank's device, blended with another if requested."""
     style = None if config.style_name is None else str(config.style_name)
     path = None if config.checkpoint is None else str(config.checkpoint)

@@ -7,6 +7,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from stylenet.checkpoint import find_style
+from stylenet.cli.infer_inputs import InputType
 from stylenet.errors import StyleNetError, check_number
 from stylenet.files import user_path
 from stylenet.inference import RegionMap, RegionStylizer, Stylizer
@@ -14,6 +15,7 @@ from stylenet.inference.region_plan import RegionPlan
 from stylenet.methods.arbitrary_style.selection import names_style_image
 from stylenet.pretrained import pretrained_styles
 from stylenet.video.mask_videos import MaskVideos
+from stylenet.video.suffixes import VIDEO_SUFFIXES
 
 # Loads the checkpoint of a path in a style, ``None`` for its first one.
 Load = Callable[[str | Path, str | None], Stylizer]
@@ -80,22 +82,25 @@ def load_regions(config: DictConfig, plan: RegionPlan, load: Load) -> RegionStyl
     return RegionStylizer(parts)
 
 
-def read_regions(plan: RegionPlan | None, suffixes: set[str]) -> RegionMap | MaskVideos | None:
+def read_regions(plan: RegionPlan | None, input_type: InputType) -> RegionMap | MaskVideos | None:
     """Read the masks of a plan.
 
     Args:
         plan: From :func:`read_plan`.
-        suffixes: Suffixes of videos, whose frames are masks; empty if the input is no video.
+        input_type: A video may have masks that are videos.
+
+    Returns:
+        The regions; ``None`` without a plan, and for a folder whose images have masks of their own.
 
     Raises:
         StyleNetError: A mask is missing or unreadable, or sizes differ.
     """
-    if plan is None:
+    if plan is None or (plan.has_folders and input_type is InputType.FOLDER):
         return None
-    are_videos = [path.suffix.lower() in suffixes for path in plan.paths]
-    if not any(are_videos):
+    if input_type is not InputType.VIDEO:
         return plan.read()
-    return MaskVideos(plan, are_videos)
+    are_videos = [path.suffix.lower() in VIDEO_SUFFIXES for path in plan.paths]
+    return MaskVideos(plan, are_videos) if any(are_videos) else plan.read()
 
 
 def _as_mapping(regions: Any) -> Any:

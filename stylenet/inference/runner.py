@@ -21,7 +21,7 @@ from stylenet.networks import StagedNetwork, StyleNetwork
 _BATCH_PIXELS = 2**20
 
 
-def place(network: StyleNetwork, device: torch.device) -> StyleNetwork:
+def to_device(network: StyleNetwork, device: torch.device) -> StyleNetwork:
     """Move a network to a device, in evaluation mode."""
     # Convolutions are up to six times as fast in this layout.
     return network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -54,7 +54,7 @@ class Runner:
         Raises:
             StyleNetError: The network cannot run in int8 here.
         """
-        self.network = place(network, device)
+        self.network = to_device(network, device)
         self._device, self._dtype = device, dtype
         self._converted = with_convolutions_in(self.network, dtype)
         # OpenVINO took 340 bytes per pixel (johnson) and 97 (compact) at 1024 x 1024: within what

@@ -27,7 +27,7 @@ from stylenet.inference.passes import Progress, run_passes
 from stylenet.inference.postprocess import postprocess
 from stylenet.inference.precision import choose_device, choose_dtype
 from stylenet.inference.region_map import Mask, RegionMap, as_regions, check_mask
-from stylenet.inference.runner import Runner, place
+from stylenet.inference.runner import Runner, to_device
 from stylenet.networks import (
     Dials,
     DialsNetwork,
@@ -88,7 +88,7 @@ class Stylizer:
                 )
             network = self._source.select(Dials())
         self.device = choose_device(device)
-        self.dtype = choose_dtype(precision, self.device, place(network, self.device))
+        self.dtype = choose_dtype(precision, self.device, to_device(network, self.device))
         float_name = str(self.dtype).removeprefix("torch.")
         self.precision = precision if precision == "int8" else float_name
         self.info = info
