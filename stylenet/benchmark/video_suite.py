@@ -22,7 +22,7 @@ from stylenet.errors import StyleNetError, check_number
 from stylenet.image import load_image
 from stylenet.video import FrameStylizer, VideoOptions, VideoReader
 from stylenet.video.codecs import import_av
-from stylenet.video.stylize import stylize_frames
+from stylenet.video.pipeline import stylize_frames
 from stylenet.video.transfer import Download, upload
 from stylenet.video.writer import VideoWriter
 

@@ -23,7 +23,7 @@ from stylenet.video.encoding import keep_frame_order, open_output, set_color_tag
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
-# See stylenet.video.stylize.VideoOptions.
+# See stylenet.video.VideoOptions.
 _QUALITY = 18
 # BT.709 in 16 to 235 by H.273's and FFmpeg's numbers, which all players know.
 _COLORS = Colors(space=1, range=1, primaries=1, transfer=1, matrix=1)

@@ -7,22 +7,12 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from torch import Tensor
 
-from stylenet.errors import StyleNetError, first_line
-from stylenet.video.codecs import (
-    DEEP,
-    QUIET_X265,
-    USUAL,
-    alpha_codec,
-    alpha_format,
-    check_codec,
-    pixel_formats,
-    quality_options,
-    usual_codec,
-    writing,
-)
+from stylenet.errors import StyleNetError
+from stylenet.video.codecs import writing
+from stylenet.video.coding import Coding
 from stylenet.video.color import SCALING
 from stylenet.video.copies import StreamCopies
-from stylenet.video.encoding import keep_frame_order, open_output, set_color_tags
+from stylenet.video.encoding import open_output, set_color_tags
 from stylenet.video.frames import RgbFrame
 from stylenet.video.journal import Journal
 from stylenet.video.reader import VideoReader
@@ -40,9 +30,6 @@ if TYPE_CHECKING:
 _OWN_METADATA = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
 # Metadata of the video stream that is copied; Matroska's statistics, for one, are no longer true.
 _KEPT_METADATA = frozenset({"language", "title", "handler_name", "comment", "timecode"})
-# All players support 4:2:0. 4:4:4 is for odd sizes, which H.264 and H.265 cannot halve.
-_PIXEL_FORMATS = ("yuv420p", "yuv444p")
-_DEEP_FORMATS = ("yuv420p10le", "yuv422p10le", "yuv444p10le")
 
 
 class VideoWriter:
@@ -100,7 +87,7 @@ class VideoWriter:
             self.close(complete=False)
             raise
         short_side = min(source.frames.width, source.frames.height)
-        if not can_be_joined(self._format, self.codec, self._has_alpha, short_side):
+        if not can_be_joined(self._format, self.codec, self._coding.has_alpha, short_side):
             journal = None
         self.journal = journal
         self._encoder = SegmentedEncoder(
@@ -141,11 +128,11 @@ class VideoWriter:
                 self._copies.write(item)
                 return
             frame = self._frame(item)
-            coding = self._source.frames.colors.from_rgb(frame) if self._has_matrix else {}
+            coding = self._source.frames.colors.from_rgb(frame) if self._coding.has_matrix else {}
             frame = self._scaler.reformat(
-                frame, format=self._pixel_format, interpolation=SCALING, **coding
+                frame, format=self._coding.pixel_format, interpolation=SCALING, **coding
             )
-            if self._has_matrix:
+            if self._coding.has_matrix:
                 # ProRes writes the tags of the frame, not those of the encoder. Older PyAV has
                 # none for frames.
                 with suppress(AttributeError):
@@ -205,7 +192,7 @@ class VideoWriter:
         name, name_with_alpha = ("rgb48le", "rgba64le") if is_deep else ("rgb24", "rgba")
         if alpha is None:
             return av.VideoFrame.from_ndarray(pixels, name)
-        if self._has_alpha:
+        if self._coding.has_alpha:
             alpha = alpha.astype(pixels.dtype) * (257 if is_deep else 1)
             return av.VideoFrame.from_ndarray(np.dstack([pixels, alpha]), name_with_alpha)
         self._lost_alpha = self._lost_alpha or bool((alpha < 255).any())
@@ -217,30 +204,22 @@ class VideoWriter:
         from av.video.reformatter import VideoReformatter
 
         source = self._source
-        for_alpha = alpha_codec(self._format) if source.frames.has_alpha else None
         default = self._container.default_video_codec
-        self.codec = codec or for_alpha or usual_codec(self._format, default)
-        if codec is None and self.codec == USUAL and source.frames.is_deep:
-            self.codec = DEEP
-        check_codec(self.codec)
         self._unit = source.time_base
         if source.clip.rate is None:
             self._unit = unit_of_times(self._format, source.video, source.time_base)
-        self._pixel_format = self._choose_pixel_format()
+        self._coding = Coding(source, self._format, default, codec, quality, self._unit)
+        self.codec = self._coding.codec
         with writing(self._target, f"{self._format} does not take codec={self.codec}"):
             stream = self._container.add_stream(self.codec, rate=source.rate)
         self._stream = cast("VideoStream", stream)
-        context = self._stream.codec_context
         self._stream.time_base = self._unit
-        self._options = quality_options(self.codec, quality)
-        if self.codec == "libx265":
-            self._options["x265-params"] = "log-level=error"
-            if self._format in ("mp4", "mov"):
-                context.codec_tag = "hvc1"  # the one of two that Apple's players take
-        self._has_matrix = self._pixel_format.startswith("yuv")
+        context = self._stream.codec_context
+        if self.codec == "libx265" and self._format in ("mp4", "mov"):
+            context.codec_tag = "hvc1"  # the one of two that Apple's players take
         self._scaler = VideoReformatter()
         with writing(self._target, f"codec={self.codec} cannot encode it"):
-            self._open_encoder(context)
+            self._coding.open(context)
 
     def _new_encoder(self) -> "VideoCodecContext":
         """Open another encoder like that of the stream."""
@@ -248,57 +227,8 @@ class VideoWriter:
 
         context: Any = av.CodecContext.create(self.codec, "w")
         context.flags = self._stream.codec_context.flags  # headers in the container or not
-        return cast("VideoCodecContext", self._open_encoder(context))
-
-    def _open_encoder(self, context: Any) -> Any:
-        self._set_up(context, self._pixel_format)
-        context.options = dict(self._options)
-        if self._has_matrix:
-            set_color_tags(context, self._source.frames.colors)
-        context.open()
-        return context
-
-    def _choose_pixel_format(self) -> str:
-        """Return the first pixel format that the encoder accepts for frames of this size."""
-        import av
-
-        known = pixel_formats(self.codec)
-        formats = [f for f in _PIXEL_FORMATS if f in known] or known[:1] or ["yuv420p"]
-        if self._source.frames.is_deep:
-            formats = [f for f in _DEEP_FORMATS if f in known]
-            if not formats:
-                raise StyleNetError(
-                    f"codec={self.codec} has no format of 10 bits; use codec={DEEP} in .mp4 or "
-                    f".mkv, or bit_depth=8"
-                )
-        with_alpha = alpha_format(self.codec, self._format) if self._source.frames.has_alpha else ""
-        if with_alpha:
-            formats.insert(0, with_alpha)
-        for pixel_format in formats:
-            trial = av.CodecContext.create(self.codec, "w")
-            self._set_up(trial, pixel_format)
-            if self.codec == "libx265":
-                trial.options = QUIET_X265
-            try:
-                trial.open()
-            except Exception as error:
-                problem = error
-            else:
-                self._has_alpha = pixel_format == with_alpha
-                return pixel_format
-        source = self._source.frames
-        raise StyleNetError(
-            f"codec={self.codec} cannot encode {source.width}x{source.height} pixels "
-            f"({getattr(problem, 'strerror', None) or first_line(problem)}); use codec={USUAL}"
-        )
-
-    def _set_up(self, context: Any, pixel_format: str) -> None:
-        source = self._source.frames
-        context.width, context.height = source.width, source.height
-        context.pix_fmt = pixel_format
-        context.time_base, context.framerate = self._unit, self._source.rate
-        keep_frame_order(context, self._format)
-        context.sample_aspect_ratio = source.aspect
+        self._coding.open(context)
+        return cast("VideoCodecContext", context)
 
     def _copy_metadata(self) -> None:
         own = _OWN_METADATA | ({"timecode"} if self._source.clip.start else set())
