@@ -4,6 +4,7 @@ import dataclasses
 import statistics
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -23,9 +24,7 @@ from stylenet.cli.evaluate_inputs import (
 )
 from stylenet.errors import StyleNetError, explain_out_of_memory
 from stylenet.evaluation import (
-    GridMeter,
     Row,
-    StrokeMeter,
     Study,
     Summary,
     compare_with,
@@ -44,6 +43,9 @@ from stylenet.evaluation.recipe import loss_key
 from stylenet.files import check_output, user_path
 from stylenet.image import LoadedImage, save_image, to_image, to_tensor
 from stylenet.image.formats import MAX_SIDES
+
+# Warping errors by video, as in stylenet.evaluation.Summary; None for a video without motion.
+_Flicker = dict[str, dict[str, float] | None]
 
 _QUALITY = 90  # of the contact sheet, a JPEG
 _WARMUP = 2
@@ -81,11 +83,9 @@ def _evaluate(config: DictConfig) -> None:
     _check_reference(config, checkpoints)
     _check_sheet(config, len(checkpoints) + 1, min(len(paths), config.sheet_photos))
     failures: list[str] = []
-    grids = {item.name: GridMeter() for item in checkpoints}
-    strokes = {item.name: StrokeMeter() for item in checkpoints}
-    rows, photos, columns = _measure_photos(config, checkpoints, paths, grids, strokes, failures)
+    rows, photos, columns = _measure_photos(config, checkpoints, paths, failures)
     flicker = _measure_videos(config, checkpoints, videos, failures)
-    summaries = _summarize(config, checkpoints, rows, photos, grids, strokes, flicker)
+    summaries = _summarize(config, checkpoints, rows, photos, flicker)
     if config.reference is not None:
         summaries = compare_with(str(config.reference), summaries)
     save_image(
@@ -123,13 +123,13 @@ def _check_reference(config: DictConfig, checkpoints: Sequence[Checkpoint]) -> N
     """Refuse a reference that is none of the checkpoints, or whose losses are not comparable."""
     if config.reference is None:
         return
-    names = [item.name for item in checkpoints]
+    names = [checkpoint.name for checkpoint in checkpoints]
     if str(config.reference) not in names:
         raise StyleNetError(
             f"reference={config.reference} is none of the checkpoints. Give one of "
             f"{', '.join(names)}."
         )
-    if len({loss_key(item.style) for item in checkpoints}) > 1:
+    if len({loss_key(checkpoint.style) for checkpoint in checkpoints}) > 1:
         raise StyleNetError(
             "reference compares checkpoints in one style. Choose it: style=NAME, or style=custom "
             "style.image=PATH."
@@ -150,11 +150,9 @@ def _measure_photos(
     config: DictConfig,
     checkpoints: Sequence[Checkpoint],
     paths: dict[str, Path],
-    grids: dict[str, GridMeter],
-    strokes: dict[str, StrokeMeter],
     failures: list[str],
 ) -> tuple[list[Row], dict[str, Tensor], dict[str, list[Image.Image]]]:
-    """Measure every checkpoint on every photo.
+    """Measure every checkpoint on every photo; its meters see the stylized photos, too.
 
     Returns:
         A row for each pair, the first photos as tensors (1, 3, H, W) by name, and the columns of
@@ -162,7 +160,10 @@ def _measure_photos(
     """
     rows: list[Row] = []
     photos: dict[str, Tensor] = {}
-    columns: dict[str, list[Image.Image]] = {"": [], **{item.name: [] for item in checkpoints}}
+    columns: dict[str, list[Image.Image]] = {
+        "": [],
+        **{checkpoint.name: [] for checkpoint in checkpoints},
+    }
     for name, path in tqdm(paths.items(), unit="photo", dynamic_ncols=True):
         try:
             square = load_square(path, config.size)
@@ -175,17 +176,17 @@ def _measure_photos(
             columns[""].append(square)
         if len(photos) < max(1, config.iteration_photos):
             photos[name] = photo
-        for item in checkpoints:
-            stylized = item.stylize(photo)
+        for checkpoint in checkpoints:
+            stylized = checkpoint.stylize(photo)
             try:
-                losses = measure_losses(item.criterion, stylized, photo)
+                losses = measure_losses(checkpoint.criterion, stylized, photo)
             except StyleNetError as error:
-                raise StyleNetError(f"{item.name} on {path}: {error}") from error
-            grids[item.name].add(stylized)
-            strokes[item.name].add(stylized, photo)
-            rows.append(Row(item.name, name, losses, *measure_similarity(stylized, photo)))
+                raise StyleNetError(f"{checkpoint.name} on {path}: {error}") from error
+            checkpoint.grid.add(stylized)
+            checkpoint.strokes.add(stylized, photo)
+            rows.append(Row(checkpoint.name, name, losses, *measure_similarity(stylized, photo)))
             if is_shown:
-                columns[item.name].append(to_image(stylized))
+                columns[checkpoint.name].append(to_image(stylized))
     if not rows:
         raise StyleNetError(
             f"photos={config.photos}: no photo can be used. The first: {failures[0]}"
@@ -198,17 +199,21 @@ def _measure_videos(
     checkpoints: Sequence[Checkpoint],
     videos: Sequence[Path],
     failures: list[str],
-) -> dict[str, dict[str, dict[str, float] | None]]:
-    """Return the warping errors by checkpoint and video; ``None`` for a video without motion."""
-    flicker: dict[str, dict[str, dict[str, float] | None]] = {item.name: {} for item in checkpoints}
+) -> dict[str, _Flicker]:
+    """Return the warping errors of each checkpoint on each video."""
+    flicker: dict[str, _Flicker] = {checkpoint.name: {} for checkpoint in checkpoints}
     for path in videos:
-        for item in tqdm(checkpoints, unit="network", desc=path.name, dynamic_ncols=True):
+        for checkpoint in tqdm(checkpoints, unit="network", desc=path.name, dynamic_ncols=True):
             try:
-                errors = measure_flicker(item.stylizer, path, config.size, config.video_frames)
+                errors = measure_flicker(
+                    checkpoint.stylizer, path, config.size, config.video_frames
+                )
             except StyleNetError as error:
                 failures.append(" ".join(str(error).split()))
                 break
-            flicker[item.name][str(path)] = None if errors is None else dataclasses.asdict(errors)
+            flicker[checkpoint.name][str(path)] = (
+                None if errors is None else dataclasses.asdict(errors)
+            )
     return flicker
 
 
@@ -217,29 +222,27 @@ def _summarize(
     checkpoints: Sequence[Checkpoint],
     rows: Sequence[Row],
     photos: dict[str, Tensor],
-    grids: dict[str, GridMeter],
-    strokes: dict[str, StrokeMeter],
-    flicker: dict[str, dict[str, dict[str, float] | None]],
+    flicker: dict[str, _Flicker],
 ) -> list[Summary]:
     """Summarize each checkpoint, with its speed, which is measured here."""
     photo = next(iter(photos.values()))
-    calls = [lambda item=item: item.stylize(photo) for item in checkpoints]
+    calls = [partial(checkpoint.stylize, photo) for checkpoint in checkpoints]
     timings = alternate(calls, config.repeats, _WARMUP, checkpoints[0].stylizer.device)
     return [
         Summary(
-            checkpoint=item.name,
-            style_images=item.style.images,
-            photos=sum(row.checkpoint == item.name for row in rows),
-            means=summarize(rows, item.name)
-            | measure_defects(item.stylize, item.stylizer.device, grids[item.name])
-            | {"wavelength": strokes[item.name].wavelength()},
-            parameters=sum(weight.numel() for weight in item.stylizer.network.parameters()),
-            precision=item.stylizer.precision,
+            checkpoint=checkpoint.name,
+            style_images=checkpoint.style.images,
+            photos=sum(row.checkpoint == checkpoint.name for row in rows),
+            means=summarize(rows, checkpoint.name)
+            | measure_defects(checkpoint.stylize, checkpoint.stylizer.device, checkpoint.grid)
+            | {"wavelength": checkpoint.strokes.wavelength()},
+            parameters=sum(weight.numel() for weight in checkpoint.stylizer.network.parameters()),
+            precision=checkpoint.stylizer.precision,
             images_per_second=1 / timing.median,
             seconds_quartiles=timing.quartiles,
-            flicker=flicker[item.name],
+            flicker=flicker[checkpoint.name],
         )
-        for item, timing in zip(checkpoints, timings, strict=True)
+        for checkpoint, timing in zip(checkpoints, timings, strict=True)
     ]
 
 
@@ -251,18 +254,18 @@ def _study(
 ) -> Iterator[Study]:
     """Compare the checkpoints with image optimization, once for each style."""
     groups: dict[str, list[Checkpoint]] = {}
-    for item in checkpoints:
-        groups.setdefault(loss_key(item.style), []).append(item)
+    for checkpoint in checkpoints:
+        groups.setdefault(loss_key(checkpoint.style), []).append(checkpoint)
     total = len(groups) * 2 * len(photos) * config.iterations
     with tqdm(total=total, unit="iteration", dynamic_ncols=True) as bar:
         for group in groups.values():
             objectives = {
-                item.name: statistics.fmean(
+                checkpoint.name: statistics.fmean(
                     row.losses["total"]
                     for row in rows
-                    if row.checkpoint == item.name and row.photo in photos
+                    if row.checkpoint == checkpoint.name and row.photo in photos
                 )
-                for item in group
+                for checkpoint in group
             }
             style, criterion = Path(group[0].style.images[0]).stem, group[0].criterion
             yield compare_with_optimization(

@@ -15,7 +15,7 @@ from stylenet.cli.configs import config_folder, style_image_path
 from stylenet.cli.loss import build_loss, refuse_temporal
 from stylenet.data import StyleOptions, load_style_images
 from stylenet.errors import LARGEST_SEED, StyleNetError, check_number
-from stylenet.evaluation import recorded_style
+from stylenet.evaluation import GridMeter, StrokeMeter, recorded_style
 from stylenet.evaluation.recipe import loss_key
 from stylenet.files import find_inputs, reason, user_path
 from stylenet.image import SUFFIXES
@@ -35,12 +35,16 @@ class Checkpoint:
         stylizer: The network.
         style: The style images that its stylized images are compared with.
         criterion: The perceptual loss; checkpoints of one style share it.
+        grid: Meter of the grid in its stylized photos.
+        strokes: Meter of the size of its strokes.
     """
 
     name: str
     stylizer: Stylizer
     style: StyleOptions
     criterion: PerceptualLoss
+    grid: GridMeter = dataclasses.field(default_factory=GridMeter)
+    strokes: StrokeMeter = dataclasses.field(default_factory=StrokeMeter)
 
     def stylize(self, photo: Tensor) -> Tensor:
         """Stylize a photo, RGB in [0, 1], shape (1, 3, H, W)."""
