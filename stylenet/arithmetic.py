@@ -27,7 +27,7 @@ _LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY")
 def bfloat16_is_faster(
     device: torch.device, work: str, run: Callable[[torch.dtype], object]
 ) -> bool:
-    """Tell whether bfloat16 is faster than float32.
+    """Return whether bfloat16 is faster than float32.
 
     On a CPU both are timed once, in 20 to 300 ms, and the result is stored in the user's cache
     folder. Processor flags are no substitute: some processors list ``avx512_bf16`` and take twice

@@ -62,7 +62,7 @@ def check_number(
 
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, or the name of its class without a message."""
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
 
 
 def check_choice(name: str, value: Any, choices: Iterable[Any]) -> None:
@@ -84,7 +84,7 @@ def check_choice(name: str, value: Any, choices: Iterable[Any]) -> None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error of Python or PyTorch means that memory ran out, on any device."""
+    """Return whether an error of Python or PyTorch means that memory ran out, on any device."""
     if isinstance(error, MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(text in str(error) for text in _OUT_OF_MEMORY)

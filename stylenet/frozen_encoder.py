@@ -14,7 +14,7 @@ from stylenet.networks import StyleNetwork
 
 # Network arguments that hold the encoder's name and layer.
 _ARGUMENTS = {"name": "encoder", "layer": "layer"}
-# Values of encoder.weights that are no paths.
+# Values of encoder.weights that are not paths.
 _NOT_PATHS = ("imagenet", "random")
 
 
@@ -59,7 +59,7 @@ def find_again(
         network: Network of the checkpoint.
         recorded: Name, layer and SHA-256 of the encoder; see :func:`leave_out`.
         trained_with: ``encoder`` of the checkpoint's recipe, with a path or ``imagenet`` as
-            ``weights``; ignored if it is no dict.
+            ``weights``; ignored if it is not a dict.
         given: Weights that the user names. ``None`` for the recipe's weights, then torchvision's
             cache; torchvision downloads them if the recipe says ``imagenet``.
 

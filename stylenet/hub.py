@@ -4,7 +4,7 @@ from pathlib import Path
 from types import ModuleType
 
 import stylenet
-from stylenet.errors import StyleNetError
+from stylenet.errors import StyleNetError, first_line
 
 # Addresses of repositories begin with it where paths of checkpoints are expected.
 SCHEME = "hf://"
@@ -43,7 +43,7 @@ def download_checkpoint(repository: str, revision: str | None = None) -> Path:
         )
     except errors.HFValidationError as error:
         raise StyleNetError(
-            f"{SCHEME}{name} is no repository of the Hub. Write {SCHEME}user/style."
+            f"{SCHEME}{name} is not a repository of the Hub. Write {SCHEME}user/style."
         ) from error
     except errors.RevisionNotFoundError as error:
         raise StyleNetError(
@@ -66,7 +66,7 @@ def download_checkpoint(repository: str, revision: str | None = None) -> Path:
         ) from error
     except (errors.HfHubHTTPError, OSError) as error:
         raise StyleNetError(
-            f"{SCHEME}{name} cannot be downloaded ({_first_line(error)}). Try again later."
+            f"{SCHEME}{name} cannot be downloaded ({first_line(error)}). Try again later."
         ) from error
     return Path(path)
 
@@ -95,18 +95,18 @@ def upload_folder(folder: Path, repository: str, private: bool, message: str) ->
         api.upload_folder(repo_id=name, folder_path=folder, commit_message=message)
     except hub.errors.HFValidationError as error:
         raise StyleNetError(
-            f"repository={name} is no name of the Hub. Write repository=user/style."
+            f"repository={name} is not a name of the Hub. Write repository=user/style."
         ) from error
     except hub.errors.HfHubHTTPError as error:
         raise StyleNetError(
-            f"repository={name} cannot be written ({_first_line(error)}). Log in with a token that "
+            f"repository={name} cannot be written ({first_line(error)}). Log in with a token that "
             f"may write: hf auth login"
         ) from error
     # Errors of the connection have a type of the HTTP library of huggingface_hub, which changes.
     except Exception as error:
         raise StyleNetError(
-            f"The Hub cannot be reached ({_first_line(error)}). Nothing or a part was uploaded; "
-            f"run the command again, or write the files to a folder: output=PATH"
+            f"The Hub cannot be reached ({first_line(error)}), and the upload is incomplete. Run "
+            f"the command again, or write the files to a folder: output=PATH"
         ) from error
     return str(address)
 
@@ -120,7 +120,3 @@ def _import_hub() -> ModuleType:
             "The Hub needs the package huggingface_hub. Install it: pip install 'stylenet[hub]'"
         ) from error
     return huggingface_hub
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

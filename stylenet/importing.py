@@ -183,7 +183,7 @@ def _translate(key: str) -> str | None:
 
 
 def _is_unused_bias(name: str) -> bool:
-    """Tell whether this is the bias of a convolution before an instance normalization."""
+    """Return whether this is the bias of a convolution before an instance normalization."""
     return name.endswith(".0.bias") and not name.startswith("head")
 
 

@@ -34,7 +34,7 @@ def mean_and_variance(features: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def mean_and_deviation(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Take each channel's mean and standard deviation over all positions.
+    """Return the mean and standard deviation of each channel over all positions.
 
     Args:
         features: Shape (N, C, H, W).

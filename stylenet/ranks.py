@@ -55,5 +55,5 @@ def read_launch() -> Launch:
 
 
 def _is_srun_step(step: str) -> bool:
-    """Tell an srun step from a shell inside a Slurm job, which has most of the variables too."""
+    """Return whether a step is srun's; a shell inside a Slurm job has most variables, too."""
     return step.isdigit() and int(step) < _FIRST_RESERVED_STEP

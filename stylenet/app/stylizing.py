@@ -104,8 +104,8 @@ def preview_photo(upload: Upload, limits: Limits) -> Path:
         A WebP file, at most 1,600 pixels long, upright.
 
     Raises:
-        StyleNetError: The file is no image, damaged or too large; the message names the file as the
-            visitor does.
+        StyleNetError: The file is not an image, damaged or too large; the message names the file as
+            the visitor does.
     """
     limits.check_upload(upload.path)
     try:
@@ -161,7 +161,7 @@ def check_clip(upload: Upload, limits: Limits) -> None:
     """Check a video before it is stylized.
 
     Raises:
-        StyleNetError: The file is no video, too large or too long.
+        StyleNetError: The file is not a video, too large or too long.
     """
     limits.check_upload(upload.path)
     with _visitor_names(upload), VideoReader(upload.path) as reader:

@@ -79,7 +79,7 @@ class TrainHandlers:
         if report.preview is None:
             preview = gr.update(visible=False)
         elif now[1:3] != shown[1:3]:
-            # As pixels, because the run directory is no folder that the server shows files of.
+            # As pixels, because the server shows no files of the run directory.
             preview = gr.update(value=np.asarray(load_image(report.preview).rgb), visible=True)
         usable = training.state in (State.DONE, State.STOPPED) and report.has_checkpoint
         buttons = (

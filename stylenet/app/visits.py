@@ -104,7 +104,7 @@ class Visits:
             idle = [key for key, visit in self._visits.items() if visit.is_idle]
             ended = [self._visits.pop(key) for key in idle if key != str(name)]
             if str(name) not in self._visits:
-                # The name comes from the browser, so it is no part of a path.
+                # The name comes from the browser, so it is not part of a path.
                 self._visits[str(name)] = Visit(Path(tempfile.mkdtemp(dir=self._folder)))
             visit = self._visits[str(name)]
             visit.seen = time.monotonic()

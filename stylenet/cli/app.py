@@ -44,7 +44,8 @@ def run(task: Callable[[DictConfig], object], config_name: str) -> None:
     warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
     if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be UTF-8
         sys.stdout.reconfigure(errors="backslashreplace")
-    with errors_as_one_line(partial(explain, config_name=config_name, short=short)):
+    one_line = partial(errors_as_one_line, partial(explain, config_name=config_name, short=short))
+    with one_line():
         words = for_hydra(sys.argv[1:], short)
         if not any(word.startswith("hydra.searchpath=") for word in words):
             words += search_path()
@@ -55,14 +56,11 @@ def run(task: Callable[[DictConfig], object], config_name: str) -> None:
     @hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config_name)
     def entry(config: DictConfig) -> None:
         # Inside the job too: Hydra prints remarks of its own about errors that leave it.
-        with (
-            errors_as_one_line(partial(explain, config_name=config_name, short=short)),
-            _repeatable_command_line(config_name),
-        ):
+        with one_line(), _repeatable_command_line(config_name):
             watch()
             task(config)
 
-    with errors_as_one_line(partial(explain, config_name=config_name, short=short)):
+    with one_line():
         entry()
 
 

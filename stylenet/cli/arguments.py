@@ -18,15 +18,16 @@ _FLAGS = (
     *("--multirun", "--shell-completion", "--config-path", "--config-name", "--config-dir"),
     *("--experimental-rerun", "--info"),
 )
-# Options and config groups whose value is a path or a name: text, even where Hydra would read a
-# number, a boolean or a list.
+# Options whose value is a path or a name: text, even where Hydra would read a number or a boolean.
 _TEXTS = {
     *("input", "output", "mask", "content", "photo", "photos", "video", "guide", "run_dir"),
     *("checkpoint", "checkpoints", "reference", "blend_with", "init", "add_to", "teacher_network"),
     *("style.name", "style.image", "style_name", "style_folder", "loss.adversarial.style_folder"),
     *("data.root", "data.styles", "encoder.weights", "encoder_weights", "held_out"),
     *("held_out_styles", "held_out_name", "name", "description", "source", "trained_on", "license"),
-    # The config groups.
+}
+# Config groups, whose choices are names, too; a mapping instead replaces options of the group.
+_GROUPS = {
     *("callbacks", "data", "encoder", "experiment", "logger", "loss", "network", "optimizer"),
     *("schedule", "style", "suite", "teacher", "trainer", "training_method"),
 }
@@ -128,7 +129,8 @@ def _is_misread(key: str, value: str) -> bool:
 
     ``null`` leaves an option out, unless a file has this name.
     """
-    if key.lstrip("+") not in _TEXTS or value.startswith(_HYDRA_STARTS) or not value:
+    is_choice = key.lstrip("+") in _GROUPS and not value.startswith("{")
+    if not (is_choice or key in _TEXTS) or value.startswith(_HYDRA_STARTS) or not value:
         return False
     if value == "null":
         return _exists(value)

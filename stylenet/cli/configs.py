@@ -49,6 +49,7 @@ def style_image_path(name: str) -> str:
 
 
 def _bundled(folder: str, in_clone: str) -> Path:
+    """Return a folder inside the package of a wheel, or its counterpart in a clone."""
     package = Path(stylenet.__file__).parent
     inside = package / folder
     return inside if inside.is_dir() else package.parent / in_clone

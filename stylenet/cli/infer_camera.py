@@ -89,7 +89,7 @@ def _open_output(output: str) -> Iterator[Sink]:
     target = user_path(output)
     if target.suffix.lower() not in VIDEO_SUFFIXES:
         raise StyleNetError(
-            f"output={output} is no video; pass a name that ends in .mp4, .mkv or .mov, or "
+            f"output={output} is not a video; pass a name that ends in .mp4, .mkv or .mov, or "
             f"output=camera for a virtual camera"
         )
     check_output(target)

@@ -25,7 +25,7 @@ def read_dials(config: DictConfig, input_type: InputType) -> dict[str, Any]:
         Numbers, or for a video keyframes: values by seconds; by name, those that are given.
 
     Raises:
-        StyleNetError: Keyframes are not for this input, or are no mapping.
+        StyleNetError: Keyframes are not for this input, or are not a mapping.
     """
     values = {name: config[name] for name in _NAMES if config[name] is not None}
     for name, value in values.items():

@@ -44,14 +44,14 @@ def build_terms(loss: DictConfig) -> dict[str, Any]:
             raise StyleNetError(f"{option} has another name now. Set {RENAMED[option]} instead.")
         if not is_mapping or "_target_" not in config:
             raise StyleNetError(
-                f"{option}={config} is no term of the loss. Give it a class: +{option}._target_="
+                f"{option}={config} is not a term of the loss. Give it a class: +{option}._target_="
                 f"package.Term, or leave it out: {option}=null"
             )
         with named_options(option):
             terms[name] = build(config)
         if not isinstance(terms[name], LossTerm | AdversarialOptions):
             raise StyleNetError(
-                f"{option}._target_={config._target_} is no term of the loss. Derive the class "
+                f"{option}._target_={config._target_} is not a term of the loss. Derive the class "
                 f"from stylenet.perceptual.LossTerm."
             )
     return terms

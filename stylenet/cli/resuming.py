@@ -17,8 +17,8 @@ def check_resume(folder: RunFolder, resume: bool | str) -> None:
         resume: Option ``resume``.
 
     Raises:
-        StyleNetError: ``resume`` is ``False`` and the folder holds a run, or it is the path of no
-            readable checkpoint.
+        StyleNetError: ``resume`` is ``False`` and the folder holds a run; or it is a path where no
+            readable checkpoint is.
     """
     saved = folder.saved_checkpoints()
     if resume is False and saved:

@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> None:
         runs = Path("runs")
     photos = None if options.photos is None else user_path(options.photos)
     if photos is not None and not photos.is_dir():
-        raise StyleNetError(f"--photos {photos} is no folder. Give one with photos to train on.")
+        raise StyleNetError(f"--photos {photos} is not a folder. Give one with photos to train on.")
     # Before the server waits for signals: temporary files are deleted at exit.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with notice("loading the styles"):

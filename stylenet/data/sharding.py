@@ -124,8 +124,8 @@ class ShardMaker:
             )
         if existing.source != self._manifest.source:
             raise StyleNetError(
-                f"{option} holds shards of {existing.source.get('photos')} other photos than the "
-                f"{self.total} that data.root={self._photos} holds now; give another output"
+                f"{option} holds shards of {existing.source.get('photos')} photos, and not of the "
+                f"{self.total} in data.root={self._photos}; give another output"
             )
         return existing.shards is not None
 
@@ -197,7 +197,7 @@ def _find_photos(folder: Path) -> list[str]:
     except OSError as error:
         raise StyleNetError(f"data.root={folder} cannot be read: {reason(error)}") from error
     if not names:
-        problem = "holds no image" if folder.is_dir() else "is no folder"
+        problem = "holds no image" if folder.is_dir() else "is not a folder"
         raise StyleNetError(f"data.root={folder} {problem}; expected a folder of photos")
     return names
 

@@ -53,7 +53,7 @@ class ShardReader:
         """
         option = f"data.root={root}"
         if not (root / MANIFEST).is_file():
-            problem = f"holds no {MANIFEST}" if root.is_dir() else "is no folder"
+            problem = f"holds no {MANIFEST}" if root.is_dir() else "is not a folder"
             raise StyleNetError(
                 f"{option} {problem}; make shards with: {command('data shards')} "
                 f"data=folder data.root=photos/ output={root}"

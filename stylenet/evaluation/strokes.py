@@ -6,7 +6,7 @@ from torch import Tensor
 from stylenet.image.color import luminance
 
 # Shortest wavelength in pixels, and the shortest waves that count for it: below lies the mesh of 4
-# pixels of some networks, which is no stroke.
+# pixels of some networks, which is not a stroke.
 _SHORTEST, _CUT = 5.0, 4.5
 # Periods of the longest wavelength in an image.
 _FEWEST_PERIODS = 4.0

@@ -109,7 +109,7 @@ def _convert(program: ExportedProgram, path: Path, info: CheckpointInfo, precisi
             f"format=coreml cannot convert this network ({first_line(error)}); choose another "
             f"format"
         ) from error
-    # Names of PyTorch's operations for debuggers, which are no part of the package's manifest.
+    # Names of PyTorch's operations for debuggers, which do not belong to the package's manifest.
     path.joinpath("executorch_debug_handle_mapping.json").unlink(missing_ok=True)
     return NOT_VERIFIED
 

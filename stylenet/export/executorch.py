@@ -124,7 +124,7 @@ def _repeat_pixels(features: Tensor, output_size: object, scales: Sequence[float
     """Repeat each pixel in a square, by a product that broadcasts: XNNPACK has no nearest mode."""
     count, channels, height, width = features.shape
     if scales is None or scales[0] != scales[1] or scales[0] != int(scales[0]):
-        raise ValueError("nearest-neighbor upsampling by a scale that is no whole number")
+        raise ValueError("nearest-neighbor upsampling by a scale that is not a whole number")
     scale = int(scales[0])
     pixels = features.reshape(count, channels * height, 1, width, 1)
     squares = pixels * torch.ones(scale, 1, scale)

@@ -33,7 +33,7 @@ def _write_torch_export(
 
 
 def _read_torch_export(path: Path) -> Runner:
-    # Guards would require sizes that are no multiples of 4, as in the example; any size works.
+    # Guards would require sizes that are not multiples of 4, as in the example; any size works.
     module = torch.export.load(path).module(check_guards=False)
 
     def run(images: Tensor) -> Tensor:

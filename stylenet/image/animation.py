@@ -68,7 +68,7 @@ class Animation:
 
 
 def is_animated(source: str | Path | Image.Image) -> bool:
-    """Tell whether an image is a GIF, WebP, PNG or AVIF with several frames.
+    """Return whether an image is a GIF, WebP, PNG or AVIF with several frames.
 
     Args:
         source: A file, or an image just opened from one. Pages of a TIFF file do not count as
@@ -114,7 +114,7 @@ def _open(path: Path) -> Image.Image:
     if head and not (
         head.startswith((b"GIF", b"\x89PNG")) or head[8:12] == b"WEBP" or head[4:8] == b"ftyp"
     ):
-        raise StyleNetError(f"{path} is no animation; expected a GIF, WebP, PNG or AVIF file")
+        raise StyleNetError(f"{path} is not an animation; expected a GIF, WebP, PNG or AVIF file")
     image = Image.open(path, formats=[name for name in _FORMATS if name in Image.OPEN])
     try:
         check_sides(path, image)
@@ -134,6 +134,7 @@ def _count(image: Image.Image) -> int:
 
 
 def _first(image: Image.Image) -> int:
+    """Return the index of the first frame; an APNG may begin with a still image beside them."""
     return int(bool(image.info.get("default_image") or getattr(image, "default_image", False)))
 
 

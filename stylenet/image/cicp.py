@@ -62,7 +62,7 @@ _BRADFORD = np.array(
 
 
 def is_srgb_like(primaries: int, transfer: int) -> bool:
-    """Tell whether code values can be shown as sRGB without conversion.
+    """Return whether code values can be shown as sRGB without conversion.
 
     Args:
         primaries: Code point of H.273, table 2; unknown ones count as BT.709.

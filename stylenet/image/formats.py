@@ -25,7 +25,7 @@ with suppress(ImportError):
 
 
 def _works(name: str) -> bool:
-    """Tell whether this Pillow reads and writes a format; AVIF needs Pillow 11.3."""
+    """Return whether this Pillow reads and writes a format; AVIF needs Pillow 11.3."""
     registered = name in Image.OPEN and name in Image.SAVE
     return registered and (name not in ("AVIF", "WEBP") or bool(features.check(name.lower())))
 

@@ -24,7 +24,7 @@ class Pages:
     Attributes:
         path: Path of the file.
         indices: Indices of the pages among the images of the file.
-        left_out: Number of images that are no pages: thumbnails and masks.
+        left_out: Number of images that are not pages: thumbnails and masks.
     """
 
     path: Path

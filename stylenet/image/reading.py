@@ -127,7 +127,7 @@ def reading(path: Path) -> Iterator[None]:
     except UnidentifiedImageError as error:
         is_empty = path.stat().st_size == 0
         problem = (
-            "is empty" if is_empty else "is not an image, or of a kind that Pillow cannot read"
+            "is empty" if is_empty else "is not an image, or of a format that Pillow cannot read"
         )
         raise StyleNetError(f"{path} {name_missing_codec(path) or problem}") from error
     except Image.DecompressionBombError as error:
@@ -142,7 +142,7 @@ def reading(path: Path) -> Iterator[None]:
         message = first_line(error)
         if _UNSUPPORTED.search(message):
             raise StyleNetError(
-                f"{path} is of a kind that Pillow cannot read ({message}); save it as .png"
+                f"{path} is an image that Pillow cannot read ({message}); save it as .png"
             ) from error
         raise StyleNetError(f"{path} is damaged: {message}") from error
 

@@ -97,7 +97,7 @@ def encode(
 
 
 def loses_transparency(image: LoadedImage, path: Path) -> bool:
-    """Tell whether an image has transparency that the format of a target file cannot store."""
+    """Return whether an image has transparency that the format of a target file cannot store."""
     if image.alpha is None or format_of(path) not in _WITHOUT_ALPHA:
         return False
     return image.alpha.getextrema() != (255, 255)
@@ -115,7 +115,7 @@ def check_background(background: Any) -> None:
         good = False
     if not good:
         raise StyleNetError(
-            f"background={background} is no color; expected a name such as white, or '#ff8000'"
+            f"background={background} is not a color; expected a name such as white, or '#ff8000'"
         )
 
 

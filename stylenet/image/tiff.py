@@ -25,7 +25,7 @@ _REDUCED, _MASK = 1, 4
 
 
 def is_tiff(path: Path) -> bool:
-    """Tell whether a file starts like a TIFF or BigTIFF file.
+    """Return whether a file starts like a TIFF or BigTIFF file.
 
     Big-endian BigTIFF is excluded, because Pillow cannot read its directories.
     """
@@ -78,7 +78,7 @@ def list_pages(path: Path) -> tuple[list[int], int]:
 
 
 def reads_wrongly(image: Image.Image) -> bool:
-    """Tell whether Pillow (11 to 13) may silently read a TIFF image wrongly.
+    """Return whether Pillow (11 to 13) may silently read a TIFF image wrongly.
 
     ``make fuzz`` found wrongly read images of each kind below; others of the same kind are read
     correctly.

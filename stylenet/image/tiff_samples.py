@@ -94,22 +94,7 @@ class _Layout:
         """Raise an error that describes an unsupported layout."""
         if max(self.width, self.height) > MAX_SIDE or self.width * self.height > MAX_PIXELS:
             raise StyleNetError(f"{path} is too large: {self.width}x{self.height} pixels")
-        colors = _COLORS.get(self.photometric)
-        supported = (
-            colors is not None
-            and colors <= self.channels
-            and set(self.all_bits) == {self.bits}
-            and ((self.format == _UNSIGNED and self.bits <= 16) or self.bits in (8, 16, 32, 64))
-            and (self.format != _FLOAT or self.bits > 8)
-            and self.format in (_UNSIGNED, _SIGNED, _FLOAT)
-            and (self.photometric != _PALETTE or self.bits <= 8)
-            and self.compression in PLAIN_COMPRESSIONS
-            and (
-                self.predictor == 1
-                or (self.predictor == 2 and self.bits in (8, 16, 32) and self.format != _FLOAT)
-            )
-        )
-        if not supported:
+        if not self._is_supported():
             sign = {_SIGNED: "signed ", _FLOAT: "floating-point "}.get(self.format, "")
             bits = "/".join(map(str, sorted(set(self.all_bits))))
             raise StyleNetError(
@@ -118,6 +103,22 @@ class _Layout:
                 f"predictor {self.predictor}, which cannot be read; save it with 8 or 16 bits a "
                 f"sample, or as .png"
             )
+
+    def _is_supported(self) -> bool:
+        bits, is_float = self.bits, self.format == _FLOAT
+        colors = _COLORS.get(self.photometric)
+        if colors is None or colors > self.channels or set(self.all_bits) != {bits}:
+            return False
+        if self.format == _UNSIGNED:
+            has_type = bits <= 16 or bits in (32, 64)
+        else:
+            has_type = self.format in (_SIGNED, _FLOAT) and bits in (8, 16, 32, 64)
+        if not has_type or (is_float and bits == 8) or (self.photometric == _PALETTE and bits > 8):
+            return False
+        takes_differences = bits in (8, 16, 32) and not is_float
+        return self.compression in PLAIN_COMPRESSIONS and (
+            self.predictor == 1 or (self.predictor == 2 and takes_differences)
+        )
 
     def read(self, file: BinaryIO, tags: ImageFileDirectory_v2, plane: int) -> np.ndarray:
         """Return the samples of a plane, shape (H, W, channels of the plane)."""

@@ -79,7 +79,7 @@ def apply_orientation(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def _has_transparent_colors(image: Image.Image) -> bool:
-    """Tell whether the palette itself has an alpha channel with transparent colors, as in TGA."""
+    """Return whether the palette itself has an alpha channel with transparent colors, as in TGA."""
     palette = image.palette if image.mode == "P" else None
     return palette is not None and palette.mode == "RGBA" and min(palette.palette[3::4]) < 255
 

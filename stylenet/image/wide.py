@@ -14,7 +14,7 @@ _ROWS = 256
 
 
 def is_wide(image: Image.Image) -> bool:
-    """Tell whether an image is gray with more than 8 bits per sample."""
+    """Return whether an image is gray with more than 8 bits per sample."""
     return image.mode in ("I", "F") or image.mode.startswith("I;")
 
 

@@ -107,5 +107,5 @@ class StyleSelection:
         return network
 
     def example(self, network: StyleNetwork) -> StyleNetwork:
-        """Return the network of some style, for measuring speed."""
+        """Return a network of one style, no matter which, for measuring speed."""
         return network

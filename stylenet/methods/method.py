@@ -146,8 +146,8 @@ def refuse_style_images(folder: str | None, trained: str) -> None:
     """
     if folder is not None:
         raise StyleNetError(
-            f"data.styles={folder} is for network=any_style, but {trained} trains "
-            f"on photos only; leave data.styles out"
+            f"data.styles={folder} is for networks of arbitrary styles (network=any_style), but "
+            f"{trained} trains on photos only; leave data.styles out"
         )
 
 

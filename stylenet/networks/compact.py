@@ -83,8 +83,8 @@ class CompactNetwork(StagedNetwork):
         """Copy the weights of a trained network.
 
         Args:
-            trained: Network of the same size. If only its head is of the other form, a ``resize``
-                head begins with the weights that are nearest to it.
+            trained: Network of the same size. A ``resize`` head also starts from a ``subpixel``
+                one, with the kernels that come nearest to its own.
 
         Raises:
             StyleNetError: The architectures differ otherwise.

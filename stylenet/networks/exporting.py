@@ -5,14 +5,14 @@ from torch import Tensor
 
 
 def is_exporting() -> bool:
-    """Tell an export from compiling for one size, as ``torch.compile`` does."""
+    """Return whether the network is exported, not compiled for one size by ``torch.compile``."""
     # is_exporting is new in PyTorch 2.7.
     check = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
     return bool(check())
 
 
 def exports_one_size(images: Tensor) -> bool:
-    """Tell an export for one height and width from an export for all sizes.
+    """Return whether the network is exported for one height and width, not for all sizes.
 
     Args:
         images: Images or features, shape (N, C, H, W).

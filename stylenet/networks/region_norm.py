@@ -125,7 +125,7 @@ class RegionNorm(nn.InstanceNorm2d):
 
 
 def differ_only_in_norms(networks: Sequence[StyleNetwork]) -> bool:
-    """Tell whether networks are styles of one network, so that :func:`mix_styles` accepts them.
+    """Return whether networks are styles of one network, so that :func:`mix_styles` accepts them.
 
     Args:
         networks: At least one.

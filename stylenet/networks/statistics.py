@@ -52,7 +52,7 @@ def with_statistics(network: StyleNetwork, take: StatisticsFunction) -> StyleNet
 
 
 def has_external_statistics(network: nn.Module) -> bool:
-    """Tell whether a network comes from :func:`with_statistics` or from :func:`mix_styles`.
+    """Return whether a network comes from :func:`with_statistics` or from :func:`mix_styles`.
 
     Its forward pass calls a Python function, which a CUDA graph cannot record.
     """

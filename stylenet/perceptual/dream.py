@@ -157,7 +157,7 @@ def check_channels(
         layers: Layers of the encoder.
 
     Raises:
-        StyleNetError: The value is no list, is empty, or has numbers that a layer lacks.
+        StyleNetError: The value is not a list, is empty, or has numbers that a layer lacks.
     """
     if channels is None:
         return

@@ -153,7 +153,7 @@ class LiteEncoder(Encoder):
         path = BUNDLED if self.weights == "bundled" else user_path(self.weights)
         if not path.is_file():
             raise StyleNetError(
-                f"encoder.weights={self.weights}: {path} is no file. Give the path of a "
+                f"encoder.weights={self.weights}: {path} is not a file. Give the path of a "
                 f".safetensors file from {command('encoder distill')}, or leave encoder.weights "
                 f"out for the bundled weights."
             )

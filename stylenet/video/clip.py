@@ -225,7 +225,7 @@ def read_time(name: str, value: Any) -> Fraction:
         return Fraction(text)
     if isinstance(value, str):
         raise StyleNetError(
-            f"{name}={value} is no time; pass seconds, or hours, minutes and seconds as 0:01:30"
+            f"{name}={value} is not a time; pass seconds, or hours, minutes and seconds as 0:01:30"
         )
     check_number(name, value, minimum=0)
     return Fraction(repr(value))
@@ -252,7 +252,7 @@ def read_rate(name: str, value: Any) -> Fraction:
                 rate = exact
     if rate is None or not 0 < rate <= _FASTEST:
         raise StyleNetError(
-            f"{name}={value} is no frame rate up to {_FASTEST}; pass a number or a ratio such as "
-            f"30000/1001"
+            f"{name}={value} is not a frame rate up to {_FASTEST}; pass a number or a ratio such "
+            f"as 30000/1001"
         )
     return rate

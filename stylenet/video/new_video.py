@@ -62,7 +62,7 @@ class NewVideo:
         if name.startswith("image2") or name in ("gif", "apng", "webp") or meant_for == "none":
             self._container.close()
             raise StyleNetError(
-                f"output={target} would be no video; expected .mp4, .mkv or .mov, or leave "
+                f"output={target} would not be a video; expected .mp4, .mkv or .mov, or leave "
                 f"{asked_by} out for an image"
             )
         self._codec = usual_codec(name, meant_for)

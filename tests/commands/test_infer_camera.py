@@ -77,7 +77,7 @@ def test_without_a_display_a_camera_is_recorded_until_ctrl_c(run, camera, checkp
 def test_a_camera_needs_a_display_or_an_output(run, camera, checkpoint, tmp_path):
     assert "display" in run("infer", "input=camera", f"checkpoint={checkpoint}").error
     for option, words in {
-        "output=out.png": "output=out.png is no video",
+        "output=out.png": "output=out.png is not a video",
         "video.start=3": "not for a camera",
         "mask=a.mp4": "a.mp4",
         "name=a": "name=a is not for a camera",

@@ -73,8 +73,8 @@ def test_a_term_can_be_left_out_and_layers_can_have_weights(run, tiny, tmp_path)
     [
         (["loss.style.layers=[{relu1_1:-1}]"], "loss.style.layers.relu1_1=-1 is not a number"),
         (["loss.style.relative=often"], "loss.style.relative=often is neither true nor false"),
-        (["loss.style=3"], "loss.style=3 is no term"),
-        (["+loss.mine._target_=own_terms.NoTerm"], "own_terms.NoTerm is no term of the loss"),
+        (["loss.style=3"], "loss.style=3 is not a term"),
+        (["+loss.mine._target_=own_terms.NoTerm"], "own_terms.NoTerm is not a term of the loss"),
         (["+loss.mine._target_=own_terms.Missing"], "own_terms.Missing"),
         (["+loss.style.power=2"], "power"),
         (["+loss.style_weight=2"], "Write loss.style.weight=2 instead"),
@@ -115,7 +115,7 @@ def test_terms_of_version_01_are_built():
 def test_layer_names_of_an_encoder_create_no_term():
     loss = {"tv": {"_target_": "stylenet.perceptual.TotalVariationLoss"}, "style": {"layers": []}}
     assert list(build_terms(OmegaConf.create(loss))) == ["tv"]
-    with pytest.raises(StyleNetError, match="is no term"):
+    with pytest.raises(StyleNetError, match="is not a term"):
         build_terms(OmegaConf.create({"style": {"weight": 3}}))
 
 

@@ -74,7 +74,7 @@ def test_other_options_for_existing_shards_end_in_one_line(run, options):
 @pytest.mark.parametrize(
     ("mistake", "message"),
     [
-        ("data.root=nowhere", "data.root=nowhere is no folder"),
+        ("data.root=nowhere", "data.root=nowhere is not a folder"),
         ("size=0", "size=0 is not a whole number"),
         ("quality=100", "quality=100 is above 95"),
         ("workers=-1", "workers=-1 is not a whole number"),

@@ -224,7 +224,7 @@ def test_a_folder_gets_the_files_without_an_upload(server, network, run, tmp_pat
         ("hf://ann/nothing", "does not exist, or you have no access"),
         ("hf://ann/empty", "holds no model.safetensors"),
         ("hf://ann/empty@other", "has no revision other"),
-        ("hf://a/b/c", "is no repository of the Hub. Write hf://user/style."),
+        ("hf://a/b/c", "is not a repository of the Hub. Write hf://user/style."),
     ],
 )
 def test_what_cannot_be_loaded_ends_in_one_line(server, run, photos, name, message):

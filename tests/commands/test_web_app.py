@@ -27,7 +27,7 @@ def test_a_missing_extra_is_told_in_one_line(call_stylenet, without_gradio):
         (["--port", "many"], "invalid int value: 'many'. See stylenet app --help."),
         (["port=7861"], "unrecognized arguments: port=7861. See stylenet app --help."),
         (["--max-upload", "0"], "upload=0.0 is not a number above 0"),
-        (["--photos", "missing"], "--photos missing is no folder"),
+        (["--photos", "missing"], "--photos missing is not a folder"),
     ],
 )
 def test_a_mistake_is_told_in_one_line(call_stylenet, words, message, monkeypatch):

@@ -205,7 +205,7 @@ def test_bad_files_only_are_an_error(tmp_path):
         make(tmp_path / "photos", tmp_path / "out")
 
 
-@pytest.mark.parametrize(("name", "message"), [("no", "is no folder"), (".", "holds no image")])
+@pytest.mark.parametrize(("name", "message"), [("no", "is not a folder"), (".", "holds no image")])
 def test_a_folder_without_photos_is_named(tmp_path, name, message):
     with pytest.raises(StyleNetError, match=f"^data.root={tmp_path / name} {message}"):
         make(tmp_path / name, tmp_path / "out")

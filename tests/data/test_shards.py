@@ -161,7 +161,7 @@ def test_a_shard_that_vanishes_during_the_run_is_named(copy):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda f: shutil.rmtree(f), "is no folder; make shards with: stylenet data shards"),
+        (lambda f: shutil.rmtree(f), "is not a folder; make shards with: stylenet data shards"),
         (lambda f: (f / "manifest.json").unlink(), "holds no manifest.json; make shards"),
         (lambda f: (f / "manifest.json").write_text("{"), "manifest.json is damaged"),
         (lambda f: (f / "manifest.json").write_text("[]"), "manifest.json is damaged"),

@@ -268,8 +268,8 @@ def test_a_failure_leaves_no_files(suffix, tmp_path):
         ("missing.gif", "no such file"),
         ("folder.gif", "is a folder"),
         ("empty.gif", "is empty"),
-        ("text.gif", "is no animation; expected a GIF, WebP, PNG or AVIF"),
-        ("photo.jpg", "is no animation; expected a GIF, WebP, PNG or AVIF"),
+        ("text.gif", "is not an animation; expected a GIF, WebP, PNG or AVIF"),
+        ("photo.jpg", "is not an animation; expected a GIF, WebP, PNG or AVIF"),
         ("head.gif", "is not an image"),
     ],
 )

@@ -60,7 +60,7 @@ def test_transparent_parts_get_the_background_color_in_formats_without_alpha(suf
 
 @pytest.mark.parametrize("background", ["", "whiteish", "#12", 7, True, "#ff000080", [255, 0, 0]])
 def test_an_invalid_background_is_refused(background):
-    with pytest.raises(StyleNetError, match="is no color; expected a name such as white"):
+    with pytest.raises(StyleNetError, match="is not a color; expected a name such as white"):
         check_background(background)
 
 

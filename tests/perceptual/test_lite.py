@@ -131,7 +131,7 @@ def test_random_weights_require_confirmation():
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(
-        StyleNetError, match=r"encoder\.weights=.*nothing.* no file. Give .*distill"
+        StyleNetError, match=r"encoder\.weights=.*nothing.* is not a file. Give .*distill"
     ):
         LiteEncoder(str(tmp_path / "nothing.safetensors"))
 

@@ -64,7 +64,7 @@ class Meta(Method):
         self._check_trainer()
         if config.network.get("norm") == "batch":
             raise StyleNetError(
-                "network.norm=batch keeps means and variances of one style, which are no start for "
+                "network.norm=batch keeps means and variances of one style, which do not suit "
                 "another; experiment=meta needs network.norm=instance"
             )
         if config.loss.get("temporal_weight"):

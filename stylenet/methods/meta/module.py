@@ -60,7 +60,7 @@ class MetaModule(StyleTransferModule):
         self.inner_steps = inner_steps
         self.inner_lr = inner_lr
         self._clip = gradient_clip_val
-        # In a list, so that its weights are no parameters of this module: DistributedDataParallel
+        # In a list, so that its weights are not parameters of this module: DistributedDataParallel
         # would average the gradients of different styles.
         self._learner: list[StyleNetwork] = []
 

@@ -11,7 +11,7 @@ from stylenet.networks.registry import StyleNetwork
 
 
 def can_fuse(network: StyleNetwork, device: torch.device) -> bool:
-    """Tell whether :func:`fuse` accepts a network on a device.
+    """Return whether :func:`fuse` accepts a network on a device.
 
     It accepts the Johnson and the compact network with instance normalization, on a CUDA device
     with Triton.

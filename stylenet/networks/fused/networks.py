@@ -123,7 +123,7 @@ class FusedJohnson(nn.Module):
             dtype: Data type of convolutions and feature maps.
         """
         super().__init__()
-        self.source, self.dtype = [network], dtype  # a list, so that it is no submodule
+        self.source, self.dtype = [network], dtype  # a list, so that it is not a submodule
         self.channels_per_pixel = network.channels // 4
         stem, *down = (cast(ConvNorm, part) for part in network.down)
         up = [cast(nn.Sequential, part.conv) for part in network.up]
@@ -218,7 +218,7 @@ class FusedCompact(nn.Module):
             dtype: Data type of convolutions and feature maps.
         """
         super().__init__()
-        self.source, self.dtype = [network], dtype  # a list, so that it is no submodule
+        self.source, self.dtype = [network], dtype  # a list, so that it is not a submodule
         self.channels_per_pixel = max(3, -(-network.channels // network.stride**2))
         self.stem, self.stem_norm = _Convolution(_weight(network.stem), dtype), _norm(network.stem)
         self.down = _Convolution(_weight(network.down), dtype, stride=2)
