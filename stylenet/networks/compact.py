@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylenet.errors import check_choice, check_number
-from stylenet.networks.convolutions import depth_to_space, space_to_depth
 from stylenet.networks.layers import ConvNorm, ResidualBlock, pad_to_multiple
 from stylenet.networks.registry import StyleNetwork, register_network
 from stylenet.networks.resize import ResizeConvolution
+from stylenet.networks.space_to_depth import depth_to_space, space_to_depth
 from stylenet.networks.staged import StagedNetwork
 
 # Pixels along each side of a fine cell; a deep cell is 2x2 fine cells.

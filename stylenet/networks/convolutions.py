@@ -1,58 +1,11 @@
 """Convolutions in equivalent, faster shapes."""
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
-from stylenet.networks.exporting import exports_one_size
-
-
-def pad_border(features: Tensor, margin: int, mode: str = "reflect") -> Tensor:
-    """Pad all four sides by mirroring or repeating the border.
-
-    When compiled for a GPU, the gradient is a sum of shifted slices, which the compiler fuses with
-    neighboring operations. PyTorch's own gradient scatters with atomic additions, which takes 8 %
-    of a training step on an H200.
-
-    Args:
-        features: Shape (N, C, H, W), H and W larger than ``margin``.
-        margin: Pixels to add on each side.
-        mode: ``reflect``, or ``replicate`` (only for ``margin=1``).
-
-    Returns:
-        Shape (N, C, H + 2 margin, W + 2 margin).
-    """
-    if features.device.type == "cuda" and torch.compiler.is_compiling():
-        return _PadBorder.apply(features, margin, mode)
-    return F.pad(features, (margin,) * 4, mode=mode)
-
-
-class _PadBorder(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, features: Tensor, margin: int, mode: str) -> Tensor:
-        ctx.margin, ctx.offset = margin, 1 if mode == "reflect" else 0
-        return F.pad(features, (margin,) * 4, mode=mode)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        for dim in (2, 3):
-            gradient = _fold_border(gradient, dim, ctx.margin, ctx.offset)
-        return gradient, None, None
-
-
-def _fold_border(gradient: Tensor, dim: int, margin: int, offset: int) -> Tensor:
-    """Add the mirrored margins of one dimension to the rows they were copied from."""
-    size = gradient.shape[dim] - 2 * margin
-    rest = size - margin - offset
-    before, inner, after = gradient.split([margin, size, margin], dim)
-    columns = (0, 0) if dim == 2 else ()
-    above = F.pad(before.flip(dim), (*columns, offset, rest))
-    below = F.pad(after.flip(dim), (*columns, rest, offset))
-    return inner + above + below
+from stylenet.networks.padding import pad_border, pad_channels
+from stylenet.networks.space_to_depth import depth_to_space, space_to_depth
 
 
 class ReflectedConvolution(nn.Conv2d):
@@ -263,73 +216,3 @@ def convolve_space_to_depth(features: Tensor, weight: Tensor, bias: Tensor | Non
         None if bias is None else bias.repeat(4),
     )
     return depth_to_space(output, 2)
-
-
-def pad_channels(x: Tensor) -> Tensor:
-    """Append zero channels up to a multiple of 8, as tensor cores need.
-
-    With 12 channels cuDNN picks a kernel without tensor cores: 5.4 ms instead of 0.85 ms for the
-    stem at 3840 x 2160 (H100, bfloat16).
-
-    Args:
-        x: Features or kernels, shape (N, C, H, W).
-
-    Returns:
-        Shape (N, C', H, W), C' the next multiple of 8.
-    """
-    missing = -x.shape[1] % 8
-    return F.pad(x, (0, 0, 0, 0, 0, missing)) if missing else x
-
-
-def space_to_depth(features: Tensor, side: int) -> Tensor:
-    """Move each square of pixels into the channels of one cell.
-
-    Like ``torch.nn.functional.pixel_unshuffle``, but with the channels ordered by row, column and
-    channel: on channels-last features this copies longer runs of memory.
-
-    Args:
-        features: Shape (N, C, H, W), H and W multiples of ``side``.
-        side: Side of the squares in pixels.
-
-    Returns:
-        Shape (N, side² C, H / side, W / side), channels-last.
-    """
-    if exports_one_size(features):
-        return F.conv2d(features, _one_hot_kernels(features, side), stride=side)
-    cells = features.permute(0, 2, 3, 1).unflatten(2, (-1, side)).unflatten(1, (-1, side))
-    return cells.transpose(2, 3).flatten(3).permute(0, 3, 1, 2)
-
-
-def depth_to_space(cells: Tensor, side: int) -> Tensor:
-    """Invert :func:`space_to_depth`.
-
-    Args:
-        cells: Shape (N, side² C, H, W).
-        side: Side of the squares in pixels.
-
-    Returns:
-        Shape (N, C, side H, side W), channels-last.
-    """
-    if exports_one_size(cells):
-        colors = cells[:, : cells.shape[1] // side**2]
-        return F.conv_transpose2d(cells, _one_hot_kernels(colors, side), stride=side)
-    pixels = cells.permute(0, 2, 3, 1).unflatten(3, (side, side, -1)).transpose(2, 3)
-    return pixels.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
-
-
-def _one_hot_kernels(features: Tensor, side: int) -> Tensor:
-    """Return kernels that copy each pixel of a square to its channel of the cell.
-
-    As a convolution, the rearrangement has four dimensions instead of six, which ncnn, XNNPACK and
-    OpenCV 4 do not have.
-
-    Args:
-        features: Their channels and dtype count, shape (N, C, H, W).
-        side: Side of the squares in pixels.
-
-    Returns:
-        Shape (side² C, C, side, side), channels in the order of :func:`space_to_depth`.
-    """
-    channels = features.shape[1]
-    identity = torch.eye(side**2 * channels, dtype=features.dtype, device=features.device)
-    return identity.unflatten(1, (side, side, channels)).permute(0, 3, 1, 2).contiguous()

@@ -21,7 +21,7 @@ from stylenet.export.folding import fold_constants
 from stylenet.export.graph import PortableNetwork, trace
 from stylenet.inference import Stylizer
 from stylenet.networks import build_network
-from stylenet.networks.convolutions import depth_to_space, space_to_depth
+from stylenet.networks.space_to_depth import depth_to_space, space_to_depth
 
 pytestmark = pytest.mark.xdist_group("export")
 GUIDE = Path(__file__).parents[2] / "docs/export.md"
@@ -352,7 +352,7 @@ def test_the_size_is_512_unless_given(format):
         ({"format": "ncnn", "uint8": True}, "uint8=true does not work with format=ncnn"),
         ({"format": "coreml", "precision": "int8"}, "precision=int8 needs format=onnx"),
         ({"format": "executorch", "precision": "float16"}, "float16 does not work with format="),
-        ({"format": "web", "size": (8, 8)}, "needs another format than web"),
+        ({"format": "web", "size": (8, 8)}, "does not work with format=web"),
         ({"precision": "int8_weights", "size": (8, 8)}, "precision=float32 or float16"),
         ({"format": "ncnn", "size": (0, 8)}, "size=0 is not a whole number of at least 1"),
     ],

@@ -6,7 +6,8 @@ import torch.nn.functional as F
 
 from stylenet.inference.forward import make_forward
 from stylenet.networks import Dials, build_network, can_fuse, fuse, with_statistics
-from stylenet.networks.convolutions import UpsampleConvolution, phase_kernels, space_to_depth
+from stylenet.networks.convolutions import UpsampleConvolution, phase_kernels
+from stylenet.networks.space_to_depth import space_to_depth
 
 pytest.importorskip("triton")
 

@@ -6,8 +6,8 @@ from torch import nn
 from stylenet.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from stylenet.errors import StyleNetError
 from stylenet.networks import build_network
-from stylenet.networks.convolutions import depth_to_space
 from stylenet.networks.resize import ResizeConvolution
+from stylenet.networks.space_to_depth import depth_to_space
 
 NORMS = ["instance", "batch"]
 HEADS = ["resize", "subpixel"]

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylenet.networks.compact import CompactNetwork
-from stylenet.networks.convolutions import pad_channels, phase_kernels, space_to_depth_kernels
+from stylenet.networks.convolutions import phase_kernels, space_to_depth_kernels
 from stylenet.networks.fused.kernels import (
     CLAMP,
     DOUBLED,
@@ -23,6 +23,7 @@ from stylenet.networks.fused.kernels import (
 )
 from stylenet.networks.johnson import JohnsonNetwork
 from stylenet.networks.layers import ConvNorm, InstanceNorm, ResidualBlock
+from stylenet.networks.padding import pad_channels
 from stylenet.networks.resize import ResizeConvolution
 
 # cuDNN's tensor core kernels compute 16 output channels at a time, so the head's 12 (3 for each
