@@ -74,7 +74,7 @@ def find_again(
 
     name, layer, sha256 = (recorded[key] for key in (*_ARGUMENTS, "sha256"))
     source = trained_with.get("weights") if isinstance(trained_with, dict) else None
-    reason = f"encoder.weights={source} of its recipe is not here"
+    reason = f"encoder.weights={source} of its recipe was not found"
     sources = [str(given)] if given else []
     if not given and (source in _NOT_PATHS or user_path(source).is_file()):
         sources.append(str(source))

@@ -328,6 +328,6 @@ def test_an_encoder_is_restored_by_its_hash(tmp_path):
     save_checkpoint(path, network, CheckpointInfo("adain", 1, {"encoder": {"weights": "random"}}))
     assert "those of random differ; give their file: encoder_weights=PATH" in refusal(path)
     save_checkpoint(path, network, CheckpointInfo("adain", 1, {"encoder": {"weights": "gone.pth"}}))
-    assert "encoder.weights=gone.pth of its recipe is not here" in refusal(path)
+    assert "encoder.weights=gone.pth of its recipe was not found" in refusal(path)
     save_checkpoint(path, network, CheckpointInfo("adain", 1))
     assert "vgg19 up to relu2_1" in refusal(path)

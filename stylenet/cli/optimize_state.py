@@ -74,8 +74,8 @@ def load_state(path: Path, mark: dict[str, str], resume: bool) -> dict[str, Any]
     ]
     if changed:
         raise StyleNetError(
-            f"{path} is of an optimization with another {', '.join(changed)}; go on with the "
-            f"command that began it, or delete the file"
+            f"{path} belongs to an optimization with another {', '.join(changed)}. Continue with "
+            f"the command that started it, or delete the file."
         )
     return state
 

@@ -69,7 +69,7 @@ def prepare(
     """
     quiet_lightning()
     if config.run_dir is None:
-        raise StyleNetError("run_dir is null; give the directory of the run")
+        raise StyleNetError("run_dir is null. Give a run directory: run_dir=runs/NAME")
     folder = RunFolder(user_path(config.run_dir))
     config.run_dir = str(folder.path)  # loggers refer to it
     _check_encoding(folder.path)

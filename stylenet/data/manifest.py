@@ -105,8 +105,8 @@ class Manifest:
             version = content["version"]
             if version != _VERSION:
                 raise StyleNetError(
-                    f"{path} is of version {version}, this StyleNet reads version {_VERSION}; make "
-                    f"the shards again with: {command('data shards')}"
+                    f"{path} has version {version}, but this StyleNet reads version {_VERSION}. "
+                    f"Make the shards again: {command('data shards')}"
                 )
             shards = content["shards"]
             if shards is not None:

@@ -72,6 +72,6 @@ def _locate(image: str, name: str, pretrained: Path, folder: Path | None) -> str
     if (not parents or parents[-1] == "styles") and (pretrained / bare).is_file():
         return str(pretrained / bare)
     raise StyleNetError(
-        f"its style image {image} is not here. Give style_folder=FOLDER with a {bare} in it, "
+        f"its style image {image} was not found. Give style_folder=FOLDER with a {bare} in it, "
         f"style=NAME, or style=custom style.image=PATH"
     )

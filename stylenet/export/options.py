@@ -70,15 +70,17 @@ class ExportOptions:
             )
         if self.precision == "float16" and not export_format.half:
             raise StyleNetError(
-                f"precision=float16 does not work with format={self.format}, which takes float32"
+                f"precision=float16 does not work with format={self.format}; use float32"
             )
         if self.uint8 and self.format == "web":
             raise StyleNetError(
-                "uint8=true does not work with format=web, whose page passes float32 images"
+                "uint8=true does not work with format=web, whose page passes float32 images; leave "
+                "it out"
             )
         if self.uint8 and export_format.one_size:
             raise StyleNetError(
-                f"uint8=true does not work with format={self.format}, whose runtime converts images"
+                f"uint8=true does not work with format={self.format}, whose runtime converts "
+                f"images; leave it out"
             )
         if self.size is not None:
             self._check_size(self.size)
@@ -92,7 +94,8 @@ class ExportOptions:
             check_number("size", side, minimum=1, integer=True)
         height, width = size
         if self.format == "web" or self.precision in QUANTIZED:
+            cause = "format=web" if self.format == "web" else f"precision={self.precision}"
             raise StyleNetError(
-                f"size={width}x{height} needs another format than web, and precision=float32 or "
-                f"float16; without size the file takes images of any size"
+                f"size={width}x{height} does not work with {cause}, whose files take images of any "
+                f"size; leave it out"
             )

@@ -73,9 +73,9 @@ def _mixed(photo: ImageBuffer, guide: ImageBuffer, weight: float) -> ImageBuffer
 
 def _keep_coarse(fine: ImageBuffer, coarse: ImageBuffer) -> None:
     """Replace the coarse structure of an image by that of another one, in place."""
-    size = (0, 0, *coarse.size)
-    before = fine.resized(*coarse.size).read(size)  # (1, 3, h, w)
-    change = _blurred(coarse.read(size).to(before) - before)
+    full = (0, 0, *coarse.size)
+    before = fine.resized(*coarse.size).read(full)  # (1, 3, h, w)
+    change = _blurred(coarse.read(full).to(before) - before)
     for box in strips(fine):
         pixels = fine.read(box)  # (1, 3, h', w')
         changed = pixels + _upsampled(change.to(pixels), fine.size, box)

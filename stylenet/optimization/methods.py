@@ -38,12 +38,12 @@ class Method(Protocol):
             The same shape.
         """
 
-    def learn(self, moved: Tensor, change: Tensor) -> None:
+    def learn(self, step: Tensor, change: Tensor) -> None:
         """Update the state with the step that was applied.
 
         Args:
-            moved: Change of the values.
-            change: Change of the gradient.
+            step: Change of the values, perhaps clipped.
+            change: Change of the gradient along the step.
         """
 
     def state_dict(self) -> dict[str, Any]:
@@ -69,41 +69,42 @@ class LBFGS:
         """
         self._history = history
         self._first = _FIRST_STEP
-        self._moves: list[Tensor] = []
+        # s and y of the papers: steps, and changes of the gradient along them.
+        self._steps: list[Tensor] = []
         self._changes: list[Tensor] = []
 
     def direction(self, gradient: Tensor) -> Tensor:
         """Return the next step; see :class:`Method`."""
-        if not self._moves:
+        if not self._steps:
             size = gradient.abs().mean().clamp_min(torch.finfo(gradient.dtype).tiny)
             return gradient * (-self._first / size)
-        pairs = list(zip(self._moves, self._changes, strict=True))
-        move, factors = gradient.neg(), []
-        for moved, change in reversed(pairs):
-            factors.append(moved.dot(move) / moved.dot(change))
-            move -= factors[-1] * change
-        moved, change = pairs[-1]
-        move *= moved.dot(change) / change.dot(change)
-        for (moved, change), factor in zip(pairs, reversed(factors), strict=True):
-            move += (factor - change.dot(move) / moved.dot(change)) * moved
-        return move
+        pairs = list(zip(self._steps, self._changes, strict=True))
+        direction, factors = gradient.neg(), []
+        for step, change in reversed(pairs):
+            factors.append(step.dot(direction) / step.dot(change))
+            direction -= factors[-1] * change
+        step, change = pairs[-1]
+        direction *= step.dot(change) / change.dot(change)
+        for (step, change), factor in zip(pairs, reversed(factors), strict=True):
+            direction += (factor - change.dot(direction) / step.dot(change)) * step
+        return direction
 
-    def learn(self, moved: Tensor, change: Tensor) -> None:
+    def learn(self, step: Tensor, change: Tensor) -> None:
         """Add a step of positive curvature to the history; see :class:`Method`."""
-        if bool(moved.dot(change) > _LEAST_COSINE * moved.norm() * change.norm()):
-            self._moves = [*self._moves, moved][-self._history :]
+        if bool(step.dot(change) > _LEAST_COSINE * step.norm() * change.norm()):
+            self._steps = [*self._steps, step][-self._history :]
             self._changes = [*self._changes, change][-self._history :]
         else:
             self._first *= 2
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state; see :class:`Method`."""
-        return {"first": self._first, "moves": self._moves, "changes": self._changes}
+        return {"first": self._first, "moves": self._steps, "changes": self._changes}
 
     def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
         """Restore a state; see :class:`Method`."""
         self._first = state["first"]
-        self._moves = [tensor.to(device) for tensor in state["moves"]]
+        self._steps = [tensor.to(device) for tensor in state["moves"]]
         self._changes = [tensor.to(device) for tensor in state["changes"]]
 
 
@@ -126,7 +127,7 @@ class Adam:
         square = self._square / (1 - second**self._count)
         return -mean / (square.sqrt() + _EPSILON)
 
-    def learn(self, moved: Tensor, change: Tensor) -> None:
+    def learn(self, step: Tensor, change: Tensor) -> None:
         """Do nothing: Adam does not use the applied step; see :class:`Method`."""
 
     def state_dict(self) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def load_state(path: Path) -> dict[str, Any]:
     # PyTorch's unpickler raises any kind of exception on damaged files.
     except Exception as error:
         raise StyleNetError(
-            f"{path} is damaged or no interrupted optimization. Delete it to start anew."
+            f"{path} is damaged, or holds no interrupted optimization. Delete it to start anew."
         ) from error
     if version != _VERSION:
         raise StyleNetError(

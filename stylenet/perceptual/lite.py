@@ -149,7 +149,7 @@ class LiteEncoder(Encoder):
         self.untrained = self.layers
 
     def _load(self) -> None:
-        """Load the weights; remove layers that the file lacks, unless they were initialized."""
+        """Load the weights; layers that the file lacks are removed, or stay untrained."""
         path = BUNDLED if self.weights == "bundled" else user_path(self.weights)
         if not path.is_file():
             raise StyleNetError(
@@ -181,4 +181,6 @@ class LiteEncoder(Encoder):
                 f"({str(error).splitlines()[1].strip()}); distill it again"
             ) from error
         if not all(bool(torch.isfinite(value).all()) for value in self.state_dict().values()):
-            raise StyleNetError(f"encoder.weights={path} holds NaN or infinity")
+            raise StyleNetError(
+                f"encoder.weights={path} holds NaN or infinity. Distill the encoder again."
+            )

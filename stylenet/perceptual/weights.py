@@ -96,7 +96,10 @@ def match_layers(
                 break
             tensors = {"weight": state[keys[0]].float(), "bias": state[keys[1]].float()}
             if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
-                raise StyleNetError(f"encoder.weights={source}: layer {name} holds NaN or infinity")
+                raise StyleNetError(
+                    f"encoder.weights={source}: layer {name} holds NaN or infinity. Give an intact "
+                    f"file."
+                )
             layer.load_state_dict(tensors, assign=True)
         filled[name] = layer
     return filled

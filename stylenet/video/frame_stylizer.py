@@ -62,34 +62,25 @@ class FrameStylizer:
         self._plain = self._steady = stylizer
         self._statistics = SteadyStatistics(video.steady)
         if video.steady:
-            if options.tile_size:  # tiles compute their own statistics
-                raise StyleNetError(
-                    f"tile={options.tile} and steady={video.steady} exclude each "
-                    f"other; use steady=0 or tile=none"
-                )
-            if options.passes is not None:  # each pass has statistics of its own
-                raise StyleNetError(
-                    f"passes={list(options.passes)} and steady={video.steady} exclude each other. "
-                    f"Use steady=0, or leave passes out."
-                )
+            _check_steady(options, video.steady)
             options = dataclasses.replace(options, tile="none")
             self._steady = stylizer.with_statistics(self._statistics.update)
         self.set_options(options)
-        self._given: RegionMap | None = None
+        self._all_regions: RegionMap | None = None
         self._regions: RegionMap | None = None
         self._opacity: Tensor | None = None
-        self.use(as_regions(mask))
+        self.set_regions(as_regions(mask))
         self._blend = blend or (MotionBlend if opencv() else StillBlend)(video.blend)
-        self._is_cut = CutFinder()
-        self._every = flicker_every if video.flicker else 0
+        self._find_cut = CutFinder()
+        self._flicker_every = flicker_every if video.flicker else 0
         # The previous frame, its stylization, and its regions.
         self._previous: tuple[Tensor, Tensor, RegionMap | None] | None = None
         self._count = 0
         self.meter = FlickerMeter()
-        self._parts: dict[str, Any] = {
+        self._resumable: dict[str, Any] = {
             "statistics": self._statistics,
             "blend": self._blend,
-            "cut": self._is_cut,
+            "cut": self._find_cut,
             "meter": self.meter,
         }
 
@@ -107,15 +98,15 @@ class FrameStylizer:
             dials = {k: value_at(keyframes, time) for k, keyframes in self._video.keyframes.items()}
             self._plain.turn(**dials)
 
-    def use(self, regions: RegionMap | None) -> None:
-        """Choose the regions of the next frames.
+    def set_regions(self, regions: RegionMap | None) -> None:
+        """Stylize the next frames by other regions.
 
         Args:
             regions: Of the frames' size; ``None`` to stylize whole frames.
         """
-        if regions is self._given:
+        if regions is self._all_regions:
             return
-        self._given = regions
+        self._all_regions = regions
         self._regions = None if regions is None else regions.without_photo()
         self._opacity = None
         if regions is not None and regions.keeps_photo:
@@ -153,9 +144,9 @@ class FrameStylizer:
         frame = upload(pixels, self._plain.device)  # (H, W, 3)
         white = np.iinfo(pixels.dtype).max
         content = frame.permute(2, 0, 1)[None].float() / white  # (1, 3, H, W)
-        cut = self._is_cut(content)
+        cut = self._find_cut(content)
         # Reading `cut` waits for the GPU, so it is read only if the next step depends on it.
-        if (self._video.steady or self._every) and bool(cut):
+        if (self._video.steady or self._flicker_every) and bool(cut):
             self._statistics.reset()
             self._previous = None
         stylized = self._steady(content, mask=self._regions, **self._options)
@@ -173,10 +164,10 @@ class FrameStylizer:
         """Return what later frames depend on, for :meth:`load_state`."""
         state = {
             f"{name}.{key}": tensor
-            for name, part in self._parts.items()
+            for name, part in self._resumable.items()
             for key, tensor in part.state().items()
         }
-        if self._every:
+        if self._flicker_every:
             state["count"] = torch.tensor(self._count)
             if self._previous is not None:
                 state |= {"before": self._previous[0], "stylized_before": self._previous[1]}
@@ -187,7 +178,7 @@ class FrameStylizer:
         device = self._plain.device
         # The meter's sums are float64, which MPS lacks; it reads them on the CPU.
         state = {k: v if v.dtype == torch.float64 else v.to(device) for k, v in state.items()}
-        for name, part in self._parts.items():
+        for name, part in self._resumable.items():
             start = f"{name}."
             part.load_state({k[len(start) :]: v for k, v in state.items() if k.startswith(start)})
         self._count = int(state.get("count", 0))
@@ -196,10 +187,10 @@ class FrameStylizer:
 
     def _measure(self, content: Tensor, stylized: Tensor) -> None:
         """Add this frame and the previous one to the warping error, at the given interval."""
-        if not self._every:
+        if not self._flicker_every:
             return
         self._count += 1
-        if self._previous is not None and self._count % self._every == 0:
+        if self._previous is not None and self._count % self._flicker_every == 0:
             content_before, stylized_before, regions_before = self._previous
             plain = (stylized_before, stylized)
             if self._video.steady or self._video.blend:
@@ -208,3 +199,16 @@ class FrameStylizer:
                 plain = (before, now)
             self.meter.add((content_before, content), plain, (stylized_before, stylized))
         self._previous = (content, stylized, self._regions)
+
+
+def _check_steady(options: StylizeOptions, steady: float) -> None:
+    """Check that the options let the statistics be smoothed over frames."""
+    if options.tile_size:  # tiles compute their own statistics
+        raise StyleNetError(
+            f"tile={options.tile} and steady={steady} exclude each other; use steady=0 or tile=none"
+        )
+    if options.passes is not None:  # each pass has statistics of its own
+        raise StyleNetError(
+            f"passes={list(options.passes)} and steady={steady} exclude each other. Use steady=0, "
+            f"or leave passes out."
+        )

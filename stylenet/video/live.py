@@ -89,7 +89,7 @@ class LiveSession:
         """Stylize the next frame, RGB, uint8, shape (H, W, 3)."""
         if self._regions is not None:
             self._regions = self._regions.resized(*frame.shape[:2])
-            self._frames.use(self._regions)
+            self._frames.set_regions(self._regions)
         return self._frames.stylize(frame)
 
     def caption(self, rate: float) -> str:

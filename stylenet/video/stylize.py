@@ -120,7 +120,7 @@ def stylize_video(
         writer = VideoWriter(temporary, target, reader, video.codec, video.quality, journal)
         if journal is not None and done:
             if masks is not None:
-                frame_stylizer.use(masks.next())
+                frame_stylizer.set_regions(masks.next())
             frame_stylizer.load_state(journal.state)
         bar = tqdm(
             total=reader.expected,
@@ -134,7 +134,7 @@ def stylize_video(
         def before_frame(time: float) -> None:
             frame_stylizer.turn(time)
             if masks is not None:
-                frame_stylizer.use(masks.next())
+                frame_stylizer.set_regions(masks.next())
 
         def advance() -> None:
             bar.update()

@@ -147,7 +147,7 @@ def test_a_checkpoint_names_an_encoder_outside_the_package_by_its_hash(
     out.unlink()
     mine.unlink()
     error = run("infer", *overrides).error
-    assert f"encoder.weights={mine} of its recipe is not here" in error
+    assert f"encoder.weights={mine} of its recipe was not found" in error
     assert "encoder_weights=PATH" in error
     assert not out.exists()
     assert run("infer", *overrides, f"encoder_weights={weights}").status == 0

@@ -282,7 +282,7 @@ def test_the_numbers_are_written_without_matplotlib(report, checkpoint, monkeypa
         (["checkpoints=[]"], "checkpoints=[] is empty"),
         (["checkpoints=[starry,starry]"], "names one twice"),
         (["checkpoints=[runs/plain]"], "plain records no style image"),
-        (["checkpoints=[runs/lost]"], "lost: its style image gone.png is not here"),
+        (["checkpoints=[runs/lost]"], "lost: its style image gone.png was not found"),
         (["checkpoints=[runs/nan]"], "nan on photos/0.jpg: the loss total is nan"),
         (["photos=nowhere"], "photos=nowhere: no such file or folder"),
         (["photos=runs"], "No images found in photos=runs. Give a folder"),

@@ -109,7 +109,10 @@ def test_int8_is_calibrated_with_the_sample_photos(run, tmp_path):
         ("format=coreml", "expected a name that ends in .mlpackage"),
         ("format=ncnn uint8=true", "uint8=true does not work with format=ncnn"),
         ("format=ncnn precision=int8", "precision=int8 needs format=onnx"),
-        ("format=executorch precision=float16", "format=executorch, which takes float32"),
+        (
+            "format=executorch precision=float16",
+            "does not work with format=executorch",
+        ),
         ("output=net.pt", "expected a name that ends in .onnx"),
         ("precision=int4", "float32, float16, int8_weights, int8"),
         ("format=aotinductor precision=int8", "precision=int8 needs format=onnx"),
@@ -120,7 +123,7 @@ def test_int8_is_calibrated_with_the_sample_photos(run, tmp_path):
         ("size=0x480", "size=0 is not a whole number of at least 1"),
         ("size=[480]", "expected width and height in pixels"),
         ("size=[0,5]", "size=0 is not a whole number of at least 1"),
-        ("size=640x480 format=web", "size=640x480 needs another format than web"),
+        ("size=640x480 format=web", "size=640x480 does not work with format=web"),
         ("checkpoint=nowhere", "checkpoint=nowhere"),
     ],
 )

@@ -167,7 +167,7 @@ def test_a_shard_that_vanishes_during_the_run_is_named(copy):
         (lambda f: (f / "manifest.json").write_text("[]"), "manifest.json is damaged"),
         (lambda f: (f / "manifest.json").write_bytes(b"\xff"), "manifest.json is damaged"),
         (lambda f: (f / "manifest.json").write_text('{"version": 1}'), "manifest.json is damaged"),
-        (lambda f: (f / "manifest.json").write_text('{"version": 2}'), "is of version 2"),
+        (lambda f: (f / "manifest.json").write_text('{"version": 2}'), "has version 2"),
         (lambda f: (f / "shard-000001.tar").unlink(), "No such file or directory; copy it again"),
         (lambda f: os.truncate(f / "shard-000001.tar", 99), "has 99 bytes, expected 10,240; copy"),
     ],

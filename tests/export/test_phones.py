@@ -353,7 +353,10 @@ def test_the_size_is_512_unless_given(format):
         ({"format": "coreml", "precision": "int8"}, "precision=int8 needs format=onnx"),
         ({"format": "executorch", "precision": "float16"}, "float16 does not work with format="),
         ({"format": "web", "size": (8, 8)}, "does not work with format=web"),
-        ({"precision": "int8_weights", "size": (8, 8)}, "precision=float32 or float16"),
+        (
+            {"precision": "int8_weights", "size": (8, 8)},
+            "does not work with precision=int8_weights",
+        ),
         ({"format": "ncnn", "size": (0, 8)}, "size=0 is not a whole number of at least 1"),
     ],
 )

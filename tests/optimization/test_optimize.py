@@ -136,7 +136,7 @@ def test_a_too_small_photo_is_refused(criterion, make_image):
 def test_a_damaged_state_ends_in_one_line(tmp_path, content):
     path = tmp_path / "state"
     path.write_bytes(content)
-    with pytest.raises(StyleNetError, match=r"state is damaged .*Delete it"):
+    with pytest.raises(StyleNetError, match=r"state is damaged,.*Delete it"):
         load_state(path)
 
 
