@@ -214,7 +214,7 @@ def _at_dials(
         name = next(iter(dials))
         raise StyleNetError(
             f"{name}={dials[name]} is for networks with dials, and none of the checkpoints has "
-            f"some. Leave it out."
+            f"dials. Leave it out."
         )
     turned = []
     for (name, stylizer), style in zip(loaded.items(), styles, strict=True):

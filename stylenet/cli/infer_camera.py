@@ -98,7 +98,7 @@ def _open_output(output: str) -> Iterator[Sink]:
         problem: StyleNetError | None = None
         try:
             yield video.write
-        except StyleNetError as error:  # a camera that is unplugged: what there is, stays
+        except StyleNetError as error:  # an unplugged camera: the recording stays
             problem = error
         except BaseException:
             video.close(complete=False)
@@ -108,4 +108,4 @@ def _open_output(output: str) -> Iterator[Sink]:
             raise problem
         video.close()
     if problem is not None:
-        raise StyleNetError(f"{problem}; what was recorded until then is in {target}")
+        raise StyleNetError(f"{problem}; the recording up to then is in {target}")

@@ -73,8 +73,8 @@ def build_loss(config: DictConfig) -> dict[str, LossTerm]:
     terms = None if config.loss.get("adversarial") else build_terms(config.loss)
     if terms is None or take_adversarial(terms) is not None:
         raise StyleNetError(
-            "loss=adversarial trains a discriminator on one painter's images, beside networks of "
-            f"one style in {command('train')}; here leave it out, or choose loss=relative"
+            f"loss=adversarial is for {command('train')}, where a discriminator is trained beside "
+            f"a network of one style; leave it out here, or choose loss=relative"
         )
     return terms
 

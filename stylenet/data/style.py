@@ -55,7 +55,10 @@ class StyleOptions:
                 f"would read a number."
             )
         if not self.name or set(self.name) & set('/\\:*?"<>|'):
-            raise StyleNetError(f"style.name={self.name} cannot be part of a file's name")
+            raise StyleNetError(
+                f"style.name={self.name} cannot be part of a file's name. Leave out the characters "
+                f'/ \\ : * ? " < > |'
+            )
         if self.size is not None:
             check_number("style.size", self.size, minimum=SMALLEST_STYLE, integer=True)
         check_number("style.weight", self.weight, above=0)

@@ -170,6 +170,6 @@ def check_size(size: tuple[int, int], name: str, path: Path) -> None:
     limit = MAX_SIDES.get(name)
     if limit is not None and max(size) > limit:
         raise StyleNetError(
-            f"cannot write {path}: it has {size[0]}x{size[1]} pixels and {name} ends at {limit:,} "
-            f"a side; save it as .png"
+            f"cannot write {path}: it has {size[0]}x{size[1]} pixels, but {name} has at most "
+            f"{limit:,} a side; save it as .png"
         )

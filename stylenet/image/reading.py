@@ -155,8 +155,8 @@ def check_sides(path: Path, image: Image.Image) -> None:
     """
     if max(image.size) > MAX_SIDE:
         raise StyleNetError(
-            f"{path} is too large or damaged: {image.width}x{image.height} pixels, and a side may "
-            f"have {MAX_SIDE:,}"
+            f"{path} is too large or damaged: {image.width}x{image.height} pixels, but a side has "
+            f"at most {MAX_SIDE:,}"
         )
 
 

@@ -191,6 +191,6 @@ def _check_tiff_size(image: LoadedImage, name: str, path: Path) -> None:
     needed = width * height * (3 if image.alpha is None else 4)
     if name == "TIFF" and needed > _MAX_TIFF_BYTES:
         raise StyleNetError(
-            f"cannot write {path}: {width}x{height} pixels need {needed / 2**30:.1f} GiB and a "
-            f"TIFF file ends at 4; save it as .png"
+            f"cannot write {path}: {width}x{height} pixels need {needed / 2**30:.1f} GiB, but a "
+            f"TIFF file holds at most 4; save it as .png"
         )

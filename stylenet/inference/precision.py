@@ -31,16 +31,17 @@ def choose_device(name: str) -> torch.device:
     Raises:
         StyleNetError: This machine has no such device.
     """
-    there = ["cpu"]
+    available = ["cpu"]
     if torch.backends.mps.is_available():
-        there.insert(0, "mps")
+        available.insert(0, "mps")
     if torch.cuda.is_available():
-        there = ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count())), *there]
+        gpus = (f"cuda:{index}" for index in range(torch.cuda.device_count()))
+        available = ["cuda", *gpus, *available]
     if name == "auto":
-        return torch.device(there[0])
-    if name not in there:
+        return torch.device(available[0])
+    if name not in available:
         raise StyleNetError(
-            f"device={name} is not there; this machine has {', '.join(there)} (device=auto chooses)"
+            f"device={name} is not available. Choose {', '.join(available)}, or device=auto."
         )
     return torch.device(name)
 

@@ -23,9 +23,9 @@ def blend_networks(first: StyleNetwork, second: StyleNetwork, fraction: float) -
     Raises:
         StyleNetError: The architectures differ, or the fraction is outside [0, 1].
     """
-    check_number("share", fraction, minimum=0)
+    check_number("blend_weight", fraction, minimum=0)
     if fraction > 1:
-        raise StyleNetError(f"share={fraction} is not a number from 0 to 1")
+        raise StyleNetError(f"blend_weight={fraction} is not a number from 0 to 1")
     if (first.name, first.arguments) != (second.name, second.arguments):
         raise StyleNetError(
             f"the first network is {first.name} with {first.arguments}, the second {second.name} "

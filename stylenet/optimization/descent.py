@@ -90,7 +90,7 @@ class Descent:
             self._method = self._begin()
         if not math.isfinite(losses["total"]):
             raise StyleNetError(
-                f"the loss went from {before:.4g} to {losses['total']} in one step, and so down to "
+                f"the loss went from {before:.4g} to {losses['total']} in one step, even at "
                 f"1/{1 / self._rate_factor:.0f} of lr={self._options.rate:g}; set a smaller lr, or "
                 f"smaller weights in loss"
             )

@@ -93,7 +93,7 @@ class Journal:
             self._lock.acquire()
         except filelock.Timeout as error:
             raise StyleNetError(
-                f"another run writes {target}; wait for it or choose another name"
+                f"another run is writing {target}; wait for it or choose another name"
             ) from error
         except OSError as error:
             raise StyleNetError(f"cannot write {target}: {reason(error)}") from error

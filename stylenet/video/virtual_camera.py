@@ -40,7 +40,8 @@ class VirtualCamera:
             import pyvirtualcam
         except ImportError as error:
             raise StyleNetError(
-                f"output={name}: a virtual camera needs pyvirtualcam; pip install stylenet[camera]"
+                f"output={name}: a virtual camera needs pyvirtualcam. Install it: "
+                f"pip install 'stylenet[camera]'"
             ) from error
         self._module: Any = pyvirtualcam
         self._name = name

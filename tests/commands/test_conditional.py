@@ -244,7 +244,10 @@ def test_a_network_of_one_style_refuses_another_style(run, tmp_path):
         (["add_to={multi}"], "names starry twice"),
         (["add_to={multi}", "styles=[ink]", "network.width=3"], "add network.width=2"),
         (["add_to={multi}", "styles=[ink]", "init={multi}"], "leave one of them out"),
-        (["add_to=starry", "styles=[ink]"], "cannot be added to a network johnson"),
+        (
+            ["add_to=starry", "styles=[ink]"],
+            "a johnson network, to which no styles can be added",
+        ),
         (["network=johnson", "styles=null", "add_to={multi}"], "add_to needs"),
         (["teacher_network={multi}"], "teacher_network teaches one style"),
     ],

@@ -33,7 +33,7 @@ def test_mistakes_end_in_one_line(run, tmp_path):
     blotches(tmp_path / "photos" / "a.jpg")
     arguments = ["contact_sheet", f"photos={tmp_path}/photos", "styles=mosaic"]
     assert "its suffix is none of" in run(*arguments, f"output={tmp_path}/sheet.xyz").error
-    assert "JPEG ends at 65,500" in run(*arguments, "size=70000").error
+    assert "JPEG has at most 65,500" in run(*arguments, "size=70000").error
     assert "cannot write output=" in run(*arguments, f"output={tmp_path}/photos/a.jpg/b.jpg").error
 
 

@@ -181,7 +181,7 @@ def test_every_option_is_tested_here():
         ("output={folder}/a.webp quality=101", "quality=101 is not a whole number of at least 1"),
         ("output={text}/dream.png", "cannot write output="),
         ("guide={dot} guide_size=20", "enlarge it to a longest side of 32 by guide_size"),
-        ("device=gpu", "device=gpu is not there"),
+        ("device=gpu", "device=gpu is not available"),
         ("step=3", "unknown option step"),
     ],
 )

@@ -168,8 +168,8 @@ MISTAKES = [
     (["checkpoint=nowhere"], "checkpoint=nowhere"),
     (["checkpoint={empty}"], "holds no .safetensors"),
     (["checkpoint=pyproject.toml"], "not a StyleNet checkpoint"),
-    (["device=cuda:9"], "device=cuda:9 is not there"),
-    (["device=abacus"], "this machine has"),
+    (["device=cuda:9"], "device=cuda:9 is not available"),
+    (["device=abacus"], "device=abacus is not available"),
     (["speed=fast"], "input, style, checkpoint, list"),
 ]
 

@@ -111,6 +111,6 @@ def test_an_unplugged_camera_leaves_its_recording(run, camera, checkpoint, monke
     camera += 9 * ["x"]
     monkeypatch.setattr(infer_camera, "camera_frames", frames)
     result = run("infer", "input=camera", f"checkpoint={checkpoint}", "output=out.mp4")
-    assert "stopped: No such device; what was recorded until then is in out.mp4" in result.error
+    assert "stopped: No such device; the recording up to then is in out.mp4" in result.error
     with av.open("out.mp4") as video:
         assert len(list(video.decode(video=0))) == 1

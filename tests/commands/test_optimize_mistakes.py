@@ -27,7 +27,7 @@ def names(folder):
         ("preview_every=0", "preview_every=0 is not a whole number"),
         ("quality=0", "quality=0 is not a whole number"),
         ("resume=later", "resume=later is neither true nor false"),
-        ("device=abacus", "device=abacus is not there"),
+        ("device=abacus", "device=abacus is not available"),
         ("style.image=nowhere.png", "style.image=nowhere.png"),
         ("style.image_weights=[1,2]", "2 numbers for 1 images"),
         ("loss.style.layers=[relu9_9]", "no layer relu9_9"),

@@ -124,7 +124,9 @@ def test_a_network_is_put_into_evaluation_mode():
 
 @pytest.mark.parametrize("name", ["cuda:99", "tpu", "gpu", ""])
 def test_an_unknown_device_lists_the_available_ones(name):
-    with pytest.raises(StyleNetError, match=rf"^device={name} is not there; .*\bcpu \(device=auto"):
+    with pytest.raises(
+        StyleNetError, match=rf"^device={name} is not available. .*\bcpu, or device=auto"
+    ):
         Stylizer(build_network("johnson", width=1, blocks=0), INFO, name)
 
 
@@ -362,7 +364,7 @@ def test_only_networks_of_one_architecture_are_blended(stylizer):
     other = Stylizer(build_network("johnson", width=4, blocks=2), INFO, "cpu")
     with pytest.raises(StyleNetError, match="only networks of the same architecture"):
         Stylizer.blend(stylizer, other)
-    with pytest.raises(StyleNetError, match="share=2 is not a number from 0 to 1"):
+    with pytest.raises(StyleNetError, match="blend_weight=2 is not a number from 0 to 1"):
         Stylizer.blend(stylizer, stylizer, 2)
 
 

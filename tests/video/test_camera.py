@@ -271,7 +271,7 @@ def test_a_missing_virtual_camera_is_one_line(monkeypatch):
         preview(LiveSession(Painter("a", 60)), black(3), no_keys, [camera.write])
     assert "\n" not in str(info.value)
     monkeypatch.setitem(sys.modules, "pyvirtualcam", None)
-    with pytest.raises(StyleNetError, match=r"pip install stylenet\[camera\]"):
+    with pytest.raises(StyleNetError, match=r"pip install 'stylenet\[camera\]'"):
         VirtualCamera()
 
 

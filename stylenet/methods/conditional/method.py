@@ -90,8 +90,8 @@ class Conditional(Method):
             trained, _ = load_checkpoint(path)
             if not isinstance(trained, JohnsonMultiNetwork):
                 raise StyleNetError(
-                    f"styles cannot be added to a network {trained.name}; give a network that was "
-                    f"trained with network=johnson_multi"
+                    f"it is a {trained.name} network, to which no styles can be added; give one "
+                    f"that was trained with network=johnson_multi"
                 )
             extended = add_styles(trained, names)
         except StyleNetError as error:

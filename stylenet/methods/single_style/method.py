@@ -60,8 +60,8 @@ class SingleStyle(Method):
         selection = selection_of(network)
         if selection.styles(network) != [] or selection.has_dials:
             raise StyleNetError(
-                f"network={network.name} holds {selection.held}, but this run's method trains "
-                f"one; leave training_method out, so that the network chooses its method"
+                f"network={network.name} holds {selection.held}, but this training method trains "
+                f"one style; leave training_method out, so that the network chooses its method"
             )
 
     def _adopt_size(self, init: str) -> None:

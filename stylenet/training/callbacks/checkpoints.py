@@ -143,7 +143,7 @@ class SafeCheckpointIO(TorchCheckpointIO):
         # out, because it advises users to let the file run code.
         except Exception as error:
             raise StyleNetError(
-                f"resume={path} cannot be read ({type(error).__name__}): it is damaged or no "
+                f"resume={path} cannot be read ({type(error).__name__}): it is damaged, or not a "
                 f"resume checkpoint; give another .ckpt file from checkpoints/ in a run directory, "
                 f"such as the one before it"
             ) from error
