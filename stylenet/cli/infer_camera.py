@@ -28,7 +28,7 @@ def show_camera(
     stylizer: Stylizer,
     options: StylizeOptions,
     video: VideoOptions,
-    regions: RegionMap | None = None,
+    regions: RegionMap | None,
 ) -> None:
     """Stylize a camera's stream until a key or Ctrl-C ends it.
 

@@ -12,7 +12,7 @@ from stylenet.files import user_path
 
 
 def recorded_style(
-    name: str, info: CheckpointInfo, pretrained: Path, folder: Path | None = None
+    name: str, info: CheckpointInfo, pretrained: Path, folder: Path | None
 ) -> StyleOptions:
     """Read the style that a checkpoint was trained on from its recipe.
 
@@ -23,7 +23,7 @@ def recorded_style(
         name: Name of the checkpoint in messages.
         info: The checkpoint's metadata.
         pretrained: Folder of the style images that come with StyleNet.
-        folder: Folder to search for images by name if they are not at the recorded path.
+        folder: Folder to search for images by name if they are not at the recorded path, if any.
 
     Returns:
         The style; its images are existing files or URLs.

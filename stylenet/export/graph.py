@@ -98,7 +98,7 @@ class PortableDials(PortableNetwork):
         return self.convert(image, lambda images: network(images, positions))
 
 
-def trace(network: PortableNetwork, size: Sequence[int] | None = None) -> ExportedProgram:
+def trace(network: PortableNetwork, size: Sequence[int] | None) -> ExportedProgram:
     """Trace a network with ``torch.export``.
 
     Args:

@@ -129,7 +129,7 @@ def check_quality(quality: Any) -> None:
         check_number("quality", quality, minimum=1, maximum=100, integer=True)
 
 
-def encoder_options(name: str, quality: int | None = None) -> dict[str, Any]:
+def encoder_options(name: str, quality: int | None) -> dict[str, Any]:
     """Return the arguments of ``Image.save`` for a format.
 
     Args:

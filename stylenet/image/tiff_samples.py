@@ -39,7 +39,7 @@ _COLORS = {_WHITE_IS_0: 1, _BLACK_IS_0: 1, _RGB: 3, _PALETTE: 1, _CMYK: 4}
 _BAND = 256
 
 
-def decode_tiff(path: Path, index: int = 0) -> Image.Image:
+def decode_tiff(path: Path, index: int) -> Image.Image:
     """Decode an image of a TIFF file without Pillow's interpretation of its samples.
 
     Args:

@@ -14,7 +14,7 @@ _COARSEST = 256
 SMALLEST_SIDE = 16
 
 
-def plan_scales(size: tuple[int, int], scales: int | None = None) -> list[float]:
+def plan_scales(size: tuple[int, int], scales: int | None) -> list[float]:
     """Return the scales, each twice as fine as the one before.
 
     Gatys et al. 2017 (arXiv:1611.07865, section 6) begin a large image at a small size, at which

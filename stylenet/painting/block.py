@@ -26,7 +26,7 @@ class Block:
         self._image = Image.new("RGB", (self._scale, self._scale), f"#{paper}")
         self._draw = ImageDraw.Draw(self._image)
 
-    def draw_line(self, points: Array, width: float = 2.6, color: str = INK) -> None:
+    def draw_line(self, points: Array, width: float, color: str = INK) -> None:
         """Draw a line.
 
         Args:
@@ -38,7 +38,7 @@ class Block:
         flat = (points * self._scale).ravel().tolist()
         self._draw.line(flat, f"#{color}", thickness, joint="curve")
 
-    def fill_shape(self, points: Array, color: str, outline: float = 2.6) -> None:
+    def fill_shape(self, points: Array, color: str, outline: float) -> None:
         """Fill a polygon and draw its outline.
 
         Args:

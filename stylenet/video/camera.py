@@ -18,7 +18,7 @@ _DEVICES = {
 _DEVICE_OPTIONS = {"avfoundation": {"framerate": "30"}}
 
 
-def camera_frames(name: str = "camera") -> Generator[np.ndarray, None, None]:
+def camera_frames(name: str) -> Generator[np.ndarray, None, None]:
     """Yield the frames of a camera.
 
     Args:
