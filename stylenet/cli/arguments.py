@@ -47,7 +47,7 @@ def for_hydra(arguments: Sequence[str], short: Mapping[str, str]) -> list[str]:
             as ``style``, and the full names.
 
     Raises:
-        StyleNetError: One is an unknown flag.
+        StyleNetError: One is an unknown flag, or ``null`` is the choice of a config group.
     """
     sweeps = {"-m", "--multirun"} & set(arguments)
     words = []
@@ -58,6 +58,8 @@ def for_hydra(arguments: Sequence[str], short: Mapping[str, str]) -> list[str]:
                 f"{key} is not an option. Give options as KEY=VALUE, such as "
                 f"{key.lstrip('-')}=VALUE (see --help)."
             )
+        if key not in short:
+            check_choice_given(argument)
         name = short.get(key, key)
         if sweeps and re.search(r",|^\w+\(", value):  # choices, glob(*): the user quotes each one
             words.append(f"{name}={value}")
@@ -76,6 +78,19 @@ def override(key: str, value: object) -> str:
         value: ``None``, a boolean, number, text, path, or a list or mapping of these.
     """
     return f"{key}={_literal(value)}"
+
+
+def check_choice_given(argument: str) -> None:
+    """Check that an override of a config group names a choice; Hydra takes no ``null`` there.
+
+    Raises:
+        StyleNetError: The choice is ``null``.
+    """
+    key, _, value = argument.partition("=")
+    if key.lstrip("+") in _GROUPS and value == "null":
+        raise StyleNetError(
+            f"{key}=null chooses nothing. Leave it out, or choose one: {key}=NAME (see --help)."
+        )
 
 
 def _literal(value: object) -> str:
@@ -129,8 +144,10 @@ def _is_misread(key: str, value: str) -> bool:
 
     ``null`` leaves an option out, unless a file has this name.
     """
-    is_choice = key.lstrip("+") in _GROUPS and not value.startswith("{")
-    if not (is_choice or key in _TEXTS) or value.startswith(_HYDRA_STARTS) or not value:
+    if key.lstrip("+") not in _TEXTS | _GROUPS or value.startswith(_HYDRA_STARTS) or not value:
+        return False
+    # `video` is a path for stylenet evaluate, but has options below it for stylenet infer.
+    if value.startswith("{") and key.lstrip("+") in _GROUPS | {"video"}:
         return False
     if value == "null":
         return _exists(value)

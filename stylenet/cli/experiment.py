@@ -9,7 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from stylenet.cli.app import build
-from stylenet.cli.arguments import override
+from stylenet.cli.arguments import check_choice_given, override
 from stylenet.cli.configs import config_folder, search_path
 from stylenet.cli.explain import explain
 from stylenet.cli.loss import build_loss, build_terms
@@ -95,6 +95,8 @@ def compose_experiment(
         StyleNetError: An option is unknown, has a new name, or is impossible.
     """
     overrides = [override(key, value) for key, value in options.items()]
+    for word in overrides:
+        check_choice_given(word)
     check_renamed(overrides)
     overrides += search_path()
     try:

@@ -23,6 +23,7 @@ from stylenet.cli.infer_regions import load_regions, read_plan, read_regions
 from stylenet.cli.interpolate import interpolate
 from stylenet.cli.main import list_styles
 from stylenet.cli.start import notice
+from stylenet.errors import StyleNetError
 from stylenet.files import find_inputs, user_path
 from stylenet.image import LoadedImage, check_quality
 from stylenet.inference import RegionMap, StylizeOptions, Stylizer, stylize_file
@@ -55,7 +56,7 @@ def infer(config: DictConfig) -> None:
         list_styles()
         return
     options = _read_options(config)
-    video = build(config.video)
+    video = _build_video(config)
     check_quality(config.quality)
     read_background(config)
     source = user_path(str(config.input))
@@ -90,6 +91,15 @@ def _read_options(config: DictConfig) -> StylizeOptions:
         config.tile,
         passes=passes,
     )
+
+
+def _build_video(config: DictConfig) -> VideoOptions:
+    if not OmegaConf.is_dict(config.video):
+        raise StyleNetError(
+            f"video={config.video} is not an option. The options of videos are below it, such as "
+            f"video.quality=22; the video itself is input=PATH."
+        )
+    return build(config.video)
 
 
 def _find_mask(plan: RegionPlan, folder: Path, regions: RegionMap | None, path: Path) -> RegionMap:

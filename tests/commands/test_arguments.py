@@ -1,11 +1,14 @@
 """Unusual file names as command line arguments."""
 
+import re
+
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from stylenet.cli.arguments import for_hydra
 from stylenet.cli.configs import config_folder
+from stylenet.errors import StyleNetError
 
 from .conftest import blotches
 
@@ -106,6 +109,23 @@ def test_the_choice_of_every_config_group_is_text():
     assert [parse(f"{group}=2024") for group in groups] == [(group, "2024") for group in groups]
     assert parse("+experiment=2024") == ("experiment", "2024")
     assert for_hydra(["-m", "style=glob(*)"], {}) == ["-m", "style=glob(*)"]
+
+
+@pytest.mark.parametrize("key", ["data", "+experiment", "style"])
+def test_a_config_group_without_a_choice_is_refused(key):
+    with pytest.raises(StyleNetError, match=rf"^{re.escape(key)}=null chooses nothing\. Leave it"):
+        for_hydra([f"{key}=null"], {})
+
+
+def test_options_of_a_group_may_be_a_mapping():
+    assert parse("loss={content:null}") == ("loss", {"content": None})
+    assert parse("video={blend: 0.5}") == ("video", {"blend": 0.5})
+
+
+def test_a_path_given_as_the_options_of_videos_is_refused(run, tmp_path):
+    photo = blotches(tmp_path / "photo.png", 12, 9)
+    error = run("infer", f"input={photo}", "style=mosaic", "video=clip.mp4").error
+    assert "video=clip.mp4 is not an option" in error
 
 
 @pytest.mark.parametrize("words", [["train"], ["infer", "input=data/styles/starry.jpg"]])
