@@ -12,11 +12,11 @@ BASES = Path(__file__).parent / "assets" / "bases"
 # The bundled network for arbitrary styles: checkpoint=any_style, or a style image alone.
 ANY_STYLE = Path(__file__).parent / "assets" / "any_style" / "any_style.safetensors"
 
-# Starts of the networks that they fit, unless a file in BASES does. After 150 steps johnson came to
-# a total of 1.37 from great_wave and of 1.41 from starry_night (mean over three paintings). compact
-# came to 1.63 from great_wave_compact; it came to 2.14, with dark patches, from a network
-# meta-learned in ten minutes on a CPU core (mean over two paintings; docs/methods/base-network.md).
-_STARTS = ("great_wave", "great_wave_compact")
+# Starts of the networks that they fit, unless a file in BASES does. After 150 steps compact came
+# to a total of 1.63 from great_wave_compact; it came to 2.14, with dark patches, from a network
+# meta-learned in ten minutes on a CPU core (mean over two paintings;
+# docs/methods/base-network.md).
+_STARTS = ("great_wave_compact",)
 
 
 def pretrained_styles() -> dict[str, Path]:
@@ -28,7 +28,7 @@ def base_networks() -> list[Path]:
     """Return the checkpoints of the base networks, from which any style is learned in few steps.
 
     Returns:
-        The meta-learned ones, then the pretrained styles that serve where none of them fits.
+        Those of BASES, then the pretrained styles that serve where none of them fits.
     """
     starts = [PRETRAINED / f"{style}.safetensors" for style in _STARTS]
     return [*sorted(BASES.glob("[!.]*.safetensors")), *starts]

@@ -64,7 +64,10 @@ def test_every_config_is_built_by_its_command(group, choice, request):
     config = compose(command, f"{group}={choice}", *required)[group]
     parts = [config] if "_target_" in config else list(config.values())
     if group == "loss":
-        assert parts.pop(list(config).index("temporal_weight")) == 0  # the only one that is no term
+        # The only ones that are no terms.
+        for name in ("temporal_weight", "droplet_weight"):
+            assert config[name] == 0
+            parts.remove(config[name])
     for part in parts:
         if part["_target_"] == "pytorch_lightning.Trainer":
             # Commands replace `auto`, which is StyleNet's own value.

@@ -43,7 +43,7 @@ ALLOWED = {
         *("files", "errors", "program", "__init__"),
     },
     "training": {
-        *("networks", "perceptual", "data", "checkpoint"),
+        *("networks", "perceptual", "moments", "data", "checkpoint"),
         *("image", "files", "ranks", "contention", "arithmetic", "errors"),
     },
     "importing": {"networks", "checkpoint", "state_dict", "errors", "program"},

@@ -17,7 +17,7 @@ from torch import Tensor
 from stylenet.benchmark import Conditions, Trained
 from stylenet.cli.app import build
 from stylenet.cli.evaluate_inputs import load_checkpoints
-from stylenet.cli.loss import build_loss, refuse_temporal
+from stylenet.cli.loss import build_loss, refuse_module_losses
 from stylenet.cli.trainer import quiet_lightning
 from stylenet.data import PhotoData, load_style_images
 from stylenet.errors import StyleNetError, first_line
@@ -61,7 +61,7 @@ class ConfiguredBench:
 
     def criterion(self) -> tuple[PerceptualLoss, Tensor]:
         """Build the perceptual loss; return it with the first style image."""
-        refuse_temporal(self.config)
+        refuse_module_losses(self.config)
         style, terms = build(self.config.style), build_loss(self.config)
         terms = with_style_layers(terms, style.layers)
         encoder = self._encoder()

@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from stylenet.cli.earlier import upgrade
-from stylenet.cli.loss import TEMPORAL
+from stylenet.cli.loss import MODULE_LOSSES
 
 # Options that decide what is trained. The others (how long, on what, with which previews) are the
 # reason to resume with changes.
@@ -34,7 +34,10 @@ def describe_changes(saved: Path, recipe: Mapping[str, Any]) -> str | None:
         before = OmegaConf.to_container(OmegaConf.load(saved), resolve=True)
         assert isinstance(before, dict)
         before = upgrade(before)
-        before["loss"] = {TEMPORAL: 0.0, **(before.get("loss") or {})}  # new in 0.2
+        before["loss"] = {
+            **dict.fromkeys(MODULE_LOSSES, 0.0),
+            **(before.get("loss") or {}),
+        }  # new in 0.2
     except Exception:  # missing or damaged: only the remark is lost
         return None
     old, new = (dict(_flat({k: part.get(k) for k in _TRAINED})) for part in (before, recipe))

@@ -12,7 +12,7 @@ from torch import Tensor
 from stylenet.checkpoint import CheckpointInfo, load_checkpoint
 from stylenet.cli.app import build
 from stylenet.cli.configs import config_folder, style_image_path
-from stylenet.cli.loss import build_loss, refuse_temporal
+from stylenet.cli.loss import build_loss, refuse_module_losses
 from stylenet.data import StyleOptions, load_style_images
 from stylenet.errors import LARGEST_SEED, StyleNetError, check_number
 from stylenet.evaluation import GridMeter, StrokeMeter, recorded_style
@@ -243,7 +243,7 @@ def _criteria(
     config: DictConfig, styles: Sequence[StyleOptions], first: Stylizer
 ) -> dict[str, PerceptualLoss]:
     """Build a loss for each style, all with one encoder."""
-    refuse_temporal(config)
+    refuse_module_losses(config)
     terms = build_loss(config)
     encoder = build(config.encoder).to(first.device)
     criteria: dict[str, PerceptualLoss] = {}

@@ -16,8 +16,12 @@ from stylenet.program import command
 # make no term.
 _SET_BY_OTHERS = {"layers"}
 
-# The weight of the loss that modules compute themselves; see stylenet/training/temporal.py.
-TEMPORAL = "temporal_weight"
+# The weights of losses that modules compute themselves, by what these do; see
+# stylenet/training/temporal.py and droplets.py.
+MODULE_LOSSES = {
+    "temporal_weight": "compares two views of each photo",
+    "droplet_weight": "keeps droplets out of the network's features",
+}
 
 
 def build_terms(loss: DictConfig) -> dict[str, Any]:
@@ -38,7 +42,11 @@ def build_terms(loss: DictConfig) -> dict[str, Any]:
     for name in map(str, loss):
         option, config = f"loss.{name}", loss[name]
         is_mapping = isinstance(config, DictConfig)
-        if config is None or name == TEMPORAL or (is_mapping and set(config) <= _SET_BY_OTHERS):
+        if (
+            config is None
+            or name in MODULE_LOSSES
+            or (is_mapping and set(config) <= _SET_BY_OTHERS)
+        ):
             continue
         if option in RENAMED:
             raise StyleNetError(f"{option} has another name now. Set {RENAMED[option]} instead.")
@@ -79,18 +87,18 @@ def build_loss(config: DictConfig) -> dict[str, LossTerm]:
     return terms
 
 
-def refuse_temporal(config: DictConfig) -> None:
-    """Check that no temporal loss is asked for where no network is trained.
+def refuse_module_losses(config: DictConfig) -> None:
+    """Check that no loss of a training is asked for where no network is trained.
 
     Args:
         config: All options of the command.
 
     Raises:
-        StyleNetError: ``loss.temporal_weight`` is not 0.
+        StyleNetError: ``loss.temporal_weight`` or ``loss.droplet_weight`` is not 0.
     """
-    weight = config.loss.get(TEMPORAL)
-    if weight:
-        raise StyleNetError(
-            f"loss.{TEMPORAL}={weight} compares two views of each photo while a network is "
-            f"trained by {command('train')}. Leave it out here."
-        )
+    for name, purpose in MODULE_LOSSES.items():
+        if config.loss.get(name):
+            raise StyleNetError(
+                f"loss.{name}={config.loss[name]} {purpose} while a network is trained by "
+                f"{command('train')}. Leave it out here."
+            )

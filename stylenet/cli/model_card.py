@@ -13,7 +13,7 @@ from torchvision.transforms.v2 import functional
 from stylenet.checkpoint import CheckpointInfo
 from stylenet.cli.app import build
 from stylenet.cli.earlier import upgrade
-from stylenet.cli.loss import TEMPORAL, build_terms
+from stylenet.cli.loss import MODULE_LOSSES, build_terms
 from stylenet.data import load_style_images
 from stylenet.errors import StyleNetError
 from stylenet.files import walk_files
@@ -200,6 +200,7 @@ def _describe_loss(loss: dict[str, Any]) -> str:
             ]
             where = f" at {', '.join(layers)}" if layers else ""
             described.append(f"{_TERMS.get(name, name)} {term.weight}{where}")
-    if loss.get(TEMPORAL):
-        described.append(f"temporal {loss[TEMPORAL]}")
+    for name in MODULE_LOSSES:
+        if loss.get(name):
+            described.append(f"{name.removesuffix('_weight')} {loss[name]}")
     return ", ".join(described)

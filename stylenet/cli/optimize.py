@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from stylenet.cli.app import build, run
-from stylenet.cli.loss import build_loss, refuse_temporal
+from stylenet.cli.loss import build_loss, refuse_module_losses
 from stylenet.cli.optimize_colors import after, before, choose_color
 from stylenet.cli.optimize_progress import OptimizeProgress
 from stylenet.cli.optimize_state import fingerprint, load_state, restore, save_state, state_path
@@ -138,7 +138,7 @@ def _criteria(
     So strokes have the same size relative to the image at every scale (Gatys et al. 2017, section
     6).
     """
-    refuse_temporal(config)
+    refuse_module_losses(config)
     terms = with_style_layers(build_loss(config), style.layers)
     encoder = build(config.encoder).to(device)
     at_scales = [[resize(image.to(device), f) for image in style_images] for f in factors]

@@ -10,13 +10,18 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from stylenet.cli.app import build, run
 from stylenet.cli.experiment import ComposedExperiment, command_line_experiment
-from stylenet.cli.loss import TEMPORAL
 from stylenet.cli.runs import fit, prepare
 from stylenet.cli.start import INFORMATION
 from stylenet.cli.trainer import adapt_to_devices
 from stylenet.methods.method import Method
 from stylenet.program import command
-from stylenet.training import check_compile_mode, check_temporal_weight, make_temporal_loss
+from stylenet.training import (
+    DropletLoss,
+    check_compile_mode,
+    check_droplet_weight,
+    check_temporal_weight,
+    make_temporal_loss,
+)
 
 # Printed first and last when no photos are chosen and COCO is not in place.
 _QUICKSTART = (
@@ -75,7 +80,8 @@ def train(experiment: ComposedExperiment) -> Path | None:
     """
     config = experiment.config
     compile_mode = check_compile_mode(config.compile)
-    temporal_weight = check_temporal_weight(config.loss.get(TEMPORAL))
+    temporal_weight = check_temporal_weight(config.loss.get("temporal_weight"))
+    droplet_weight = check_droplet_weight(config.loss.get("droplet_weight"))
     adapt_to_devices(experiment)
 
     method: Method = build(config.training_method)(experiment)
@@ -85,6 +91,8 @@ def train(experiment: ComposedExperiment) -> Path | None:
     module = method.build_module(prepared.data)
     module.compile_mode = compile_mode
     module.temporal = make_temporal_loss(temporal_weight, config.seed, prepared.data)
+    if droplet_weight:
+        module.droplets = DropletLoss(droplet_weight, module.network)
     name = module.checkpoint_name
     if not fit(prepared, module, f"training {name} on"):
         return None

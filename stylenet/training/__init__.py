@@ -1,6 +1,7 @@
 """Training: Lightning modules, callbacks, optimizers and the run directory."""
 
 from stylenet.training.clip_temporal import make_temporal_loss
+from stylenet.training.droplets import DropletLoss, check_droplet_weight
 from stylenet.training.module import StyleTransferModule
 from stylenet.training.optimizer import OptimizerFactory
 from stylenet.training.resumable import ResumableModule
@@ -12,11 +13,13 @@ from stylenet.training.temporal import check_temporal_weight
 __all__ = [
     "ConstantSchedule",
     "CosineSchedule",
+    "DropletLoss",
     "OptimizerFactory",
     "ResumableModule",
     "RunFolder",
     "StyleTransferModule",
     "check_compile_mode",
+    "check_droplet_weight",
     "check_temporal_weight",
     "make_temporal_loss",
 ]

@@ -12,6 +12,7 @@ from stylenet.data import Clips, split_clips
 from stylenet.networks import StyleNetwork
 from stylenet.training.clip_temporal import ClipTemporalLoss, FeatureTap
 from stylenet.training.compiled import CompiledModule
+from stylenet.training.droplets import DropletLoss
 from stylenet.training.optimizer import OptimizerFactory
 from stylenet.training.step import Losses
 from stylenet.training.temporal import TemporalLoss
@@ -29,10 +30,12 @@ class StyleTransferModule(CompiledModule):
         criterion: The loss.
         stylized: The latest output, detached, for callbacks; RGB in [0, 1], (N, 3, H, W).
         temporal: The loss ``temporal``, which any method can add; ``None`` for none.
+        droplets: The loss ``droplets``, the same.
     """
 
     network: StyleNetwork
     temporal: TemporalLoss | None = None
+    droplets: DropletLoss | None = None
 
     def __init__(
         self,
@@ -120,11 +123,21 @@ class StyleTransferModule(CompiledModule):
         return stylized, self.criterion(stylized, photos)
 
     def step_losses(self, *inputs: Tensor) -> Losses:
-        """Compute the losses of the method and, if there is one, the temporal loss.
+        """Compute the losses of the method and those that any method can add.
 
         Args:
             *inputs: From :meth:`inputs`, followed by the second view of :meth:`with_view`.
         """
+        if self.droplets is None:
+            return self._losses_of_views(*inputs)
+        self.droplets.clear()  # of previews
+        stylized, values = self._losses_of_views(*inputs)
+        values["droplets"] = self.droplets.take()
+        values["total"] = values["total"] + self.droplets.weight * values["droplets"]
+        return stylized, values
+
+    def _losses_of_views(self, *inputs: Tensor) -> Losses:
+        """Compute the losses of the method and, if there is one, the temporal loss."""
         if self.temporal is None:
             return self.compute_losses(*inputs)
         count = len(self.temporal.view_type._fields)
@@ -196,8 +209,10 @@ class StyleTransferModule(CompiledModule):
         return range(first, first + count * trainer.world_size, trainer.world_size)
 
     def on_train_start(self) -> None:
-        """Start to collect the features that the temporal loss of clips compares."""
+        """Start to collect the features that the temporal loss of clips and droplets need."""
         super().on_train_start()
+        if self.droplets is not None:
+            self.droplets.attach()
         if isinstance(self.temporal, ClipTemporalLoss) and self.network.bottleneck is not None:
             self._tap = FeatureTap(self.network)
 
@@ -206,6 +221,8 @@ class StyleTransferModule(CompiledModule):
         if self._tap is not None:
             self._tap.remove()
             self._tap = None
+        if self.droplets is not None:
+            self.droplets.remove()
 
     def in_every_style(self, photos: Tensor) -> list[Tensor]:
         """Stylize photos in each style that previews show.

@@ -21,19 +21,19 @@ def assets(tmp_path, monkeypatch):
     return folder
 
 
-def test_a_trained_network_becomes_a_pretrained_style(run, tiny, assets, tmp_path):
-    assert run("train", *tiny, f"teacher_network={STARRY}").status == 0
+def test_a_trained_network_becomes_a_pretrained_style(run, tiny, assets, tmp_path, monkeypatch):
+    options = [f"teacher_network={STARRY}", "loss.droplet_weight=2"]
+    assert run("train", *tiny, *options).status == 0
     for name in ("a.jpg", "b.jpg"):
         blotches(tmp_path / "held_out" / name, 80, 70)
-    result = run(
-        "add_pretrained",
+    words = [
         f"checkpoint={tmp_path}/run",
-        "name=dots",
         f"held_out={tmp_path}/held_out",
         "held_out_name=blotches",
         "size=64",
         *WORDS,
-    )
+    ]
+    result = run("add_pretrained", "name=dots", *words)
     assert result.status == 0, result.err
     before = checkpoint.find_checkpoint(tmp_path / "run")
     after = assets / "dots.safetensors"
@@ -45,6 +45,17 @@ def test_a_trained_network_becomes_a_pretrained_style(run, tiny, assets, tmp_pat
     assert "Mean losses on 2 held-out photos" in card
     assert "style/relu1_1" in card
     assert "from random weights, distilled from starry.safetensors (weight 5.0)." in card
+    assert "droplet 2." in card
+    assert str(tmp_path) not in card
+
+    # The same network as a base network.
+    monkeypatch.setattr(add_pretrained, "BASES", tmp_path / "bases")
+    result = run("add_pretrained", "base=true", *words)
+    assert result.status == 0, result.err
+    assert load_checkpoint(tmp_path / "bases" / "johnson.safetensors")[1].style == "base"
+    card = (tmp_path / "bases" / "johnson.md").read_text()
+    for part in ("# Base network johnson: Red dots", "distilled from starry", "experiment=instant"):
+        assert part in card
     assert str(tmp_path) not in card
 
     listed = run("infer", "list=true")

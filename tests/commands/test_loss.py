@@ -139,12 +139,17 @@ def test_the_temporal_loss_takes_part_in_training_and_in_resuming(run, tiny, tmp
     assert "loss.temporal_weight=0.0 (was 30)" in result.err
 
 
-def test_an_impossible_temporal_weight_is_refused(run, tiny, tmp_path):
+@pytest.mark.parametrize("name", ["loss.temporal_weight", "loss.droplet_weight"])
+def test_an_impossible_weight_of_a_module_is_refused(run, tiny, tmp_path, name):
     for weight in ("-1", "nan", "much"):
-        assert (
-            "loss.temporal_weight=" in run("train", *tiny, f"loss.temporal_weight={weight}").error
-        )
+        assert f"{name}=" in run("train", *tiny, f"{name}={weight}").error
     assert not (tmp_path / "run").exists()
+
+
+def test_droplets_need_instance_normalization(run, tiny, tmp_path):
+    error = run("train", *tiny, "network.norm=batch", "loss.droplet_weight=2").error
+    assert "loss.droplet_weight=2.0 is for networks with instance normalization" in error
+    assert not (tmp_path / "run" / "config.yaml").exists()
 
 
 @pytest.mark.parametrize(
@@ -155,10 +160,11 @@ def test_an_impossible_temporal_weight_is_refused(run, tiny, tmp_path):
         ("benchmark", ["suite=training", "output={folder}/bench.json"]),
     ],
 )
-def test_commands_that_train_nothing_refuse_a_temporal_weight(
-    run, photos, tmp_path, command, options
+@pytest.mark.parametrize("name", ["loss.temporal_weight", "loss.droplet_weight"])
+def test_commands_that_train_nothing_refuse_losses_of_a_module(
+    run, photos, tmp_path, command, options, name
 ):
     options = [o.format(photo=photos / "0.jpg", folder=photos) for o in options]
-    error = run(command, *options, "encoder=lite", "loss.temporal_weight=5").error
-    assert "loss.temporal_weight=5" in error
+    error = run(command, *options, "encoder=lite", f"{name}=5").error
+    assert f"{name}=5" in error
     assert "Leave it out" in error

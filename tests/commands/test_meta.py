@@ -68,6 +68,7 @@ def test_unusable_style_images_are_skipped_and_named(run, meta_options, painting
         (["training_method.style_size=8"], "training_method.style_size=8"),
         (["data.batch_size=0"], "data.batch_size=0"),
         (["loss.temporal_weight=9"], "loss.temporal_weight=9 does not work"),
+        (["loss.droplet_weight=9"], "loss.droplet_weight=9 does not work"),
         (["trainer.accumulate_grad_batches=2"], "trainer.accumulate_grad_batches=2 does not"),
         (["trainer.precision=16-mixed"], "set trainer.precision=bf16-mixed or 32-true"),
         (["network.norm=batch"], "experiment=meta needs network.norm=instance"),

@@ -67,11 +67,12 @@ class Meta(Method):
                 "network.norm=batch keeps means and variances of one style, which do not suit "
                 "another; experiment=meta needs network.norm=instance"
             )
-        if config.loss.get("temporal_weight"):
-            raise StyleNetError(
-                f"loss.temporal_weight={config.loss.temporal_weight} does not work with "
-                f"experiment=meta; leave it out, and set it in the runs that start from the result"
-            )
+        for name in ("temporal_weight", "droplet_weight"):
+            if config.loss.get(name):
+                raise StyleNetError(
+                    f"loss.{name}={config.loss[name]} does not work with experiment=meta; leave "
+                    f"it out, and set it in the runs that start from the result"
+                )
         self.terms = self.experiment.build_loss()
         config.run_dir = str(config.run_dir)  # resolved now, because it may refer to the style
         config.style = None
