@@ -305,7 +305,7 @@ def test_a_wrong_option_for_stylizing_ends_in_one_line(
         (["network.layer=relu9_9"], "network.layer=relu9_9 is unknown"),
         (["network.width=0"], "network.width=0"),
         (["loss.style.statistics=mean"], "loss.style.statistics=mean is unknown"),
-        (["loss=adversarial", "loss.adversarial.style_folder=paintings"], "networks of one style"),
+        (["loss=adversarial", "loss.adversarial.style_folder=paintings"], "a network of one style"),
     ],
     ids=lambda overrides: " ".join(overrides) if isinstance(overrides, list) else "",
 )

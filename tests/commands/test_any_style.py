@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 
 import stylenet
-from stylenet import checkpoint, pretrained
-from stylenet.checkpoint import load_checkpoint, save_checkpoint
+from stylenet import pretrained
+from stylenet.checkpoint import finding, load_checkpoint, save_checkpoint
+from stylenet.checkpoint import style as checkpoint_style
 from stylenet.cli import add_pretrained
 from stylenet.cli import main as front_door
 
@@ -213,7 +214,7 @@ def test_a_run_is_resumed_exactly_and_its_network_is_bundled(
     assert all(torch.equal(value, resumed[name]) for name, value in uninterrupted.items())
 
     bundled = tmp_path / "assets" / "any_style.safetensors"
-    for module in (pretrained, checkpoint, front_door, add_pretrained):
+    for module in (pretrained, finding, checkpoint_style, front_door, add_pretrained):
         monkeypatch.setattr(module, "ANY_STYLE", bundled)
     given = [f"checkpoint={tmp_path / 'run'}", "held_out=photos", "held_out_name=blotches"]
     given += ["description='Any image'", "source=mine", "trained_on=blotches", "command=x"]
@@ -248,7 +249,7 @@ def test_a_network_begins_with_a_pretrained_compact_one(run, options, here):
 def test_a_damaged_bundled_network_is_named(run, here, monkeypatch, tmp_path):
     network, info = load_checkpoint("starry")
     save_checkpoint(tmp_path / "other.safetensors", network, info)
-    monkeypatch.setattr(checkpoint, "ANY_STYLE", tmp_path / "missing.safetensors")
+    monkeypatch.setattr(finding, "ANY_STYLE", tmp_path / "missing.safetensors")
     error = run("infer", "input=photo.jpg", "style=first.jpg", "output=out.png").error
     assert "missing.safetensors: no such file" in error
 

@@ -80,7 +80,7 @@ def test_only_the_same_optimization_resumes(optimize, small_folder, stop_after, 
     optimize()
     monkeypatch.setattr(command, "Stopping", Stopping)
     assert (
-        "with another method, loss;"
+        "with another method, loss."
         in optimize("resume=true", "method=adam", "loss.style.weight=3").error
     )
     blotches(small_folder / "photo.jpg", 48, 36, seed=5)
