@@ -262,9 +262,8 @@ def test_an_unreadable_checkpoint_is_skipped_for_the_one_before(run, tiny, tmp_p
     assert "step_0000006.ckpt cannot be read" in error
 
 
-@pytest.mark.parametrize(
-    "sent", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_the_process_group_saves_and_the_run_resumes(run, tiny, tmp_path, sent):
     endless = [*tiny, "data.workers=1", "trainer.max_steps=1000000"]
     process = subprocess.Popen(

@@ -167,7 +167,7 @@ def test_a_signal_to_one_process_stops_all_at_one_step_and_resuming_is_exact(
     assert_equal(final(uninterrupted), final(parts))
 
 
-@pytest.mark.parametrize("times", [6, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [3, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_run_killed_at_any_moment_resumes_from_its_last_checkpoint(do, tmp_path, times):
     """Save at every step, so that many kills interrupt the writing of a file."""
     uninterrupted, killed = tmp_path / "uninterrupted", tmp_path / "killed"

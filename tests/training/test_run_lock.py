@@ -1,8 +1,7 @@
 import contextlib
+import multiprocessing
 import os
-import signal
-import subprocess
-import sys
+import time
 
 import pytest
 
@@ -11,27 +10,25 @@ from stylenet.files import atomic_path
 from stylenet.training import RunFolder, run_lock
 from stylenet.training.run_lock import RunLock
 
-HOLD = """
-import sys, time
-from stylenet.training import RunFolder
-from stylenet.training.run_lock import RunLock
-with RunLock(RunFolder(sys.argv[1])):
-    print("held", flush=True)
-    time.sleep(600)
-"""
+
+def hold(run_dir, ready):
+    """Hold a run directory, as a training of Slurm job 4711 does."""
+    os.environ["SLURM_JOB_ID"] = "4711"
+    with RunLock(RunFolder(run_dir)):
+        ready.set()
+        time.sleep(600)
 
 
 @pytest.fixture
 def locked_by_another(tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, tmp_path / "run"],
-        stdout=subprocess.PIPE,
-        env={**os.environ, "SLURM_JOB_ID": "4711"},
-    )
-    assert process.stdout.readline() == b"held\n"
+    fork = multiprocessing.get_context("fork")  # without seconds of imports
+    ready = fork.Event()
+    process = fork.Process(target=hold, args=(tmp_path / "run", ready), daemon=True)
+    process.start()
+    assert ready.wait(60)
     yield process
     process.kill()
-    process.communicate()
+    process.join()
 
 
 def leave_partial_files(path):
@@ -63,7 +60,8 @@ def test_a_second_job_names_who_holds_the_run_directory_and_later_clears_partial
     halves = [leave_partial_files(path) for path in ours]
     complete = folder.checkpoint(3)
     complete.write_bytes(b"complete")
-    locked_by_another.send_signal(signal.SIGKILL)
+    locked_by_another.kill()
+    locked_by_another.join()
     with RunLock(folder):
         assert str(os.getpid()) in (folder.path / ".holder").read_text()
     assert not [half for half in halves if half.exists()]

@@ -85,7 +85,7 @@ MODULES = [
     one_style,
     pytest.param(distilled, marks=pytest.mark.slow),
     pytest.param(conditional, marks=pytest.mark.slow),
-    arbitrary_style,
+    pytest.param(arbitrary_style, marks=pytest.mark.slow),
 ]
 
 

@@ -109,6 +109,7 @@ def test_an_interrupted_run_goes_on_with_the_same_result(suffix, options, source
     assert left == {whole.name, target.name}
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_in_its_mask_video(source, tmp_path):
     shape, bars = (96, 128, 3), []
     for index in range(COUNT):  # a bar that moves by 8 columns a frame
