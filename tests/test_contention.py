@@ -38,6 +38,7 @@ print(json.dumps(times))
 
 @pytest.mark.skipif(sys.platform != "linux", reason="GNU OpenMP is Linux's")
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one processor: threads never spin")
+@pytest.mark.slow
 def test_threads_sleep_at_barriers_on_request_and_spin_again_afterwards():
     env = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "GOMP_"))}
     done = subprocess.run(

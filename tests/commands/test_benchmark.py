@@ -140,6 +140,7 @@ def test_training_is_measured_with_truncated_encoder_weights(measure, shared):
     check_ratio(row)
 
 
+@pytest.mark.slow
 def test_loss_curves_of_equal_weights_and_photos_are_alike(measure):
     arguments = ["encoder=lite", "data=samples", "size=32", "suite.steps=3", "suite.pairs=2"]
     (row,), result = measure("curve", *arguments, "precision=float32", repeats=4)
@@ -197,6 +198,7 @@ def test_stylizing_a_video_file_is_measured(measure):
     assert "device busy" in result.out
 
 
+@pytest.mark.slow
 def test_the_steadiness_of_trained_networks_is_measured(measure, photos, tmp_path):
     networks = []
     for name, width in (("first", 2), ("second", 3)):
@@ -236,6 +238,7 @@ def test_memory_is_measured_in_separate_processes(measure):
     assert (rows[1]["width"], rows[1]["height"]) == (320, 200)
 
 
+@pytest.mark.slow
 def test_contention_is_measured(measure, monkeypatch):
     suite = "stylenet.benchmark.contention_suite"
     monkeypatch.setattr(f"{suite}._SETTLING", 0.1)

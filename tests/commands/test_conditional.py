@@ -170,6 +170,7 @@ def test_a_video_interpolates_between_styles(stylize, name):
 
 
 @pytest.mark.xdist_group("export")
+@pytest.mark.slow
 def test_a_mixture_is_exported(run, checkpoint, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     out = tmp_path / "mix.onnx"

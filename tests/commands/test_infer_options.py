@@ -108,6 +108,7 @@ def test_results_get_the_requested_names_and_format(run, checkpoint, tmp_path):
     assert Image.open(target / "a_waves.webp").format == "WEBP"
 
 
+@pytest.mark.slow
 def test_launched_processes_divide_a_folder(checkpoint, tmp_path):
     source, target = tmp_path / "in", tmp_path / "out"
     for i in range(5):

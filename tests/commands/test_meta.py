@@ -141,6 +141,7 @@ def test_an_instant_network_is_written_after_the_first_steps(run, tmp_path, netw
     assert 0 < max(moved.values()) < 0.01, "the first step starts from the base network"
 
 
+@pytest.mark.slow
 def test_several_styles_start_from_the_base_network(run, tmp_path):
     result = run(
         *("train", "network=johnson_multi", "styles=[starry,ink]", "experiment=quickstart"),

@@ -31,7 +31,10 @@ NETWORKS = {
 }
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+@pytest.fixture(
+    scope="module",
+    params=["tanh", pytest.param("batch", marks=pytest.mark.slow), "compact"],
+)
 def network(request):
     torch.manual_seed(0)
     return build_network(**NETWORKS[request.param]).eval()

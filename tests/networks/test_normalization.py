@@ -73,7 +73,9 @@ def test_gradients_of_a_large_image_are_exact():
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("name", ["johnson", "johnson_multi", "compact"])
+@pytest.mark.parametrize(
+    "name", ["johnson", pytest.param("johnson_multi", marks=pytest.mark.slow), "compact"]
+)
 def test_a_large_image_is_stylized_as_in_float64(name):
     torch.manual_seed(0)
     small = {"deep_blocks": 1} if name == "compact" else {"width": 4, "blocks": 1}

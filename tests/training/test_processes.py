@@ -86,9 +86,9 @@ def assert_equal(first, second):
     [
         pytest.param(None, {}, marks=pytest.mark.slow),
         (None, {"temporal": 30.0}),
-        ("dials", {"temporal": 30.0}),
-        ("adain", {}),
-        ("any_style", {}),
+        pytest.param("dials", {"temporal": 30.0}, marks=pytest.mark.slow),
+        pytest.param("adain", {}, marks=pytest.mark.slow),
+        pytest.param("any_style", {}, marks=pytest.mark.slow),
         ("adversarial", {"temporal": 30.0}),
     ],
 )
@@ -143,9 +143,9 @@ def test_two_processes_learn_another_style_each_and_go_toward_the_mean(do, tmp_p
     [
         (signal.SIGTERM, None, 1, {}),
         (signal.SIGTERM, None, 3, {"temporal": 30.0}),
-        (signal.SIGUSR1, None, 1, {}),
-        (signal.SIGTERM, "adversarial", 1, {}),
-        (signal.SIGTERM, "meta", 1, {}),
+        pytest.param(signal.SIGUSR1, None, 1, {}, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, "adversarial", 1, {}, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, "meta", 1, {}, marks=pytest.mark.slow),
     ],
 )
 def test_a_signal_to_one_process_stops_all_at_one_step_and_resuming_is_exact(

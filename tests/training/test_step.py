@@ -161,7 +161,11 @@ def test_a_replayed_step_equals_an_eager_one(make, make_data, photos, tmp_path, 
 
 @pytest.mark.parametrize(
     "more",
-    [{"accumulate_grad_batches": 2}, {"gradient_clip_val": 1e-3}, {"gradient_clip_val": None}],
+    [
+        {"accumulate_grad_batches": 2, "gradient_clip_val": 1e-3},
+        pytest.param({"gradient_clip_val": 1e-3}, marks=pytest.mark.slow),
+        pytest.param({"gradient_clip_val": None}, marks=pytest.mark.slow),
+    ],
 )
 def test_accumulation_and_clipping_equal_lightnings(more, make_data, tmp_path, eager_backend):
     eager, _ = trained(one_style, "false", make_data(), tmp_path / "eager", **more)

@@ -173,6 +173,7 @@ def test_another_run_starts_anew(change, source, tmp_path):
     assert not folder.exists()
 
 
+@pytest.mark.slow
 def test_nothing_is_kept_without_resume_or_before_the_first_segment(source, tmp_path):
     target = tmp_path / "b.mp4"
     for at, resume in ((SEGMENT + 30, False), (9, True)):
