@@ -18,8 +18,7 @@ from stylenet.program import command
 from stylenet.training import (
     DropletLoss,
     check_compile_mode,
-    check_droplet_weight,
-    check_temporal_weight,
+    check_loss_weight,
     make_temporal_loss,
 )
 
@@ -80,8 +79,8 @@ def train(experiment: ComposedExperiment) -> Path | None:
     """
     config = experiment.config
     compile_mode = check_compile_mode(config.compile)
-    temporal_weight = check_temporal_weight(config.loss.get("temporal_weight"))
-    droplet_weight = check_droplet_weight(config.loss.get("droplet_weight"))
+    temporal_weight = check_loss_weight("loss.temporal_weight", config.loss.get("temporal_weight"))
+    droplet_weight = check_loss_weight("loss.droplet_weight", config.loss.get("droplet_weight"))
     adapt_to_devices(experiment)
 
     method: Method = build(config.training_method)(experiment)

@@ -12,11 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stylenet.errors import StyleNetError, check_number
+from stylenet.errors import StyleNetError
 from stylenet.moments import wide
 from stylenet.networks import StyleNetwork
 from stylenet.networks.dials import DialNorm
 from stylenet.networks.johnson_multi import ConditionalInstanceNorm
+from stylenet.training.loss_weight import check_loss_weight
 
 _NORMS = (nn.InstanceNorm2d, ConditionalInstanceNorm, DialNorm)
 
@@ -28,18 +29,6 @@ _LIMIT = 8.0
 # eighth, where a droplet is 16 to 24 pixels wide. All of them would cost two thirds of a step.
 _POSITIONS = 24
 _TINY = 1e-12  # keeps the kurtosis of a constant channel finite
-
-
-def check_droplet_weight(weight: Any) -> float:
-    """Return ``loss.droplet_weight``; ``None``, as in configs of version 0.1, is 0.
-
-    Raises:
-        StyleNetError: It is not a number of at least 0.
-    """
-    if weight is None:
-        return 0.0
-    check_number("loss.droplet_weight", weight, minimum=0)
-    return float(weight)
 
 
 def droplet_loss(features: Tensor) -> Tensor:
@@ -77,7 +66,7 @@ class DropletLoss:
         Raises:
             StyleNetError: The weight is impossible, or the network has no instance normalization.
         """
-        self.weight = check_droplet_weight(weight)
+        self.weight = check_loss_weight("loss.droplet_weight", weight)
         self._norms = [module for module in network.modules() if isinstance(module, _NORMS)]
         if not self._norms:
             raise StyleNetError(

@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylenet.errors import check_number
 from stylenet.perceptual.losses import wide
+from stylenet.training.loss_weight import check_loss_weight
 
 # Size of the second view as a fraction of the photo. This allows shifts of up to 1/16 of the photo
 # in each direction: a pan that crosses the picture within half a second, at 30 frames/s.
@@ -51,18 +51,6 @@ class View(NamedTuple):
     positions: Tensor
 
 
-def check_temporal_weight(weight: Any) -> float:
-    """Return ``loss.temporal_weight``; ``None``, as in configs of version 0.1, is 0.
-
-    Raises:
-        StyleNetError: It is not a number of at least 0.
-    """
-    if weight is None:
-        return 0.0
-    check_number("loss.temporal_weight", weight, minimum=0)
-    return float(weight)
-
-
 class TemporalLoss:
     """Mean squared difference of the stylized second view and the stylized first one, moved.
 
@@ -84,7 +72,7 @@ class TemporalLoss:
         Raises:
             StyleNetError: The weight is impossible.
         """
-        self.weight = check_temporal_weight(weight)
+        self.weight = check_loss_weight("loss.temporal_weight", weight)
         self.seed = seed
 
     def view(self, photos: Tensor, numbers: Sequence[int]) -> View:
