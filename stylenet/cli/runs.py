@@ -130,8 +130,9 @@ def fit(run: Run, module: ResumableModule, doing: str) -> bool:
     if trainer.is_global_zero and not finished:
         # With resume=false the requeued command would be refused: the directory holds a run now.
         may_requeue = received not in (None, signal.SIGINT) and run.resume is not False
-        next_step = (may_requeue and requeue()) or "go on with the same command and resume=true"
-        print(f"stopped and saved at step {trainer.global_step}; {next_step}", flush=True)
+        # Slurm may end the processes of a job while it requeues it.
+        print(f"stopped and saved at step {trainer.global_step}", flush=True)
+        print((may_requeue and requeue()) or "go on with the same command and resume=true")
     if received is not None:
         raise SystemExit(128 + received)
     return trainer.is_global_zero and finished

@@ -377,8 +377,10 @@ def test_a_run_out_of_time_explains_how_to_resume_and_resumes(run, tiny, tmp_pat
     stopped = run("train", *timed, "trainer.max_steps=1000000")
     assert stopped.status == 0, stopped.err
     last = steps_saved(tmp_path / "run")[-1]
-    expected = f"stopped and saved at step {last}; go on with the same command and resume=true"
-    assert stopped.out.splitlines()[-1] == expected
+    assert stopped.out.splitlines()[-2:] == [
+        f"stopped and saved at step {last}",
+        "go on with the same command and resume=true",
+    ]
     result = run("train", *timed, f"trainer.max_steps={last + 1}", "resume=true")
     assert result.status == 0, result.err
     assert load_checkpoint(tmp_path / "run/starry.safetensors")[1].step == last + 1
