@@ -27,7 +27,7 @@ from stylenet.ranks import read_launch
 from stylenet.training import ResumableModule, RunFolder
 from stylenet.training.callbacks import Checkpoints, StopOnSignal
 from stylenet.training.cluster import requeue
-from stylenet.training.rendezvous import renew_rendezvous
+from stylenet.training.rendezvous import leave_process_group, renew_rendezvous
 from stylenet.training.run_lock import RunLock
 
 # NumPy's generators take no larger one.
@@ -118,6 +118,7 @@ def fit(run: Run, module: ResumableModule, doing: str) -> bool:
             renew_rendezvous(read_launch())
             trainer.fit(module, run.data, ckpt_path=checkpoint)
             _close(trainer.logger)
+            leave_process_group()
     if trainer.is_global_zero:
         minutes = (time.monotonic() - start) / 60
         losses = ", ".join(f"{k} {float(v):.4g}" for k, v in module.losses.items() if "/" not in k)

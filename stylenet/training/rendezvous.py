@@ -1,4 +1,4 @@
-"""Rendezvous of the ranks of a run that torchrun may have restarted."""
+"""Rendezvous of the ranks of a run that torchrun may have restarted, and their parting."""
 
 import os
 import socket
@@ -6,6 +6,7 @@ import time
 import uuid
 from datetime import timedelta
 
+import torch.distributed as dist
 from torch.distributed import TCPStore
 
 from stylenet.ranks import Launch
@@ -36,6 +37,18 @@ def renew_rendezvous(launch: Launch) -> None:
     new_port = _invite(store, launch.world_size) if is_first else _arrive(store, launch.rank)
     os.environ["MASTER_PORT"] = new_port
     os.environ["TORCHELASTIC_USE_AGENT_STORE"] = "False"
+
+
+def leave_process_group() -> None:
+    """End the threads of the process group of a finished training, if it has one.
+
+    Lightning leaves that to the end of the process. There a thread of gloo may still release the
+    tensors of the last collective, for which it needs the interpreter: the process then aborts
+    ("terminate called without an active exception"; seen with PyTorch 2.14 on busy processors),
+    and torchrun takes a finished training for a failed one.
+    """
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def _invite(store: TCPStore, world_size: int) -> str:

@@ -177,6 +177,15 @@ def test_two_nodes_train_and_resume_after_one_is_killed(torchrun, ddp, tmp_path)
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
+def test_a_finished_training_leaves_its_process_group(run, ddp, monkeypatch):
+    """Else a thread of gloo may abort the process at its end, a failure in the eyes of torchrun."""
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")  # Lightning would set them for later tests, too
+    monkeypatch.setenv("MASTER_PORT", str(free_port()))
+    result = run("train", *ddp, "trainer.devices=1", "trainer.max_steps=1")
+    assert result.status == 0, result.err
+    assert not torch.distributed.is_initialized()
+
+
 def workers_of(launcher):
     """Return the process ids of a launcher's workers."""
     listed = subprocess.run(
