@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import unittest.mock
 
 import pytest
 import torch
@@ -177,13 +178,14 @@ def test_two_nodes_train_and_resume_after_one_is_killed(torchrun, ddp, tmp_path)
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
-def test_a_finished_training_leaves_its_process_group(run, ddp, monkeypatch):
+def test_a_finished_training_leaves_its_process_group(run, ddp):
     """Else a thread of gloo may abort the process at its end, a failure in the eyes of torchrun."""
-    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")  # Lightning would set them for later tests, too
-    monkeypatch.setenv("MASTER_PORT", str(free_port()))
-    result = run("train", *ddp, "trainer.devices=1", "trainer.max_steps=1")
+    threads = torch.get_num_threads()
+    with unittest.mock.patch.dict(os.environ, OMP_NUM_THREADS="1"):  # Lightning sets variables
+        result = run("train", *ddp, "trainer.devices=1", "trainer.max_steps=1")
     assert result.status == 0, result.err
     assert not torch.distributed.is_initialized()
+    assert torch.get_num_threads() == threads
 
 
 def workers_of(launcher):
