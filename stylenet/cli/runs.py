@@ -133,7 +133,8 @@ def fit(run: Run, module: ResumableModule, doing: str) -> bool:
         may_requeue = received not in (None, signal.SIGINT) and run.resume is not False
         # Slurm may end the processes of a job while it requeues it.
         print(f"stopped and saved at step {trainer.global_step}", flush=True)
-        print((may_requeue and requeue()) or "go on with the same command and resume=true")
+        next_step = (may_requeue and requeue()) or "go on with the same command and resume=true"
+        print(next_step, flush=True)
     if received is not None:
         raise SystemExit(128 + received)
     return trainer.is_global_zero and finished
